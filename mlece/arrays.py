@@ -1,0 +1,188 @@
+"""Array-like things of every kind as numpy arrays of numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.math import Array
+
+
+def as_array(data: Any, what: str) -> Array:
+    """Return array-like data as a numpy array, without a copy where possible.
+
+    Accepts arrays, lists, pandas, polars and pyarrow Series, and frames with one column.
+
+    Raises
+    ------
+    DataTypeError
+        For scalars, mappings and other things that hold no sequence of observations.
+    """
+    if isinstance(data, np.ndarray):
+        array = data
+    elif isinstance(data, list | tuple | range):
+        try:
+            array = np.array(data)
+        except ValueError:
+            raise errors.DataError(
+                errors.message(f"{what} as a rectangular array", "rows of different length")
+            ) from None
+    else:
+        import narwhals as nw
+
+        native = nw.from_native(data, allow_series=True, pass_through=True)
+        if isinstance(native, nw.DataFrame):
+            if len(native.columns) != 1:
+                raise errors.DataError(
+                    errors.message(
+                        f"{what}: one column",
+                        f"a frame with columns {', '.join(map(str, native.columns))}",
+                        "Pass the column, or its name together with given=frame",
+                    )
+                )
+            array = native[native.columns[0]].to_numpy()
+        elif isinstance(native, nw.Series):
+            array = native.to_numpy()
+        elif hasattr(data, "__array__"):
+            array = np.asarray(data)
+        else:
+            raise errors.DataTypeError(
+                errors.message(
+                    f"{what} as an array, a list or a Series", f"{type(data).__name__} {data!r:.60}"
+                )
+            )
+    if array.ndim == 0:
+        raise errors.DataTypeError(
+            errors.message(
+                f"{what} as a sequence of observations", f"the single value {data!r:.60}"
+            )
+        )
+    if array.shape[-1] == 0:
+        raise errors.DataError(errors.message(f"{what}: at least one observation", "none"))
+    return array
+
+
+def column(frame: Any, name: str) -> Any:
+    """Return one column of a data frame (or of a mapping of columns).
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest column names.
+    """
+    if isinstance(frame, dict):
+        if name not in frame:
+            raise errors.unknown_name("column", name, map(str, frame))
+        return frame[name]
+    import narwhals as nw
+
+    native = nw.from_native(frame, eager_only=True, pass_through=True)
+    if not isinstance(native, nw.DataFrame):
+        raise errors.DataTypeError(
+            errors.message("a data frame in given=", f"{type(frame).__name__}")
+        )
+    if name not in native.columns:
+        raise errors.unknown_name("column", name, map(str, native.columns))
+    return native[name].to_numpy()
+
+
+def numeric(array: Array, what: str) -> Array:
+    """Return an array of real numbers, or raise the error that says what came instead."""
+    if array.dtype.kind in "fiu":
+        if array.dtype.kind == "f" and array.dtype.itemsize != 8:
+            return array.astype(float)
+        return array
+    if array.dtype.kind == "b":
+        return array.view(np.uint8) if array.flags.c_contiguous else array.astype(np.uint8)
+    if array.dtype.kind == "O":
+        plain = all(isinstance(v, int | float | np.number) for v in array.ravel()[:1000])
+        try:
+            # Integers beyond 64 bits and decimals arrive as objects; None becomes NaN and is reported.
+            out = array.astype(float)
+        except (TypeError, ValueError, OverflowError):
+            out = None
+        if out is not None and (plain or np.isnan(out).any()):
+            return out
+    first = array.ravel()[0]
+    raise errors.DataTypeError(
+        errors.message(
+            f"{what} as real numbers",
+            f"dtype {array.dtype} ({array.size} values, the first {first!r:.40} at position 0)",
+            "Labels can be fitted with Categorical(); convert text to numbers first otherwise",
+        )
+    )
+
+
+def factorize(array: Array, what: str) -> tuple[tuple[Any, ...], Array]:
+    """Return the distinct labels of an array, sorted where they can be, and a code for each entry.
+
+    Parameters
+    ----------
+    array : array (..., n)
+        Labels of any type: numbers, booleans, strings, objects that hash.
+
+    Returns
+    -------
+    labels : tuple
+        K distinct labels.
+    codes : array of int (..., n)
+        Positions in ``labels``.
+
+    Raises
+    ------
+    DataError
+        If labels are missing (None or NaN).
+    """
+    flat = array.ravel()
+    if flat.dtype.kind in "iub":
+        whole = flat.view(np.uint8) if flat.dtype.kind == "b" else flat
+        low, high = int(whole.min()), int(whole.max())
+        if high - low < max(flat.size, 1024):
+            shifted = whole if low == 0 else whole - low
+            seen = np.flatnonzero(np.bincount(shifted))
+            labels = tuple(
+                bool(v) if flat.dtype.kind == "b" else int(v) for v in (seen + low).tolist()
+            )
+            if seen.size == high - low + 1:
+                return labels, shifted.reshape(array.shape)
+            table = np.zeros(high - low + 1, dtype=np.int64)
+            table[seen] = np.arange(seen.size)
+            return labels, table[shifted].reshape(array.shape)
+    if flat.dtype.kind in "fc" or flat.dtype.kind in "iu":
+        missing = np.isnan(flat) if flat.dtype.kind in "fc" else np.zeros(flat.size, dtype=bool)
+        if missing.any():
+            raise _missing_labels(missing, flat, what)
+        values, codes = np.unique(flat, return_inverse=True)
+        return tuple(values.tolist()), codes.reshape(array.shape)
+    return _factorize_objects(array, flat, what)
+
+
+def _missing_labels(mask: Array, values: Array, what: str) -> errors.DataError:
+    return errors.DataError(
+        errors.message(f"{what}: a label for every observation", errors.offenders(mask, values))
+    )
+
+
+def _factorize_objects(array: Array, flat: Array, what: str) -> tuple[tuple[Any, ...], Array]:
+    positions: dict[Any, int] = {}
+    entries = flat.tolist()
+    try:
+        for label in dict.fromkeys(entries):
+            positions[label] = len(positions)
+    except TypeError:
+        raise errors.DataTypeError(
+            errors.message(f"{what}: labels that hash", f"entries such as {entries[0]!r:.40}")
+        ) from None
+    bad = [label for label in positions if label is None or label != label]
+    if bad:
+        mask = np.array([e is None or e != e for e in entries])
+        raise _missing_labels(mask, flat, what)
+    try:
+        labels = tuple(sorted(positions))
+    except TypeError:
+        labels = tuple(positions)
+    rank = {label: k for k, label in enumerate(labels)}
+    codes = np.fromiter(map(rank.__getitem__, entries), dtype=np.int64, count=len(entries))
+    return labels, codes.reshape(array.shape)

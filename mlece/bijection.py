@@ -1,0 +1,134 @@
+"""Smooth one-to-one maps from the whole line (or space) onto a domain.
+
+One object serves as the constraint transform of the optimiser, as the link of a predictor and as a
+change of variables.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from mlece.domain import Domain
+from mlece.math import Array, exp, expit, log, logit, logsumexp
+
+
+class Bijection(ABC):
+    """A map eta -> theta with its first two derivatives."""
+
+    name: str = ""
+
+    @abstractmethod
+    def forward(self, eta: Array) -> Array:
+        """Map unconstrained values to the domain."""
+
+    @abstractmethod
+    def inverse(self, theta: Array) -> Array:
+        """Map the domain to unconstrained values."""
+
+    @abstractmethod
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return d theta / d eta and the second derivative, elementwise."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Identity(Bijection):
+    """theta = eta."""
+
+    name = "identity"
+
+    def forward(self, eta: Array) -> Array:
+        """Return eta."""
+        return eta
+
+    def inverse(self, theta: Array) -> Array:
+        """Return theta."""
+        return theta
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return 1 and 0."""
+        return np.ones_like(eta), np.zeros_like(eta)
+
+
+class Exp(Bijection):
+    """theta = exp(eta): the inverse of the log link."""
+
+    name = "log"
+
+    def forward(self, eta: Array) -> Array:
+        """Return exp(eta)."""
+        return exp(eta)
+
+    def inverse(self, theta: Array) -> Array:
+        """Return log(theta)."""
+        return log(theta)
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return exp(eta) twice."""
+        theta = exp(eta)
+        return theta, theta
+
+
+class Expit(Bijection):
+    """theta = 1 / (1 + exp(-eta)): the inverse of the logit link."""
+
+    name = "logit"
+
+    def forward(self, eta: Array) -> Array:
+        """Return expit(eta)."""
+        return np.asarray(expit(eta))
+
+    def inverse(self, theta: Array) -> Array:
+        """Return logit(theta)."""
+        return np.asarray(logit(theta))
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return p (1 - p) and p (1 - p)(1 - 2 p)."""
+        p, q = expit(eta), expit(-eta)
+        return p * q, p * q * (q - p)
+
+
+class Softmax(Bijection):
+    """Log-ratios against the last cell: K - 1 free values onto K probabilities."""
+
+    name = "softmax"
+
+    def forward(self, eta: Array) -> Array:
+        """Return the K probabilities of K - 1 log-ratios along the last axis."""
+        full = np.concatenate([eta, np.zeros((*eta.shape[:-1], 1))], axis=-1)
+        return exp(full - logsumexp(full, keepdims=True))
+
+    def inverse(self, theta: Array) -> Array:
+        """Return log(theta_k / theta_K) along the last axis."""
+        return log(theta[..., :-1]) - log(theta[..., -1:])
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return the Jacobian (..., K, K-1) and the second derivatives (..., K, K-1, K-1)."""
+        p = self.forward(eta)
+        free = p[..., :-1]
+        delta = np.eye(p.shape[-1])[:, :-1]
+        centred = delta - free[..., None, :]
+        jacobian = p[..., :, None] * centred
+        cov = free[..., :, None] * np.eye(free.shape[-1]) - free[..., :, None] * free[..., None, :]
+        second = p[..., :, None, None] * (
+            centred[..., :, :, None] * centred[..., :, None, :] - cov[..., None, :, :]
+        )
+        return jacobian, second
+
+
+identity = Identity()
+log_link = Exp()
+logit_link = Expit()
+softmax = Softmax()
+
+
+def default_bijection(domain: Domain) -> Bijection:
+    """Return the map of the whole line onto the interior of a parameter's domain."""
+    if domain.kind == "simplex":
+        return softmax
+    if np.isfinite(domain.lower) and np.isfinite(domain.upper):
+        return logit_link
+    return log_link if np.isfinite(domain.lower) else identity

@@ -1,0 +1,167 @@
+"""The proof that comes with every fit: how much cross-entropy could still be gained, at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mlece.math import Array
+
+_EPS = float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is known about the distance of a fit from the optimum.
+
+    Parameters
+    ----------
+    status : Status or array of Status
+        The outcome; ``status.value`` is a sentence.
+    excess : float or array
+        Upper bound on CE(θ̂) − min CE in nats, rounding of the cross-entropy included.
+    score_norm : float or array
+        Length of the score at θ̂ in standard errors, √n (g' H⁻¹ g)^½: how far, in standard errors, the
+        estimate lies from the stationary point.
+    multipliers : dict
+        Karush–Kuhn–Tucker multipliers of the active constraints, by name.
+    scope : {"global", "local"}
+        Whether the bound holds against the whole family or against a neighbourhood.
+    bound : str
+        Which bound it is.
+    sentence : str
+        The reason, where no interior optimum exists, and remarks.
+    entropy_residual : float or array, optional
+        CE_n − H(q_θ̂), zero at the optimum of an exponential family with unit carrier: a check that uses
+        no derivative.
+    bracket : tuple of (float or array), optional
+        Interval of the profiled parameter in which its score changes sign.
+    kkt : KKT, optional
+        The full Karush–Kuhn–Tucker report of a simplex.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.fit(mlece.Exponential(), [1.0, 2.0, 3.0]).certificate.status.name
+    'OPTIMAL'
+    """
+
+    status: Any
+    excess: Any
+    score_norm: Any
+    multipliers: dict[str, Any]
+    scope: str
+    bound: str
+    sentence: str = ""
+    entropy_residual: Any = None
+    bracket: tuple[Any, Any] | None = None
+    kkt: KKT | None = None
+
+    def __str__(self) -> str:
+        if isinstance(self.status, np.ndarray):
+            names, counts = np.unique([s.name for s in self.status.ravel()], return_counts=True)
+            parts = [
+                f"{c} {n.lower().replace('_', ' ')}" for n, c in zip(names, counts, strict=True)
+            ]
+            return (
+                f"{', '.join(parts)}; excess at most {np.max(self.excess):.1e} nats ({self.scope})"
+            )
+        text = self.status.value
+        if self.status.solved and self.bound:
+            text += f"; excess ≤ {self.excess:.1e} nats ({self.scope}, {self.bound})"
+        return f"{text}: {self.sentence}" if self.sentence else text
+
+
+@dataclass(frozen=True)
+class KKT:
+    """The Karush–Kuhn–Tucker conditions of −Σ p̂ log q on the simplex, all on the scale of the mean.
+
+    Parameters
+    ----------
+    multiplier : float
+        λ of the constraint Σ q = 1; at the optimum λ = Σ p̂ = 1.
+    cell_multipliers : array (K,)
+        μ_k of q_k ≥ 0; λ for an empty cell, 0 for the others.
+    stationarity : float
+        Largest |−p̂_k/q_k + λ − μ_k|.
+    complementarity : float
+        Largest |μ_k q_k|.
+    feasibility : float
+        |Σ q − 1|.
+    """
+
+    multiplier: float
+    cell_multipliers: Array = field(repr=True)
+    stationarity: float
+    complementarity: float
+    feasibility: float
+
+    def __str__(self) -> str:
+        return (
+            f"λ = {self.multiplier:.15g}, stationarity {self.stationarity:.1e}, "
+            f"complementary slackness {self.complementarity:.1e}, feasibility {self.feasibility:.1e}"
+        )
+
+
+def simplex_kkt(frequencies: Array, q: Array) -> KKT:
+    """Check the conditions of theory at a point of the simplex.
+
+    Parameters
+    ----------
+    frequencies, q : array (K,)
+        Empirical and fitted probabilities.
+    """
+    seen = frequencies > 0
+    slope = np.zeros_like(q)
+    slope[seen] = frequencies[seen] / q[seen]
+    multiplier = float((frequencies[seen] / q[seen]) @ q[seen] / q.sum())
+    cells = np.where(seen, 0.0, multiplier - slope)
+    return KKT(
+        multiplier,
+        cells,
+        float(np.max(np.abs(-slope + multiplier - cells))),
+        float(np.max(np.abs(cells * q))),
+        float(abs(q.sum() - 1.0)),
+    )
+
+
+def rounding(cross_entropy: Array) -> Array:
+    """Return the resolution of a cross-entropy in double precision."""
+    return 2.0 * _EPS * (1.0 + np.abs(cross_entropy))
+
+
+def decrement(gradient: Array, hessian: Array) -> Array:
+    """Return the Newton decrement (g' H⁻¹ g)^½, infinite where H is not positive definite.
+
+    Parameters
+    ----------
+    gradient : array (r, m)
+    hessian : array (r, m, m)
+    """
+    if gradient.shape[1] == 0:
+        return np.zeros(len(gradient))
+    # Unit diagonal first: the decrement is free of the parameters' scales, eigenvalues are not.
+    with np.errstate(all="ignore"):
+        d = np.sqrt(np.abs(np.diagonal(hessian, axis1=1, axis2=2)))
+        usable = np.isfinite(hessian).all(axis=(1, 2)) & np.isfinite(gradient).all(axis=1)
+        usable &= (d > 0).all(axis=1)
+        safe = np.where(usable[:, None], d, 1.0)
+        scaled = np.where(
+            usable[:, None, None],
+            hessian / safe[:, :, None] / safe[:, None, :],
+            np.eye(d.shape[1]),
+        )
+        values, vectors = np.linalg.eigh(scaled)
+        along = np.einsum("rij,ri->rj", vectors, np.where(usable[:, None], gradient / safe, 0.0))
+        squared = (along**2 / values).sum(axis=1)
+        return np.where(usable & (values[:, 0] > 0), np.sqrt(np.abs(squared)), np.inf)
+
+
+def self_concordant_bound(nu: Array) -> Array:
+    """Return −ν − log(1 − ν), infinite from ν = 1 on (Nesterov and Nemirovskii 1994)."""
+    with np.errstate(all="ignore"):
+        series = nu**2 * (0.5 + nu * (1.0 / 3.0 + 0.25 * nu))
+        direct = np.where(nu < 1, -nu - np.log1p(-np.where(nu < 1, nu, 0.0)), np.inf)
+    return np.where(nu < 1e-3, series, direct)

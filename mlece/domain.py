@@ -1,0 +1,84 @@
+"""Where a value may lie: the supports of models and the domains of parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlece.math import Array
+
+
+@dataclass(frozen=True)
+class Domain:
+    """An interval of the real line or of the integers, a simplex, or a set of categories.
+
+    Parameters
+    ----------
+    lower, upper : float
+        Ends of the interval.
+    closed_lower, closed_upper : bool
+        Whether an end belongs to the set.
+    kind : {"interval", "integers", "simplex", "categories"}
+        Integers carry the counting measure, intervals the Lebesgue measure.
+    """
+
+    lower: float = -np.inf
+    upper: float = np.inf
+    closed_lower: bool = False
+    closed_upper: bool = False
+    kind: str = "interval"
+    name: str = ""
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the dominating measure is the counting measure."""
+        return self.kind in ("integers", "categories")
+
+    @property
+    def bounded_somewhere(self) -> bool:
+        """Whether a finite value can lie outside."""
+        return np.isfinite(self.lower) or np.isfinite(self.upper)
+
+    def contains(self, value: Array) -> Array:
+        """Return a mask, True where a value lies in the set (NaN and infinities never do)."""
+        v = np.asarray(value)
+        if self.kind == "simplex":
+            ok = np.all(np.isfinite(v) & (v >= 0), axis=-1)
+            return np.asarray(ok & (np.abs(v.sum(axis=-1) - 1.0) <= 1e-12 * v.shape[-1]))
+        inside = np.isfinite(v)
+        inside &= (v >= self.lower) if self.closed_lower else (v > self.lower)
+        inside &= (v <= self.upper) if self.closed_upper else (v < self.upper)
+        if self.kind in ("integers", "categories"):
+            with np.errstate(invalid="ignore"):
+                inside &= v == np.floor(v)
+        return np.asarray(inside)
+
+    def __str__(self) -> str:
+        if self.name:
+            return self.name
+        if self.kind == "simplex":
+            return "non-negative numbers that sum to 1"
+        if self.kind == "categories":
+            return "category labels"
+        left = "[" if self.closed_lower else "("
+        right = "]" if self.closed_upper else ")"
+        span = f"{left}{self.lower:g}, {self.upper:g}{right}"
+        if self.kind == "integers":
+            if np.isfinite(self.lower) and np.isfinite(self.upper):
+                return f"the integers {self.lower:g} to {self.upper:g}"
+            return f"the integers from {self.lower:g} on" if np.isfinite(self.lower) else "integers"
+        return "a finite real number" if not self.bounded_somewhere else f"a number in {span}"
+
+
+real = Domain()
+positive = Domain(0.0)
+nonnegative = Domain(0.0, closed_lower=True)
+unit_interval = Domain(0.0, 1.0)
+probability = Domain(0.0, 1.0, True, True)
+positive_probability = Domain(0.0, 1.0, False, True)
+counts = Domain(0, closed_lower=True, kind="integers")
+positive_integer = Domain(1, closed_lower=True, kind="integers")
+binary = Domain(0, 1, True, True, kind="integers", name="0 or 1 (or False, True)")
+simplex = Domain(kind="simplex")
+categories = Domain(kind="categories")

@@ -1,0 +1,38 @@
+"""Families of distributions, by support. Importing the package registers them by name."""
+
+from __future__ import annotations
+
+from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
+from mlece.families.finite import Bernoulli, Categorical
+from mlece.families.half_line import (
+    Exponential,
+    Gamma,
+    InverseGaussian,
+    LogNormal,
+    Pareto,
+    Weibull,
+)
+from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
+from mlece.families.unit_interval import Beta, Uniform
+
+__all__ = [
+    "Bernoulli",
+    "Beta",
+    "Binomial",
+    "Categorical",
+    "Exponential",
+    "Gamma",
+    "Gaussian",
+    "Geometric",
+    "Gumbel",
+    "InverseGaussian",
+    "Laplace",
+    "LogNormal",
+    "Logistic",
+    "NegativeBinomial",
+    "Pareto",
+    "Poisson",
+    "StudentT",
+    "Uniform",
+    "Weibull",
+]

@@ -1,0 +1,528 @@
+"""Families on the counts 0, 1, 2, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mlece.bijection import log_link
+from mlece.domain import (
+    counts,
+    nonnegative,
+    positive,
+    positive_integer,
+    positive_probability,
+    probability,
+)
+from mlece.families.finite import _ratio
+from mlece.families.half_line import log1mexp, log_probability
+from mlece.limits import Limit, Status, full, or_fixed
+from mlece.math import (
+    LOG_2PI,
+    Array,
+    Arrays,
+    abs,
+    betainc,
+    digamma,
+    exp,
+    floor,
+    gammainc,
+    gammaincc,
+    gammaln,
+    inf,
+    log,
+    log1p,
+    log1pmx,
+    log_minus_digamma,
+    stirling_remainder,
+    trigamma,
+    where,
+    xlog1py,
+    xlogy,
+)
+from mlece.model import Model
+from mlece.moments import Summary
+from mlece.param import Param
+
+
+def _smallest(log_cdf: Callable[..., Array], u: Array, upper: Array, *theta: Array) -> Array:
+    """Return the smallest count y with P(Y <= y) >= u, by doubling and bisection."""
+    u, upper, *theta = (np.asarray(a) for a in np.broadcast_arrays(u, upper, *theta))
+    target = log(u)
+    low, high = np.full(u.shape, -1.0), np.zeros(u.shape)
+    for _ in range(1100):
+        short = (log_cdf(high, *theta) < target) & (high < upper)
+        if not short.any():
+            break
+        low = where(short, high, low)
+        high = where(short, 2 * high + 1, high)
+    high = np.minimum(high, upper)
+    for _ in range(1100):
+        middle = floor(0.5 * (low + high))
+        open_ = (high - low > 1) & (middle > low) & (middle < high) & np.isfinite(high)
+        if not open_.any():
+            break
+        reached = log_cdf(middle, *theta) >= target
+        high, low = where(open_ & reached, middle, high), where(open_ & ~reached, middle, low)
+    return where(u == 1, upper, high)
+
+
+def _excess(ratio: Array, step: Array) -> Array:
+    """Return log(ratio) - step, where step = ratio - 1 is known without cancellation."""
+    near = abs(step) < 0.5
+    return where(near, log1pmx(where(near, step, 0.0)), log(where(near, 1.0, ratio)) - step)
+
+
+# ---------------------------------------------------------------------------- Poisson
+
+
+def _mean_log_factorial(rate: Array) -> Array:
+    """Return E log Y! of a Poisson law: a sum, or its asymptotic series."""
+    rate = np.asarray(rate, dtype=float)
+    y = np.arange(600.0)
+    small = np.minimum(rate, 200.0)[..., None]
+    log_factorial = gammaln(y + 1)
+    total = (exp(xlogy(y, small) - small - log_factorial) * log_factorial).sum(axis=-1)
+    big = np.maximum(rate, 200.0)
+    u = 1 / big
+    tail = u * (1 / 12 + u * (1 / 24 + u * (19 / 360 + u * (9 / 80))))
+    series = big * log(big) - big + 0.5 * (LOG_2PI + 1 + log(big)) - tail
+    return where(rate < 200, total, series)
+
+
+class Poisson(Model):
+    r"""Poisson: log q = y log λ − λ − log y!.
+
+    scipy.stats: ``poisson(mu=rate)``. R: ``pois(lambda)``.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.Poisson(rate=3).variance
+    3.0
+    """
+
+    support = counts
+    affine = True
+    rate = Param(nonnegative, r"\lambda", typical=(0.5, 12), bijection=log_link, doc="mean")
+
+    @staticmethod
+    def _statistics(y: Array) -> Arrays:
+        return y, np.asarray(gammaln(y + 1))
+
+    @staticmethod
+    def _log_density(t: Arrays, rate: Array) -> Array:
+        return np.asarray(xlogy(t[0], rate) - rate - t[1])
+
+    @staticmethod
+    def _score(t: Arrays, rate: Array) -> Arrays:
+        return (_ratio(t[0], rate) - 1,)
+
+    @staticmethod
+    def _curvature(t: Arrays, rate: Array) -> Arrays:
+        return (-_ratio(t[0], rate**2),)
+
+    @staticmethod
+    def _expected_statistics(rate: Array) -> Arrays:
+        return rate, _mean_log_factorial(rate)
+
+    @staticmethod
+    def _maximise(s: Summary, rate: Array | None) -> Arrays:
+        return (or_fixed(s.mean[0], rate),)
+
+    @staticmethod
+    def _degenerate(s: Summary, rate: Array | None) -> tuple[Limit, ...]:
+        if rate is not None:
+            return ()
+        zero = full(s.mean[0], 0.0)
+        sentence = "every observation is 0: the rate is 0"
+        return (Limit(s.mean[0] == 0, Status.BOUNDARY, sentence, (zero,), zero),)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        return ((x.sum(axis=-1) + 0.5) / (x.shape[-1] + 0.5),)
+
+    @staticmethod
+    def _log_cdf(y: Array, rate: Array) -> Array:
+        return log_probability(gammaincc(y + 1, rate), gammainc(y + 1, rate))
+
+    @staticmethod
+    def _log_sf(y: Array, rate: Array) -> Array:
+        return log_probability(gammainc(y + 1, rate), gammaincc(y + 1, rate))
+
+    @staticmethod
+    def _quantile(u: Array, rate: Array) -> Array:
+        return _smallest(Poisson._log_cdf, u, np.asarray(inf), rate)
+
+    @staticmethod
+    def _sample(rng: np.random.Generator, size: tuple[int, ...], rate: Array) -> Array:
+        return np.asarray(rng.poisson(rate, size), dtype=float)
+
+    @staticmethod
+    def _mean(rate: Array) -> Array:
+        return rate
+
+    @staticmethod
+    def _variance(rate: Array) -> Array:
+        return rate
+
+
+# ---------------------------------------------------------------------------- geometric
+
+
+class Geometric(Model):
+    r"""Geometric, failures before the first success: log q = log p + y log(1 − p).
+
+    scipy.stats: ``geom(p, loc=-1)``. R: ``geom(prob)``.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.Geometric(p=0.25).mean
+    3.0
+    """
+
+    support = counts
+    affine = True
+    unit_carrier = True
+    p = Param(positive_probability, "p", typical=(0.1, 0.9), doc="probability of success")
+
+    @staticmethod
+    def _statistics(y: Array) -> Arrays:
+        return (y,)
+
+    @staticmethod
+    def _log_density(t: Arrays, p: Array) -> Array:
+        return np.asarray(log(p) + xlog1py(t[0], -p))
+
+    @staticmethod
+    def _score(t: Arrays, p: Array) -> Arrays:
+        return (1 / p - _ratio(t[0], 1 - p),)
+
+    @staticmethod
+    def _curvature(t: Arrays, p: Array) -> Arrays:
+        return (-1 / p**2 - _ratio(t[0], (1 - p) ** 2),)
+
+    @staticmethod
+    def _expected_statistics(p: Array) -> Arrays:
+        return ((1 - p) / p,)
+
+    @staticmethod
+    def _maximise(s: Summary, p: Array | None) -> Arrays:
+        return (or_fixed(1 / (1 + s.mean[0]), p),)
+
+    @staticmethod
+    def _degenerate(s: Summary, p: Array | None) -> tuple[Limit, ...]:
+        if p is not None:
+            return ()
+        (y,) = s.mean
+        sentence = "every observation is 0: p = 1"
+        return (Limit(y == 0, Status.BOUNDARY, sentence, (full(y, 1.0),), full(y, 0.0)),)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        n = x.shape[-1]
+        return ((n + 0.5) / (n + x.sum(axis=-1) + 1),)
+
+    @staticmethod
+    def _log_cdf(y: Array, p: Array) -> Array:
+        return log1mexp(-(y + 1) * log1p(-p))
+
+    @staticmethod
+    def _log_sf(y: Array, p: Array) -> Array:
+        return (y + 1) * log1p(-p)
+
+    @staticmethod
+    def _quantile(u: Array, p: Array) -> Array:
+        return _smallest(Geometric._log_cdf, u, np.asarray(inf), p)
+
+    @staticmethod
+    def _sample(rng: np.random.Generator, size: tuple[int, ...], p: Array) -> Array:
+        return np.asarray(rng.geometric(p, size) - 1, dtype=float)
+
+    @staticmethod
+    def _entropy(p: Array) -> Array:
+        return np.asarray(-log(p) - xlog1py(1 - p, -p) / p)
+
+    @staticmethod
+    def _mean(p: Array) -> Array:
+        return (1 - p) / p
+
+    @staticmethod
+    def _variance(p: Array) -> Array:
+        return (1 - p) / p**2
+
+
+# ---------------------------------------------------------------------------- binomial
+
+
+class Binomial(Model):
+    r"""Binomial with a known number of trials: log q = log C(n, y) + y log p + (n − y) log(1 − p).
+
+    scipy.stats: ``binom(n, p)``. R: ``binom(size, prob)``. The mass is computed by the saddle-point
+    form of Loader (2000), which keeps its digits for large n.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.Binomial(n=4, p=0.5).density(2).item()
+    0.375
+    """
+
+    support = counts
+    n = Param(positive_integer, "n", typical=(5, 20), estimable=False, doc="number of trials")
+    p = Param(probability, "p", typical=(0.1, 0.9), doc="probability of success")
+
+    @staticmethod
+    def _log_density(y: Array, n: Array, p: Array) -> Array:
+        ends = (y == 0) | (y == n)
+        x = where(ends, 0.5 * n, y)
+        rest = n - x
+        error = x - n * p
+        deviance = x * _excess(n * p / x, -error / x)
+        deviance = deviance + rest * _excess(n * (1 - p) / rest, error / rest)
+        remainder = stirling_remainder(n) - stirling_remainder(x) - stirling_remainder(rest)
+        inner = remainder + deviance + 0.5 * (log(n / x) - log(rest) - LOG_2PI)
+        return where(ends, xlogy(y, p) + xlog1py(n - y, -p), inner)
+
+    @staticmethod
+    def _score(y: Array, n: Array, p: Array) -> Arrays:
+        return (
+            digamma(n + 1) - digamma(n - y + 1) + log1p(-p),
+            _ratio(y, p) - _ratio(n - y, 1 - p),
+        )
+
+    @staticmethod
+    def _curvature(y: Array, n: Array, p: Array) -> Arrays:
+        return (
+            trigamma(n + 1) - trigamma(n - y + 1),
+            -1 / (1 - p),
+            -_ratio(y, p**2) - _ratio(n - y, (1 - p) ** 2),
+        )
+
+    @staticmethod
+    def _bounds(n: Array, p: Array) -> Arrays:
+        return 0 * (n + p), n + 0 * p
+
+    @staticmethod
+    def _maximise(s: Summary, n: Array, p: Array | None) -> Arrays:
+        y = s.mean[0]
+        return or_fixed(y, n), or_fixed(y / n, p)
+
+    @staticmethod
+    def _degenerate(s: Summary, n: Array, p: Array | None) -> tuple[Limit, ...]:
+        if p is not None:
+            return ()
+        y, zero = s.mean[0], full(s.mean[0], 0.0)
+        trials = or_fixed(y, n)
+        none, every = (trials, zero), (trials, zero + 1)
+        return (
+            Limit(y == 0, Status.BOUNDARY, "every observation is 0: p = 0", none, zero),
+            Limit(y == n, Status.BOUNDARY, "every trial succeeded: p = 1", every, zero),
+        )
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        most = np.maximum(x.max(axis=-1), 1.0)
+        return most, (x.mean(axis=-1) + 0.5) / (most + 1)
+
+    @staticmethod
+    def _log_cdf(y: Array, n: Array, p: Array) -> Array:
+        y = np.minimum(y, n - 1)
+        return log_probability(betainc(n - y, y + 1, 1 - p), betainc(y + 1, n - y, p))
+
+    @staticmethod
+    def _log_sf(y: Array, n: Array, p: Array) -> Array:
+        y = np.minimum(y, n - 1)
+        return log_probability(betainc(y + 1, n - y, p), betainc(n - y, y + 1, 1 - p))
+
+    @staticmethod
+    def _quantile(u: Array, n: Array, p: Array) -> Array:
+        return _smallest(Binomial._log_cdf, u, n, n, p)
+
+    @staticmethod
+    def _sample(rng: np.random.Generator, size: tuple[int, ...], n: Array, p: Array) -> Array:
+        return np.asarray(rng.binomial(np.asarray(n).astype(np.int64), p, size), dtype=float)
+
+    @staticmethod
+    def _mean(n: Array, p: Array) -> Array:
+        return n * p
+
+    @staticmethod
+    def _variance(n: Array, p: Array) -> Array:
+        return n * p * (1 - p)
+
+
+# ---------------------------------------------------------------------------- negative binomial
+
+
+def _digamma_gap(r: Array, y: Array) -> Arrays:
+    """Return f(r) - f(r + y) and its derivative in r, f = log - psi, exact for large r too."""
+    large = r > 30.0
+    s, x = where(large, 30.0, r), where(large, 0.0, y)
+    gap = log_minus_digamma(s) - log_minus_digamma(s + x)
+    slope = (1 / s - trigamma(s)) - (1 / (s + x) - trigamma(s + x))
+    # The leading terms 1/2r and -1/2r^2 are differenced by hand; the rest is small beside them.
+    b = where(large, r, 30.0)
+    c = b + y
+
+    def rest(a: Array) -> Array:
+        u = 1 / a**2
+        return u * (1 / 12 - u * (1 / 120 - u * (1 / 252 - u / 240)))
+
+    def rest_slope(a: Array) -> Array:
+        u = 1 / a**2
+        return -(u / a) * (1 / 6 - u * (1 / 30 - u * (1 / 42 - u / 30)))
+
+    far = 0.5 * y / b / c + (rest(b) - rest(c))
+    far_slope = -0.5 * y * (b + c) / (b * c) ** 2 + (rest_slope(b) - rest_slope(c))
+    return where(large, far, gap), where(large, far_slope, slope)
+
+
+class NegativeBinomial(Model):
+    r"""Negative binomial with size r and mean μ; its variance is μ + μ²/r.
+
+    log q = log Γ(y + r) − log Γ(r) − log y! + r log(r/(r + μ)) + y log(μ/(r + μ)).
+
+    scipy.stats: ``nbinom(n=size, p=size/(size + mean))``. R: ``nbinom(size, mu=mean)``. As the
+    size grows the family tends to the Poisson, reported as the limit for data without overdispersion.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.NegativeBinomial(size=2, mean=3).variance
+    7.5
+    """
+
+    support = counts
+    profile_over = "size"
+    size = Param(positive, "r", typical=(0.7, 8), doc="size; 1/size is the overdispersion")
+    mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")  # type: ignore[assignment]
+
+    @staticmethod
+    def _log_density(y: Array, size: Array, mean: Array) -> Array:
+        # Loader (2000): every term is small where the textbook form subtracts large ones.
+        none = y == 0
+        x = where(none, 1.0, y)
+        total, scale = size + x, size + mean
+        error = x - mean
+        deviance = size * _excess(total / scale, error / scale) + x * _excess(
+            (total / scale) * (mean / x), -(size / scale) * (error / x)
+        )
+        remainder = stirling_remainder(total) - stirling_remainder(size) - stirling_remainder(x)
+        inner = remainder + deviance + 0.5 * (log(size / total) - log(x) - LOG_2PI)
+        return where(none, -size * log1p(mean / size), inner)
+
+    @staticmethod
+    def _score(y: Array, size: Array, mean: Array) -> Arrays:
+        scale = size + mean
+        gap, _ = _digamma_gap(size, y)
+        none = y == 0
+        return (
+            _excess((size + y) / scale, (y - mean) / scale) + gap,
+            size / scale * where(none, -1.0, (y - mean) / where(none, 1.0, mean)),
+        )
+
+    @staticmethod
+    def _curvature(y: Array, size: Array, mean: Array) -> Arrays:
+        scale = size + mean
+        error = (y - mean) / scale
+        _, slope = _digamma_gap(size, y)
+        return (
+            error * error / (size + y) + slope,
+            error / scale,
+            (size + y) / scale**2 - _ratio(y, mean**2),
+        )
+
+    @staticmethod
+    def _profile_statistics(y: Array, size: Array) -> Arrays:
+        gap, slope = _digamma_gap(size, y)
+        ratio = y / size
+        return y, _excess(1 + ratio, ratio) + gap, ratio * ratio / (size + y) + slope
+
+    @staticmethod
+    def _profile_equation(m: Arrays, size: Array) -> tuple[Array, Array, Arrays]:
+        # At mean = ybar; log1p(x) - x in place of log1p(x) on both sides, whose linear parts are equal.
+        mean, value, slope = m
+        ratio = mean / size
+        return (
+            _excess(1 + ratio, ratio) - value,
+            ratio * ratio / (size + mean) - slope,
+            (size, mean),
+        )
+
+    @staticmethod
+    def _maximise(s: Summary, size: Array | None, mean: Array | None) -> Arrays | None:
+        if size is None:
+            return None
+        return or_fixed(s.mean[0], size), or_fixed(s.mean[0], mean)
+
+    @staticmethod
+    def _degenerate(s: Summary, size: Array | None, mean: Array | None) -> tuple[Limit, ...]:
+        y, y2, log_factorial = s.mean
+        centre = or_fixed(y, mean)
+        zero = full(y, 0.0)
+        limits = []
+        if mean is None:
+            sentence = "every observation is 0: the mean is 0, whatever the size"
+            theta = (or_fixed(zero + 1, size), zero)
+            limits.append(Limit(y == 0, Status.BOUNDARY, sentence, theta, zero))
+        elif size is None:
+            sentence = "every observation is 0: the size falls to 0 at the fixed mean"
+            none = (y == 0) & (centre > 0)
+            limits.append(Limit(none, Status.NOT_ATTAINED, sentence, (zero, centre), zero))
+        if size is None:
+            # Anscombe (1950), Levin and Reeds (1977): a finite size needs more variance than mean.
+            spread = (y2 - y * y) + (y - centre) ** 2
+            sentence = "the data are not overdispersed: size is infinite, the Poisson limit"
+            infimum = np.asarray(centre - xlogy(y, centre) + log_factorial)
+            theta = (full(y, inf), centre)
+            limits.append(
+                Limit((spread <= y) & (y > 0), Status.BOUNDARY, sentence, theta, infimum, _poisson)
+            )
+        return tuple(limits)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        mean = (x.sum(axis=-1) + 0.5) / (x.shape[-1] + 0.5)
+        extra = x.var(axis=-1) - mean
+        return where(extra > 0, mean**2 / where(extra > 0, extra, 1.0), 10 * (1 + mean)), mean
+
+    @staticmethod
+    def _log_cdf(y: Array, size: Array, mean: Array) -> Array:
+        total = size + mean
+        return log_probability(
+            betainc(size, y + 1, size / total), betainc(y + 1, size, mean / total)
+        )
+
+    @staticmethod
+    def _log_sf(y: Array, size: Array, mean: Array) -> Array:
+        total = size + mean
+        return log_probability(
+            betainc(y + 1, size, mean / total), betainc(size, y + 1, size / total)
+        )
+
+    @staticmethod
+    def _quantile(u: Array, size: Array, mean: Array) -> Array:
+        return _smallest(NegativeBinomial._log_cdf, u, np.asarray(inf), size, mean)
+
+    @staticmethod
+    def _sample(
+        rng: np.random.Generator, shape: tuple[int, ...], size: Array, mean: Array
+    ) -> Array:
+        return np.asarray(rng.poisson(rng.standard_gamma(size, shape) * (mean / size)), dtype=float)
+
+    @staticmethod
+    def _mean(size: Array, mean: Array) -> Array:
+        return mean + 0 * size
+
+    @staticmethod
+    def _variance(size: Array, mean: Array) -> Array:
+        return mean + mean * (mean / size)
+
+
+def _poisson(size: Any, mean: Any) -> Model:
+    """Return the limit of the negative binomial as its size grows."""
+    return Poisson(rate=mean)

@@ -1,0 +1,555 @@
+"""Families on the whole real line."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mlece.domain import positive, real
+from mlece.families.half_line import log1mexp, log_probability
+from mlece.limits import Limit, Status, full, or_fixed
+from mlece.math import (
+    EULER,
+    LOG_2PI,
+    Array,
+    Arrays,
+    abs,
+    digamma,
+    exp,
+    expit,
+    expm1,
+    inf,
+    log,
+    log1p,
+    log1pmx,
+    log_minus_digamma,
+    log_ndtr,
+    logit,
+    minimum,
+    ndtri,
+    pi,
+    sign,
+    sqrt,
+    stdtr,
+    stdtrit,
+    stirling_remainder,
+    tanh,
+    trigamma,
+    where,
+)
+from mlece.model import Model
+from mlece.moments import Summary
+from mlece.param import Param
+
+# ---------------------------------------------------------------------------- Gaussian
+
+
+class Gaussian(Model):
+    r"""Gaussian (normal): log q = −log σ − ½ log 2π − (y − μ)²/(2σ²).
+
+    scipy.stats: ``norm(loc=mean, scale=sd)``. R: ``norm(mean, sd)``. The maximum likelihood ``sd`` has
+    divisor n.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.Gaussian(mean=0, sd=1).entropy()
+    1.4189385332046727
+    """
+
+    support = real
+    affine = True
+    unit_carrier = True
+    mean = Param(real, r"\mu", typical=(-2, 2), role="location", doc="mean")  # type: ignore[assignment]
+    sd = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="standard deviation")  # type: ignore[assignment]
+
+    @staticmethod
+    def _statistics(y: Array) -> Arrays:
+        return y, y * y
+
+    @staticmethod
+    def _block_sums(y: Array, w: Array | None) -> Arrays:
+        if w is None:
+            return y.sum(axis=1), np.vecdot(y, y)
+        wy = w * y
+        return wy.sum(axis=1), np.vecdot(wy, y)
+
+    @staticmethod
+    def _log_density(t: Arrays, mean: Array, sd: Array) -> Array:
+        y, y2 = t
+        return -log(sd) - 0.5 * LOG_2PI - 0.5 * (y2 - 2 * mean * y + mean**2) / sd**2
+
+    @staticmethod
+    def _score(t: Arrays, mean: Array, sd: Array) -> Arrays:
+        y, y2 = t
+        return (y - mean) / sd**2, ((y2 - 2 * mean * y + mean**2) / sd**2 - 1) / sd
+
+    @staticmethod
+    def _curvature(t: Arrays, mean: Array, sd: Array) -> Arrays:
+        y, y2 = t
+        square = (y2 - 2 * mean * y + mean**2) / sd**2
+        return -1 / sd**2, -2 * (y - mean) / sd**3, (1 - 3 * square) / sd**2
+
+    @staticmethod
+    def _expected_statistics(mean: Array, sd: Array) -> Arrays:
+        return mean, mean**2 + sd**2
+
+    @staticmethod
+    def _maximise(s: Summary, mean: Array | None, sd: Array | None) -> Arrays:
+        y, y2 = s.mean
+        centre = or_fixed(y, mean)
+        return centre, or_fixed(sqrt((y2 - y * y) + (y - centre) ** 2), sd)
+
+    @staticmethod
+    def _degenerate(s: Summary, mean: Array | None, sd: Array | None) -> tuple[Limit, ...]:
+        centre, spread = Gaussian._maximise(s, mean, sd)
+        sentence = (
+            "every observation equals the mean: the density grows without bound as sd falls to 0"
+        )
+        return (
+            Limit(spread == 0, Status.UNBOUNDED, sentence, (centre, spread), full(spread, -inf)),
+        )
+
+    @staticmethod
+    def _log_cdf(y: Array, mean: Array, sd: Array) -> Array:
+        return np.asarray(log_ndtr((y - mean) / sd))
+
+    @staticmethod
+    def _log_sf(y: Array, mean: Array, sd: Array) -> Array:
+        return np.asarray(log_ndtr((mean - y) / sd))
+
+    @staticmethod
+    def _quantile(u: Array, mean: Array, sd: Array) -> Array:
+        return np.asarray(mean + sd * ndtri(u))
+
+    @staticmethod
+    def _sample(rng: np.random.Generator, size: tuple[int, ...], mean: Array, sd: Array) -> Array:
+        return mean + sd * rng.standard_normal(size)
+
+    @staticmethod
+    def _entropy(mean: Array, sd: Array) -> Array:
+        return 0.5 * LOG_2PI + 0.5 + log(sd) + 0 * mean
+
+    @staticmethod
+    def _mean(mean: Array, sd: Array) -> Array:
+        return mean + 0 * sd
+
+    @staticmethod
+    def _variance(mean: Array, sd: Array) -> Array:
+        return sd**2 + 0 * mean
+
+
+# ---------------------------------------------------------------------------- Student t
+
+
+def _half_step(a: Array) -> Array:
+    """Return log Gamma(a + 1/2) - log Gamma(a) - log(a)/2 without cancellation."""
+    return a * log1pmx(0.5 / a) + stirling_remainder(a + 0.5) - stirling_remainder(a)
+
+
+def _half_step_derivatives(a: Array) -> Arrays:
+    """Return the first two derivatives of :func:`_half_step`, without cancellation for large a."""
+    large = a > 40.0
+    b = where(large, 40.0, a)
+    first = log1pmx(0.5 / b) - log_minus_digamma(b + 0.5) + log_minus_digamma(b)
+    second = trigamma(b + 0.5) - trigamma(b) + 0.5 / b**2
+    u = 1 / where(large, a, 40.0) ** 2
+    first_series = u * (1 / 8 - u * (1 / 64 - u * (1 / 128 - u * (17 / 2048 - u * (31 / 2048)))))
+    second_series = (
+        -u * sqrt(u) * (1 / 4 - u * (1 / 16 - u * (3 / 64 - u * (17 / 256 - u * (155 / 1024)))))
+    )
+    return where(large, first_series, first), where(large, second_series, second)
+
+
+class StudentT(Model):
+    r"""Student t with location and scale: −log(1 + z²/ν)(ν + 1)/2 up to a constant, z = (y − m)/s.
+
+    scipy.stats: ``t(df, loc, scale)``. R: ``MASS::fitdistr(x, "t")`` with m, s, df. As df grows the
+    family tends to the Gaussian, which is reported as the limit when the data ask for it.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> float(mlece.StudentT(df=5, loc=0, scale=1).variance)
+    1.6666666666666667
+    """
+
+    support = real
+    df = Param(positive, r"\nu", typical=(3, 12), limits=(0.02, 1e7), doc="degrees of freedom")
+    loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (median)")
+    scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
+    limit_families: ClassVar = {"df": ("Gaussian", {"loc": "mean", "scale": "sd"})}
+
+    @staticmethod
+    def _degenerate(
+        s: Summary, df: Array | None, loc: Array | None, scale: Array | None
+    ) -> tuple[Limit, ...]:
+        if scale is not None:
+            return ()
+        equal = s.minimum == s.maximum
+        if loc is not None:
+            equal = equal & (s.minimum == loc)
+        sentence = "every observation equals the location: the density grows without bound as scale falls to 0"
+        limit = (or_fixed(full(s.minimum, np.nan), df), s.minimum, full(s.minimum, 0.0))
+        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+
+    @staticmethod
+    def _log_density(y: Array, df: Array, loc: Array, scale: Array) -> Array:
+        z = (y - loc) / scale
+        constant = _half_step(df / 2) - 0.5 * LOG_2PI - log(scale)
+        return constant - 0.5 * (df + 1) * log1p(z * z / df)
+
+    @staticmethod
+    def _score(y: Array, df: Array, loc: Array, scale: Array) -> Arrays:
+        z = (y - loc) / scale
+        u = z * z / df
+        w = 1 / (1 + u)
+        uw = u * w
+        first, _ = _half_step_derivatives(df / 2)
+        return (
+            0.5 * (first - log1pmx(u) - u * uw + uw / df),
+            (df + 1) / (df * scale) * (z * w),
+            ((df + 1) * uw - 1) / scale,
+        )
+
+    @staticmethod
+    def _curvature(y: Array, df: Array, loc: Array, scale: Array) -> Arrays:
+        z = (y - loc) / scale
+        u = z * z / df
+        w = 1 / (1 + u)
+        uw, zw = u * w, z * w
+        uww = uw * w
+        _, second = _half_step_derivatives(df / 2)
+        return (
+            0.5 * (0.5 * second + uw * (((df + 1) * uw - 2) / df**2)),
+            zw * ((df + 1) * uw - 1) / (scale * df**2),
+            (uw - uww * ((df + 1) / df)) / scale,
+            (2 * uww - w) * ((df + 1) / (df * scale**2)),
+            zw * w * (-2 * (df + 1) / (df * scale**2)),
+            (1 - (df + 1) * (uw + 2 * uww)) / scale**2,
+        )
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        q1, q2, q3 = np.quantile(x, [0.25, 0.5, 0.75], axis=-1)
+        spread = where(q3 > q1, q3 - q1, x.std(axis=-1) + 1e-3)
+        return full(q2, 5.0), q2, spread / 1.45
+
+    @staticmethod
+    def _log_cdf(y: Array, df: Array, loc: Array, scale: Array) -> Array:
+        z = (y - loc) / scale
+        return log_probability(stdtr(df, z), stdtr(df, -z))
+
+    @staticmethod
+    def _log_sf(y: Array, df: Array, loc: Array, scale: Array) -> Array:
+        z = (y - loc) / scale
+        return log_probability(stdtr(df, -z), stdtr(df, z))
+
+    @staticmethod
+    def _quantile(u: Array, df: Array, loc: Array, scale: Array) -> Array:
+        return np.asarray(loc + scale * stdtrit(df, u))
+
+    @staticmethod
+    def _sample(
+        rng: np.random.Generator, size: tuple[int, ...], df: Array, loc: Array, scale: Array
+    ) -> Array:
+        return loc + scale * rng.standard_t(df, size)
+
+    @staticmethod
+    def _entropy(df: Array, loc: Array, scale: Array) -> Array:
+        half = df / 2
+        step = digamma(half + 0.5) - digamma(half)
+        return 0.5 * (df + 1) * step + 0.5 * LOG_2PI - _half_step(half) + log(scale) + 0 * loc
+
+    @staticmethod
+    def _mean(df: Array, loc: Array, scale: Array) -> Array:
+        return where(df > 1, loc, np.nan) + 0 * scale
+
+    @staticmethod
+    def _variance(df: Array, loc: Array, scale: Array) -> Array:
+        return where(df > 2, scale**2 * df / where(df > 2, df - 2, 1.0), inf) + 0 * loc
+
+
+# ---------------------------------------------------------------------------- Laplace
+
+
+def _collapse(s: Summary, loc: Array | None, scale: Array | None) -> tuple[Limit, ...]:
+    """Return the degenerate case of a location-scale family: every observation is equal."""
+    if scale is not None:
+        return ()
+    equal = s.minimum == s.maximum
+    if loc is not None:
+        equal = equal & (s.minimum == loc)
+    sentence = "every observation is equal: the density grows without bound as scale falls to 0"
+    limit = (s.minimum, full(s.minimum, 0.0))
+    return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+
+
+class Laplace(Model):
+    r"""Laplace (double exponential): log q = −log 2b − |y − m|/b.
+
+    scipy.stats: ``laplace(loc, scale)``. R: ``extraDistr::laplace(mu, sigma)``. The estimate of
+    ``loc`` is the median; where a whole interval of medians minimises, its midpoint is reported.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.Laplace(loc=0, scale=2).variance
+    8.0
+    """
+
+    support = real
+    loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (median)")
+    scale = Param(positive, "b", typical=(0.5, 3), role="scale", doc="scale")
+
+    @staticmethod
+    def _log_density(y: Array, loc: Array, scale: Array) -> Array:
+        return -log(2 * scale) - abs(y - loc) / scale
+
+    @staticmethod
+    def _score(y: Array, loc: Array, scale: Array) -> Arrays:
+        return sign(y - loc) / scale, (abs(y - loc) / scale - 1) / scale
+
+    @staticmethod
+    def _curvature(y: Array, loc: Array, scale: Array) -> Arrays:
+        # The almost-everywhere curvature; the kink at y = loc is told by _kink.
+        e = y - loc
+        return 0 * e, -sign(e) / scale**2, (1 - 2 * abs(e) / scale) / scale**2
+
+    @staticmethod
+    def _breakpoints(loc: Array, scale: Array) -> Arrays:
+        return (loc,)
+
+    @staticmethod
+    def _kink(loc: Array, scale: Array) -> tuple[str, Array]:
+        # The score for loc jumps from -1/b to 1/b at y = loc.
+        return "loc", 2 / scale
+
+    @staticmethod
+    def _estimate(
+        view: Any, loc: Array | None, scale: Array | None
+    ) -> tuple[Arrays, tuple[Arrays, Arrays] | None]:
+        low, high = view.median() if loc is None else (loc, loc)
+        centre = low + 0.5 * (high - low)
+        spread = view.mean_of(lambda y: abs(y - centre[:, None])) if scale is None else scale
+        whole = None if loc is not None else ((low, spread), (high, spread))
+        return (centre, spread), whole
+
+    @staticmethod
+    def _degenerate(s: Summary, loc: Array | None, scale: Array | None) -> tuple[Limit, ...]:
+        return _collapse(s, loc, scale)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        centre = np.median(x, axis=-1)
+        spread = abs(x - centre[..., None]).mean(axis=-1)
+        return centre, where(spread > 0, spread, 1.0)
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:
+        z = (y - loc) / scale
+        return where(z < 0, z - log(2.0), log1p(-0.5 * exp(-abs(z))))
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
+        z = (y - loc) / scale
+        return where(z > 0, -z - log(2.0), log1p(-0.5 * exp(-abs(z))))
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array) -> Array:
+        return loc + scale * where(u < 0.5, log(2 * u), -log(2 * (1 - u)))
+
+    @staticmethod
+    def _sample(rng: np.random.Generator, size: tuple[int, ...], loc: Array, scale: Array) -> Array:
+        return rng.laplace(loc, scale, size)
+
+    @staticmethod
+    def _entropy(loc: Array, scale: Array) -> Array:
+        return 1 + log(2 * scale) + 0 * loc
+
+    @staticmethod
+    def _mean(loc: Array, scale: Array) -> Array:
+        return loc + 0 * scale
+
+    @staticmethod
+    def _variance(loc: Array, scale: Array) -> Array:
+        return 2 * scale**2 + 0 * loc
+
+
+# ---------------------------------------------------------------------------- logistic
+
+
+class Logistic(Model):
+    r"""Logistic: log q = −|z| − 2 log(1 + e^(−|z|)) − log s, z = (y − m)/s.
+
+    scipy.stats: ``logistic(loc, scale)``. R: ``logis(location, scale)``.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.Logistic(loc=0, scale=1).cdf(0.0).item()
+    0.5
+    """
+
+    support = real
+    loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (mean)")
+    scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
+
+    @staticmethod
+    def _log_density(y: Array, loc: Array, scale: Array) -> Array:
+        size = abs(y - loc) / scale
+        return -size - 2 * log1p(exp(-size)) - log(scale)
+
+    @staticmethod
+    def _score(y: Array, loc: Array, scale: Array) -> Arrays:
+        z = (y - loc) / scale
+        tilt = tanh(0.5 * z)
+        return tilt / scale, (z * tilt - 1) / scale
+
+    @staticmethod
+    def _curvature(y: Array, loc: Array, scale: Array) -> Arrays:
+        z = (y - loc) / scale
+        tilt = tanh(0.5 * z)
+        slope = 2 * expit(z) * expit(-z)
+        return (
+            -slope / scale**2,
+            -(tilt + z * slope) / scale**2,
+            (1 - 2 * z * tilt - z * (z * slope)) / scale**2,
+        )
+
+    @staticmethod
+    def _degenerate(s: Summary, loc: Array | None, scale: Array | None) -> tuple[Limit, ...]:
+        return _collapse(s, loc, scale)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        q1, q2, q3 = np.quantile(x, [0.25, 0.5, 0.75], axis=-1)
+        spread = where(q3 > q1, (q3 - q1) / 2.197, x.std(axis=-1))
+        return q2, where(spread > 0, spread, 1.0)
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:
+        return -np.logaddexp(0.0, (loc - y) / scale)
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
+        return -np.logaddexp(0.0, (y - loc) / scale)
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array) -> Array:
+        return np.asarray(loc + scale * logit(u))
+
+    @staticmethod
+    def _sample(rng: np.random.Generator, size: tuple[int, ...], loc: Array, scale: Array) -> Array:
+        return rng.logistic(loc, scale, size)
+
+    @staticmethod
+    def _entropy(loc: Array, scale: Array) -> Array:
+        return 2 + log(scale) + 0 * loc
+
+    @staticmethod
+    def _mean(loc: Array, scale: Array) -> Array:
+        return loc + 0 * scale
+
+    @staticmethod
+    def _variance(loc: Array, scale: Array) -> Array:
+        return (pi * scale) ** 2 / 3 + 0 * loc
+
+
+# ---------------------------------------------------------------------------- Gumbel
+
+
+class Gumbel(Model):
+    r"""Gumbel for maxima: log q = −z − e^(−z) − log b, z = (y − m)/b.
+
+    scipy.stats: ``gumbel_r(loc, scale)``. R: ``evd::gumbel(loc, scale)``.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> round(float(mlece.Gumbel(loc=0, scale=1).mean), 6)
+    0.577216
+    """
+
+    support = real
+    profile_over = "scale"
+    loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (mode)")
+    scale = Param(positive, "b", typical=(0.5, 3), role="scale", doc="scale")
+
+    @staticmethod
+    def _log_density(y: Array, loc: Array, scale: Array) -> Array:
+        z = (y - loc) / scale
+        return -z - exp(-z) - log(scale)
+
+    @staticmethod
+    def _score(y: Array, loc: Array, scale: Array) -> Arrays:
+        z = (y - loc) / scale
+        excess = -expm1(-z)
+        return excess / scale, (z * excess - 1) / scale
+
+    @staticmethod
+    def _curvature(y: Array, loc: Array, scale: Array) -> Arrays:
+        z = (y - loc) / scale
+        power = exp(-z)
+        excess = -expm1(-z)
+        return (
+            -power / scale**2,
+            -(excess + z * power) / scale**2,
+            (1 - 2 * z * excess - z * z * power) / scale**2,
+        )
+
+    @staticmethod
+    def _profile_statistics(y: Array, scale: Array) -> Arrays:
+        # A point 600 scales below the frame means a scale far under the root: held there, e^(-y/b)
+        # does not overflow and the equation keeps its sign.
+        power = exp(minimum(-y / scale, 600.0))
+        weighted = y * power
+        return y, power, weighted, y * weighted
+
+    @staticmethod
+    def _profile_equation(m: Arrays, scale: Array) -> tuple[Array, Array, Arrays]:
+        mean, power, weighted, squared = m
+        tilt = weighted / power
+        value = (scale - (mean - tilt)) / scale**2
+        slope = (1 + (squared / power - tilt**2) / scale**2) / scale**2 - 2 * value / scale
+        return value, slope, (-scale * log(power), scale)
+
+    @staticmethod
+    def _degenerate(s: Summary, loc: Array | None, scale: Array | None) -> tuple[Limit, ...]:
+        return _collapse(s, loc, scale)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        q1, q2, q3 = np.quantile(x, [0.25, 0.5, 0.75], axis=-1)
+        spread = where(q3 > q1, (q3 - q1) / 1.5725, 0.78 * x.std(axis=-1))
+        scale = where(spread > 0, spread, 1.0)
+        return q2 - 0.3665 * scale, scale
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:
+        return -exp((loc - y) / scale)
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
+        return log1mexp(exp((loc - y) / scale))
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array) -> Array:
+        return loc - scale * log(-log(u))
+
+    @staticmethod
+    def _sample(rng: np.random.Generator, size: tuple[int, ...], loc: Array, scale: Array) -> Array:
+        return rng.gumbel(loc, scale, size)
+
+    @staticmethod
+    def _entropy(loc: Array, scale: Array) -> Array:
+        return 1 + EULER + log(scale) + 0 * loc
+
+    @staticmethod
+    def _mean(loc: Array, scale: Array) -> Array:
+        return loc + EULER * scale
+
+    @staticmethod
+    def _variance(loc: Array, scale: Array) -> Array:
+        return (pi * scale) ** 2 / 6 + 0 * loc

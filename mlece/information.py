@@ -1,0 +1,713 @@
+"""Entropy, cross-entropy and Kullback-Leibler divergence between known distributions.
+
+A law is a known :class:`~mlece.model.Model` or a vector of probabilities. Closed forms are used
+where the family has them; otherwise the expectation runs over quadrature nodes (or over the support
+of a discrete law) whose step is halved until the value settles. The losses of classification, which
+are the same cross-entropy with one law per observation, stand at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import xlog1py, xlogy
+
+from mlece import errors
+from mlece.math import Array, Arrays, expm1, log, log1p, log1pmx
+from mlece.model import Model
+from mlece.sources.distribution import Nodes, expectation, framed_member, nodes
+from mlece.units import Units, nats_per_unit
+
+SETTLED = 1e-12  # relative to max(1, |value|): the movement under halving that ends a refinement
+LAST_LEVEL = 10
+SMALL = 1e-3  # a divergence below this is integrated, not differenced: the difference cancels
+ROUNDING = 1e-13  # mass of q beyond the nodes of p that counts as none
+SUM_TOLERANCE = 1e-9  # a probability vector may miss 1 by this much
+
+Law = Any
+
+# ---------------------------------------------------------------------------- what may be asked
+
+
+def _probabilities(p: Any, name: str) -> Array:
+    """Validate probabilities along the last axis."""
+    try:
+        array = np.asarray(p, dtype=float)
+    except (TypeError, ValueError):
+        raise errors.DataTypeError(
+            errors.message(
+                f"{name} to be a model or a vector of probabilities", f"{type(p).__name__}"
+            )
+        ) from None
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise errors.DataError(
+            errors.message(f"{name} to be a vector of probabilities", f"shape {array.shape}")
+        )
+    bad = ~((array >= 0) & (array <= 1))
+    hint = "To estimate the entropy of data use estimate_entropy"
+    if bad.any():
+        raise errors.DataError(
+            errors.message(f"probabilities in [0, 1] in {name}", errors.offenders(bad, array), hint)
+        )
+    total = array.sum(axis=-1)
+    off = np.abs(total - 1.0) > SUM_TOLERANCE
+    if off.any():
+        raise errors.DataError(
+            errors.message(
+                f"probabilities in {name} that sum to 1", errors.offenders(off, total), hint
+            )
+        )
+    return array
+
+
+def _pair(p: Law, q: Law) -> tuple[bool, Any, Any]:
+    """Validate two laws; return whether they are models."""
+    if isinstance(p, Model) and isinstance(q, Model):
+        p.theta, q.theta  # noqa: B018  (raises where a slot is free)
+        kinds = [
+            "categories" if m.support.kind == "categories"
+            else "counting" if m.support.discrete
+            else "Lebesgue"
+            for m in (p, q)
+        ]  # fmt: skip
+        if kinds[0] != kinds[1]:
+            raise errors.ComparisonError(
+                errors.message(
+                    "two laws with densities under one measure",
+                    f"{type(p).__name__} ({kinds[0]}) and {type(q).__name__} ({kinds[1]})",
+                    "A mass function and a density share no dominating measure in which both are "
+                    "finite: discretise the one or smooth the other",
+                )
+            )
+        return True, p, q
+    if isinstance(p, Model) or isinstance(q, Model):
+        raise errors.ComparisonError(
+            errors.message(
+                "two models or two vectors of probabilities",
+                f"{type(p).__name__} and {type(q).__name__}",
+                "Write the vector as a Categorical model",
+            )
+        )
+    first, second = _probabilities(p, "p"), _probabilities(q, "q")
+    if first.shape[-1] != second.shape[-1]:
+        raise errors.ComparisonError(
+            errors.message(
+                "two vectors over the same cells",
+                f"{first.shape[-1]} and {second.shape[-1]} of them",
+            )
+        )
+    return False, first, second
+
+
+def _out(nats: Any, units: Units) -> Any:
+    value = np.asarray(nats) / nats_per_unit(units)
+    return value if value.ndim else value.item()
+
+
+# ---------------------------------------------------------------------------- members and frames
+
+
+def _take(model: Model, shape: tuple[int, ...], index: tuple[int, ...]) -> Model:
+    """Return one distribution of an array of them, broadcast to a shape."""
+    if not model.batch_shape:
+        return model
+    slots = {}
+    for p, value in zip(model.params, model.theta, strict=True):
+        tail = value.shape[-1:] if p.vector else ()
+        slots[p.name] = np.broadcast_to(value, shape + tail)[index]
+    return model.replace(**slots)
+
+
+def _mapped(function: Any, *models: Model) -> Array:
+    """Evaluate a function of single laws over their broadcast batch shape."""
+    shape = np.broadcast_shapes(*(m.batch_shape for m in models))
+    out = np.empty(shape)
+    for index in np.ndindex(*shape):
+        out[index] = function(*(_take(m, shape, index) for m in models))
+    return out
+
+
+def _common_frame(p: Model, q: Model) -> tuple[Model, Model, float]:
+    """Return both laws in the frame of p, as far as their parameters can follow, and the scale.
+
+    In that frame p lies near 0 with a width near 1: a location of 1e9 costs no digits.
+    """
+    locations = ["location" in m.roles() for m in (p, q)]
+    scales = [bool(m.roles() & {"scale", "inverse scale"}) or m.roles() == {"log location"}
+              for m in (p, q)]  # fmt: skip
+    if p.support.discrete or not all(scales) or locations[0] != locations[1]:
+        return p, q, 1.0
+    shift, scale = (float(v) for v in p.own_frame(p.theta))
+    if shift != 0.0 and not all(locations):
+        return p, q, 1.0
+    return framed_member(p, shift, scale), framed_member(q, shift, scale), scale
+
+
+def _settle(model: Model, function: Any) -> float:
+    """Evaluate a function of the nodes at finer and finer steps until it stays."""
+    law = nodes(model)
+    value = float(function(law))
+    if law.level == 0:
+        return value
+    for level in range(law.level + 1, LAST_LEVEL + 1):
+        before, value = value, float(function(nodes(model, level)))
+        if value == before or abs(value - before) <= SETTLED * max(1.0, abs(value)):
+            break
+    return value
+
+
+def _at(model: Model, law: Nodes) -> Array:
+    """Return log q at nodes (which for categories are codes)."""
+    if model.support.kind == "categories":
+        return model.log_density_hook(law.values, model.theta)
+    return model.log_density(law.values)
+
+
+# ---------------------------------------------------------------------------- entropy
+
+
+def entropy(p: Law, units: Units = "nats") -> Any:
+    """Return H(p) = E_p[-log p], the entropy of a mass function or the differential entropy.
+
+    Parameters
+    ----------
+    p : Model or array_like
+        A known model (any batch shape), or probabilities along the last axis.
+    units : {"nats", "bits", "hartleys"} or float
+        A name or the base of the logarithm.
+
+    Returns
+    -------
+    float or array
+        Shape of the batch. The differential entropy depends on the units of the observations: it
+        moves by log s when they are multiplied by s.
+
+    Raises
+    ------
+    FreeSlotError
+        If a slot of the model is free.
+    DataError
+        If a vector is not one of probabilities.
+
+    Notes
+    -----
+    Shannon (1948), Bell System Technical Journal 27, 379-423.
+
+    Examples
+    --------
+    >>> from mlece.information import entropy
+    >>> entropy([0.5, 0.5], units="bits")
+    1.0
+    """
+    if not isinstance(p, Model):
+        masses = _probabilities(p, "p")
+        return _out(-xlogy(masses, masses).sum(axis=-1) + 0.0, units)
+    closed = p._closed("_entropy") if not p.free else p.theta
+    if isinstance(closed, np.ndarray) and closed.shape == p.batch_shape:
+        return _out(closed, units)
+    p.theta  # noqa: B018  (raises where a slot is free)
+    return _out(_mapped(lambda m: _cross_entropy(m, m), p), units)
+
+
+def varentropy(p: Law, units: Units = "nats") -> Any:
+    """Return Var_p[-log p], the variance of the information content.
+
+    Parameters
+    ----------
+    p : Model or array_like
+        A known model (any batch shape), or probabilities along the last axis.
+    units : {"nats", "bits", "hartleys"} or float
+        The result is in squared units.
+
+    Returns
+    -------
+    float or array
+        Shape of the batch.
+
+    Raises
+    ------
+    FreeSlotError
+        If a slot of the model is free.
+    DataError
+        If a vector is not one of probabilities.
+
+    Notes
+    -----
+    varentropy / n is the variance of the mean of -log p over n observations, the smallest that a
+    regular estimator of the entropy attains (Kontoyiannis and Verdú 2014, IEEE Trans. Inf. Theory
+    60, 777-795).
+
+    Examples
+    --------
+    >>> from mlece.families.real_line import Gaussian
+    >>> from mlece.information import varentropy
+    >>> round(varentropy(Gaussian(mean=0, sd=3)), 12)
+    0.5
+    """
+    factor = nats_per_unit(units) ** 2
+    if not isinstance(p, Model):
+        masses = _probabilities(p, "p")
+        surprise = -log(np.where(masses > 0, masses, 1.0))
+        mean = (masses * surprise).sum(axis=-1, keepdims=True)
+        out = (masses * np.square(surprise - mean)).sum(axis=-1) / factor
+        return out if out.ndim else out.item()
+
+    def single(model: Model) -> float:
+        framed, _, _ = _common_frame(model, model)
+
+        def value(law: Nodes) -> float:
+            surprise = -_at(framed, law)
+            mean = float(expectation(law, surprise))
+            return float(expectation(law, np.square(surprise - mean)))
+
+        return _settle(framed, value)
+
+    out = _mapped(single, p) / factor
+    return out if out.ndim else out.item()
+
+
+# ---------------------------------------------------------------------------- cross-entropy
+
+
+def _closed_cross_entropy(p: Model, q: Model) -> Array | None:
+    """Return the closed form for two members of one family that is affine in its statistics.
+
+    E_p[log q] is then log q at the expected statistics under p, in the frame of p.
+    """
+    same = type(p) is type(q) and p.settings == q.settings and p.affine and q.affine
+    if not same or p.has("_bounds") or not p.has("_expected_statistics"):
+        return None
+    if any(param.vector for param in p.params):
+        return None
+    theta_p = np.broadcast_arrays(*p.theta)
+    shift, scale = p.own_frame(tuple(theta_p))
+    with np.errstate(all="ignore"):
+        framed_p: Arrays = tuple(np.asarray(v) for v in p.to_frame(tuple(theta_p), shift, scale))
+        framed_q: Arrays = tuple(np.asarray(v) for v in q.to_frame(q.theta, shift, scale))
+        expected = p._expected_statistics(*framed_p)
+        value = -np.asarray(q.log_density_hook(expected, framed_q))
+        if not p.support.discrete:
+            value = value + log(scale)
+    shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)
+    return value if value.shape == shape and np.isfinite(value).all() else None
+
+
+def _cross_entropy(p: Model, q: Model) -> float:
+    """Integrate -log q over the nodes of one p."""
+    framed_p, framed_q, scale = _common_frame(p, q)
+    shift = 0.0 if p.support.discrete else float(log(scale))
+    return shift + _settle(framed_p, lambda law: expectation(law, -_at(framed_q, law)))
+
+
+def cross_entropy(p: Law, q: Law, units: Units = "nats") -> Any:
+    """Return H(p, q) = E_p[-log q].
+
+    Parameters
+    ----------
+    p, q : Model or array_like
+        Two known models (batch shapes broadcast), or two arrays of probabilities along the last
+        axis.
+    units : {"nats", "bits", "hartleys"} or float
+        A name or the base of the logarithm.
+
+    Returns
+    -------
+    float or array
+        Shape of the broadcast batch; +inf where q is zero on some of the mass of p, and where the
+        expectation diverges.
+
+    Raises
+    ------
+    FreeSlotError
+        If a slot of a model is free.
+    DataError
+        If a vector is not one of probabilities.
+    ComparisonError
+        If one law is discrete and the other continuous, or a model meets a vector.
+    NoDensityError
+        If parts of the expectation are infinite with both signs.
+
+    Examples
+    --------
+    >>> from mlece.families.real_line import Gaussian
+    >>> from mlece.information import cross_entropy
+    >>> round(cross_entropy([0.5, 0.5], [0.25, 0.75], units="bits"), 6)
+    1.207519
+    >>> round(cross_entropy(Gaussian(0, 1), Gaussian(1, 2)), 6)
+    1.862086
+    """
+    models, p, q = _pair(p, q)
+    if not models:
+        return _out(_sum_cells(p, q), units)
+    closed = _closed_cross_entropy(p, q)
+    return _out(_mapped(_cross_entropy, p, q) if closed is None else closed, units)
+
+
+def _sum_cells(p: Array, q: Array) -> Array:
+    """Return -sum p log q with 0 log 0 = 0 and p log 0 = -inf."""
+    return np.asarray(-xlogy(p, q).sum(axis=-1) + 0.0)
+
+
+# ---------------------------------------------------------------------------- divergence
+
+
+def _divergence(law: Nodes, log_ratio: Array) -> float:
+    """Return KL from log r = log q - log p at the nodes of p.
+
+    Where q has no mass away from p's nodes, E_p[r - 1] = 0 and KL = E_p[r - 1 - log r], a mean of
+    terms that cannot be negative and whose parts do not cancel. Otherwise q misses a mass m there,
+    KL >= -log(1 - m) > m, and the plain mean of -log r stays far from zero.
+    """
+    if np.isneginf(log_ratio).any():
+        return np.inf
+    plain = float(expectation(law, -log_ratio))
+    if np.isinf(plain):
+        return plain
+    with np.errstate(over="ignore"):
+        excess = expm1(log_ratio)
+        balance = float(law.weights @ excess)
+    if not abs(balance) <= ROUNDING or plain > 1.0:
+        return plain
+    small = np.abs(log_ratio) < 1e-3
+    # e^x - 1 - x by its series where the difference cancels.
+    x = np.where(small, log_ratio, 0.0)
+    series = x * x * (0.5 + x * (1 / 6 + x * (1 / 24 + x / 120)))
+    terms = np.where(small, series, excess - log_ratio)
+    return float(law.weights @ terms)
+
+
+def _kl(p: Model, q: Model) -> float:
+    if p == q:
+        return 0.0
+    framed_p, framed_q, _ = _common_frame(p, q)
+    return _settle(framed_p, lambda law: _divergence(law, _at(framed_q, law) - _at(framed_p, law)))
+
+
+def kl_divergence(p: Law, q: Law, units: Units = "nats") -> Any:
+    """Return KL(p || q) = E_p[log p - log q].
+
+    Parameters
+    ----------
+    p, q : Model or array_like
+        Two known models (batch shapes broadcast), or two arrays of probabilities along the last
+        axis.
+    units : {"nats", "bits", "hartleys"} or float
+        A name or the base of the logarithm.
+
+    Returns
+    -------
+    float or array
+        Shape of the broadcast batch: non-negative, 0 exactly for equal laws, +inf where p is not
+        dominated by q or the expectation diverges.
+
+    Raises
+    ------
+    FreeSlotError
+        If a slot of a model is free.
+    DataError
+        If a vector is not one of probabilities.
+    ComparisonError
+        If one law is discrete and the other continuous, or a model meets a vector.
+
+    Notes
+    -----
+    Kullback and Leibler (1951), Annals of Mathematical Statistics 22, 79-86. Small divergences are
+    integrated as E_p[r - 1 - log r] with r = q / p, which loses no digits to cancellation.
+
+    Examples
+    --------
+    >>> from mlece.families.real_line import Gaussian
+    >>> from mlece.information import kl_divergence
+    >>> round(kl_divergence(Gaussian(0, 1), Gaussian(1, 1)), 12)
+    0.5
+    """
+    models, p, q = _pair(p, q)
+    if not models:
+        return _out(_kl_cells(p, q), units)
+    closed = _closed_cross_entropy(p, q)
+    floor = p._closed("_entropy")
+    if closed is None or floor is None:
+        return _out(_mapped(_kl, p, q), units)
+    out = np.array(closed - floor)
+    for index in zip(*np.nonzero(np.atleast_1d(out) < SMALL), strict=True):
+        where = index if out.ndim else ()
+        out[where] = _kl(_take(p, out.shape, where), _take(q, out.shape, where))
+    return _out(out, units)
+
+
+def _kl_cells(p: Array, q: Array) -> Array:
+    """Return sum q - p - p log(q / p) over cells, every term non-negative.
+
+    The sums of p and q may each miss 1 by rounding; the terms are those of the vectors as given.
+    """
+    p, q = np.broadcast_arrays(p, q)
+    some = p > 0
+    with np.errstate(divide="ignore", over="ignore"):
+        gap = np.where(some, (q - p) / np.where(some, p, 1.0), 0.0)
+        near = np.abs(gap) <= 0.5
+        far = q - p + p * (log(np.where(some, p, 1.0)) - log(q))
+        close = -p * log1pmx(np.where(near, gap, 0.0))
+    terms = np.where(some, np.where(near, close, far), q)
+    return np.asarray(terms.sum(axis=-1))
+
+
+# ---------------------------------------------------------------------------- moments
+
+
+def central_moment(model: Model, power: int) -> Any:
+    """Return E[Y] for power 1 and E[(Y - E Y)^power] above.
+
+    Parameters
+    ----------
+    model : Model
+        A known model, any batch shape.
+    power : int
+        1 (the mean), 2 (the variance), 3, ...
+
+    Returns
+    -------
+    float or array
+        Shape of the batch; infinite where the moment diverges on one side, NaN where it does so on
+        both with opposite signs and has no value (the mean of a Cauchy law), or the mean has none.
+
+    Raises
+    ------
+    FreeSlotError
+        If a slot is free.
+    ParameterError
+        If ``power`` is below 1.
+
+    Examples
+    --------
+    >>> from mlece.families.real_line import StudentT
+    >>> from mlece.information import central_moment
+    >>> round(central_moment(StudentT(df=5, loc=1, scale=1), 4), 9)
+    25.0
+    """
+    if power < 1:
+        raise errors.ParameterError(errors.message("a power from 1 on", repr(power)))
+    out = _mapped(lambda m: _single_moment(m, power), model)
+    return out if out.ndim else out.item()
+
+
+def _single_moment(model: Model, power: int) -> float:
+    framed, _, scale = _common_frame(model, model)
+    shift = float(model.own_frame(model.theta)[0]) if framed is not model else 0.0
+
+    def value(law: Nodes) -> float:
+        with np.errstate(over="ignore"):
+            mean = float(expectation(law, law.values))
+            if power == 1:
+                return mean
+            if not np.isfinite(mean):
+                return abs(mean) if power % 2 == 0 else np.nan
+            return float(expectation(law, (law.values - mean) ** power))
+
+    try:
+        moment = _settle(framed, value)
+    except errors.NoDensityError:
+        law = nodes(framed)  # a law that cannot be resolved at all raises here again
+        return float("nan") if power % 2 or law.count == 0 else np.inf
+    return shift + scale * moment if power == 1 else scale**power * moment
+
+
+# ---------------------------------------------------------------------------- losses
+
+Reduce = Literal["mean", "none"]
+
+
+def _reduced(losses: Array, reduce: Reduce, units: Units) -> Any:
+    if reduce == "none":
+        return np.asarray(losses / nats_per_unit(units))
+    if reduce != "mean":
+        raise errors.ParameterError(errors.message("reduce to be 'mean' or 'none'", repr(reduce)))
+    if losses.size == 0:
+        raise errors.DataError(errors.message("at least one observation", "none"))
+    return float(losses.mean()) / nats_per_unit(units)
+
+
+def _unit(values: Any, name: str) -> Array:
+    array = np.asarray(values, dtype=float)
+    bad = ~((array >= 0) & (array <= 1))
+    if bad.any():
+        raise errors.DataError(errors.message(f"{name} in [0, 1]", errors.offenders(bad, array)))
+    return array
+
+
+def _same_shape(t: Array, y: Array) -> None:
+    if t.shape != y.shape:
+        raise errors.DataError(
+            errors.message("targets and predictions of one shape", f"{t.shape} and {y.shape}")
+        )
+
+
+def binary_cross_entropy(
+    targets: Any, probabilities: Any, *, reduce: Reduce = "mean", units: Units = "nats"
+) -> Any:
+    """Return -t log y - (1 - t) log(1 - y), by default its mean over the observations.
+
+    Parameters
+    ----------
+    targets : array_like
+        Labels 0 and 1 or soft targets in [0, 1], any shape.
+    probabilities : array_like
+        Predicted probabilities of 1, in the same shape.
+    reduce : {"mean", "none"}
+        The mean, as scikit-learn's ``log_loss`` and PyTorch's ``binary_cross_entropy`` return, or
+        the loss of each observation.
+    units : {"nats", "bits", "hartleys"} or float
+        A name or the base of the logarithm.
+
+    Returns
+    -------
+    float or array
+        0 log 0 counts 0; a probability of 0 given to what happened costs +inf, never a clipped
+        number.
+
+    Raises
+    ------
+    DataError
+        If a value lies outside [0, 1] or the shapes differ.
+
+    Examples
+    --------
+    >>> from mlece.information import binary_cross_entropy
+    >>> binary_cross_entropy([1, 0], [0.5, 0.25], reduce="none", units="bits").round(4).tolist()
+    [1.0, 0.415]
+    """
+    t, y = _unit(targets, "targets"), _unit(probabilities, "probabilities")
+    _same_shape(t, y)
+    return _reduced(np.asarray(-xlogy(t, y) - xlog1py(1 - t, -y) + 0.0), reduce, units)
+
+
+def categorical_cross_entropy(
+    targets: Any, probabilities: Any, *, reduce: Reduce = "mean", units: Units = "nats"
+) -> Any:
+    """Return -sum_k t_k log y_k, by default its mean over the observations.
+
+    Parameters
+    ----------
+    targets : array_like (..., K) or (...)
+        One-hot rows or soft targets that sum to 1, or integer class labels 0 to K - 1.
+    probabilities : array_like (..., K)
+        Predicted probabilities, rows that sum to 1.
+    reduce : {"mean", "none"}
+        The mean, or the loss of each observation.
+    units : {"nats", "bits", "hartleys"} or float
+        A name or the base of the logarithm.
+
+    Returns
+    -------
+    float or array (...)
+        +inf where a class with a positive target has probability 0.
+
+    Raises
+    ------
+    DataError
+        If rows are not probabilities, labels are not classes, or the shapes do not match.
+
+    Notes
+    -----
+    With soft targets the least value is the mean entropy of the targets, not 0.
+
+    Examples
+    --------
+    >>> from mlece.information import categorical_cross_entropy
+    >>> categorical_cross_entropy([[0, 1]], [[0.5, 0.5]], units="bits")
+    1.0
+    """
+    y = _probabilities(probabilities, "probabilities")
+    t = np.asarray(targets)
+    if t.ndim == y.ndim - 1:
+        chosen = np.take_along_axis(y, _labels(t, y)[..., None], axis=-1)[..., 0]
+        return _reduced(-xlogy(1.0, chosen) + 0.0, reduce, units)
+    t = _probabilities(t, "targets")
+    _same_shape(t, y)
+    return _reduced(_sum_cells(t, y), reduce, units)
+
+
+def _labels(labels: Array, rows: Array) -> Array:
+    """Validate class labels against rows of K columns."""
+    if labels.shape != rows.shape[:-1]:
+        raise errors.DataError(
+            errors.message(
+                f"labels of shape {rows.shape[:-1]} or targets of shape {rows.shape}",
+                f"shape {labels.shape}",
+            )
+        )
+    number = labels.astype(float)
+    bad = ~((number >= 0) & (number < rows.shape[-1]) & (number == np.floor(number)))
+    if bad.any():
+        raise errors.DataError(
+            errors.message(f"class labels 0 to {rows.shape[-1] - 1}", errors.offenders(bad, labels))
+        )
+    return np.asarray(labels.astype(np.intp))
+
+
+def softmax_cross_entropy(
+    logits: Any, labels: Any, *, reduce: Reduce = "mean", units: Units = "nats"
+) -> Any:
+    """Return -sum_k t_k log softmax(z)_k, by default its mean over the observations.
+
+    Parameters
+    ----------
+    logits : array_like (..., K)
+        Unnormalised log probabilities z; -inf for an impossible class.
+    labels : array_like (...) or (..., K)
+        Integer class labels 0 to K - 1, or one-hot or soft targets that sum to 1.
+    reduce : {"mean", "none"}
+        The mean, as PyTorch's ``cross_entropy`` returns, or the loss of each observation.
+    units : {"nats", "bits", "hartleys"} or float
+        A name or the base of the logarithm.
+
+    Returns
+    -------
+    float or array (...)
+        Equal for a label and its one-hot row; small losses keep their digits.
+
+    Raises
+    ------
+    DataError
+        If a logit is NaN or +inf, a row has only -inf, or labels do not match.
+
+    Examples
+    --------
+    >>> from mlece.information import softmax_cross_entropy
+    >>> logits = [[1e300, -1e300], [0.0, 0.0]]
+    >>> softmax_cross_entropy(logits, [0, 1], reduce="none").round(4).tolist()
+    [0.0, 0.6931]
+    """
+    z = np.asarray(logits, dtype=float)
+    if z.ndim == 0:
+        raise errors.DataError(errors.message("logits of shape (..., K)", "a number"))
+    bad = np.isnan(z) | np.isposinf(z)
+    if bad.any():
+        raise errors.DataError(
+            errors.message("logits that are numbers or -inf", errors.offenders(bad, z))
+        )
+    top = z.max(axis=-1, keepdims=True)
+    empty = np.isneginf(top[..., 0])
+    if empty.any():
+        raise errors.DataError(
+            errors.message(
+                "a possible class in every row",
+                f"rows of -inf: {errors.offenders(empty, top[..., 0])}",
+            )
+        )
+    with np.errstate(over="ignore"):
+        below = z - top
+    # log sum exp(z - top) = log(1 + the others), exact when the others are tiny.
+    others = np.array(np.exp(below))
+    np.put_along_axis(others, z.argmax(axis=-1)[..., None], 0.0, axis=-1)
+    spread = log1p(others.sum(axis=-1))
+    t = np.asarray(labels)
+    if t.ndim == z.ndim - 1:
+        chosen = np.take_along_axis(below, _labels(t, z)[..., None], axis=-1)[..., 0]
+        return _reduced(spread - chosen, reduce, units)
+    t = _probabilities(t, "targets")
+    _same_shape(t, z)
+    with np.errstate(invalid="ignore"):
+        parts = np.where(t > 0, t * below, 0.0)
+    # The rows of t sum to 1 up to rounding; the spread enters once.
+    return _reduced(spread - parts.sum(axis=-1), reduce, units)

@@ -1,0 +1,104 @@
+"""Confidence intervals for the parameters of a fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.covariance import covariance
+from mlece.math import Array, ndtri
+
+if TYPE_CHECKING:
+    from mlece.result import Fit
+
+
+def check_level(level: float) -> None:
+    """Raise unless 0 < level < 1."""
+    if not 0.0 < level < 1.0:
+        raise errors.ParameterError(errors.message("a confidence level in (0, 1)", repr(level)))
+
+
+def wald(
+    fit: Fit, level: float = 0.95, kind: str = "sandwich", scale: str = "parameter"
+) -> dict[str, Any]:
+    """Return Wald intervals for the free parameters.
+
+    Parameters
+    ----------
+    fit : Fit
+    level : float
+        Confidence level in (0, 1).
+    kind : {"sandwich", "hessian", "fisher", "opg"}
+        Covariance to use.
+    scale : {"parameter", "unconstrained"}
+        Symmetric around the estimate, or symmetric in the unconstrained coordinate (log, logit) and
+        mapped back, which keeps the interval inside the parameter's domain.
+
+    Returns
+    -------
+    dict
+        ``{name: (lower, upper)}``.
+    """
+    check_level(level)
+    if scale not in ("parameter", "unconstrained"):
+        raise errors.unknown_name("scale", scale, ("parameter", "unconstrained"))
+    z = float(ndtri(0.5 + 0.5 * level))
+    errors_ = np.sqrt(np.diagonal(covariance(fit, kind), axis1=-2, axis2=-1))
+    out: dict[str, Any] = {}
+    if fit.on_simplex:
+        p = fit.params["p"]
+        if scale == "unconstrained":
+            with np.errstate(all="ignore"):
+                eta, width = np.log(p / (1 - p)), z * errors_ / (p * (1 - p))
+                low, high = 1 / (1 + np.exp(width - eta)), 1 / (1 + np.exp(-width - eta))
+            inner = (p > 0) & (p < 1)
+            return {"p": (np.where(inner, low, p), np.where(inner, high, p))}
+        return {"p": (p - z * errors_, p + z * errors_)}
+    for j, name in enumerate(fit.names):
+        estimate, error = np.asarray(fit.params[name]), errors_[..., j]
+        if scale == "parameter":
+            pair = (estimate - z * error, estimate + z * error)
+        else:
+            bijection = fit.family.parameter(name).bijection
+            eta = bijection.inverse(estimate)
+            slope = bijection.derivatives(eta)[0]
+            pair = tuple(
+                np.asarray(bijection.forward(eta + s * z * error / slope)) for s in (-1.0, 1.0)
+            )
+        out[name] = tuple(_plain(v) for v in pair)
+    return out
+
+
+def exact(fit: Fit, level: float = 0.95) -> dict[str, Any]:
+    """Return intervals from the exact law of the estimates, for families that state one."""
+    check_level(level)
+    model = fit.family
+    if not model.has("_exact_interval"):
+        raise errors.NoDensityError(
+            errors.message(
+                "a family with an exact law (Uniform, Pareto)",
+                type(model).__name__,
+                "Use method='wald'",
+            )
+        )
+    if fit.sample.weights is not None and not np.all(
+        fit.sample.weights == np.round(fit.sample.weights)
+    ):
+        raise errors.NotRegularError(
+            errors.message("whole numbers as weights for an exact law", "fractional weights")
+        )
+    fixed = {p.name for p in model.params if p.name not in model.free}
+    pairs = model._exact_interval(fit.theta, fit.objective.total, 1.0 - level, fixed)
+    shape = fit.sample.batch_shape
+    return {
+        name: tuple(_plain(np.broadcast_to(v, (fit.objective.size,)).reshape(shape)) for v in pair)
+        for name, pair in pairs.items()
+        if name in model.free
+    }
+
+
+def _plain(value: Array) -> Any:
+    value = np.asarray(value)
+    return value.item() if value.ndim == 0 else value

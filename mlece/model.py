@@ -1,0 +1,642 @@
+"""Model: a set of distributions, declared by its parameters and a few pure functions.
+
+A family states its support, its parameters and ``_log_density``; everything else follows or can be
+supplied. The public methods are final: they check, broadcast, mask the support and call a hook. Hooks
+are static functions of ``(y, *theta)`` that broadcast; the observations run along axis 1 of arrays of
+shape (R, n), parameters come as (R, 1) (a vector parameter as (R, 1, K)).
+
+Where a family declares ``_statistics``, every density hook receives that tuple in place of ``y``; with
+``affine = True`` the hooks are affine in the statistics, so that a mean over observations is the hook at
+the mean statistics.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from mlece import errors
+from mlece.arrays import numeric
+from mlece.derivatives import numerical_curvature, numerical_score
+from mlece.domain import Domain, real
+from mlece.math import Array, Arrays
+from mlece.moments import weighted_sum
+from mlece.param import Param
+from mlece.units import Units, nats_per_unit
+
+if TYPE_CHECKING:
+    from mlece.moments import Summary
+
+_REGISTRY: dict[str, type[Model]] = {}
+
+HOOKS = (
+    "_log_density",
+    "_score",
+    "_curvature",
+    "_statistics",
+    "_expected_statistics",
+    "_maximise",
+    "_block_sums",
+    "_log_cdf",
+    "_log_sf",
+    "_quantile",
+    "_sample",
+    "_entropy",
+    "_mean",
+    "_variance",
+    "_start",
+    "_bounds",
+    "_breakpoints",
+    "_frame",
+    "_fisher",
+    "_degenerate",
+    "_profile_statistics",
+    "_profile_equation",
+    "_estimate",
+    "_exact_interval",
+    "_kink",
+)
+
+
+def registry_name(name: str) -> str:
+    """Return the spelling under which a model is registered: lower case, no separators."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+class Model:
+    """A parametric family, or one of its members when every slot is filled.
+
+    Parameters
+    ----------
+    *args, **slots
+        Values of the parameters, in declared order or by name. A slot left out is free.
+
+    Raises
+    ------
+    ParameterError
+        If a value lies outside its parameter's domain, or a slot is unknown.
+    """
+
+    support: ClassVar[Domain] = real
+    params: ClassVar[tuple[Param, ...]] = ()
+    affine: ClassVar[bool] = False
+    unit_carrier: ClassVar[bool] = False
+    profile_over: ClassVar[str] = ""
+    concave: ClassVar[bool] = False
+    limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
+    abstract: ClassVar[bool] = True
+    slots: dict[str, Array | None]
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        found: dict[str, Param] = {}
+        for base in reversed(cls.__mro__):
+            found.update({k: v for k, v in vars(base).items() if isinstance(v, Param)})
+        cls.params = tuple(found.values())
+        cls.abstract = abstract
+        for hook in HOOKS:
+            function = vars(cls).get(hook)
+            if callable(function) and not isinstance(function, (staticmethod, classmethod)):
+                setattr(cls, hook, staticmethod(function))
+        if not abstract and cls.__module__.startswith("mlece."):
+            cls.register()
+
+    @classmethod
+    def register(cls) -> None:
+        """Make the model available by name, in ``fit("name", x)`` and on the command line."""
+        _REGISTRY[registry_name(cls.__name__)] = cls
+
+    # ------------------------------------------------------------------ slots
+
+    def __init__(self, *args: Any, **slots: Any) -> None:
+        names = [p.name for p in self.params]
+        if len(args) > len(names):
+            raise errors.ParameterError(
+                errors.message(
+                    f"at most {len(names)} parameters ({', '.join(names)})", f"{len(args)}"
+                )
+            )
+        for name, value in zip(names, args, strict=False):
+            if name in slots:
+                raise errors.ParameterError(
+                    errors.message(f"one value for {name}", "one by position and one by name")
+                )
+            slots[name] = value
+        for name in slots:
+            if name not in names:
+                raise errors.ParameterError(
+                    str(errors.unknown_name(f"parameter of {type(self).__name__}", name, names))
+                )
+        filled = {p.name: self._check_slot(p, slots.get(p.name)) for p in self.params}
+        object.__setattr__(self, "slots", filled)
+        self._check_shapes()
+
+    def _check_slot(self, param: Param, value: Any) -> Array | None:
+        if value is None:
+            if not param.estimable:
+                raise errors.ParameterError(
+                    errors.message(
+                        f"a value for {param.name} of {type(self).__name__} ({param.domain})",
+                        "none",
+                        "It is a known constant, not estimated",
+                    )
+                )
+            return None
+        where = f"{param.name} of {type(self).__name__}"
+        try:
+            array = np.array(value, dtype=float)
+        except (TypeError, ValueError):
+            raise errors.ParameterError(
+                errors.message(
+                    f"{where} to be {param.domain}",
+                    repr(value),
+                    "A slot holds a number or an array of numbers; leave it out to estimate it",
+                )
+            ) from None
+        bad = ~param.domain.contains(array)
+        if bad.any():
+            shown = array if param.vector else errors.offenders(bad, array)
+            got = repr(value) if array.ndim == 0 else f"{shown}"
+            raise errors.ParameterError(errors.message(f"{where} to be {param.domain}", got))
+        array.setflags(write=False)
+        return array
+
+    def _check_shapes(self) -> None:
+        try:
+            np.broadcast_shapes(*self._slot_shapes())
+        except ValueError:
+            shapes = {k: v.shape for k, v in self.slots.items() if v is not None}
+            raise errors.ParameterError(
+                errors.message("slots whose shapes broadcast", repr(shapes))
+            ) from None
+
+    def _slot_shapes(self) -> list[tuple[int, ...]]:
+        shapes = []
+        for p in self.params:
+            value = self.slots[p.name]
+            if value is not None:
+                shapes.append(value.shape[:-1] if p.vector else value.shape)
+        return shapes
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; use replace({name}=...)")
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of the slots that hold nothing."""
+        return tuple(p.name for p in self.params if self.slots[p.name] is None)
+
+    @property
+    def known(self) -> bool:
+        """Whether every slot is filled, so that the model is one distribution (or an array of them)."""
+        return not self.free
+
+    @classmethod
+    def parameter(cls, name: str) -> Param:
+        """Return the declaration of a parameter."""
+        return next(p for p in cls.params if p.name == name)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Shape of the array of distributions that the filled slots describe."""
+        return np.broadcast_shapes(*self._slot_shapes())
+
+    @property
+    def theta(self) -> Arrays:
+        """Values of all slots in declared order.
+
+        Raises
+        ------
+        FreeSlotError
+            If a slot is free.
+        """
+        if self.free:
+            raise errors.FreeSlotError(
+                errors.message(
+                    f"a distribution, every slot of {type(self).__name__} filled",
+                    f"free {', '.join(self.free)}",
+                    f"Fill it, {type(self).__name__}({self.free[0]}=...), or fit it first",
+                )
+            )
+        return tuple(np.asarray(self.slots[p.name]) for p in self.params)
+
+    def replace(self, **slots: Any) -> Self:
+        """Return a copy with some slots changed."""
+        return type(self)(**{**self.slots, **slots}, **self.settings)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Constructor arguments that are not parameters."""
+        return {}
+
+    def __repr__(self) -> str:
+        parts = []
+        for p in self.params:
+            value = self.slots[p.name]
+            if value is not None:
+                if value.ndim:
+                    text = np.array2string(value, precision=6, separator=", ", threshold=12)
+                else:
+                    text = f"{value.item():.6g}"
+                parts.append(f"{p.name}={text}")
+        parts += [f"{k}={v!r}" for k, v in self.settings.items()]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other) or not isinstance(other, Model):
+            return NotImplemented
+        same = (
+            (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
+            for a, b in zip(self.slots.values(), other.slots.values(), strict=True)
+        )
+        return all(same) and self.settings == other.settings
+
+    def __hash__(self) -> int:
+        parts = [None if v is None else (v.shape, v.tobytes()) for v in self.slots.values()]
+        return hash((type(self).__name__, *parts))
+
+    # ------------------------------------------------------------------ hooks
+
+    @classmethod
+    def has(cls, hook: str) -> bool:
+        """Whether the family supplies a hook of its own."""
+        return getattr(cls, hook) is not getattr(Model, hook)
+
+    @staticmethod
+    def _log_density(y: Any, *theta: Any) -> Any:
+        raise NotImplementedError
+
+    @staticmethod
+    def _statistics(y: Any) -> Any:
+        return y
+
+    @staticmethod
+    def _missing(*args: Any) -> Any:
+        raise NotImplementedError
+
+    _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
+    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _fisher = _missing
+    _score = _curvature = _profile_statistics = _profile_equation = _estimate = _exact_interval = _kink = _missing
+
+    @staticmethod
+    def _breakpoints(*theta: Any) -> Any:
+        """Points where the density is not smooth."""
+        return ()
+
+    @staticmethod
+    def _degenerate(s: Summary, *theta: Any) -> Any:
+        """Cases in which no interior maximum exists; see :mod:`mlece.existence`."""
+        return ()
+
+    # -------------------------------------------- what the engine calls
+
+    def admit(self, data: Array, what: str) -> tuple[Model, Array]:
+        """Return the model and the data as numbers; labels become codes where a family has labels."""
+        return self, numeric(data, what)
+
+    def statistics(self, y: Array) -> Any:
+        """Return what the hooks take in place of the observations."""
+        return self._statistics(y) if self.has("_statistics") else y
+
+    def log_density_hook(self, t: Any, theta: Arrays) -> Array:
+        """Return log q at framed observations (or their statistics)."""
+        return np.asarray(self._log_density(t, *theta))
+
+    def score_hook(self, t: Any, theta: Arrays) -> Any:
+        """Return the natural-parameter score, analytic where the family has one."""
+        if self.has("_score"):
+            return self._score(t, *theta)
+        return numerical_score(self._log_density, t, theta, *self._limits())
+
+    def curvature_hook(self, t: Any, theta: Arrays) -> Any:
+        """Return the upper triangle of the second derivatives, row by row."""
+        if self.has("_curvature"):
+            return self._curvature(t, *theta)
+        score = self._score if self.has("_score") else None
+        return numerical_curvature(self._log_density, score, t, theta, *self._limits())
+
+    def _limits(self) -> tuple[list[float], list[float]]:
+        return [p.domain.lower for p in self.params], [p.domain.upper for p in self.params]
+
+    def bounds(self, theta: Arrays) -> tuple[Array, Array]:
+        """Return the ends of the support, arrays that broadcast against theta."""
+        if self.has("_bounds"):
+            lower, upper = self._bounds(*theta)
+            return np.asarray(lower), np.asarray(upper)
+        return np.asarray(self.support.lower), np.asarray(self.support.upper)
+
+    def inside(self, y: Array, theta: Arrays) -> Array:
+        """Return a mask, True where y lies in the support of the member theta."""
+        mask = self.support.contains(y)
+        if self.has("_bounds"):
+            lower, upper = self.bounds(theta)
+            mask = mask & (y >= lower) & (y <= upper)
+        return mask
+
+    def block_sums(self, y: Array, w: Array | None) -> Arrays:
+        """Return weighted sums of the statistics over a block of framed observations, (r,) each."""
+        if self.has("_block_sums"):
+            return tuple(self._block_sums(y, w))
+        return tuple(weighted_sum(s, w, y.shape[1]) for s in self.statistics(y))
+
+    # ------------------------------------------------------------------ frames
+
+    @classmethod
+    def roles(cls) -> set[str]:
+        """Return the roles that the parameters play under a change of units."""
+        return {p.role for p in cls.params} - {""}
+
+    @classmethod
+    def to_frame(cls, theta: Arrays, shift: Any, scale: Any) -> Arrays:
+        """Map parameters to those of (y - shift) / scale."""
+        out = []
+        for p, value in zip(cls.params, theta, strict=True):
+            if value is None or not p.role:
+                out.append(value)
+            elif p.role == "location":
+                out.append((value - shift) / scale)
+            elif p.role == "scale":
+                out.append(value / scale)
+            elif p.role == "inverse scale":
+                out.append(value * scale)
+            else:
+                out.append(value - np.log(scale))
+        return tuple(out)
+
+    @classmethod
+    def from_frame(cls, theta: Arrays, shift: Any, scale: Any) -> Arrays:
+        """Map parameters of (y - shift) / scale back to those of y."""
+        out = []
+        for p, value in zip(cls.params, theta, strict=True):
+            if not p.role:
+                out.append(value)
+            elif p.role == "location":
+                out.append(value * scale + shift)
+            elif p.role == "scale":
+                out.append(value * scale)
+            elif p.role == "inverse scale":
+                out.append(value / scale)
+            else:
+                out.append(value + np.log(scale))
+        return tuple(out)
+
+    @classmethod
+    def frame_factors(cls, scale: Any) -> list[Any]:
+        """Return d theta / d theta_framed for each parameter."""
+        return [
+            scale
+            if p.role in ("location", "scale")
+            else 1 / scale
+            if p.role == "inverse scale"
+            else 1.0
+            for p in cls.params
+        ]
+
+    def own_frame(self, theta: Arrays) -> tuple[Array, Array]:
+        """Return the shift and scale in which this member's observations are of order one."""
+        if self.has("_frame"):
+            shift, scale = self._frame(*theta)
+            return np.asarray(shift), np.asarray(scale)
+        shift, scale = np.asarray(0.0), np.asarray(1.0)
+        for p, value in zip(self.params, theta, strict=True):
+            if p.role == "location":
+                shift = value
+            elif p.role == "scale":
+                scale = value
+            elif p.role == "inverse scale":
+                scale = 1.0 / value
+            elif p.role == "log location":
+                scale = np.exp(value)
+        return shift, scale
+
+    # ------------------------------------------------------------------ questions
+
+    def _shaped(self, extra: int) -> Arrays:
+        """Return theta with ``extra`` axes behind the batch axes."""
+        out = []
+        for p, value in zip(self.params, self.theta, strict=True):
+            if p.vector:
+                lead = value.shape[:-1] if value.ndim > 1 else (1,) * extra
+                shape = (*lead, *([1] * extra)) if value.ndim > 1 else lead
+                out.append(value.reshape(*shape, value.shape[-1]))
+            else:
+                out.append(value.reshape(*value.shape, *([1] * extra)) if value.ndim else value)
+        return tuple(out)
+
+    def encode(self, y: Any) -> Array:
+        """Return observations as an array of floats (category labels as codes)."""
+        try:
+            return np.asarray(y, dtype=float)
+        except (TypeError, ValueError):
+            raise errors.DataTypeError(errors.message("numbers", f"{type(y).__name__}")) from None
+
+    def decode(self, y: Array) -> Array:
+        """Return observations in the form in which the user has them."""
+        return y
+
+    def _framed(self, y: Any) -> tuple[Array, Any, Arrays, Array, Array]:
+        """Return the observations, their statistics and theta in the member's own frame."""
+        values = self.encode(y)
+        theta = self._shaped(1 if self.batch_shape else 0)
+        shift, scale = self.own_frame(theta)
+        inside = self.inside(values, theta)
+        with np.errstate(all="ignore"):
+            z = (values - shift) / scale
+            framed = tuple(np.asarray(t) for t in self.to_frame(theta, shift, scale))
+            t = self.statistics(z)
+        return values, t, framed, inside, scale
+
+    def log_density(self, y: Any) -> Array:
+        """Return log q(y), minus infinity outside the support.
+
+        Parameters
+        ----------
+        y : array_like
+            Observations, any shape; for a model with batch shape B an array B + (n,).
+
+        Returns
+        -------
+        array
+            Natural logarithms of the density or mass, in the shape of ``y``.
+
+        Raises
+        ------
+        FreeSlotError
+            If a slot is free.
+        """
+        y = self.encode(y)
+        if np.isnan(y).any():
+            raise errors.DataError(errors.message("numbers", errors.offenders(np.isnan(y), y)))
+        values, t, theta, inside, scale = self._framed(y)
+        with np.errstate(all="ignore"):
+            out = self.log_density_hook(t, theta)
+            if not self.support.discrete:
+                out = out - np.log(scale)
+        return np.asarray(np.where(inside, out, -np.inf))
+
+    def density(self, y: Any) -> Array:
+        """Return q(y): the density, or the probability mass for counts and categories."""
+        return np.exp(self.log_density(y))
+
+    def score(self, y: Any) -> Array:
+        """Return the score d log q / d theta, shape (..., k) behind the shape of ``y``."""
+        values, t, theta, inside, scale = self._framed(y)
+        with np.errstate(all="ignore"):
+            raw = self.score_hook(t, theta)
+        if not isinstance(raw, tuple):
+            return np.asarray(raw)
+        factors = self.frame_factors(scale)
+        shape = np.broadcast_shapes(values.shape, *[np.shape(r) for r in raw])
+        return np.stack(
+            [np.broadcast_to(r / f, shape) for r, f in zip(raw, factors, strict=True)], -1
+        )
+
+    def _probability(self, hook: str, other: str, y: Any) -> Array:
+        values = self.encode(y)
+        theta = self._shaped(1 if self.batch_shape else 0)
+        if self.support.discrete:
+            values = np.floor(values)
+        lower, upper = self.bounds(theta)
+        with np.errstate(all="ignore"):
+            if self.has(hook):
+                out = np.asarray(getattr(self, hook)(values, *theta))
+            elif self.has(other):
+                out = np.log(-np.expm1(getattr(self, other)(values, *theta)))
+            else:
+                from mlece.sources.distribution import log_cdf_by_quadrature
+
+                cdf = log_cdf_by_quadrature(self, values)
+                out = cdf if hook == "_log_cdf" else np.log(-np.expm1(cdf))
+        below, above = (-np.inf, 0.0) if hook == "_log_cdf" else (0.0, -np.inf)
+        out = np.where(values < lower, below, out)
+        return np.asarray(np.where(values >= upper, above, out))
+
+    def log_cdf(self, y: Any) -> Array:
+        """Return log P(Y <= y)."""
+        return self._probability("_log_cdf", "_log_sf", y)
+
+    def log_sf(self, y: Any) -> Array:
+        """Return log P(Y > y)."""
+        return self._probability("_log_sf", "_log_cdf", y)
+
+    def cdf(self, y: Any) -> Array:
+        """Return P(Y <= y)."""
+        return np.exp(self.log_cdf(y))
+
+    def sf(self, y: Any) -> Array:
+        """Return P(Y > y)."""
+        return np.exp(self.log_sf(y))
+
+    def quantile(self, u: Any) -> Array:
+        """Return the smallest y with P(Y <= y) >= u.
+
+        Raises
+        ------
+        DataError
+            If a probability lies outside [0, 1].
+        """
+        prob = np.asarray(u, dtype=float)
+        bad = ~((prob >= 0) & (prob <= 1))
+        if bad.any():
+            raise errors.DataError(
+                errors.message("probabilities in [0, 1]", errors.offenders(bad, prob))
+            )
+        theta = self._shaped(1 if self.batch_shape else 0)
+        lower, upper = self.bounds(theta)
+        with np.errstate(all="ignore"):
+            if self.has("_quantile"):
+                out = np.asarray(self._quantile(prob, *theta))
+            else:
+                from mlece.sources.distribution import quantile_by_search
+
+                out = quantile_by_search(self, prob)
+        if not self.support.discrete:
+            out = np.where(prob == 0, lower, np.where(prob == 1, upper, out))
+        return np.asarray(out)
+
+    def sample(self, size: int | tuple[int, ...] = 1, rng: Any = None) -> Array:
+        """Draw observations.
+
+        Parameters
+        ----------
+        size : int or tuple of int
+            Shape of the sample, behind the batch shape.
+        rng : int or numpy.random.Generator, optional
+            Source of randomness.
+
+        Returns
+        -------
+        array
+            Shape batch_shape + size.
+        """
+        generator = np.random.default_rng(rng)
+        tail = (size,) if isinstance(size, int) else tuple(size)
+        shape = (*self.batch_shape, *tail)
+        theta = self._shaped(len(tail) if self.batch_shape else 0)
+        if self.has("_sample"):
+            return self.decode(np.asarray(self._sample(generator, shape, *theta)))
+        u = generator.random(shape)
+        return self.decode(self.quantile(u))
+
+    def _closed(self, hook: str) -> Array | None:
+        if not self.has(hook):
+            return None
+        with np.errstate(all="ignore"):
+            return np.asarray(getattr(self, hook)(*self.theta))
+
+    def entropy(self, units: Units = "nats") -> Any:
+        """Return H(q), the differential entropy or the entropy of the mass function."""
+        from mlece.information import entropy
+
+        return entropy(self, units=units)
+
+    def _moment(self, hook: str, power: int) -> Any:
+        closed = self._closed(hook)
+        if closed is None:
+            from mlece.information import central_moment
+
+            return central_moment(self, power)
+        return closed if closed.ndim else closed.item()
+
+    @property
+    def mean(self) -> Any:
+        """Return E[Y]; infinite or NaN where the law has no mean."""
+        return self._moment("_mean", 1)
+
+    @property
+    def variance(self) -> Any:
+        """Return Var[Y]; infinite where the law has none."""
+        return self._moment("_variance", 2)
+
+    @property
+    def sd(self) -> Any:
+        """Return the standard deviation of Y."""
+        return np.sqrt(self.variance)
+
+    def in_units(self, nats: Array, units: Units) -> Array:
+        """Convert nats to other units."""
+        return nats / nats_per_unit(units)
+
+
+def registered() -> dict[str, type[Model]]:
+    """Return the registered models by their registry name."""
+    import mlece.families  # noqa: F401  (registers)
+
+    return dict(_REGISTRY)
+
+
+def model_by_name(name: str) -> type[Model]:
+    """Return the registered model class of that name.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest matches.
+    """
+    known = registered()
+    key = registry_name(name)
+    if key not in known:
+        raise errors.unknown_name("model", name, [c.__name__ for c in known.values()])
+    return known[key]

@@ -1,0 +1,85 @@
+"""What a fit by statistics needs of a sample: weighted means of the statistics, and the extremes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlece.math import Array, Arrays
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean statistics and extremes of a (framed) sample; every array has the batch shape (R,).
+
+    Parameters
+    ----------
+    mean : tuple of arrays
+        Weighted mean of each statistic, (R,) or (R, m) for a vector statistic.
+    minimum, maximum : array (R,)
+        Smallest and largest observation that has positive weight (NaN where not collected).
+    weight : array (R,)
+        Total weight.
+    count : int
+        Number of rows per member.
+    """
+
+    mean: Arrays
+    minimum: Array
+    maximum: Array
+    weight: Array
+    count: int
+
+    def take(self, members: Array) -> Summary:
+        """Return the summary of some members of the batch."""
+        return Summary(
+            tuple(m[members] for m in self.mean),
+            self.minimum[members],
+            self.maximum[members],
+            self.weight[members],
+            self.count,
+        )
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Partial sums over a block of observations; they add."""
+
+    weight: Array
+    totals: Arrays
+    minimum: Array
+    maximum: Array
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.weight + other.weight,
+            tuple(a + b for a, b in zip(self.totals, other.totals, strict=True)),
+            np.minimum(self.minimum, other.minimum),
+            np.maximum(self.maximum, other.maximum),
+        )
+
+    def summary(self, count: int) -> Summary:
+        """Divide by the weight."""
+        mean = tuple(
+            t / (self.weight if t.ndim == 1 else self.weight[:, None]) for t in self.totals
+        )
+        return Summary(mean, self.minimum, self.maximum, self.weight, count)
+
+
+def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
+    """Sum over axis 1 of an array (r, m, ...) with weights (r, m); axis 1 of length 1 is broadcast.
+
+    Returns an array (r, ...). ``rows`` is the length of the axis summed over.
+    """
+    if a.shape[1] == 1 and rows > 1:
+        head = a[:, 0]
+        if w is None:
+            return head * float(rows)
+        total = w.sum(axis=1)
+        return head * (total if head.ndim == 1 else total.reshape(-1, *([1] * (head.ndim - 1))))
+    if w is None:
+        return np.add.reduce(a, axis=1)
+    if a.ndim == 2:
+        return np.vecdot(w, a)
+    return np.asarray((w.reshape(*w.shape, *([1] * (a.ndim - 2))) * a).sum(axis=1))

@@ -1,0 +1,390 @@
+"""The cross-entropy of a model on a weighted sample, and its derivatives, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlece.frame import UNIT, Frame, choose_frame
+from mlece.math import Array, Arrays, gammaln
+from mlece.model import Model
+from mlece.moments import Summary, Sums, weighted_sum
+from mlece.sample import Sample, check_support, tabulate
+from mlece.selection import median_interval, pilot_points
+
+BLOCK = 16384
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Sums over observations of −log q and its derivatives in the natural parameters; they add.
+
+    Parameters
+    ----------
+    weight : array (r,)
+        Total weight.
+    value : array (r,)
+        Sum of −log q.
+    score : array (r, k), optional
+        Sum of the gradients of −log q.
+    hessian : array (r, k, k), optional
+        Sum of the second derivatives of −log q.
+    opg : array (r, k, k), optional
+        Sum of the outer products of the gradients.
+    """
+
+    weight: Array
+    value: Array
+    score: Array | None = None
+    hessian: Array | None = None
+    opg: Array | None = None
+
+    def __add__(self, other: Evaluation) -> Evaluation:
+        def plus(a: Array | None, b: Array | None) -> Array | None:
+            return None if a is None or b is None else a + b
+
+        return Evaluation(
+            self.weight + other.weight,
+            self.value + other.value,
+            plus(self.score, other.score),
+            plus(self.hessian, other.hessian),
+            plus(self.opg, other.opg),
+        )
+
+    def mean(self) -> Evaluation:
+        """Divide by the weight: the cross-entropy and its derivatives."""
+        w = self.weight
+        return Evaluation(
+            np.ones_like(w),
+            self.value / w,
+            None if self.score is None else self.score / w[:, None],
+            None if self.hessian is None else self.hessian / w[:, None, None],
+            None if self.opg is None else self.opg / w[:, None, None],
+        )
+
+
+def triangle(parts: Arrays, k: int) -> Array:
+    """Build symmetric matrices (..., k, k) from the upper triangle given row by row."""
+    full = np.empty((*np.shape(parts[0]), k, k))
+    at = 0
+    for i in range(k):
+        for j in range(i, k):
+            full[..., i, j] = full[..., j, i] = parts[at]
+            at += 1
+    return full
+
+
+def stacked_scores(raw: Any, rows: int) -> Array:
+    """Return per-observation scores as one array (r, m, k)."""
+    if not isinstance(raw, tuple):
+        return np.asarray(raw)
+    shape = np.broadcast_shapes(*[np.shape(s) for s in raw])
+    shape = (shape[0], rows)
+    return np.stack([np.broadcast_to(s, shape) for s in raw], axis=-1)
+
+
+def _wide(a: Array, r: int) -> Array:
+    """Repeat a single row r times."""
+    return a if len(a) == r else np.broadcast_to(a, (r, *a.shape[1:]))
+
+
+class CrossEntropy:
+    """E_p[−log q_θ] for p a weighted sample, in the standard frame.
+
+    Parameters
+    ----------
+    model : Model
+        The family; its filled slots are fixed.
+    sample : Sample
+        Observations or quadrature nodes.
+
+    Attributes
+    ----------
+    summary : Summary
+        Mean statistics and extremes.
+    frame : Frame
+        The standard frame; ``value`` is framed and grows by ``frame.log_scale`` in the user's units.
+    """
+
+    def __init__(self, model: Model, sample: Sample, frame: Frame | None = None) -> None:
+        self.model = model
+        self.size = sample.size
+        self.total = sample.total
+        self.sample = tabulate(sample) if model.support.discrete else sample
+        if model.support.discrete:
+            check_support(model, sample, sample.values.min(), sample.values.max())
+        self.frame = frame or choose_frame(model, sample)
+        if self.frame.shift.size not in (1, self.size):
+            self.frame = UNIT
+        self.fixed: dict[str, Array] = {}
+        for p, value in zip(
+            model.params,
+            model.to_frame(
+                tuple(self._flat_slot(p) for p in model.params), self.frame.shift, self.frame.scale
+            ),
+            strict=True,
+        ):
+            if value is not None:
+                shape = (self.size, value.shape[-1]) if p.vector else (self.size,)
+                self.fixed[p.name] = np.broadcast_to(value, shape)
+        self._single_row: Arrays | None = None
+        self.summary = self._summarise()
+
+    def _flat_slot(self, p: Any) -> Any:
+        value = self.model.slots[p.name]
+        if value is None:
+            return None
+        shape = self.sample.batch_shape
+        if p.vector:
+            return np.broadcast_to(value, (*shape, value.shape[-1])).reshape(-1, value.shape[-1])
+        return np.broadcast_to(value, shape).reshape(-1)
+
+    # ------------------------------------------------------------------ the one pass over the data
+
+    def _summarise(self) -> Summary:
+        model, sample = self.model, self.sample
+        extremes = model.support.bounded_somewhere or not model.affine or model.has("_bounds")
+        with np.errstate(all="ignore"):
+            parts = [
+                self._partial_sums(rows, extremes)
+                for rows in self._member_chunks(self._data_rows())
+            ]
+        joined = Sums(
+            np.concatenate([p.weight for p in parts]),
+            tuple(np.concatenate(t) for t in zip(*[p.totals for p in parts], strict=True)),
+            np.concatenate([p.minimum for p in parts]),
+            np.concatenate([p.maximum for p in parts]),
+        )
+        if extremes:
+            check_support(model, sample, joined.minimum, joined.maximum)
+        elif not all(np.all(np.isfinite(t)) for t in joined.totals):
+            raw = sample.values
+            check_support(model, sample, raw.min(), raw.max())
+        shift, scale = self.frame.shift, self.frame.scale
+        framed = Sums(
+            joined.weight,
+            joined.totals,
+            (joined.minimum - shift) / scale,
+            (joined.maximum - shift) / scale,
+        )
+        summary = framed.summary(sample.rows)
+        if model.affine:
+            self._single_row = tuple(m[:, None] for m in summary.mean)
+        return self._spread(summary)
+
+    def _spread(self, s: Summary) -> Summary:
+        """Give every array the full batch length."""
+        if len(s.weight) == self.size:
+            return s
+        ends = _wide(s.minimum, self.size), _wide(s.maximum, self.size)
+        mean = tuple(_wide(m, self.size) for m in s.mean)
+        return Summary(mean, *ends, _wide(s.weight, self.size), s.count)
+
+    def _data_rows(self) -> int:
+        w = self.sample.weights
+        return max(len(self.sample.values), 1 if w is None else len(w))
+
+    def _member_chunks(self, rows: int) -> Iterator[slice]:
+        step = max(1, 2 * BLOCK // max(1, min(self.sample.rows, BLOCK)))
+        for start in range(0, rows, step):
+            yield slice(start, min(start + step, rows))
+
+    def _partial_sums(self, rows: slice, extremes: bool) -> Sums:
+        total: Sums | None = None
+        r = rows.stop - rows.start
+        nothing = np.full(r, np.nan)
+        for raw, y, w in self._blocks(rows):
+            weight = np.full(r, float(y.shape[1])) if w is None else _wide(w.sum(axis=1), r)
+            if not self.model.affine:
+                sums = self._plain_sums(y, w) if self.model.support.discrete else ()
+            else:
+                sums = self.model.block_sums(y, w)
+            low, high = self._extremes(raw, w) if extremes else (nothing, nothing)
+            part = Sums(weight, tuple(_wide(s, r) for s in sums), _wide(low, r), _wide(high, r))
+            total = part if total is None else total + part
+        assert total is not None
+        return total
+
+    @staticmethod
+    def _plain_sums(y: Array, w: Array | None) -> Arrays:
+        """Sums of y, y^2 and log y! of counts, for families without affine statistics."""
+        m = y.shape[1]
+        return weighted_sum(y, w, m), weighted_sum(y * y, w, m), weighted_sum(gammaln(y + 1), w, m)
+
+    @staticmethod
+    def _extremes(y: Array, w: Array | None) -> tuple[Array, Array]:
+        if w is not None and not np.all(w > 0):
+            present = np.broadcast_to(w > 0, np.broadcast_shapes(w.shape, y.shape))
+            low = np.where(present, y, np.inf).min(axis=1)
+            return low, np.where(present, y, -np.inf).max(axis=1)
+        return y.min(axis=1).astype(float), y.max(axis=1).astype(float)
+
+    # ------------------------------------------------------------------ blocks
+
+    def _blocks(self, rows: slice | Array) -> Iterator[tuple[Array, Array, Array | None]]:
+        """Yield raw observations, framed observations (r or 1, m) and weights of some members."""
+        y, w = self.sample.values, self.sample.weights
+        y = y if len(y) == 1 else y[rows]
+        w = w if w is None or len(w) == 1 else w[rows]
+        for start in range(0, self.sample.rows, BLOCK):
+            cut = slice(start, start + BLOCK)
+            raw = y[:, cut]
+            yield raw, self.frame.apply(raw, rows), None if w is None else w[:, cut]
+
+    def _terms(self, rows: slice | Array, full: bool) -> Iterator[tuple[Any, Array | None, int]]:
+        """Yield what the hooks take (statistics or observations), the weights and the row count."""
+        if self._single_row is not None and not full:
+            first = self._single_row[0]
+            yield (
+                self._single_row if len(first) == 1 else tuple(t[rows] for t in self._single_row),
+                None,
+                1,
+            )
+            return
+        for _, y, w in self._blocks(rows):
+            yield self.model.statistics(y), w, y.shape[1]
+
+    # ------------------------------------------------------------------ evaluation
+
+    def evaluate(
+        self,
+        theta: Arrays,
+        order: int = 2,
+        members: Array | None = None,
+        opg: bool = False,
+    ) -> Evaluation:
+        """Return the mean of −log q and its derivatives up to ``order`` at framed parameters.
+
+        Parameters
+        ----------
+        theta : tuple of arrays (r,) or (r, K)
+            Framed natural parameters.
+        order : {0, 1, 2}
+            Highest derivative.
+        members : array of int (r,), optional
+            Members of the batch that theta belongs to; all by default.
+        opg : bool
+            Whether to add the outer products of the per-observation scores.
+        """
+        r = len(theta[0])
+        rows_per_term = 1 if self._single_row is not None and not opg else self.sample.rows
+        step = max(1, 2 * BLOCK // max(1, min(rows_per_term, BLOCK)))
+        parts = []
+        with np.errstate(all="ignore"):
+            for start in range(0, r, step):
+                cut = slice(start, min(start + step, r))
+                rows: Any = cut if members is None else members[cut]
+                parts.append(self._accumulate(tuple(t[cut] for t in theta), rows, order, opg))
+        if len(parts) == 1:
+            return parts[0].mean()
+        return Evaluation(
+            *[
+                None if any(f is None for f in field) else np.concatenate(field)
+                for field in zip(
+                    *[(p.weight, p.value, p.score, p.hessian, p.opg) for p in parts], strict=True
+                )
+            ]
+        ).mean()
+
+    def _accumulate(self, theta: Arrays, rows: Any, order: int, opg: bool) -> Evaluation:
+        columns = tuple(t[:, None] for t in theta)
+        total: Evaluation | None = None
+        for t, w, m in self._terms(rows, opg):
+            part = self._block_evaluation(t, columns, w, m, order, opg)
+            total = part if total is None else total + part
+        assert total is not None
+        if self.model.has("_bounds"):
+            low, high = self.model.bounds(theta)
+            outside = (self.summary.minimum[rows] < low) | (self.summary.maximum[rows] > high)
+            total = Evaluation(
+                total.weight,
+                np.where(outside, np.inf, total.value),
+                total.score,
+                total.hessian,
+                total.opg,
+            )
+        return total
+
+    def _block_evaluation(
+        self, t: Any, theta: Arrays, w: Array | None, m: int, order: int, opg: bool
+    ) -> Evaluation:
+        r = len(theta[0])
+        weight = np.full(r, float(m)) if w is None else np.broadcast_to(w.sum(axis=1), (r,))
+        density = self.model.log_density_hook(t, theta)
+        value = weighted_sum(density, w, m)
+        if w is not None and np.isnan(value).any():
+            # A weight of zero leaves an observation out, whatever its density.
+            value = weighted_sum(np.where(w > 0, density, 0.0), w, m)
+        score = hessian = outer = None
+        if order >= 1 or opg:
+            raw = self.model.score_hook(t, theta)
+            if isinstance(raw, tuple):
+                score = -np.stack(
+                    [np.broadcast_to(weighted_sum(s, w, m), (r,)) for s in raw], axis=-1
+                )
+            else:
+                score = -weighted_sum(raw, w, m)
+            if opg:
+                s = np.broadcast_to(stacked_scores(raw, m), (r, m, score.shape[-1]))
+                ws = s if w is None else w[:, :, None] * s
+                outer = np.swapaxes(ws, 1, 2) @ s
+        if order >= 2:
+            raw = self.model.curvature_hook(t, theta)
+            if isinstance(raw, tuple):
+                parts = tuple(-np.broadcast_to(weighted_sum(c, w, m), (r,)) for c in raw)
+                hessian = triangle(parts, len(self.model.params))
+            else:
+                hessian = -weighted_sum(raw, w, m)
+        return Evaluation(weight, -np.broadcast_to(value, (r,)), score, hessian, outer)
+
+    # ------------------------------------------------------------------ what special solvers ask
+
+    def profile_means(self, psi: Array, members: Array) -> Arrays:
+        """Return the means of the profile statistics at trial values psi (r,) of some members."""
+        step = max(1, 2 * BLOCK // max(1, min(self.sample.rows, BLOCK)))
+        parts = []
+        with np.errstate(all="ignore"):
+            for start in range(0, len(psi), step):
+                cut = slice(start, start + step)
+                sums: list[Array] | None = None
+                weight: Any = 0.0
+                for t, w, m in self._terms(members[cut], True):
+                    stats = self.model._profile_statistics(t, psi[cut, None])
+                    block = [weighted_sum(s, w, m) for s in stats]
+                    sums = (
+                        block if sums is None else [a + b for a, b in zip(sums, block, strict=True)]
+                    )
+                    weight = weight + (float(m) if w is None else w.sum(axis=1))
+                assert sums is not None
+                r = len(psi[cut])
+                parts.append([np.broadcast_to(s / weight, (r,)) for s in sums])
+        return tuple(np.concatenate(p) for p in zip(*parts, strict=True))
+
+    def median(self) -> tuple[Array, Array]:
+        """Return the weighted median interval of each member, framed, (R,) each."""
+        low, high = median_interval(self.sample.values, self.sample.weights)
+        shift, scale = self.frame.shift, self.frame.scale
+        return (
+            np.broadcast_to((low - shift) / scale, (self.size,)),
+            np.broadcast_to((high - shift) / scale, (self.size,)),
+        )
+
+    def mean_of(self, function: Callable[[Array], Array]) -> Array:
+        """Return the weighted mean over the framed observations of a function of y (R or 1, m), (R,)."""
+        total: Any = 0.0
+        for _, y, w in self._blocks(slice(None)):
+            total = total + weighted_sum(function(y), w, y.shape[1])
+        return np.broadcast_to(total / self.summary.weight, (self.size,))
+
+    def pilot(self, size: int = 512) -> Array:
+        """Return sorted framed points (R, p) for starting values."""
+        points = pilot_points(self.sample.values, self.sample.weights, size)
+        framed = (points - self.frame.shift[:, None]) / self.frame.scale[:, None]
+        return np.broadcast_to(framed, (self.size, framed.shape[1]))
+
+    def thinned(self, size: int) -> CrossEntropy:
+        """Return the objective on an evenly thinned sample, in the same frame."""
+        return CrossEntropy(self.model, self.sample.thinned(size), self.frame)

@@ -1,0 +1,89 @@
+"""A parameter's facts, declared once: domain, symbol, typical range, role under a change of units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+from mlece.bijection import Bijection, default_bijection
+from mlece.domain import Domain
+
+if TYPE_CHECKING:
+    from mlece.math import Array
+    from mlece.model import Model
+
+ROLES = ("", "location", "scale", "inverse scale", "log location")
+
+
+class Param:
+    r"""Declaration of one parameter slot of a model.
+
+    Parameters
+    ----------
+    domain : Domain
+        Values that the slot accepts.
+    symbol : str
+        LaTeX symbol, for the documentation.
+    typical : (float, float)
+        A range of ordinary values; plots, tests and examples draw from it.
+    role : {"", "location", "scale", "inverse scale", "log location"}
+        How the parameter moves when y becomes (y - c) / s: to (theta - c) / s, theta / s, theta * s,
+        theta - log s, or not at all.
+    regular : bool
+        False for parameters that fix the end of the support: no score equation, no sandwich.
+    estimable : bool
+        False for a structural constant that the user must give (the number of trials).
+    bijection : Bijection, optional
+        Map from the whole line onto the domain; chosen from the domain if not given.
+    limits : (float, float), optional
+        Values beyond which a parameter counts as running off to the end of its domain; the domain
+        itself if not given.
+    doc : str
+        One phrase for the documentation.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        symbol: str = "",
+        *,
+        typical: tuple[float, float] = (0.5, 2.0),
+        role: str = "",
+        regular: bool = True,
+        estimable: bool = True,
+        bijection: Bijection | None = None,
+        limits: tuple[float, float] | None = None,
+        doc: str = "",
+    ) -> None:
+        if role not in ROLES:
+            raise ValueError(f"expected a role among {ROLES}; got {role!r}")
+        self.domain = domain
+        self.symbol = symbol
+        self.typical = typical
+        self.role = role
+        self.regular = regular
+        self.estimable = estimable
+        self.bijection = bijection or default_bijection(domain)
+        self.limits = limits or (domain.lower, domain.upper)
+        self.doc = doc
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @property
+    def vector(self) -> bool:
+        """Whether the parameter is a vector along a last axis."""
+        return self.domain.kind == "simplex"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Param: ...
+    @overload
+    def __get__(self, instance: Model, owner: type) -> Any: ...
+    def __get__(self, instance: Model | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        value: Array | None = instance.slots[self.name]
+        return value if value is None or value.ndim else value.item()
+
+    def __repr__(self) -> str:
+        return f"Param({self.name or '?'}: {self.domain})"

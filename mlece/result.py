@@ -1,0 +1,317 @@
+"""Fit: what a fit knows, and to which room each question goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.certificate import Certificate
+from mlece.math import Array, Arrays
+from mlece.model import Model
+from mlece.objective import CrossEntropy
+from mlece.quantities import InSample, Population
+from mlece.sample import Sample
+
+if TYPE_CHECKING:
+    from mlece.diagnostics.gap import Gap
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The result of :func:`mlece.fit`: frozen, with the proof and everything that follows from it.
+
+    Parameters are reported in the user's units. For a batch every number is an array with the batch
+    axes in front.
+
+    Attributes
+    ----------
+    family : Model
+        The model that was fitted, free slots and all.
+    certificate : Certificate
+        How far from the optimum the fit can be, or why there is none.
+    solver : str
+        Which solver ran.
+    """
+
+    family: Model
+    sample: Sample
+    objective: CrossEntropy
+    framed: Arrays
+    theta: Arrays
+    values: Array
+    certificate: Certificate
+    solver: str
+    notes: dict[str, Any]
+    ends: Any
+    limit_models: dict[int, Any]
+
+    # ------------------------------------------------------------------ estimates
+
+    def flat(self, name: str) -> Array:
+        """Return the estimates of one parameter with the batch axes flattened, (R,) or (R, K)."""
+        return self.theta[[p.name for p in self.family.params].index(name)]
+
+    def _shaped(self, a: Array) -> Any:
+        out = a.reshape((*self.sample.batch_shape, *a.shape[1:]))
+        return out.item() if out.ndim == 0 else out
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters that were estimated."""
+        return self.family.free
+
+    @property
+    def on_simplex(self) -> bool:
+        """Whether the estimate is a point of the simplex (Categorical)."""
+        return any(p.vector and p.name in self.family.free for p in self.family.params)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Estimates of the free parameters by name."""
+        return {name: self._shaped(self.flat(name)) for name in self.names}
+
+    @property
+    def model(self) -> Model:
+        """The fitted member of the family, a distribution.
+
+        Raises
+        ------
+        NoDensityError
+            If the fit has no minimiser; the message says why.
+        """
+        statuses = np.ravel(np.asarray(self.certificate.status, dtype=object))
+        for i, status in enumerate(statuses):
+            if not (status.solved or status.name == "STEP_LIMIT"):
+                raise errors.NoDensityError(
+                    errors.message(
+                        f"a fitted member of {type(self.family).__name__}",
+                        f"{status.value}" + (f" (member {i})" if self.sample.batch_shape else ""),
+                        self.certificate.sentence or "There is no such distribution",
+                    )
+                )
+        values = [self._shaped(t) for t in self.theta]
+        if self.limit_models:
+            if self.sample.batch_shape:
+                raise errors.NoDensityError(
+                    errors.message(
+                        "members of one family",
+                        f"{len(self.limit_models)} of {self.objective.size} that end in another family",
+                        "Use fit[i].model",
+                    )
+                )
+            built: Model = self.limit_models[0](*values)
+            return built
+        return type(self.family)(*values, **self.family.settings)
+
+    def __getitem__(self, index: Any) -> Fit:
+        """Return one fit of a batch."""
+        from mlece.fitting import fit_sample
+
+        if not self.sample.batch_shape:
+            raise errors.DataTypeError(errors.message("a batch of fits", "a single fit"))
+        flat = np.arange(self.objective.size).reshape(self.sample.batch_shape)[index]
+        if np.ndim(flat) != 0:
+            raise errors.DataTypeError(errors.message("the index of one fit", repr(index)))
+        member = np.array([int(flat)])
+        from dataclasses import replace
+
+        sample = replace(self.sample.take(member), batch_shape=())
+        slots = {
+            p.name: None if p.name in self.family.free else self.flat(p.name)[member[0]]
+            for p in self.family.params
+        }
+        return fit_sample(type(self.family)(**slots, **self.family.settings), sample)
+
+    @property
+    def solution_set(self) -> dict[str, tuple[Any, Any]] | None:
+        """Ends of the set of optimal values by parameter, where the optimum is not unique."""
+        if self.ends is None:
+            return None
+        low, high = self.ends
+        return {
+            p.name: (self._shaped(np.asarray(a)), self._shaped(np.asarray(b)))
+            for p, a, b in zip(self.family.params, low, high, strict=True)
+            if p.name in self.names and np.any(a != b)
+        } or None
+
+    # ------------------------------------------------------------------ cross-entropy and criteria
+
+    @property
+    def n(self) -> Any:
+        """Number of observations: the total weight; None for a known distribution."""
+        return None if self.sample.truth is not None else self._shaped(self.objective.total)
+
+    @property
+    def cross_entropy(self) -> Any:
+        """Cross-entropy at the estimate, nats per observation: ``InSample`` or ``Population``."""
+        value = self._shaped(self.values)
+        if not isinstance(value, float):
+            return value
+        return Population(value) if self.sample.truth is not None else InSample(value)
+
+    def _data_only(self, what: str) -> None:
+        if self.sample.truth is not None:
+            raise errors.ComparisonError(
+                errors.message(f"data for {what}", "a fit to a known distribution")
+            )
+
+    @property
+    def log_likelihood(self) -> Any:
+        """Log-likelihood, −n times the cross-entropy."""
+        self._data_only("a log-likelihood")
+        return self._shaped(-self.values * self.objective.total)
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of free parameters (K − 1 for a point of the simplex)."""
+        if self.on_simplex:
+            return int(self.framed[0].shape[-1] - 1)
+        return len(self.names)
+
+    @property
+    def aic(self) -> Any:
+        """Akaike's criterion, −2 ℓ + 2 k."""
+        return -2.0 * self.log_likelihood + 2.0 * self.parameter_count
+
+    @property
+    def bic(self) -> Any:
+        """Schwarz's criterion, −2 ℓ + k log n."""
+        return -2.0 * self.log_likelihood + np.log(self.n) * self.parameter_count
+
+    @property
+    def trace(self) -> Any:
+        """tr(A⁻¹B), the effective number of parameters."""
+        from mlece.covariance import trace_term
+
+        return self._shaped(trace_term(self))
+
+    @property
+    def tic(self) -> Any:
+        """Takeuchi's criterion, −2 ℓ + 2 tr(A⁻¹B): Akaike's without supposing the model right."""
+        return -2.0 * self.log_likelihood + 2.0 * self.trace
+
+    # ------------------------------------------------------------------ uncertainty
+
+    def covariance(self, kind: str = "sandwich") -> Array:
+        """Return the covariance matrix of the estimates; see :func:`mlece.covariance.covariance`."""
+        from mlece.covariance import covariance
+
+        return covariance(self, kind)
+
+    def standard_errors(self, kind: str = "sandwich") -> dict[str, Any]:
+        """Return standard errors by parameter."""
+        roots = np.sqrt(np.diagonal(self.covariance(kind), axis1=-2, axis2=-1))
+        if self.on_simplex:
+            return {"p": roots}
+        return {
+            name: roots[..., j].item() if roots.ndim == 1 else roots[..., j]
+            for j, name in enumerate(self.names)
+        }
+
+    def interval(
+        self,
+        level: float = 0.95,
+        method: str = "auto",
+        kind: str = "sandwich",
+        scale: str = "parameter",
+    ) -> dict[str, Any]:
+        """Return confidence intervals by parameter.
+
+        Parameters
+        ----------
+        level : float
+            Confidence level.
+        method : {"auto", "wald", "exact"}
+            "auto" takes the exact law where the likelihood is not regular, Wald elsewhere.
+        kind, scale : str
+            Covariance and scale of a Wald interval; see :func:`mlece.intervals.wald`.
+        """
+        from mlece.intervals import exact, wald
+
+        if method not in ("auto", "wald", "exact"):
+            raise errors.unknown_name("interval method", method, ("auto", "wald", "exact"))
+        irregular = any(not self.family.parameter(n).regular for n in self.names)
+        if method == "exact" or (method == "auto" and irregular):
+            return exact(self, level)
+        return wald(self, level, kind, scale)
+
+    @property
+    def variance_ratio(self) -> dict[str, Any]:
+        """Sandwich variance over the variance that supposes the model right (A⁻¹), by parameter."""
+        robust, naive = self.covariance("sandwich"), self.covariance("hessian")
+        ratio = np.diagonal(robust, axis1=-2, axis2=-1) / np.diagonal(naive, axis1=-2, axis2=-1)
+        return {n: self._plain(ratio[..., j]) for j, n in enumerate(self.names)}
+
+    @staticmethod
+    def _plain(value: Any) -> Any:
+        return value.item() if np.ndim(value) == 0 else value
+
+    # ------------------------------------------------------------------ known distributions
+
+    def node_values(self) -> Array:
+        """Return −log q (framed) at each quadrature node of a known distribution, (m,)."""
+        y = self.objective.frame.apply(self.sample.values, slice(None))
+        with np.errstate(all="ignore"):
+            t = self.family.statistics(y)
+            columns = tuple(p[:, None] for p in self.framed)
+            out = self.family.log_density_hook(t, columns)
+        return -np.broadcast_to(out, y.shape)[0]
+
+    def with_infinite_moments(self, b: Array) -> Array:
+        """Replace entries of B by infinity where the truth's moment diverges."""
+        from mlece.objective import stacked_scores
+        from mlece.sources.distribution import Nodes, tail_divergent
+
+        y = self.objective.frame.apply(self.sample.values, slice(None))
+        columns = tuple(p[:, None] for p in self.framed)
+        with np.errstate(all="ignore"):
+            raw = self.family.score_hook(self.family.statistics(y), columns)
+        s = stacked_scores(raw, y.shape[1])[0]
+        assert self.sample.weights is not None
+        rule = Nodes(self.sample.values[0], self.sample.weights[0], 0)
+        out = b.copy()
+        for i in range(s.shape[1]):
+            if tail_divergent(rule, s[:, i] ** 2):
+                out[:, i, i] = np.inf
+            for j in range(i):
+                if tail_divergent(rule, s[:, i] * s[:, j]):
+                    out[:, i, j] = out[:, j, i] = np.inf
+        return out
+
+    # ------------------------------------------------------------------ floors above
+
+    def gap(self, **options: Any) -> Gap:
+        """Return the excess over the entropy floor; see :func:`mlece.diagnostics.gap.gap`."""
+        from mlece.diagnostics.gap import gap
+
+        return gap(self, **options)
+
+    def plot(self, **options: Any) -> Any:
+        """Draw four panels; see :func:`mlece.plot.fit_panels`."""
+        from mlece.plot import fit_panels
+
+        return fit_panels(self, **options)
+
+    def summary(self, units: str = "nats") -> str:
+        """Return the table that ``print(fit)`` shows, in other units if wished."""
+        from mlece.report import fit_table
+
+        return fit_table(self, units)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    @cached_property
+    def _short(self) -> str:
+        estimates = ", ".join(
+            f"{k}={v:.6g}" if isinstance(v, float) else f"{k}={np.shape(v)}"
+            for k, v in self.params.items()
+        )
+        return f"<Fit {type(self.family).__name__}({estimates}) by {self.solver}>"
+
+    def __repr__(self) -> str:
+        return self._short

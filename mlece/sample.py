@@ -1,0 +1,220 @@
+"""Sample: p as a weighted sample, validated once and then trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.arrays import as_array, numeric
+from mlece.math import Array
+from mlece.model import Model
+
+_BLOCK = 16384
+# Counts are tabulated by value when the table is not much longer than the data.
+_TABLE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Observations with weights; the batch axes are flattened to one.
+
+    Parameters
+    ----------
+    values : array (R or 1, n)
+        Observations in the dtype in which they came; a read-only view where possible.
+    weights : array (R or 1, n), optional
+        Frequency weights; None stands for ones.
+    batch_shape : tuple of int
+        The user's batch axes, of product R.
+    name : str
+        Name of the variable.
+    truth : Model, optional
+        The known distribution whose quadrature nodes these are.
+    """
+
+    values: Array
+    weights: Array | None
+    batch_shape: tuple[int, ...] = ()
+    name: str = "y"
+    truth: Model | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of fits in the batch."""
+        return int(np.prod(self.batch_shape, dtype=int))
+
+    @property
+    def rows(self) -> int:
+        """Number of observations (or nodes, or distinct values) per member."""
+        return int(self.values.shape[1])
+
+    @property
+    def total(self) -> Array:
+        """Total weight of each member, (R,)."""
+        if self.weights is None:
+            return np.full(self.size, float(self.rows))
+        return np.asarray(np.broadcast_to(self.weights.sum(axis=1), (self.size,)))
+
+    def take(self, members: Any) -> Sample:
+        """Return some members of the batch."""
+        values = self.values if len(self.values) == 1 else self.values[members]
+        w = self.weights
+        weights = w if w is None or len(w) == 1 else w[members]
+        return replace(self, values=values, weights=weights, batch_shape=(len(members),))
+
+    def thinned(self, size: int) -> Sample:
+        """Return an evenly thinned sample of about ``size`` observations, for starting values."""
+        step = max(1, self.rows // size)
+        w = self.weights
+        return replace(
+            self, values=self.values[:, ::step], weights=None if w is None else w[:, ::step]
+        )
+
+
+def weights_like(weights: Any, n: int) -> Array | None:
+    """Validate weights: finite, non-negative, not all zero, one for each observation."""
+    if weights is None:
+        return None
+    w = numeric(as_array(weights, "weights"), "weights")
+    if w.shape[-1] != n:
+        raise errors.DataError(
+            errors.message(f"one weight for each of {n} observations", f"{w.shape[-1]} weights")
+        )
+    w = np.asarray(w, dtype=float)
+    bad = ~(np.isfinite(w) & (w >= 0))
+    if bad.any():
+        raise errors.DataError(
+            errors.message("finite non-negative weights", errors.offenders(bad, w))
+        )
+    total = w.sum(axis=-1)
+    if not np.all(np.isfinite(total)):
+        raise errors.DataError(errors.message("weights with a finite sum", "an infinite sum"))
+    if not np.all(total > 0):
+        raise errors.DataError(errors.message("weights with a positive sum", "a sum of zero"))
+    return w
+
+
+def from_data(
+    model: Model, data: Any, weights: Any = None, name: str = "y"
+) -> tuple[Model, Sample]:
+    """Read data for a model; the model comes back with its structure settled by the data.
+
+    Parameters
+    ----------
+    model : Model
+        Its ``admit`` turns labels into codes; numbers pass through.
+    data : array_like (..., n)
+        Observations; leading axes are a batch of fits.
+    weights : array_like (..., n), optional
+        Frequency weights (counts), finite and non-negative.
+    name : str
+        Name of the variable, for messages and reports.
+
+    Returns
+    -------
+    model : Model
+    sample : Sample
+    """
+    model, array = model.admit(as_array(data, name), name)
+    w = weights_like(weights, array.shape[-1])
+    n = array.shape[-1]
+    lead = () if w is None else w.shape[:-1]
+    try:
+        batch = np.broadcast_shapes(array.shape[:-1], lead, model.batch_shape)
+    except ValueError:
+        raise errors.DataError(
+            errors.message(
+                "batch axes of data, weights and slots that broadcast",
+                f"{array.shape[:-1]}, {lead} and {model.batch_shape}",
+            )
+        ) from None
+    if 0 in batch:
+        raise errors.DataError(errors.message(f"{name}: at least one sample", f"batch {batch}"))
+
+    def flat(a: Array) -> Array:
+        if a.ndim == 1:
+            return a[None, :]
+        return np.broadcast_to(a, (*batch, n)).reshape(-1, n)
+
+    return model, Sample(flat(array), None if w is None else flat(w), batch, name)
+
+
+def tabulate(sample: Sample) -> Sample:
+    """Compress integer data to their distinct values, with the counts as weights."""
+    y, w = sample.values, sample.weights
+    if y.dtype.kind == "f":
+        whole = y.astype(np.int64) if np.all(np.abs(y) < 2.0**62) else None
+        if whole is None:
+            return sample
+        y = whole
+    low, high = int(y.min()), int(y.max())
+    span = high - low + 1
+    size = sample.size
+    if len(y) == 1 and (w is None or len(w) == 1):
+        flat_w = None if w is None else w[0]
+        if span <= max(_TABLE, y.size // 4) and low >= 0 and high <= max(_TABLE, y.size // 4):
+            counts = np.bincount(y[0], weights=flat_w).astype(float)
+            seen = np.flatnonzero(counts)
+            return replace(sample, values=seen[None, :].astype(float), weights=counts[None, seen])
+        values, inverse = np.unique(y[0], return_inverse=True)
+        counts = np.bincount(inverse, weights=flat_w).astype(float)
+        return replace(sample, values=values[None, :].astype(float), weights=counts[None, :])
+    if span * size > 4 * max(y.size, 1) + 65536:
+        return replace(sample, values=y.astype(float))
+    if len(y) == 1:
+        # One sample under many weightings: group the columns once.
+        values, inverse = np.unique(y[0], return_inverse=True)
+        order = np.argsort(inverse, kind="stable")
+        starts = np.searchsorted(inverse[order], np.arange(values.size))
+        table = np.add.reduceat(np.asarray(w)[:, order], starts, axis=1)
+        return replace(sample, values=values[None, :].astype(float), weights=table)
+    codes = (y - low) + span * np.arange(size)[:, None]
+    full_w = None if w is None else np.broadcast_to(w, y.shape).ravel()
+    counts = np.bincount(codes.ravel(), weights=full_w, minlength=span * size).astype(float)
+    table = counts.reshape(size, span)
+    seen = np.flatnonzero(table.any(axis=0))
+    return replace(
+        sample,
+        values=(seen + low)[None, :].astype(float),
+        weights=np.ascontiguousarray(table[:, seen]),
+    )
+
+
+def check_support(model: Model, sample: Sample, low: Array, high: Array) -> None:
+    """Raise the error that names the offending observations, if the extremes show that there are any.
+
+    Parameters
+    ----------
+    low, high : arrays
+        Extremes of the observations; NaN if any observation is NaN.
+    """
+    ends = np.concatenate([np.ravel(low), np.ravel(high)])
+    if np.all(model.support.contains(ends)) or (
+        model.support.kind == "categories" and np.all(np.isfinite(ends))
+    ):
+        return
+    y = (
+        sample.values.reshape(*sample.batch_shape, -1)
+        if len(sample.values) > 1
+        else sample.values[0]
+    )
+    missing = ~np.isfinite(y)
+    if missing.any():
+        raise errors.DataError(
+            errors.message(
+                f"{sample.name}: finite numbers",
+                errors.offenders(missing, y),
+                "Missing values are not dropped in silence: remove or impute them first",
+            )
+        )
+    bad = ~model.support.contains(y)
+    raise errors.SupportError(
+        errors.message(
+            f"{sample.name} in the support of {type(model).__name__}, {model.support}",
+            errors.offenders(bad, y),
+            "The cross-entropy is infinite for every member of the family",
+        )
+    )

@@ -1,0 +1,101 @@
+"""Weighted quantiles without a full sort."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlece.math import Array
+
+_BLOCK = 65536
+
+
+def _order_statistics(x: Array, ranks: tuple[int, int]) -> tuple[float, float]:
+    """Return two neighbouring order statistics of a long vector by bracketing (Floyd and Rivest 1975).
+
+    A spread-out subsample brackets the ranks; one pass counts what lies below the bracket and keeps
+    what lies inside, so that only a few per cent of the data are copied and partitioned.
+    """
+    n = x.size
+    step = max(1, n // 8192)
+    pilot = np.sort(np.asarray(x[::step], dtype=float))
+    width = int(4 * np.sqrt(pilot.size)) + 2
+    centre = int(ranks[0] / n * pilot.size)
+    low = pilot[centre - width] if centre - width >= 0 else -np.inf
+    high = pilot[centre + width] if centre + width < pilot.size else np.inf
+    below = 0
+    kept = []
+    for start in range(0, n, _BLOCK):
+        block = np.asarray(x[start : start + _BLOCK], dtype=float)
+        under = block < low
+        below += int(np.count_nonzero(under))
+        kept.append(block[~under & (block <= high)])
+    inside = np.concatenate(kept)
+    first, last = ranks[0] - below, ranks[1] - below
+    if first < 0 or last >= inside.size:
+        inside, first, last = np.asarray(x, dtype=float), *ranks
+    part = np.partition(inside, (first, last))
+    return float(part[first]), float(part[last])
+
+
+def median_interval(x: Array, w: Array | None) -> tuple[Array, Array]:
+    """Return the ends of the set of weighted medians of each row.
+
+    Parameters
+    ----------
+    x : array (r, n)
+        Observations.
+    w : array (r or 1, n), optional
+        Weights.
+
+    Returns
+    -------
+    lower, upper : arrays (r,)
+        Every point between them minimises the mean absolute deviation.
+    """
+    n = x.shape[1]
+    ranks = ((n - 1) // 2, n // 2)
+    if w is None and x.shape[0] == 1 and n > 4 * _BLOCK:
+        low, high = _order_statistics(x[0], ranks)
+        return np.array([low]), np.array([high])
+    if w is None:
+        part = np.partition(x, ranks, axis=1)
+        return part[:, ranks[0]].astype(float), part[:, ranks[1]].astype(float)
+    rows = max(x.shape[0], w.shape[0])
+    order = np.argsort(x, axis=1, kind="stable")
+    values = np.take_along_axis(x, order, axis=1)
+    mass = np.take_along_axis(
+        np.broadcast_to(w, (rows, n)), np.broadcast_to(order, (rows, n)), axis=1
+    )
+    values = np.broadcast_to(values, (rows, n))
+    running = np.cumsum(mass, axis=1)
+    half = 0.5 * running[:, -1:]
+    # Halves that agree to rounding are the even case: the median is then an interval.
+    slack = 4e-16 * np.sqrt(n) * running[:, -1:]
+    first = np.argmax(running >= half - slack, axis=1)
+    positive = (running > half + slack) & (mass > 0)
+    last = np.argmax(positive, axis=1)
+    take = np.arange(rows)
+    return values[take, first].astype(float), values[take, np.maximum(first, last)].astype(float)
+
+
+def pilot_points(x: Array, w: Array | None, size: int) -> Array:
+    """Return up to ``size`` sorted points that stand for the (weighted) sample, (r, size).
+
+    Unweighted data are thinned evenly in their order of arrival; weighted data are read at evenly
+    spaced probabilities of their weighted distribution function.
+    """
+    n = x.shape[1]
+    if w is None:
+        step = -(-n // size)
+        return np.sort(np.asarray(x[:, ::step], dtype=float), axis=1)
+    rows = max(x.shape[0], w.shape[0])
+    order = np.argsort(x, axis=1, kind="stable")
+    values = np.broadcast_to(np.take_along_axis(x, order, axis=1), (rows, n))
+    mass = np.take_along_axis(
+        np.broadcast_to(w, (rows, n)), np.broadcast_to(order, (rows, n)), axis=1
+    )
+    running = np.cumsum(mass, axis=1)
+    running = running / running[:, -1:]
+    wanted = (np.arange(size) + 0.5) / size
+    index = np.stack([np.searchsorted(row, wanted) for row in running])
+    return np.take_along_axis(values, np.minimum(index, n - 1), axis=1).astype(float)
