@@ -165,3 +165,65 @@ def self_concordant_bound(nu: Array) -> Array:
         series = nu**2 * (0.5 + nu * (1.0 / 3.0 + 0.25 * nu))
         direct = np.where(nu < 1, -nu - np.log1p(-np.where(nu < 1, nu, 0.0)), np.inf)
     return np.where(nu < 1e-3, series, direct)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The strongest bound that holds for a fit, for each member of the batch."""
+
+    excess: Array
+    nu: Array
+    scope: str
+    name: str
+    multipliers: dict[str, Array]
+    kkt: KKT | None = None
+
+
+def strongest_bound(objective: CrossEntropy, theta: Arrays, at: Evaluation, solution: Solution) -> Bound:
+    """Choose and compute the strongest bound that holds for this model."""
+    model, size = objective.model, objective.size
+    zero = np.zeros(size)
+    index = [i for i, p in enumerate(model.params) if p.name in model.free]
+    if not index:
+        return Bound(zero, zero, "global", "nothing was estimated", {})
+    if any(p.vector for p in model.params):
+        return _simplex_bound(objective, theta)
+    assert at.score is not None and at.hessian is not None
+    factors = model.frame_factors(objective.frame.scale)
+    edges = [i for i in index if not model.params[i].regular]
+    multipliers = {model.params[i].name: np.abs(at.score[:, i] / factors[i]) for i in edges}
+    index = [i for i in index if model.params[i].regular]
+    gradient, hessian = at.score[:, index], at.hessian[:, index][:, :, index]
+    if solution.solver == "closed form" and model.has("_estimate"):
+        return Bound(zero, zero, "global", "subgradient of a convex function", multipliers)
+    nu = decrement(gradient, hessian)
+    if edges:
+        excess = self_concordant_bound(nu)
+        return Bound(
+            excess, nu, "global", "order statistics, multipliers of the ends", multipliers
+        )
+    if solution.excess is not None:
+        return Bound(
+            solution.excess, nu, "global", "sign change of the profile score", multipliers
+        )
+    if model.affine or model.exponential:
+        excess = self_concordant_bound(nu)
+        return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)
+    scope = "global" if model.concave else "local"
+    # Twice the quadratic prediction: the third derivative may add at most as much again this close.
+    return Bound(nu**2, nu, scope, "Newton decrement", multipliers)
+
+
+def _simplex_bound(objective: CrossEntropy, theta: Arrays) -> Bound:
+    """Lindsay's bound: CE(q) − min CE ≤ log max_k p̂_k/q_k, by Jensen's inequality."""
+    frequencies = objective.summary.mean[0]
+    (q,) = theta
+    with np.errstate(all="ignore"):
+        ratio = np.where(frequencies > 0, frequencies / q, 0.0)
+    excess = np.log(ratio.max(axis=1))
+    nu = np.sqrt(
+        np.maximum(np.where(frequencies > 0, q * (ratio - 1.0) ** 2, 0.0).sum(axis=1), 0.0)
+    )
+    kkt = simplex_kkt(frequencies[0], q[0]) if objective.size == 1 else None
+    empty = (frequencies == 0).astype(float)
+    return Bound(excess, nu, "global", "largest ratio p̂/q (Lindsay)", {"p": empty}, kkt)

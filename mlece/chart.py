@@ -52,10 +52,12 @@ class Chart:
         """Return the coordinates beyond which a parameter counts as running off, (m,) each."""
         lower, upper = [], []
         for p in self.free:
-            low, high = p.limits if not p.vector else (-np.inf, np.inf)
-            with np.errstate(all="ignore"):
-                lower.append(float(p.bijection.inverse(np.asarray(low))))
-                upper.append(float(p.bijection.inverse(np.asarray(high))))
+            ends = (-np.inf, np.inf)
+            if not p.vector:
+                with np.errstate(all="ignore"):
+                    ends = tuple(float(p.bijection.inverse(np.asarray(v))) for v in p.limits)
+            lower.append(ends[0])
+            upper.append(ends[1])
         return np.array(lower), np.array(upper)
 
     def pull(self, eta: Array, at: Evaluation) -> tuple[Array, Array]:

@@ -158,7 +158,7 @@ def fisher_information(fit: Fit) -> Array:
     out = np.empty((fit.objective.size, k, k))
     for r in range(fit.objective.size):
         member = type(model)(*[t[r] for t in theta], **model.settings)
-        rule = nodes(member, 3)
+        rule = nodes(member)
         sample = Sample(rule.values[None, :], rule.weights[None, :], (), "y", member)
         at = CrossEntropy(member, sample, frame=None)
         inner = at.evaluate(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -26,16 +28,22 @@ class Frame:
         """What a log density loses in the frame: log q(y) = log q(z) - log scale."""
         return np.log(self.scale)
 
-    def apply(self, y: Array, members: slice | Array) -> Array:
-        """Frame a block of observations (r or 1, m)."""
-        out = y if y.dtype == np.float64 else y.astype(float)
-        shift = self.shift if self.shift.size == 1 else self.shift[members]
-        scale = self.scale if self.scale.size == 1 else self.scale[members]
-        if np.any(shift != 0):
-            out = out - shift[:, None]
-        if np.any(scale != 1):
-            out = out / scale[:, None]
-        return out
+    @cached_property
+    def _moves(self) -> tuple[bool, bool]:
+        return bool(np.any(self.shift != 0)), bool(np.any(self.scale != 1))
+
+    def apply(self, y: Array, members: Any, out: Array | None = None) -> Array:
+        """Frame a block of observations (r or 1, m), in a buffer where one is given."""
+        shifts, scales = self._moves
+        if not (shifts or scales):
+            return y if y.dtype == np.float64 else y.astype(float)
+        single = self.shift.size == 1
+        if shifts:
+            y = np.subtract(y, (self.shift if single else self.shift[members])[:, None], out=out)
+        if scales:
+            single = self.scale.size == 1
+            y = np.divide(y, (self.scale if single else self.scale[members])[:, None], out=out)
+        return y
 
 
 UNIT = Frame(np.zeros(1), np.ones(1))
@@ -66,5 +74,5 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
         if model.affine and np.all((spread > 1e-6) & (spread < 1e6)):
             scale = np.ones_like(scale)
         middle = np.where(np.isfinite(middle), middle, 0.0)
-        shift = np.where(np.abs(middle) <= 0.5 * spread, 0.0, middle)
+        shift = np.where(np.abs(middle) <= 2.0 * spread, 0.0, middle)
     return Frame(shift, scale)

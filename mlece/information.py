@@ -16,7 +16,7 @@ from scipy.special import xlog1py, xlogy
 from mlece import errors
 from mlece.math import Array, Arrays, expm1, log, log1p, log1pmx
 from mlece.model import Model
-from mlece.sources.distribution import Nodes, expectation, framed_member, nodes
+from mlece.sources.distribution import Nodes, expectation, framed_member, log_density_at, nodes
 from mlece.units import Units, nats_per_unit
 
 SETTLED = 1e-12  # relative to max(1, |value|): the movement under halving that ends a refinement
@@ -157,13 +157,6 @@ def _settle(model: Model, function: Any) -> float:
     return value
 
 
-def _at(model: Model, law: Nodes) -> Array:
-    """Return log q at nodes (which for categories are codes)."""
-    if model.support.kind == "categories":
-        return model.log_density_hook(law.values, model.theta)
-    return model.log_density(law.values)
-
-
 # ---------------------------------------------------------------------------- entropy
 
 
@@ -257,7 +250,7 @@ def varentropy(p: Law, units: Units = "nats") -> Any:
         framed, _, _ = _common_frame(model, model)
 
         def value(law: Nodes) -> float:
-            surprise = -_at(framed, law)
+            surprise = -log_density_at(framed, law, model)
             mean = float(expectation(law, surprise))
             return float(expectation(law, np.square(surprise - mean)))
 
@@ -297,7 +290,9 @@ def _cross_entropy(p: Model, q: Model) -> float:
     """Integrate -log q over the nodes of one p."""
     framed_p, framed_q, scale = _common_frame(p, q)
     shift = 0.0 if p.support.discrete else float(log(scale))
-    return shift + _settle(framed_p, lambda law: expectation(law, -_at(framed_q, law)))
+    return shift + _settle(
+        framed_p, lambda law: expectation(law, -log_density_at(framed_q, law, p))
+    )
 
 
 def cross_entropy(p: Law, q: Law, units: Units = "nats") -> Any:
@@ -381,7 +376,12 @@ def _kl(p: Model, q: Model) -> float:
     if p == q:
         return 0.0
     framed_p, framed_q, _ = _common_frame(p, q)
-    return _settle(framed_p, lambda law: _divergence(law, _at(framed_q, law) - _at(framed_p, law)))
+    return _settle(
+        framed_p,
+        lambda law: _divergence(
+            law, log_density_at(framed_q, law, p) - log_density_at(framed_p, law, p)
+        ),
+    )
 
 
 def kl_divergence(p: Law, q: Law, units: Units = "nats") -> Any:

@@ -7,7 +7,9 @@ shape (R, n), parameters come as (R, 1) (a vector parameter as (R, 1, K)).
 
 Where a family declares ``_statistics``, every density hook receives that tuple in place of ``y``; with
 ``affine = True`` the hooks are affine in the statistics, so that a mean over observations is the hook at
-the mean statistics.
+the mean statistics. ``_shared(y, *theta)`` does the same at a given theta: density, score and curvature
+then receive its result in place of ``y`` and must be affine in it, so that one sum over the observations
+of a few arrays serves all three.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ HOOKS = (
     "_score",
     "_curvature",
     "_statistics",
+    "_shared",
     "_expected_statistics",
     "_maximise",
     "_block_sums",
@@ -84,7 +87,10 @@ class Model:
     affine: ClassVar[bool] = False
     unit_carrier: ClassVar[bool] = False
     profile_over: ClassVar[str] = ""
+    exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
+    saturated: ClassVar[bool] = False
+    unbounded_at: ClassVar[str] = ""
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
     abstract: ClassVar[bool] = True
     slots: dict[str, Array | None]
@@ -278,7 +284,7 @@ class Model:
 
     _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
     _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _fisher = _missing
-    _score = _curvature = _profile_statistics = _profile_equation = _estimate = _exact_interval = _kink = _missing
+    _shared = _score = _curvature = _profile_statistics = _profile_equation = _estimate = _exact_interval = _kink = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:
@@ -300,22 +306,39 @@ class Model:
         """Return what the hooks take in place of the observations."""
         return self._statistics(y) if self.has("_statistics") else y
 
-    def log_density_hook(self, t: Any, theta: Arrays) -> Array:
-        """Return log q at framed observations (or their statistics)."""
-        return np.asarray(self._log_density(t, *theta))
+    def shared(self, t: Any, theta: Arrays) -> Any:
+        """Return what density, score and curvature have in common at theta, computed once."""
+        return self._shared(t, *theta) if self.has("_shared") else t
 
-    def score_hook(self, t: Any, theta: Arrays) -> Any:
+    def log_density_hook(self, t: Any, theta: Arrays, shared: Any = None) -> Array:
+        """Return log q at framed observations (or their statistics)."""
+        return np.asarray(
+            self._log_density(self.shared(t, theta) if shared is None else shared, *theta)
+        )
+
+    def score_hook(self, t: Any, theta: Arrays, shared: Any = None) -> Any:
         """Return the natural-parameter score, analytic where the family has one."""
         if self.has("_score"):
-            return self._score(t, *theta)
-        return numerical_score(self._log_density, t, theta, *self._limits())
+            return self._score(self.shared(t, theta) if shared is None else shared, *theta)
 
-    def curvature_hook(self, t: Any, theta: Arrays) -> Any:
+        def density(at: Any, *moved: Array) -> Array:
+            return self.log_density_hook(at, moved)
+
+        return numerical_score(density, t, theta, *self._limits())
+
+    def curvature_hook(self, t: Any, theta: Arrays, shared: Any = None) -> Any:
         """Return the upper triangle of the second derivatives, row by row."""
         if self.has("_curvature"):
-            return self._curvature(t, *theta)
-        score = self._score if self.has("_score") else None
-        return numerical_curvature(self._log_density, score, t, theta, *self._limits())
+            return self._curvature(self.shared(t, theta) if shared is None else shared, *theta)
+
+        def density(at: Any, *moved: Array) -> Array:
+            return self.log_density_hook(at, moved)
+
+        def score(at: Any, *moved: Array) -> Arrays:
+            return tuple(self.score_hook(at, moved))
+
+        analytic = score if self.has("_score") else None
+        return numerical_curvature(density, analytic, t, theta, *self._limits())
 
     def _limits(self) -> tuple[list[float], list[float]]:
         return [p.domain.lower for p in self.params], [p.domain.upper for p in self.params]
@@ -436,9 +459,8 @@ class Model:
         """Return observations in the form in which the user has them."""
         return y
 
-    def _framed(self, y: Any) -> tuple[Array, Any, Arrays, Array, Array]:
-        """Return the observations, their statistics and theta in the member's own frame."""
-        values = self.encode(y)
+    def _framed(self, values: Array) -> tuple[Any, Arrays, Array, Array]:
+        """Return statistics and theta in the member's own frame, the support mask and the scale."""
         theta = self._shaped(1 if self.batch_shape else 0)
         shift, scale = self.own_frame(theta)
         inside = self.inside(values, theta)
@@ -446,7 +468,7 @@ class Model:
             z = (values - shift) / scale
             framed = tuple(np.asarray(t) for t in self.to_frame(theta, shift, scale))
             t = self.statistics(z)
-        return values, t, framed, inside, scale
+        return t, framed, inside, scale
 
     def log_density(self, y: Any) -> Array:
         """Return log q(y), minus infinity outside the support.
@@ -469,7 +491,7 @@ class Model:
         y = self.encode(y)
         if np.isnan(y).any():
             raise errors.DataError(errors.message("numbers", errors.offenders(np.isnan(y), y)))
-        values, t, theta, inside, scale = self._framed(y)
+        t, theta, inside, scale = self._framed(y)
         with np.errstate(all="ignore"):
             out = self.log_density_hook(t, theta)
             if not self.support.discrete:
@@ -482,7 +504,8 @@ class Model:
 
     def score(self, y: Any) -> Array:
         """Return the score d log q / d theta, shape (..., k) behind the shape of ``y``."""
-        values, t, theta, inside, scale = self._framed(y)
+        values = self.encode(y)
+        t, theta, _, scale = self._framed(values)
         with np.errstate(all="ignore"):
             raw = self.score_hook(t, theta)
         if not isinstance(raw, tuple):
@@ -571,14 +594,16 @@ class Model:
         array
             Shape batch_shape + size.
         """
-        generator = np.random.default_rng(rng)
         tail = (size,) if isinstance(size, int) else tuple(size)
+        return self.decode(self.draw(tail, np.random.default_rng(rng)))
+
+    def draw(self, tail: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Draw observations as the engine has them (codes for labels), batch_shape + tail."""
         shape = (*self.batch_shape, *tail)
         theta = self._shaped(len(tail) if self.batch_shape else 0)
         if self.has("_sample"):
-            return self.decode(np.asarray(self._sample(generator, shape, *theta)))
-        u = generator.random(shape)
-        return self.decode(self.quantile(u))
+            return np.asarray(self._sample(rng, shape, *theta), dtype=float)
+        return self.quantile(rng.random(shape))
 
     def _closed(self, hook: str) -> Array | None:
         if not self.has(hook):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,10 @@ from mlece.moments import Summary, Sums, weighted_sum
 from mlece.sample import Sample, check_support, tabulate
 from mlece.selection import median_interval, pilot_points
 
-BLOCK = 16384
+# Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
+BLOCK = 8192
+# The one pass over the data works in a buffer of its own and may take longer blocks.
+_PASS = 65536
 
 
 @dataclass(frozen=True)
@@ -193,20 +198,25 @@ class CrossEntropy:
             yield slice(start, min(start + step, rows))
 
     def _partial_sums(self, rows: slice, extremes: bool) -> Sums:
-        total: Sums | None = None
+        """Sum statistics, weight and extremes of some members over all blocks of observations."""
         r = rows.stop - rows.start
-        nothing = np.full(r, np.nan)
-        for raw, y, w in self._blocks(rows):
-            weight = np.full(r, float(y.shape[1])) if w is None else _wide(w.sum(axis=1), r)
-            if not self.model.affine:
-                sums = self._plain_sums(y, w) if self.model.support.discrete else ()
+        sums: list[Array] = []
+        low, high = np.full(r, np.inf), np.full(r, -np.inf)
+        weight: Any = 0.0
+        for raw, y, w in self._blocks(rows, _PASS, reuse=True):
+            if self.model.affine:
+                part = self.model.block_sums(y, w)
             else:
-                sums = self.model.block_sums(y, w)
-            low, high = self._extremes(raw, w) if extremes else (nothing, nothing)
-            part = Sums(weight, tuple(_wide(s, r) for s in sums), _wide(low, r), _wide(high, r))
-            total = part if total is None else total + part
-        assert total is not None
-        return total
+                part = self._plain_sums(y, w) if self.model.support.discrete else ()
+            sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
+            weight = weight + (float(y.shape[1]) if w is None else w.sum(axis=1))
+            if extremes:
+                least, most = self._extremes(raw, w)
+                low, high = np.minimum(low, least), np.maximum(high, most)
+        if not extremes:
+            low = high = np.full(r, np.nan)
+        total = np.broadcast_to(np.atleast_1d(weight), (r,))
+        return Sums(total, tuple(_wide(s, r) for s in sums), _wide(low, r), _wide(high, r))
 
     @staticmethod
     def _plain_sums(y: Array, w: Array | None) -> Arrays:
@@ -224,15 +234,23 @@ class CrossEntropy:
 
     # ------------------------------------------------------------------ blocks
 
-    def _blocks(self, rows: slice | Array) -> Iterator[tuple[Array, Array, Array | None]]:
-        """Yield raw observations, framed observations (r or 1, m) and weights of some members."""
+    def _blocks(
+        self, rows: slice | Array, size: int = BLOCK, reuse: bool = False
+    ) -> Iterator[tuple[Array, Array, Array | None]]:
+        """Yield raw observations, framed observations (r or 1, m) and weights of some members.
+
+        With ``reuse`` the framed observations of all blocks share one buffer.
+        """
         y, w = self.sample.values, self.sample.weights
         y = y if len(y) == 1 else y[rows]
         w = w if w is None or len(w) == 1 else w[rows]
-        for start in range(0, self.sample.rows, BLOCK):
-            cut = slice(start, start + BLOCK)
+        size = max(1, size // len(y)) if reuse else size
+        buffer = np.empty((len(y), min(size, self.sample.rows))) if reuse else None
+        for start in range(0, self.sample.rows, size):
+            cut = slice(start, start + size)
             raw = y[:, cut]
-            yield raw, self.frame.apply(raw, rows), None if w is None else w[:, cut]
+            out = None if buffer is None else buffer[:, : raw.shape[1]]
+            yield raw, self.frame.apply(raw, rows, out), None if w is None else w[:, cut]
 
     def _terms(self, rows: slice | Array, full: bool) -> Iterator[tuple[Any, Array | None, int]]:
         """Yield what the hooks take (statistics or observations), the weights and the row count."""
@@ -291,39 +309,65 @@ class CrossEntropy:
 
     def _accumulate(self, theta: Arrays, rows: Any, order: int, opg: bool) -> Evaluation:
         columns = tuple(t[:, None] for t in theta)
-        total: Evaluation | None = None
-        for t, w, m in self._terms(rows, opg):
-            part = self._block_evaluation(t, columns, w, m, order, opg)
-            total = part if total is None else total + part
-        assert total is not None
+        if self.model.has("_shared") and not opg:
+            total = self._from_shared(columns, rows, order)
+        else:
+            parts = (
+                self._block_evaluation(t, columns, w, m, order, opg)
+                for t, w, m in self._terms(rows, opg)
+            )
+            total = functools.reduce(operator.add, parts)
         if self.model.has("_bounds"):
             low, high = self.model.bounds(theta)
-            outside = (self.summary.minimum[rows] < low) | (self.summary.maximum[rows] > high)
-            total = Evaluation(
-                total.weight,
-                np.where(outside, np.inf, total.value),
-                total.score,
-                total.hessian,
-                total.opg,
-            )
+            ends = self.summary.minimum, self.summary.maximum
+            least, most = ends if self.size == 1 else (e[rows] for e in ends)
+            outside = (least < low) | (most > high)
+            total = replace(total, value=np.where(outside, np.inf, total.value))
         return total
 
+    def _from_shared(self, theta: Arrays, rows: Any, order: int) -> Evaluation:
+        """Sum what the hooks share over all blocks, then call the hooks once at its mean."""
+        r = len(theta[0])
+        sums: list[Array] = []
+        weight: Any = 0.0
+        for t, w, m in self._terms(rows, False):
+            part = [weighted_sum(s, w, m) for s in self.model.shared(t, theta)]
+            sums = part if not sums else [a + b for a, b in zip(sums, part, strict=True)]
+            weight = weight + (float(m) if w is None else w.sum(axis=1))
+        weight = _wide(np.atleast_1d(weight), r)
+        mean = tuple(_wide(s, r)[:, None] / weight[:, None] for s in sums)
+        at = self._block_evaluation(None, theta, None, 1, order, False, mean)
+        return Evaluation(
+            weight,
+            at.value * weight,
+            None if at.score is None else at.score * weight[:, None],
+            None if at.hessian is None else at.hessian * weight[:, None, None],
+        )
+
     def _block_evaluation(
-        self, t: Any, theta: Arrays, w: Array | None, m: int, order: int, opg: bool
+        self,
+        t: Any,
+        theta: Arrays,
+        w: Array | None,
+        m: int,
+        order: int,
+        opg: bool,
+        shared: Any = None,
     ) -> Evaluation:
         r = len(theta[0])
-        weight = np.full(r, float(m)) if w is None else np.broadcast_to(w.sum(axis=1), (r,))
-        density = self.model.log_density_hook(t, theta)
+        weight = np.full(r, float(m)) if w is None else _wide(w.sum(axis=1), r)
+        shared = self.model.shared(t, theta) if shared is None else shared
+        density = self.model.log_density_hook(t, theta, shared)
         value = weighted_sum(density, w, m)
         if w is not None and np.isnan(value).any():
             # A weight of zero leaves an observation out, whatever its density.
             value = weighted_sum(np.where(w > 0, density, 0.0), w, m)
         score = hessian = outer = None
         if order >= 1 or opg:
-            raw = self.model.score_hook(t, theta)
+            raw = self.model.score_hook(t, theta, shared)
             if isinstance(raw, tuple):
                 score = -np.stack(
-                    [np.broadcast_to(weighted_sum(s, w, m), (r,)) for s in raw], axis=-1
+                    [_wide(weighted_sum(s, w, m), r) for s in raw], axis=-1
                 )
             else:
                 score = -weighted_sum(raw, w, m)
@@ -332,13 +376,13 @@ class CrossEntropy:
                 ws = s if w is None else w[:, :, None] * s
                 outer = np.swapaxes(ws, 1, 2) @ s
         if order >= 2:
-            raw = self.model.curvature_hook(t, theta)
+            raw = self.model.curvature_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                parts = tuple(-np.broadcast_to(weighted_sum(c, w, m), (r,)) for c in raw)
+                parts = tuple(-_wide(weighted_sum(c, w, m), r) for c in raw)
                 hessian = triangle(parts, len(self.model.params))
             else:
                 hessian = -weighted_sum(raw, w, m)
-        return Evaluation(weight, -np.broadcast_to(value, (r,)), score, hessian, outer)
+        return Evaluation(weight, -_wide(value, r), score, hessian, outer)
 
     # ------------------------------------------------------------------ what special solvers ask
 
@@ -366,6 +410,9 @@ class CrossEntropy:
     def median(self) -> tuple[Array, Array]:
         """Return the weighted median interval of each member, framed, (R,) each."""
         low, high = median_interval(self.sample.values, self.sample.weights)
+        if self.sample.truth is not None:
+            # The two nodes beside the median of a density enclose it; they are no set of medians.
+            low = high = 0.5 * (low + high)
         shift, scale = self.frame.shift, self.frame.scale
         return (
             np.broadcast_to((low - shift) / scale, (self.size,)),
@@ -388,3 +435,12 @@ class CrossEntropy:
     def thinned(self, size: int) -> CrossEntropy:
         """Return the objective on an evenly thinned sample, in the same frame."""
         return CrossEntropy(self.model, self.sample.thinned(size), self.frame)
+
+    def restricted(self, cells: Array) -> CrossEntropy:
+        """Return the objective of a Categorical on some of its cells (the others are empty)."""
+        codes = np.cumsum(cells) - 1
+        kept = cells[self.sample.values[0].astype(np.int64)]
+        values = codes[self.sample.values[:, kept].astype(np.int64)]
+        w = self.sample.weights
+        sample = replace(self.sample, values=values, weights=None if w is None else w[:, kept])
+        return CrossEntropy(self.model.replace(labels=range(int(cells.sum()))), sample)

@@ -107,6 +107,27 @@ class Fit:
             return built
         return type(self.family)(*values, **self.family.settings)
 
+    def groups(self) -> list[tuple[Array, Model]]:
+        """Return the fitted members as batched models: those of the family, and those at each limit.
+
+        Returns
+        -------
+        list of (array of int (r,), Model with slots (r,))
+            Together the indices cover the flattened batch, members without a minimiser excepted.
+        """
+        statuses = np.ravel(np.asarray(self.certificate.status, dtype=object))
+        usable = np.array([s.solved or s.name == "STEP_LIMIT" for s in statuses])
+        builders = {i: self.limit_models.get(i) for i in np.flatnonzero(usable).tolist()}
+        out = []
+        for builder in dict.fromkeys(builders.values()):
+            members = np.array([i for i, b in builders.items() if b is builder])
+            theta = [t[members] for t in self.theta]
+            if builder is None:
+                out.append((members, type(self.family)(*theta, **self.family.settings)))
+            else:
+                out.append((members, builder(*theta)))
+        return out
+
     def __getitem__(self, index: Any) -> Fit:
         """Return one fit of a batch."""
         from mlece.fitting import fit_sample
@@ -264,15 +285,14 @@ class Fit:
     def with_infinite_moments(self, b: Array) -> Array:
         """Replace entries of B by infinity where the truth's moment diverges."""
         from mlece.objective import stacked_scores
-        from mlece.sources.distribution import Nodes, tail_divergent
+        from mlece.sources.distribution import tail_divergent
 
         y = self.objective.frame.apply(self.sample.values, slice(None))
         columns = tuple(p[:, None] for p in self.framed)
         with np.errstate(all="ignore"):
             raw = self.family.score_hook(self.family.statistics(y), columns)
         s = stacked_scores(raw, y.shape[1])[0]
-        assert self.sample.weights is not None
-        rule = Nodes(self.sample.values[0], self.sample.weights[0], 0)
+        rule = self.sample.rule
         out = b.copy()
         for i in range(s.shape[1]):
             if tail_divergent(rule, s[:, i] ** 2):

@@ -33,6 +33,8 @@ class Sample:
         Name of the variable.
     truth : Model, optional
         The known distribution whose quadrature nodes these are.
+    rule : Nodes, optional
+        Its quadrature rule, from which divergent moments are recognised.
     """
 
     values: Array
@@ -40,6 +42,7 @@ class Sample:
     batch_shape: tuple[int, ...] = ()
     name: str = "y"
     truth: Model | None = None
+    rule: Any = None
 
     @property
     def size(self) -> int:
@@ -69,9 +72,9 @@ class Sample:
         """Return an evenly thinned sample of about ``size`` observations, for starting values."""
         step = max(1, self.rows // size)
         w = self.weights
-        return replace(
-            self, values=self.values[:, ::step], weights=None if w is None else w[:, ::step]
-        )
+        values = np.ascontiguousarray(self.values[:, ::step])
+        weights = None if w is None else np.ascontiguousarray(w[:, ::step])
+        return replace(self, values=values, weights=weights)
 
 
 def weights_like(weights: Any, n: int) -> Array | None:

@@ -49,11 +49,11 @@ from mlece.param import Param
 
 def _smallest(log_cdf: Callable[..., Array], u: Array, upper: Array, *theta: Array) -> Array:
     """Return the smallest count y with P(Y <= y) >= u, by doubling and bisection."""
-    u, upper, *theta = (np.asarray(a) for a in np.broadcast_arrays(u, upper, *theta))
+    u, upper, *rest = np.broadcast_arrays(u, upper, *theta)
     target = log(u)
     low, high = np.full(u.shape, -1.0), np.zeros(u.shape)
     for _ in range(1100):
-        short = (log_cdf(high, *theta) < target) & (high < upper)
+        short = (log_cdf(high, *rest) < target) & (high < upper)
         if not short.any():
             break
         low = where(short, high, low)
@@ -64,7 +64,7 @@ def _smallest(log_cdf: Callable[..., Array], u: Array, upper: Array, *theta: Arr
         open_ = (high - low > 1) & (middle > low) & (middle < high) & np.isfinite(high)
         if not open_.any():
             break
-        reached = log_cdf(middle, *theta) >= target
+        reached = log_cdf(middle, *rest) >= target
         high, low = where(open_ & reached, middle, high), where(open_ & ~reached, middle, low)
     return where(u == 1, upper, high)
 
@@ -252,7 +252,7 @@ class Geometric(Model):
 
     @staticmethod
     def _variance(p: Array) -> Array:
-        return (1 - p) / p**2
+        return np.asarray((1 - p) / p**2)
 
 
 # ---------------------------------------------------------------------------- binomial
@@ -267,11 +267,12 @@ class Binomial(Model):
     Examples
     --------
     >>> import mlece
-    >>> mlece.Binomial(n=4, p=0.5).density(2).item()
+    >>> round(mlece.Binomial(n=4, p=0.5).density(2).item(), 12)
     0.375
     """
 
     support = counts
+    exponential = True
     n = Param(positive_integer, "n", typical=(5, 20), estimable=False, doc="number of trials")
     p = Param(probability, "p", typical=(0.1, 0.9), doc="probability of success")
 
@@ -352,7 +353,7 @@ class Binomial(Model):
 
     @staticmethod
     def _variance(n: Array, p: Array) -> Array:
-        return n * p * (1 - p)
+        return np.asarray(n * p * (1 - p))
 
 
 # ---------------------------------------------------------------------------- negative binomial
@@ -387,7 +388,7 @@ class NegativeBinomial(Model):
     log q = log Γ(y + r) − log Γ(r) − log y! + r log(r/(r + μ)) + y log(μ/(r + μ)).
 
     scipy.stats: ``nbinom(n=size, p=size/(size + mean))``. R: ``nbinom(size, mu=mean)``. As the
-    size grows the family tends to the Poisson, reported as the limit for data without overdispersion.
+    size grows the family tends to the Poisson, the limit for data without overdispersion.
 
     Examples
     --------
@@ -399,7 +400,7 @@ class NegativeBinomial(Model):
     support = counts
     profile_over = "size"
     size = Param(positive, "r", typical=(0.7, 8), doc="size; 1/size is the overdispersion")
-    mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")  # type: ignore[assignment]
+    mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")
 
     @staticmethod
     def _log_density(y: Array, size: Array, mean: Array) -> Array:
@@ -444,7 +445,7 @@ class NegativeBinomial(Model):
 
     @staticmethod
     def _profile_equation(m: Arrays, size: Array) -> tuple[Array, Array, Arrays]:
-        # At mean = ybar; log1p(x) - x in place of log1p(x) on both sides, whose linear parts are equal.
+        # At mean = ybar the linear parts of log1p agree: log1p(x) - x stands on both sides.
         mean, value, slope = m
         ratio = mean / size
         return (
@@ -516,7 +517,7 @@ class NegativeBinomial(Model):
 
     @staticmethod
     def _mean(size: Array, mean: Array) -> Array:
-        return mean + 0 * size
+        return np.asarray(mean + 0 * size)
 
     @staticmethod
     def _variance(size: Array, mean: Array) -> Array:

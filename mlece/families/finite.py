@@ -37,6 +37,7 @@ class Bernoulli(Model):
     """
 
     support = binary
+    saturated = True
     affine = True
     unit_carrier = True
     p = Param(probability, "p", typical=(0.1, 0.9), doc="probability of 1")
@@ -106,7 +107,7 @@ class Bernoulli(Model):
 
     @staticmethod
     def _variance(p: Array) -> Array:
-        return p * (1 - p)
+        return np.asarray(p * (1 - p))
 # ---------------------------------------------------------------------------- Categorical
 
 
@@ -133,6 +134,7 @@ class Categorical(Model):
     """
 
     support = categories
+    saturated = True
     affine = True
     unit_carrier = True
     p = Param(simplex, "p", doc="probabilities of the labels")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import numpy as np
 from scipy.special import erfcx, exp1
 
@@ -76,7 +79,7 @@ class Exponential(Model):
 
     @staticmethod
     def _log_density(t: Arrays, rate: Array) -> Array:
-        return log(rate) - rate * t[0]
+        return np.asarray(log(rate) - rate * t[0])
 
     @staticmethod
     def _score(t: Arrays, rate: Array) -> Arrays:
@@ -151,7 +154,7 @@ def _gamma_shape(gap: Array) -> Array:
         shape = shape * exp(-step)
         if np.all(np.abs(step) < 4e-16):
             break
-    return shape
+    return np.asarray(shape)
 
 
 class Gamma(Model):
@@ -191,7 +194,7 @@ class Gamma(Model):
             + (shape - rate) * d
             - log_y
         )
-        return where(shape > 50, centred, plain)
+        return np.asarray(where(shape > 50, centred, plain))
 
     @staticmethod
     def _score(t: Arrays, shape: Array, rate: Array) -> Arrays:
@@ -258,7 +261,7 @@ class Gamma(Model):
 
     @staticmethod
     def _entropy(shape: Array, rate: Array) -> Array:
-        return (
+        return np.asarray(
             -log(rate / shape)
             + 0.5 * LOG_2PI
             - 0.5 * log(shape)
@@ -272,7 +275,7 @@ class Gamma(Model):
 
     @staticmethod
     def _variance(shape: Array, rate: Array) -> Array:
-        return shape / rate**2
+        return np.asarray(shape / rate**2)
 
 
 # ---------------------------------------------------------------------------- Weibull
@@ -291,6 +294,7 @@ class Weibull(Model):
     """
 
     support = positive
+    concave = True
     profile_over = "shape"
     shape = Param(positive, "k", typical=(0.7, 4), doc="shape")
     scale = Param(positive, r"\lambda", typical=(0.5, 3), role="scale", doc="scale")
@@ -300,26 +304,28 @@ class Weibull(Model):
         return (log(y),)
 
     @staticmethod
+    def _shared(t: Arrays, shape: Array, scale: Array) -> Arrays:
+        log_z = t[0] - log(scale)
+        power = exp(shape * log_z)
+        weighted = log_z * power
+        return log_z, power, weighted, log_z * weighted
+
+    @staticmethod
     def _log_density(t: Arrays, shape: Array, scale: Array) -> Array:
-        (log_y,) = t
-        u = shape * (log_y - log(scale))
-        return log(shape) - log_y + u - exp(u)
+        log_z, power, _, _ = t
+        return np.asarray(log(shape / scale) + (shape - 1) * log_z - power)
 
     @staticmethod
     def _score(t: Arrays, shape: Array, scale: Array) -> Arrays:
-        (log_y,) = t
-        log_z = log_y - log(scale)
-        excess = -expm1(shape * log_z)
-        return 1 / shape + log_z * excess, -(shape / scale) * excess
+        log_z, power, weighted, _ = t
+        return 1 / shape + log_z - weighted, (shape / scale) * (power - 1)
 
     @staticmethod
     def _curvature(t: Arrays, shape: Array, scale: Array) -> Arrays:
-        (log_y,) = t
-        log_z = log_y - log(scale)
-        power = exp(shape * log_z)
+        _, power, weighted, squared = t
         return (
-            -1 / shape**2 - log_z * log_z * power,
-            (power * (1 + shape * log_z) - 1) / scale,
+            -1 / shape**2 - squared,
+            (power + shape * weighted - 1) / scale,
             (shape / scale**2) * (1 - (1 + shape) * power),
         )
 
@@ -418,7 +424,7 @@ class LogNormal(Model):
     def _log_density(t: Arrays, meanlog: Array, sdlog: Array) -> Array:
         x, x2 = t
         square = (x2 - 2 * meanlog * x + meanlog**2) / sdlog**2
-        return -x - log(sdlog) - 0.5 * LOG_2PI - 0.5 * square
+        return np.asarray(-x - log(sdlog) - 0.5 * LOG_2PI - 0.5 * square)
 
     @staticmethod
     def _score(t: Arrays, meanlog: Array, sdlog: Array) -> Arrays:
@@ -487,7 +493,7 @@ class LogNormal(Model):
 
     @staticmethod
     def _variance(meanlog: Array, sdlog: Array) -> Array:
-        return expm1(sdlog**2) * exp(2 * meanlog + sdlog**2)
+        return np.asarray(expm1(sdlog**2) * exp(2 * meanlog + sdlog**2))
 
 
 # ---------------------------------------------------------------------------- inverse Gaussian
@@ -501,7 +507,7 @@ def _mean_log(ratio: Array) -> Array:
     for j in range(25, 0, -1):
         series = 1 - series * j / big
     small = np.minimum(x, 50.0)
-    return where(x < 50, -exp(small) * exp1(small), -series / big)
+    return np.asarray(where(x < 50, -exp(small) * exp1(small), -series / big))
 
 
 class InverseGaussian(Model):
@@ -518,7 +524,7 @@ class InverseGaussian(Model):
 
     support = positive
     affine = True
-    mean = Param(positive, r"\mu", typical=(0.5, 3), role="scale", doc="mean")  # type: ignore[assignment]
+    mean = Param(positive, r"\mu", typical=(0.5, 3), role="scale", doc="mean")
     shape = Param(positive, r"\lambda", typical=(0.5, 8), role="scale", doc="shape")
 
     @staticmethod
@@ -625,7 +631,7 @@ class InverseGaussian(Model):
             x = moved
             if np.all(done | (u == 0) | (u == 1)):
                 break
-        return exp(x)
+        return np.asarray(exp(x))
 
     @staticmethod
     def _sample(
@@ -639,7 +645,7 @@ class InverseGaussian(Model):
 
     @staticmethod
     def _mean(mean: Array, shape: Array) -> Array:
-        return mean + 0 * shape
+        return np.asarray(mean + 0 * shape)
 
     @staticmethod
     def _variance(mean: Array, shape: Array) -> Array:
@@ -677,7 +683,7 @@ class Pareto(Model):
     @staticmethod
     def _log_density(t: Arrays, shape: Array, scale: Array) -> Array:
         (log_y,) = t
-        return log(shape) - shape * (log_y - log(scale)) - log_y
+        return np.asarray(log(shape) - shape * (log_y - log(scale)) - log_y)
 
     @staticmethod
     def _score(t: Arrays, shape: Array, scale: Array) -> Arrays:

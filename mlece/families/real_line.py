@@ -16,6 +16,7 @@ from mlece.math import (
     Arrays,
     abs,
     digamma,
+    gammaln,
     exp,
     expit,
     expm1,
@@ -48,8 +49,8 @@ from mlece.param import Param
 class Gaussian(Model):
     r"""Gaussian (normal): log q = −log σ − ½ log 2π − (y − μ)²/(2σ²).
 
-    scipy.stats: ``norm(loc=mean, scale=sd)``. R: ``norm(mean, sd)``. The maximum likelihood ``sd`` has
-    divisor n.
+    scipy.stats: ``norm(loc=mean, scale=sd)``. R: ``norm(mean, sd)``. The maximum likelihood ``sd``
+    has divisor n.
 
     Examples
     --------
@@ -61,8 +62,8 @@ class Gaussian(Model):
     support = real
     affine = True
     unit_carrier = True
-    mean = Param(real, r"\mu", typical=(-2, 2), role="location", doc="mean")  # type: ignore[assignment]
-    sd = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="standard deviation")  # type: ignore[assignment]
+    mean = Param(real, r"\mu", typical=(-2, 2), role="location", doc="mean")
+    sd = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="standard deviation")
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
@@ -78,7 +79,7 @@ class Gaussian(Model):
     @staticmethod
     def _log_density(t: Arrays, mean: Array, sd: Array) -> Array:
         y, y2 = t
-        return -log(sd) - 0.5 * LOG_2PI - 0.5 * (y2 - 2 * mean * y + mean**2) / sd**2
+        return np.asarray(-log(sd) - 0.5 * LOG_2PI - 0.5 * (y2 - 2 * mean * y + mean**2) / sd**2)
 
     @staticmethod
     def _score(t: Arrays, mean: Array, sd: Array) -> Arrays:
@@ -129,36 +130,45 @@ class Gaussian(Model):
 
     @staticmethod
     def _entropy(mean: Array, sd: Array) -> Array:
-        return 0.5 * LOG_2PI + 0.5 + log(sd) + 0 * mean
+        return np.asarray(0.5 * LOG_2PI + 0.5 + log(sd) + 0 * mean)
 
     @staticmethod
     def _mean(mean: Array, sd: Array) -> Array:
-        return mean + 0 * sd
+        return np.asarray(mean + 0 * sd)
 
     @staticmethod
     def _variance(mean: Array, sd: Array) -> Array:
-        return sd**2 + 0 * mean
+        return np.asarray(sd**2 + 0 * mean)
 
 
 # ---------------------------------------------------------------------------- Student t
 
 
+_STEP_LARGE = 16.0
+
+
 def _half_step(a: Array) -> Array:
     """Return log Gamma(a + 1/2) - log Gamma(a) - log(a)/2 without cancellation."""
-    return a * log1pmx(0.5 / a) + stirling_remainder(a + 0.5) - stirling_remainder(a)
+    large = a > _STEP_LARGE
+    b, v = where(large, _STEP_LARGE, a), 1 / where(large, a, _STEP_LARGE)
+    direct = gammaln(b + 0.5) - gammaln(b) - 0.5 * log(b)
+    u = v * v
+    tail = 17 / 14336 - u * (31 / 18432 - u * (691 / 180224))
+    series = v * (-1 / 8 + u * (1 / 192 - u * (1 / 640 - u * tail)))
+    return where(large, series, direct)
 
 
 def _half_step_derivatives(a: Array) -> Arrays:
     """Return the first two derivatives of :func:`_half_step`, without cancellation for large a."""
-    large = a > 40.0
-    b = where(large, 40.0, a)
-    first = log1pmx(0.5 / b) - log_minus_digamma(b + 0.5) + log_minus_digamma(b)
+    large = a > _STEP_LARGE
+    b, v = where(large, _STEP_LARGE, a), 1 / where(large, a, _STEP_LARGE)
+    first = digamma(b + 0.5) - digamma(b) - 0.5 / b
     second = trigamma(b + 0.5) - trigamma(b) + 0.5 / b**2
-    u = 1 / where(large, a, 40.0) ** 2
-    first_series = u * (1 / 8 - u * (1 / 64 - u * (1 / 128 - u * (17 / 2048 - u * (31 / 2048)))))
-    second_series = (
-        -u * sqrt(u) * (1 / 4 - u * (1 / 16 - u * (3 / 64 - u * (17 / 256 - u * (155 / 1024)))))
-    )
+    u = v * v
+    tail = 17 / 2048 - u * (31 / 2048 - u * (691 / 16384))
+    first_series = u * (1 / 8 - u * (1 / 64 - u * (1 / 128 - u * tail)))
+    tail = 17 / 256 - u * (155 / 1024 - u * (2073 / 4096))
+    second_series = -u * v * (1 / 4 - u * (1 / 16 - u * (3 / 64 - u * tail)))
     return where(large, first_series, first), where(large, second_series, second)
 
 
@@ -179,6 +189,7 @@ class StudentT(Model):
     df = Param(positive, r"\nu", typical=(3, 12), limits=(0.02, 1e7), doc="degrees of freedom")
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (median)")
     scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
+    unbounded_at = "a repeated value, as scale falls to 0 for df below s/(n − s), s its multiplicity"
     limit_families: ClassVar = {"df": ("Gaussian", {"loc": "mean", "scale": "sd"})}
 
     @staticmethod
@@ -190,43 +201,46 @@ class StudentT(Model):
         equal = s.minimum == s.maximum
         if loc is not None:
             equal = equal & (s.minimum == loc)
-        sentence = "every observation equals the location: the density grows without bound as scale falls to 0"
+        sentence = "every observation equals the location: the density grows as scale falls to 0"
         limit = (or_fixed(full(s.minimum, np.nan), df), s.minimum, full(s.minimum, 0.0))
         return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
 
     @staticmethod
-    def _log_density(y: Array, df: Array, loc: Array, scale: Array) -> Array:
-        z = (y - loc) / scale
-        constant = _half_step(df / 2) - 0.5 * LOG_2PI - log(scale)
-        return constant - 0.5 * (df + 1) * log1p(z * z / df)
-
-    @staticmethod
-    def _score(y: Array, df: Array, loc: Array, scale: Array) -> Arrays:
+    def _shared(y: Array, df: Array, loc: Array, scale: Array) -> Arrays:
         z = (y - loc) / scale
         u = z * z / df
         w = 1 / (1 + u)
-        uw = u * w
+        uw, zw, log_u = u * w, z * w, log1p(u)
+        # log1p(u) - u loses digits only where u is tiny, that is, where df is large.
+        deficit = (log1pmx(u) if np.any(df > 1e3) else log_u - u) + u * uw
+        return log_u, deficit, uw, uw * w, zw, zw * w
+
+    @staticmethod
+    def _log_density(t: Arrays, df: Array, loc: Array, scale: Array) -> Array:
+        constant = _half_step(df / 2) - 0.5 * LOG_2PI - log(scale)
+        return np.asarray(constant - 0.5 * (df + 1) * t[0])
+
+    @staticmethod
+    def _score(t: Arrays, df: Array, loc: Array, scale: Array) -> Arrays:
+        _, deficit, uw, _, zw, _ = t
         first, _ = _half_step_derivatives(df / 2)
         return (
-            0.5 * (first - log1pmx(u) - u * uw + uw / df),
-            (df + 1) / (df * scale) * (z * w),
+            0.5 * (first - deficit + uw / df),
+            (df + 1) / (df * scale) * zw,
             ((df + 1) * uw - 1) / scale,
         )
 
     @staticmethod
-    def _curvature(y: Array, df: Array, loc: Array, scale: Array) -> Arrays:
-        z = (y - loc) / scale
-        u = z * z / df
-        w = 1 / (1 + u)
-        uw, zw = u * w, z * w
-        uww = uw * w
+    def _curvature(t: Arrays, df: Array, loc: Array, scale: Array) -> Arrays:
+        # uw = u/(1 + u), hence w = 1 - uw, (uw)^2 = uw - uww and (zw)(uw) = zw - zww.
+        _, _, uw, uww, zw, zww = t
         _, second = _half_step_derivatives(df / 2)
         return (
-            0.5 * (0.5 * second + uw * (((df + 1) * uw - 2) / df**2)),
-            zw * ((df + 1) * uw - 1) / (scale * df**2),
+            0.5 * (0.5 * second + ((df - 1) * uw - (df + 1) * uww) / df**2),
+            (df * zw - (df + 1) * zww) / (scale * df**2),
             (uw - uww * ((df + 1) / df)) / scale,
-            (2 * uww - w) * ((df + 1) / (df * scale**2)),
-            zw * w * (-2 * (df + 1) / (df * scale**2)),
+            (2 * uww + uw - 1) * ((df + 1) / (df * scale**2)),
+            zww * (-2 * (df + 1) / (df * scale**2)),
             (1 - (df + 1) * (uw + 2 * uww)) / scale**2,
         )
 
@@ -260,15 +274,17 @@ class StudentT(Model):
     def _entropy(df: Array, loc: Array, scale: Array) -> Array:
         half = df / 2
         step = digamma(half + 0.5) - digamma(half)
-        return 0.5 * (df + 1) * step + 0.5 * LOG_2PI - _half_step(half) + log(scale) + 0 * loc
+        return np.asarray(
+            0.5 * (df + 1) * step + 0.5 * LOG_2PI - _half_step(half) + log(scale) + 0 * loc
+        )
 
     @staticmethod
     def _mean(df: Array, loc: Array, scale: Array) -> Array:
-        return where(df > 1, loc, np.nan) + 0 * scale
+        return np.asarray(where(df > 1, loc, np.nan) + 0 * scale)
 
     @staticmethod
     def _variance(df: Array, loc: Array, scale: Array) -> Array:
-        return where(df > 2, scale**2 * df / where(df > 2, df - 2, 1.0), inf) + 0 * loc
+        return np.asarray(where(df > 2, scale**2 * df / where(df > 2, df - 2, 1.0), inf) + 0 * loc)
 
 
 # ---------------------------------------------------------------------------- Laplace
@@ -304,18 +320,21 @@ class Laplace(Model):
     scale = Param(positive, "b", typical=(0.5, 3), role="scale", doc="scale")
 
     @staticmethod
-    def _log_density(y: Array, loc: Array, scale: Array) -> Array:
-        return -log(2 * scale) - abs(y - loc) / scale
+    def _shared(y: Array, loc: Array, scale: Array) -> Arrays:
+        return abs(y - loc), sign(y - loc)
 
     @staticmethod
-    def _score(y: Array, loc: Array, scale: Array) -> Arrays:
-        return sign(y - loc) / scale, (abs(y - loc) / scale - 1) / scale
+    def _log_density(t: Arrays, loc: Array, scale: Array) -> Array:
+        return np.asarray(-log(2 * scale) - t[0] / scale)
 
     @staticmethod
-    def _curvature(y: Array, loc: Array, scale: Array) -> Arrays:
+    def _score(t: Arrays, loc: Array, scale: Array) -> Arrays:
+        return t[1] / scale, (t[0] / scale - 1) / scale
+
+    @staticmethod
+    def _curvature(t: Arrays, loc: Array, scale: Array) -> Arrays:
         # The almost-everywhere curvature; the kink at y = loc is told by _kink.
-        e = y - loc
-        return 0 * e, -sign(e) / scale**2, (1 - 2 * abs(e) / scale) / scale**2
+        return 0 * t[0], -t[1] / scale**2, (1 - 2 * t[0] / scale) / scale**2
 
     @staticmethod
     def _breakpoints(loc: Array, scale: Array) -> Arrays:
@@ -358,7 +377,7 @@ class Laplace(Model):
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:
-        return loc + scale * where(u < 0.5, log(2 * u), -log(2 * (1 - u)))
+        return np.asarray(loc + scale * where(u < 0.5, log(2 * u), -log(2 * (1 - u))))
 
     @staticmethod
     def _sample(rng: np.random.Generator, size: tuple[int, ...], loc: Array, scale: Array) -> Array:
@@ -366,15 +385,15 @@ class Laplace(Model):
 
     @staticmethod
     def _entropy(loc: Array, scale: Array) -> Array:
-        return 1 + log(2 * scale) + 0 * loc
+        return np.asarray(1 + log(2 * scale) + 0 * loc)
 
     @staticmethod
     def _mean(loc: Array, scale: Array) -> Array:
-        return loc + 0 * scale
+        return np.asarray(loc + 0 * scale)
 
     @staticmethod
     def _variance(loc: Array, scale: Array) -> Array:
-        return 2 * scale**2 + 0 * loc
+        return np.asarray(2 * scale**2 + 0 * loc)
 
 
 # ---------------------------------------------------------------------------- logistic
@@ -393,30 +412,31 @@ class Logistic(Model):
     """
 
     support = real
+    concave = True
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (mean)")
     scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
 
     @staticmethod
-    def _log_density(y: Array, loc: Array, scale: Array) -> Array:
-        size = abs(y - loc) / scale
-        return -size - 2 * log1p(exp(-size)) - log(scale)
+    def _shared(y: Array, loc: Array, scale: Array) -> Arrays:
+        z = (y - loc) / scale
+        e = exp(-abs(z))
+        tilt = np.copysign((1 - e) / (1 + e), z)
+        slope = 2 * e / (1 + e) ** 2
+        zs = z * slope
+        return abs(z) + 2 * log1p(e), tilt, z * tilt, slope, zs, z * zs
 
     @staticmethod
-    def _score(y: Array, loc: Array, scale: Array) -> Arrays:
-        z = (y - loc) / scale
-        tilt = tanh(0.5 * z)
-        return tilt / scale, (z * tilt - 1) / scale
+    def _log_density(t: Arrays, loc: Array, scale: Array) -> Array:
+        return np.asarray(-t[0] - log(scale))
 
     @staticmethod
-    def _curvature(y: Array, loc: Array, scale: Array) -> Arrays:
-        z = (y - loc) / scale
-        tilt = tanh(0.5 * z)
-        slope = 2 * expit(z) * expit(-z)
-        return (
-            -slope / scale**2,
-            -(tilt + z * slope) / scale**2,
-            (1 - 2 * z * tilt - z * (z * slope)) / scale**2,
-        )
+    def _score(t: Arrays, loc: Array, scale: Array) -> Arrays:
+        return t[1] / scale, (t[2] - 1) / scale
+
+    @staticmethod
+    def _curvature(t: Arrays, loc: Array, scale: Array) -> Arrays:
+        _, tilt, z_tilt, slope, zs, zzs = t
+        return -slope / scale**2, -(tilt + zs) / scale**2, (1 - 2 * z_tilt - zzs) / scale**2
 
     @staticmethod
     def _degenerate(s: Summary, loc: Array | None, scale: Array | None) -> tuple[Limit, ...]:
@@ -446,15 +466,15 @@ class Logistic(Model):
 
     @staticmethod
     def _entropy(loc: Array, scale: Array) -> Array:
-        return 2 + log(scale) + 0 * loc
+        return np.asarray(2 + log(scale) + 0 * loc)
 
     @staticmethod
     def _mean(loc: Array, scale: Array) -> Array:
-        return loc + 0 * scale
+        return np.asarray(loc + 0 * scale)
 
     @staticmethod
     def _variance(loc: Array, scale: Array) -> Array:
-        return (pi * scale) ** 2 / 3 + 0 * loc
+        return np.asarray((pi * scale) ** 2 / 3 + 0 * loc)
 
 
 # ---------------------------------------------------------------------------- Gumbel
@@ -473,30 +493,34 @@ class Gumbel(Model):
     """
 
     support = real
+    concave = True
     profile_over = "scale"
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (mode)")
     scale = Param(positive, "b", typical=(0.5, 3), role="scale", doc="scale")
 
     @staticmethod
-    def _log_density(y: Array, loc: Array, scale: Array) -> Array:
-        z = (y - loc) / scale
-        return -z - exp(-z) - log(scale)
-
-    @staticmethod
-    def _score(y: Array, loc: Array, scale: Array) -> Arrays:
-        z = (y - loc) / scale
-        excess = -expm1(-z)
-        return excess / scale, (z * excess - 1) / scale
-
-    @staticmethod
-    def _curvature(y: Array, loc: Array, scale: Array) -> Arrays:
+    def _shared(y: Array, loc: Array, scale: Array) -> Arrays:
         z = (y - loc) / scale
         power = exp(-z)
-        excess = -expm1(-z)
+        zp = z * power
+        return z, power, zp, z * zp
+
+    @staticmethod
+    def _log_density(t: Arrays, loc: Array, scale: Array) -> Array:
+        return np.asarray(-t[0] - t[1] - log(scale))
+
+    @staticmethod
+    def _score(t: Arrays, loc: Array, scale: Array) -> Arrays:
+        z, power, zp, _ = t
+        return (1 - power) / scale, (z - zp - 1) / scale
+
+    @staticmethod
+    def _curvature(t: Arrays, loc: Array, scale: Array) -> Arrays:
+        z, power, zp, zzp = t
         return (
             -power / scale**2,
-            -(excess + z * power) / scale**2,
-            (1 - 2 * z * excess - z * z * power) / scale**2,
+            -(1 - power + zp) / scale**2,
+            (1 - 2 * (z - zp) - zzp) / scale**2,
         )
 
     @staticmethod
@@ -536,7 +560,7 @@ class Gumbel(Model):
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:
-        return loc - scale * log(-log(u))
+        return np.asarray(loc - scale * log(-log(u)))
 
     @staticmethod
     def _sample(rng: np.random.Generator, size: tuple[int, ...], loc: Array, scale: Array) -> Array:
@@ -544,7 +568,7 @@ class Gumbel(Model):
 
     @staticmethod
     def _entropy(loc: Array, scale: Array) -> Array:
-        return 1 + EULER + log(scale) + 0 * loc
+        return np.asarray(1 + EULER + log(scale) + 0 * loc)
 
     @staticmethod
     def _mean(loc: Array, scale: Array) -> Array:
@@ -552,4 +576,4 @@ class Gumbel(Model):
 
     @staticmethod
     def _variance(loc: Array, scale: Array) -> Array:
-        return (pi * scale) ** 2 / 6 + 0 * loc
+        return np.asarray((pi * scale) ** 2 / 6 + 0 * loc)

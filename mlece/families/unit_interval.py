@@ -17,6 +17,7 @@ from mlece.math import (
     Arrays,
     betainc,
     betaincinv,
+    exp,
     expm1,
     inf,
     log,
@@ -37,7 +38,7 @@ def _log_beta(a: Array, b: Array) -> Array:
     """Return log B(a, b) by Stirling's formula with its exact remainder."""
     remainder = stirling_remainder(a) + stirling_remainder(b) - stirling_remainder(a + b)
     root = 0.5 * (LOG_2PI + log1p(a / b) - log(a))
-    return root + remainder - a * log1p(b / a) - b * log1p(a / b)
+    return np.asarray(root + remainder - a * log1p(b / a) - b * log1p(a / b))
 
 
 def _digamma_gap(a: Array, b: Array) -> Array:
@@ -48,6 +49,27 @@ def _digamma_gap(a: Array, b: Array) -> Array:
 def _times(power: Array, log_y: Array) -> Array:
     """Return power * log_y, 0 where the power is 0 even if y = 0."""
     return where(power == 0, 0.0, power * where(power == 0, 0.0, log_y))
+
+
+def _beta_shapes(log_y: Array, log_rest: Array) -> Arrays:
+    """Solve for both shapes from the means of log y and log(1 - y) by Newton's method (Minka 2000).
+
+    The cross-entropy is convex in the shapes; a step that would leave the quadrant is halved.
+    """
+    room = -expm1(np.logaddexp(log_y, log_rest))
+    alpha, beta = 0.5 + 0.5 * exp(log_y) / room, 0.5 + 0.5 * exp(log_rest) / room
+    for _ in range(60):
+        g1 = log_y + _digamma_gap(alpha, beta)
+        g2 = log_rest + _digamma_gap(beta, alpha)
+        both, t1, t2 = trigamma(alpha + beta), trigamma(alpha), trigamma(beta)
+        determinant = t1 * t2 - both * (t1 + t2)
+        d1 = ((t2 - both) * g1 + both * g2) / determinant
+        d2 = ((t1 - both) * g2 + both * g1) / determinant
+        alpha = where(alpha + d1 > 0, alpha + d1, 0.5 * alpha)
+        beta = where(beta + d2 > 0, beta + d2, 0.5 * beta)
+        if not np.any((abs(d1) > 1e-14 * alpha) | (abs(d2) > 1e-14 * beta)):
+            break
+    return alpha, beta
 
 
 class Beta(Model):
@@ -88,6 +110,12 @@ class Beta(Model):
     @staticmethod
     def _expected_statistics(alpha: Array, beta: Array) -> Arrays:
         return -_digamma_gap(alpha, beta), -_digamma_gap(beta, alpha)
+
+    @staticmethod
+    def _maximise(s: Summary, alpha: Array | None, beta: Array | None) -> Arrays | None:
+        if alpha is not None or beta is not None:
+            return None
+        return _beta_shapes(*s.mean)
 
     @staticmethod
     def _degenerate(s: Summary, alpha: Array | None, beta: Array | None) -> tuple[Limit, ...]:
@@ -152,16 +180,18 @@ class Beta(Model):
         tilt = (alpha - 1) * (log_minus_digamma(alpha) - both)
         tilt = tilt + (beta - 1) * (log_minus_digamma(beta) - both)
         # log1p(b/a) + log1p(a/b) = 2 log(a + b) - log a - log b.
-        return 0.5 * (LOG_2PI + log(alpha) + log(beta) - 3 * log(total)) + remainder + tilt
+        return np.asarray(
+            0.5 * (LOG_2PI + log(alpha) + log(beta) - 3 * log(total)) + remainder + tilt
+        )
 
     @staticmethod
     def _mean(alpha: Array, beta: Array) -> Array:
-        return alpha / (alpha + beta)
+        return np.asarray(alpha / (alpha + beta))
 
     @staticmethod
     def _variance(alpha: Array, beta: Array) -> Array:
         total = alpha + beta
-        return (alpha / total) * (beta / total) / (total + 1)
+        return np.asarray((alpha / total) * (beta / total) / (total + 1))
 
 
 # ---------------------------------------------------------------------------- Uniform
@@ -170,8 +200,8 @@ class Beta(Model):
 class Uniform(Model):
     r"""Uniform on [a, b]: log q = −log(b − a).
 
-    scipy.stats: ``uniform(loc=lower, scale=upper - lower)``. R: ``unif(min, max)``. The estimates are
-    the extreme observations, at rate 1/n; intervals come from their exact law.
+    scipy.stats: ``uniform(loc=lower, scale=upper - lower)``. R: ``unif(min, max)``. The estimates
+    are the extreme observations, at rate 1/n; intervals come from their exact law.
 
     Examples
     --------
@@ -207,7 +237,7 @@ class Uniform(Model):
 
     @staticmethod
     def _log_density(t: Arrays, lower: Array, upper: Array) -> Array:
-        return t[0] - log(upper - lower)
+        return np.asarray(t[0] - log(upper - lower))
 
     @staticmethod
     def _score(t: Arrays, lower: Array, upper: Array) -> Arrays:
@@ -267,7 +297,7 @@ class Uniform(Model):
 
     @staticmethod
     def _quantile(u: Array, lower: Array, upper: Array) -> Array:
-        return lower + u * (upper - lower)
+        return np.asarray(lower + u * (upper - lower))
 
     @staticmethod
     def _sample(
@@ -277,7 +307,7 @@ class Uniform(Model):
 
     @staticmethod
     def _entropy(lower: Array, upper: Array) -> Array:
-        return log(upper - lower)
+        return np.asarray(log(upper - lower))
 
     @staticmethod
     def _mean(lower: Array, upper: Array) -> Array:

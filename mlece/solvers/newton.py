@@ -11,7 +11,7 @@ from mlece.math import Array
 
 Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 
-DECREMENT = 1e-10
+DECREMENT = 1e-9
 _ROUNDING = 1e-6
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 8.0
 

@@ -12,6 +12,7 @@ from mlece.math import Array, Arrays
 Equation = Callable[[Array, Array], tuple[Array, Array, Arrays]]
 
 _LONGEST = 1.5
+_NARROW = 1e-13
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,12 @@ class ProfileResult:
     iterations: int
 
 
-def profile_root(equation: Equation, start: Array, steps: int = 80) -> ProfileResult:
-    """Solve g(psi) = 0 for psi > 0, g increasing through its root, by bracketed Newton steps in log psi.
+def profile_root(
+    equation: Equation, start: Array, short: float = 1e-8, steps: int = 100
+) -> ProfileResult:
+    """Solve g(psi) = 0 for psi > 0, g increasing through its root, for many equations at once.
+
+    Bracketed Newton steps in log psi find the root; one more evaluation across it proves it.
 
     Parameters
     ----------
@@ -49,6 +54,8 @@ def profile_root(equation: Equation, start: Array, steps: int = 80) -> ProfileRe
         Maps trial values (r,) and member indices (r,) to g, dg/dpsi and the full parameters.
     start : array (R,)
         Positive starting values.
+    short : float
+        Length in log psi of a Newton step after which the iteration ends; its square is the error left.
     steps : int
         Largest number of iterations.
 
@@ -56,42 +63,54 @@ def profile_root(equation: Equation, start: Array, steps: int = 80) -> ProfileRe
     -------
     ProfileResult
     """
-    count = len(start)
-    x = np.log(start)
-    low, high = np.full(count, -np.inf), np.full(count, np.inf)
-    last = np.full(count, np.inf)
-    active = np.arange(count)
+    x, last, iterations = _iterate(equation, np.log(start), short, steps)
+    everyone = np.arange(len(start))
+    root = np.exp(x)
+    g, _, theta = equation(root, everyone)
+    # The root lies on the side to which g points, within the square of the last step.
+    side = np.where(g > 0, -1.0, 1.0)
+    width = np.maximum(4.0 * last**2, _NARROW)
+    proved = g == 0
+    other, beyond = root.copy(), g.copy()
+    for _ in range(8):
+        open_ = np.flatnonzero(~proved)
+        if not open_.size:
+            break
+        other[open_] = np.exp(x[open_] + side[open_] * width[open_])
+        beyond[open_] = equation(other[open_], open_)[0]
+        proved[open_] = beyond[open_] * side[open_] >= 0
+        width = np.where(proved, width, 16.0 * width)
+    low, high = np.minimum(root, other), np.maximum(root, other)
+    excess = np.maximum(np.abs(g), np.abs(beyond)) * (high - low)
+    return ProfileResult(theta, low, high, excess, proved, iterations)
+
+
+def _iterate(
+    equation: Equation, x: Array, short: float, steps: int
+) -> tuple[Array, Array, int]:
+    """Return the roots in log psi, the length of the last step, and the number of evaluations."""
+    low, high = np.full(len(x), -np.inf), np.full(len(x), np.inf)
+    last = np.full(len(x), np.inf)
+    active = np.arange(len(x))
     iteration = 0
     for iteration in range(1, steps + 1):
-        psi = np.exp(x[active])
+        here = x[active]
+        psi = np.exp(here)
         g, slope, _ = equation(psi, active)
-        low[active] = np.where(g <= 0, x[active], low[active])
-        high[active] = np.where(g >= 0, x[active], high[active])
+        low[active] = np.where(g <= 0, here, low[active])
+        high[active] = np.where(g >= 0, here, high[active])
         with np.errstate(all="ignore"):
             step = -g / (psi * slope)
         step = np.where(np.isfinite(step) & (slope > 0), step, -np.sign(g) * _LONGEST)
         step = np.clip(step, -_LONGEST, _LONGEST)
-        trial = x[active] + step
-        middle = 0.5 * (low[active] + high[active])
+        trial = here + step
         outside = (trial <= low[active]) | (trial >= high[active])
-        trial = np.where(outside & np.isfinite(middle) & (np.abs(step) > 1e-12), middle, trial)
-        last[active] = np.abs(trial - x[active])
-        x[active] = trial
-        # A Newton step of 1e-7 leaves an error of its square.
-        unfinished = (last[active] > 1e-7) & (g != 0)
-        active = active[unfinished]
+        with np.errstate(invalid="ignore"):
+            middle = 0.5 * (low[active] + high[active])
+        bisect = outside & np.isfinite(middle) & (np.abs(step) > short)
+        x[active] = np.where(bisect, middle, trial)
+        last[active] = np.abs(x[active] - here)
+        active = active[(last[active] > short) & (g != 0)]
         if not active.size:
             break
-    everyone = np.arange(count)
-    width = np.maximum(4.0 * last**2, 1e-12)
-    for _ in range(5):
-        a, b = np.exp(x - width), np.exp(x + width)
-        ga, _, _ = equation(a, everyone)
-        gb, _, _ = equation(b, everyone)
-        proved = (ga <= 0) & (gb >= 0)
-        if proved.all():
-            break
-        width = np.where(proved, width, 16.0 * width)
-    _, _, theta = equation(np.exp(x), everyone)
-    excess = np.maximum(np.abs(ga), np.abs(gb)) * (b - a)
-    return ProfileResult(theta, a, b, excess, proved, iteration)
+    return x, last, iteration

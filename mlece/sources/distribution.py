@@ -412,8 +412,10 @@ def _checked(model: Model, law: Nodes) -> Nodes:
 def _discrete_nodes(model: Model) -> Nodes:
     """Return the support of a discrete law and its probabilities."""
     if model.support.kind == "categories":
-        values = np.arange(float(_categories(model)))
-        log_mass = np.asarray(model.log_density_hook(values, model.theta))
+        masses = _cells(model)
+        values = np.arange(float(masses.size))
+        with np.errstate(divide="ignore"):
+            log_mass = log(masses)
     else:
         low, high = _integer_span(model)
         values = np.arange(low, high + 1.0)
@@ -423,11 +425,45 @@ def _discrete_nodes(model: Model) -> Nodes:
     return _checked(model, law)
 
 
-def _categories(model: Model) -> int:
+def _cells(model: Model) -> Array:
+    """Return the probabilities of the categories, in the order of their codes."""
     for p, value in zip(model.params, model.theta, strict=True):
         if p.vector:
-            return int(value.shape[-1])
+            return np.asarray(value)
     raise errors.NoDensityError(errors.message("a vector of probabilities", repr(model)))
+
+
+def log_density_at(model: Model, law: Nodes, source: Model) -> Array:
+    """Return log q at the nodes of another law.
+
+    Parameters
+    ----------
+    model : Model
+        q.
+    law : Nodes
+        The nodes.
+    source : Model
+        The model that the nodes came from; categories are matched by their labels.
+
+    Returns
+    -------
+    array (m,)
+        Natural logarithms, minus infinity outside the support of q.
+
+    Examples
+    --------
+    >>> from mlece.families.real_line import Gaussian
+    >>> from mlece.sources.distribution import log_density_at, nodes
+    >>> p = Gaussian(0, 1)
+    >>> law = nodes(p)
+    >>> log_density_at(Gaussian(1, 1), law, p).shape == law.values.shape
+    True
+    """
+    if model.support.kind != "categories":
+        return model.log_density(law.values)
+    codes = model.encode(source.decode(law.values)).astype(np.intp)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(codes >= 0, log(_cells(model)[codes]), -np.inf))
 
 
 def _integer_span(model: Model) -> tuple[float, float]:

@@ -1,0 +1,7 @@
+"""Models made from functions and from other models."""
+
+from __future__ import annotations
+
+from mlece.combinators.custom import family
+
+__all__ = ["family"]

@@ -1,0 +1,611 @@
+"""compare(): several families on one sample, ranked by their distance from the entropy floor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.arrays import as_array, column, numeric
+from mlece.fitting import fit_sample, resolve
+from mlece.intervals import check_level
+from mlece.math import Array, ndtri
+from mlece.model import Model, registered
+from mlece.result import Fit
+from mlece.sample import from_data, weights_like
+from mlece.units import Units, unit_name
+
+if TYPE_CHECKING:
+    from mlece.diagnostics.gap import Gap
+
+KINDS = ("auto", "continuous", "counts", "labels")
+# Integers that start at 3 or below are read as counts; above, as measurements on a grid.
+_COUNTS_START = 3
+# A handful of integers has a common divisor by chance.
+_ENOUGH_STEPS = 8
+# With fewer, no p-value could reach 5 %.
+_FEWEST = 19
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of a comparison.
+
+    Attributes
+    ----------
+    name : str
+        The model's name.
+    fit : Fit or None
+        None where the data lie outside the support.
+    gap : Gap or None
+        The model by itself against the floor: its test and standard error; None where the model is
+        not ranked.
+    excess : float
+        Distance of the family's best member from the floor that all models share, nats.
+    estimation : float
+        What estimating the parameters costs on new data, about tr(A⁻¹B)/(2n) nats.
+    verdict : str
+        "misspecified", "no evidence against it", or why the model is not ranked.
+    rank : int or None
+        1 for the model nearest to the floor.
+    behind : float
+        Distance from the nearest model in standard errors of the difference (Vuong 1989).
+    delta_aic, delta_tic : float or None
+        Akaike's and Takeuchi's criteria less the least among the ranked models; None where the
+        model, or the nearest one, has none.
+    """
+
+    name: str
+    fit: Fit | None
+    gap: Gap | None
+    verdict: str
+    excess: float = float("nan")
+    estimation: float = float("nan")
+    rank: int | None = None
+    behind: float = 0.0
+    delta_aic: float | None = None
+    delta_tic: float | None = None
+
+    @property
+    def tied(self) -> bool:
+        """Whether another model is nearest, but by one standard error of the difference at most."""
+        return self.rank is not None and self.rank > 1 and self.behind <= 1.0
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return excess ± z se in nats, cut at zero because a divergence is not negative."""
+        check_level(level)
+        assert self.gap is not None
+        width = float(ndtri(0.5 + 0.5 * level)) * self.gap.se
+        return max(0.0, self.excess - width), max(0.0, self.excess + width)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of :func:`compare`: rows from the nearest model to the farthest.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        Those that could not be ranked come last.
+    name : str
+        Name of the variable.
+    n : float
+        Number of observations, or total weight.
+    kind : str
+        How the data were read: "continuous", "counts" or "labels".
+    summary : str
+        The data in a line.
+    sentences : tuple of str
+        What there is to say: how the data were read, ties, verdicts.
+    replicates : int
+        Bootstrap replicates behind each p-value.
+    floor : float
+        The entropy floor in nats: the estimate less its bias under the nearest model.
+    units : str or float
+        Units in which the table is printed; the numbers in the rows are nats.
+    """
+
+    rows: tuple[Row, ...]
+    name: str
+    n: float
+    kind: str
+    summary: str
+    sentences: tuple[str, ...]
+    replicates: int
+    floor: float = float("nan")
+    units: Units = "nats"
+
+    @property
+    def ranked(self) -> tuple[Row, ...]:
+        """The rows with a gap, nearest to the floor first."""
+        return tuple(r for r in self.rows if r.gap is not None)
+
+    @property
+    def entropy(self) -> Any:
+        """The entropy estimate behind the floor; None if no model is ranked."""
+        return next((r.gap.entropy for r in self.rows if r.gap is not None), None)
+
+    @property
+    def best(self) -> Fit:
+        """The fit nearest to the entropy floor.
+
+        Raises
+        ------
+        NoDensityError
+            If no model could be fitted.
+        """
+        for row in self.ranked:
+            assert row.fit is not None
+            return row.fit
+        raise errors.NoDensityError(
+            errors.message("a model that can be fitted", "none", "print(comparison) says why")
+        )
+
+    def plot(self, **options: Any) -> Any:
+        """Draw floor, gap and estimation error; see :func:`mlece.plot.comparison_bars`."""
+        from mlece.plot import comparison_bars
+
+        return comparison_bars(self, **options)
+
+    def table(self, units: Units | None = None) -> str:
+        """Return the table that ``print(comparison)`` shows, in other units if wished."""
+        from mlece.report import compare_table
+
+        return compare_table(self, units)
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __repr__(self) -> str:
+        order = ", ".join(r.name for r in self.ranked)
+        return f"<Comparison on {self.name}: {order or 'no model could be ranked'}>"
+
+
+def compare(
+    models: Any = None,
+    data: Any = None,
+    *,
+    weights: Any = None,
+    given: Any = None,
+    kind: str = "auto",
+    replicates: int = 199,
+    rng: Any = 0,
+    units: Units = "nats",
+) -> Comparison:
+    """Fit several models to one sample and rank them by their distance from the entropy floor.
+
+    Parameters
+    ----------
+    models : sequence of Model, class of Model or registered name, optional
+        Left out, the families are chosen by where the data lie.
+    data : array_like (n,) or str
+        Observations, or the name of a column of ``given``.
+    weights : array_like (n,) or str, optional
+        Frequency weights or counts.
+    given : data frame or mapping, optional
+        Holds the columns that are named.
+    kind : {"auto", "continuous", "counts", "labels"}
+        How to read the data when the families are chosen from them. "auto" reads non-negative
+        integers that start at 3 or below as counts, other integers as measurements rounded to a
+        grid, and text as labels.
+    replicates : int
+        Parametric bootstrap replicates for each gap.
+    rng : int or numpy.random.Generator
+        Source of randomness.
+    units : {"nats", "bits", "hartleys"} or float
+        Units in which the result is printed.
+
+    Returns
+    -------
+    Comparison
+
+    Notes
+    -----
+    All models share one floor: the entropy estimate less the bias that the bootstrap finds under
+    the nearest model. The distance of a family from it is CE_n + tr(A⁻¹B)/(2n) − floor: its
+    first two terms estimate the cross-entropy of the family's best member (Takeuchi 1976). The test
+    of each model is its own.
+
+    Raises
+    ------
+    ComparisonError
+        If some models have a density and others a mass function: there is no common floor.
+    DataError, DataTypeError
+        For data that no model can use.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> from mlece.compare import compare
+    >>> kicks = mlece.datasets.horse_kicks()
+    >>> compare(["poisson", "geometric"], kicks.values, weights=kicks.counts).best
+    <Fit Poisson(rate=0.61) by closed form>
+    """
+    unit_name(units)
+    if kind not in KINDS:
+        raise errors.unknown_name("kind of data", kind, KINDS)
+    if data is None:
+        models, data = None, models
+    if replicates < _FEWEST:
+        raise errors.ParameterError(
+            errors.message(f"at least {_FEWEST} replicates", f"{replicates}")
+        )
+    name, values, w = _read(data, weights, given)
+    if models is None:
+        kind, said = read_kind(values, kind)
+        chosen = candidates(values, kind)
+    else:
+        chosen = _resolve_all(models)
+        kind, said = _common_kind(chosen, values, kind), ""
+    rows = [_row(m, values, w, name, replicates, rng) for m in _unlike(chosen)]
+    ranked, floor = _ranked([r for r in rows if r.gap is not None])
+    rest = [r for r in rows if r.gap is None]
+    n = float(len(values) if w is None else w.sum())
+    sentences = [said, _grid_sentence(ranked), *_verdict_sentences(ranked)]
+    return Comparison(
+        rows=(*ranked, *rest),
+        name=name,
+        n=n,
+        kind=kind,
+        summary=_summary(values, n),
+        sentences=tuple(s for s in sentences if s),
+        replicates=replicates,
+        floor=floor,
+        units=units,
+    )
+
+
+# -------------------------------------------------------------------------------- the data
+
+
+def _read(data: Any, weights: Any, given: Any) -> tuple[str, Array, Array | None]:
+    """Return the name, the observations (n,) and the weights."""
+    name = "y"
+    if isinstance(weights, str):
+        weights = column(given, weights)
+    if isinstance(data, str):
+        if given is None:
+            raise errors.DataTypeError(
+                errors.message(
+                    "observations", f"the string {data!r}", "Name the frame: given=frame"
+                )
+            )
+        name, data = data, column(given, data)
+    if data is None or isinstance(data, Model):
+        raise errors.DataTypeError(errors.message("observations as data", repr(data)))
+    name = str(getattr(data, "name", None) or name)
+    values = as_array(data, name)
+    if values.ndim != 1:
+        raise errors.DataError(
+            errors.message("one sample, of shape (n,)", f"data of shape {values.shape}")
+        )
+    if values.dtype.kind == "O" and any(isinstance(v, Model | type) for v in values):
+        raise errors.DataTypeError(
+            errors.message("data behind the models", "models only", "compare(models, data)")
+        )
+    if values.dtype.kind in "fiub":
+        missing = ~np.isfinite(values)
+        if missing.any():
+            raise errors.DataError(
+                errors.message(
+                    f"{name}: finite numbers",
+                    errors.offenders(missing, values),
+                    "Missing values are not dropped in silence: remove or impute them first",
+                )
+            )
+    return name, values, weights_like(weights, len(values))
+
+
+def _whole(values: Array) -> bool:
+    return values.dtype.kind in "iub" or bool(
+        values.dtype.kind == "f" and np.all(values == np.floor(values))
+    )
+
+
+def read_kind(values: Array, kind: str) -> tuple[str, str]:
+    """Decide how data are read, and say it where there was something to decide.
+
+    Parameters
+    ----------
+    values : array (n,)
+    kind : {"auto", "continuous", "counts", "labels"}
+
+    Returns
+    -------
+    kind : {"continuous", "counts", "labels"}
+    said : str
+        A sentence, empty where the data left no choice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlece.compare import read_kind
+    >>> read_kind(np.array([43, 96, 71]), "auto")[0]
+    'continuous'
+    """
+    if kind == "labels":
+        return kind, ""
+    if values.dtype.kind not in "fiub":
+        if kind != "auto":
+            numeric(values, "data")
+        return "labels", ""
+    if kind != "auto" or not _whole(values):
+        return ("continuous" if kind == "auto" else kind), ""
+    low, high = int(values.min()), int(values.max())
+    span = f"Integers {low:,} to {high:,} read as"
+    if low == 0 and high == 1:
+        return "counts", ""
+    if 0 <= low <= _COUNTS_START:
+        return "counts", f'{span} counts; kind="continuous" to change.'
+    steps = np.diff(np.unique(values).astype(np.int64))
+    grid = int(np.gcd.reduce(steps)) if len(steps) >= _ENOUGH_STEPS else 1
+    return "continuous", f'{span} measurements rounded to {grid:,}; kind="counts" to change.'
+
+
+def _summary(values: Array, n: float) -> str:
+    size = f"{n:,.6g} observation" + ("" if n == 1 else "s")
+    if values.dtype.kind not in "fiub":
+        return f"{size}, {len(dict.fromkeys(values.tolist()))} labels"
+    low, high = float(values.min()), float(values.max())
+    return f"{size}, {low:.6g} to {high:.6g}"
+
+
+# -------------------------------------------------------------------------------- the models
+
+
+def _measure(model: type[Model] | Model) -> str:
+    kind = model.support.kind
+    return {"integers": "counts", "categories": "labels"}.get(kind, "continuous")
+
+
+def candidates(values: Array, kind: str) -> list[Model]:
+    """Return the families to try on data of one kind, from what the registered families declare.
+
+    A family is tried if it can be fitted without further constants, its support has fixed ends, and
+    the closure of its support holds the data. Counts that fit a finite range take the families of
+    that range alone.
+
+    Parameters
+    ----------
+    values : array (n,)
+    kind : {"continuous", "counts", "labels"}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlece.compare import candidates
+    >>> [type(m).__name__ for m in candidates(np.array([0, 1, 1]), "counts")]
+    ['Bernoulli']
+    """
+    families = [
+        m
+        for m in registered().values()
+        if _measure(m) == kind and all(p.estimable and p.regular for p in m.params)
+    ]
+    if kind == "labels":
+        return [m() for m in families]
+    low, high = float(values.min()), float(values.max())
+    families = [m for m in families if m.support.lower <= low and high <= m.support.upper]
+    # Touching the end of the unit interval is no reason to think of proportions.
+    families = [
+        m
+        for m in families
+        if not np.isfinite(m.support.upper) or m.support.discrete or high < m.support.upper
+    ]
+    finite = [m for m in families if np.isfinite(m.support.upper)]
+    return [m() for m in (finite if finite and kind == "counts" else families)]
+
+
+def _resolve_all(models: Any) -> list[Model]:
+    if isinstance(models, str | Model | type):
+        models = [models]
+    if not isinstance(models, Iterable):
+        raise errors.DataTypeError(errors.message("a list of models", type(models).__name__))
+    chosen = [resolve(m) for m in models]
+    if not chosen:
+        raise errors.DataError(errors.message("at least one model", "an empty list"))
+    return chosen
+
+
+def _common_kind(models: Sequence[Model], values: Array, kind: str) -> str:
+    """Return the kind of data that all models are for."""
+    kinds = {_measure(m): type(m).__name__ for m in models}
+    if len(kinds) > 1:
+        shown = " and ".join(f"{name} ({k})" for k, name in kinds.items())
+        raise errors.ComparisonError(
+            errors.message(
+                "models under one dominating measure",
+                shown,
+                "A density and a probability mass have no common entropy floor",
+            )
+        )
+    found = next(iter(kinds))
+    if kind not in ("auto", found):
+        raise errors.ComparisonError(
+            errors.message(f"models for {kind} data", f"{kinds[found]}, a model for {found} data")
+        )
+    if found != "labels":
+        numeric(values, "data")
+    return found
+
+
+def _unlike(models: Iterable[Model]) -> list[Model]:
+    """Drop repetitions; models that hold different values stay."""
+    out: list[Model] = []
+    for model in models:
+        if model not in out:
+            out.append(model)
+    return out
+
+
+def _name(model: Model) -> str:
+    held = any(v is not None for v in model.slots.values())
+    return repr(model) if held else type(model).__name__
+
+
+# -------------------------------------------------------------------------------- the rows
+
+
+def _row(model: Model, values: Array, w: Array | None, name: str, replicates: int, rng: Any) -> Row:
+    """Fit one model and hold it against the floor, or say why that cannot be done."""
+    from mlece.diagnostics.gap import gap
+
+    label = _name(model)
+    try:
+        admitted, sample = from_data(model, values, w, name)
+        fit = fit_sample(admitted, sample)
+    except errors.SupportError:
+        return Row(label, None, None, _outside(model, values))
+    if not fit.certificate.status.solved:
+        return Row(label, fit, None, fit.certificate.sentence or fit.certificate.status.value)
+    if fit.limit_models:
+        limit = type(fit.model).__name__
+        why = fit.certificate.sentence.split(";")[0]
+        text = why if limit in why else f"{why}: the limit is {limit}"
+        return Row(label, fit, None, text)
+    try:
+        # Densities that vanish or overflow come out infinite and are told below.
+        with np.errstate(all="ignore"):
+            found = gap(fit, replicates=replicates, rng=rng)
+    except errors.MleceError as error:
+        return Row(label, fit, None, str(error))
+    if not np.isfinite([found.value, found.se]).all():
+        return Row(label, fit, None, "its cross-entropy is not finite in every bootstrap sample")
+    verdict = "misspecified" if found.misspecified else "no evidence against it"
+    return Row(label, fit, found, verdict)
+
+
+def _outside(model: Model, values: Array) -> str:
+    bad = ~model.support.contains(np.asarray(values, dtype=float))
+    first = int(np.argmax(bad))
+    return (
+        f"its support is {model.support}; {int(bad.sum())} of {len(values)} observations lie "
+        f"outside, the first {float(values[first]):.6g} at position {first}"
+    )
+
+
+def _ranked(rows: list[Row]) -> tuple[list[Row], float]:
+    """Set all rows against one floor, order them, and fill in what depends on the others."""
+    if not rows:
+        return [], float("nan")
+    rows = sorted((replace(r, estimation=_estimation(r)) for r in rows), key=_best_member)
+    nearest = rows[0].gap
+    assert nearest is not None
+    floor = _best_member(rows[0]) - nearest.value
+    aic = [_criterion(r, "aic") for r in rows]
+    tic = [_criterion(r, "tic") for r in rows]
+    filled = [
+        replace(
+            row,
+            excess=_best_member(row) - floor,
+            rank=i + 1,
+            behind=behind(rows[0], row) if i else 0.0,
+            delta_aic=_less_least(aic, i),
+            delta_tic=_less_least(tic, i),
+        )
+        for i, row in enumerate(rows)
+    ]
+    return filled, floor
+
+
+def _best_member(row: Row) -> float:
+    """Estimate the cross-entropy of the family's best member: half the optimism added."""
+    assert row.gap is not None
+    return float(row.gap.cross_entropy) + row.estimation
+
+
+def _estimation(row: Row) -> float:
+    """Return tr(A⁻¹B)/(2n), or k/(2n) where the likelihood is not regular."""
+    assert row.fit is not None
+    try:
+        with np.errstate(all="ignore"):
+            trace = float(row.fit.trace)
+    except (errors.MleceError, np.linalg.LinAlgError):
+        trace = np.nan
+    if not np.isfinite(trace):
+        trace = float(row.fit.parameter_count)
+    return trace / (2.0 * float(row.fit.n))
+
+
+def _criterion(row: Row, name: str) -> float | None:
+    try:
+        with np.errstate(all="ignore"):
+            value = float(getattr(row.fit, name))
+    except (errors.MleceError, np.linalg.LinAlgError):
+        return None
+    return value if np.isfinite(value) else None
+
+
+def _less_least(values: list[float | None], i: int) -> float | None:
+    value, known = values[i], [v for v in values if v is not None]
+    # Differences that leave the nearest model out would mislead.
+    return None if value is None or values[0] is None else value - min(known)
+
+
+def behind(best: Row, row: Row) -> float:
+    """Return how far a model is from the best, in standard errors of the difference.
+
+    The standard error is that of the mean of log q₁(yᵢ) − log q₂(yᵢ) (Vuong 1989, equation 4.2).
+    """
+    assert best.fit is not None
+    assert row.fit is not None
+    sample = best.fit.sample
+    y = sample.values[0]
+    first, second = (f.model.log_density(_labels(f, y)) for f in (best.fit, row.fit))
+    w = np.ones(len(y)) if sample.weights is None else sample.weights[0]
+    # An observation of weight 0 may lie where a density vanishes.
+    difference = np.where(w > 0, first, 0.0) - np.where(w > 0, second, 0.0)
+    n = w.sum()
+    mean = (w @ difference) / n
+    se = np.sqrt((w @ (difference - mean) ** 2) / n / n)
+    distance = _best_member(row) - _best_member(best)
+    return float(distance / se) if se > 0 else 0.0
+
+
+def _labels(fit: Fit, codes: Array) -> Any:
+    return fit.family.decode(codes) if fit.family.support.kind == "categories" else codes
+
+
+# -------------------------------------------------------------------------------- the sentences
+
+
+def _grid_sentence(ranked: Sequence[Row]) -> str:
+    """Say that the data lie on a grid, and what was done about it."""
+    for row in ranked:
+        assert row.gap is not None
+        if row.gap.resolution is not None:
+            return str(row.gap.remark)
+    return ""
+
+
+def _verdict_sentences(ranked: Sequence[Row]) -> list[str]:
+    """Say what the p-values come to, and which models cannot be told from the best."""
+    if not ranked:
+        return []
+    out = []
+    good = [r.name for r in ranked if r.gap is not None and not r.gap.misspecified]
+    bad = [r.name for r in ranked if r.gap is not None and r.gap.misspecified]
+    if len(ranked) > 1 and bad and not good:
+        every = "Both" if len(ranked) == 2 else f"All {len(ranked)}"
+        out.append(
+            f"{every} families are misspecified (5 % level); {ranked[0].name} comes nearest."
+        )
+    elif len(ranked) > 1 and bad:
+        out.append(f"Misspecified at the 5 % level: {', '.join(bad)}.")
+        out.append(f"No evidence against: {', '.join(good)}.")
+    far = [r.name for r in ranked if r.behind > 2.0 and r.name in good]
+    if far:
+        out.append(
+            f"Yet farther than {ranked[0].name} by more than 2 standard errors of the difference: "
+            f"{', '.join(far)}."
+        )
+    ties = [r.name for r in ranked if r.tied]
+    if ties:
+        out.append(
+            f"Not to be told from {ranked[0].name} (within one standard error of the difference): "
+            f"{', '.join(ties)}."
+        )
+    return out

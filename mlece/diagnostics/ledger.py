@@ -1,0 +1,147 @@
+"""The ledger: what a fit costs under a known truth, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.fitting import fit as fit_model
+from mlece.information import cross_entropy, entropy
+from mlece.math import Array
+from mlece.model import Model
+from mlece.quantities import Entropy, Population
+from mlece.result import Fit
+from mlece.units import Units, nats_per_unit, unit_name
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """H(p*, q_θ̂) = H(p*) + KL(p* ‖ q_θ*) + [H(p*, q_θ̂) − H(p*, q_θ*)], in nats.
+
+    Attributes
+    ----------
+    floor : Entropy
+        H(p*): irreducible.
+    approximation : float
+        KL from the truth to the best member of the family: what no amount of data removes.
+    estimation : float or array
+        What θ̂ costs more than θ*; about tr(A⁻¹B)/(2n) on average.
+    total : Population or array
+        Cross-entropy of the fitted model under the truth.
+    pseudo_true : Fit
+        The fit of the family to the truth itself.
+    truth : Model
+        The known distribution.
+    """
+
+    floor: Entropy
+    approximation: float
+    estimation: Any
+    total: Any
+    pseudo_true: Fit
+    truth: Model
+
+    def __str__(self) -> str:
+        return self.text("nats")
+
+    def text(self, units: Units = "nats") -> str:
+        """Return the account as a table, in the units wished."""
+        per = nats_per_unit(units)
+        name = unit_name(units)
+        estimation, total = float(np.mean(self.estimation)), float(np.mean(self.total))
+        rows = [
+            ("floor         H(p*)", float(self.floor)),
+            ("approximation KL(p* ‖ q_θ*)", self.approximation),
+            ("estimation    H(p*, q_θ̂) − H(p*, q_θ*)", estimation),
+            ("total         H(p*, q_θ̂)", total),
+        ]
+        lines = [f"{label:<42}{value / per:>12.6f} {name}" for label, value in rows]
+        if np.ndim(self.estimation):
+            lines.append(f"(means over {np.size(self.estimation)} fits)")
+        return "\n".join(lines)
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the three terms as a stacked bar; see :func:`mlece.plot.ledger_bars`."""
+        from mlece.plot import ledger_bars
+
+        return ledger_bars(self, **options)
+
+
+def ledger(truth: Model, fit: Fit) -> Ledger:
+    """Split the population cross-entropy of a fit into floor, approximation and estimation.
+
+    Parameters
+    ----------
+    truth : Model
+        The known distribution p*.
+    fit : Fit
+        A fit to data (a single one or a batch), or to the truth itself (estimation is then zero).
+
+    Returns
+    -------
+    Ledger
+        Three non-negative terms that add up to the population cross-entropy of the fitted model; for
+        an exponential family they obey Pythagoras exactly (Csiszár 1975).
+
+    Raises
+    ------
+    ComparisonError
+        If truth and fit have different dominating measures.
+    NoDensityError
+        If the fit has no minimiser.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> truth = mlece.Exponential(rate=1)
+    >>> account = mlece.ledger(truth, mlece.fit(mlece.Gaussian(), truth))
+    >>> round(account.approximation, 10)
+    0.4189385332
+    """
+    if not isinstance(fit, Fit):
+        raise errors.DataTypeError(
+            errors.message("a Fit, from mlece.fit(...)", type(fit).__name__, "Fit the model first")
+        )
+    family = fit.family
+    best = fit_model(family, truth)
+    floor = Entropy(entropy(truth))
+    at_best = float(best.values[0])
+    if not np.isfinite(at_best):
+        infinite = Population(np.inf)
+        return Ledger(floor, np.inf, np.nan, infinite, best, truth)
+    approximation = _not_below_zero(at_best - float(floor), at_best)
+    total = population_values(best, fit)
+    estimation = _not_below_zero(total - at_best, at_best)
+    shape = fit.sample.batch_shape
+    estimation = estimation.reshape(shape)
+    total = total.reshape(shape)
+    return Ledger(
+        floor,
+        float(approximation),
+        estimation.item() if not shape else estimation,
+        Population(total.item()) if not shape else total,
+        best,
+        truth,
+    )
+
+
+def _not_below_zero(difference: Any, size: float) -> Any:
+    """Set differences that are negative by rounding alone to zero."""
+    slack = 8 * np.finfo(float).eps * (1.0 + abs(size))
+    return np.where((difference < 0) & (difference >= -slack), 0.0, difference)
+
+
+def population_values(best: Fit, fit: Fit) -> Array:
+    """Return H(p*, q_θ̂) for every member of a batch, on the nodes of the pseudo-true fit, (R,)."""
+    truth = best.sample.truth
+    assert truth is not None
+    if fit.family.has("_breakpoints") or fit.limit_models:
+        members = [fit] if not fit.sample.batch_shape else [fit[i] for i in np.ndindex(fit.sample.batch_shape)]
+        return np.array([float(cross_entropy(truth, member.model)) for member in members])
+    frame = best.objective.frame
+    theta = fit.family.to_frame(fit.theta, frame.shift, frame.scale)
+    framed = best.objective.evaluate(tuple(np.asarray(t) for t in theta), 0).value
+    return np.asarray(framed + frame.log_scale)

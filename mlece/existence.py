@@ -1,0 +1,109 @@
+"""Where a fit ends when the interior holds no optimum: limits put in the place of estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlece.limits import Limit, Status
+from mlece.math import Array, Arrays
+from mlece.objective import CrossEntropy
+from mlece.solvers.dispatch import Solution
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Solutions and limits of a whole batch in one place.
+
+    Parameters
+    ----------
+    theta : tuple of arrays (R,)
+        Framed parameters, limiting values where there is no interior optimum.
+    status : array of Status (R,)
+    special : array of bool (R,)
+        Members that a limit describes.
+    infimum : array (R,)
+        Framed infimum of the cross-entropy of those, NaN where it is to be evaluated at theta.
+    sentences : list of str
+        What happened, in words.
+    models : dict of int to callable
+        Builders of the limiting model of members that end in another family.
+    multipliers : dict of str to array (R,)
+        Slope of the cross-entropy at an active boundary, by parameter.
+    """
+
+    theta: Arrays
+    status: Array
+    special: Array
+    infimum: Array
+    sentences: list[str]
+    models: dict[int, Any]
+    multipliers: dict[str, Array]
+
+
+def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:
+    """Put the limits that a family declares in the place of what a solver returned for them."""
+    size = objective.size
+    theta = [np.array(np.broadcast_to(t, (size, *t.shape[1:])), float) for t in solution.theta]
+    status = np.full(size, Status.OPTIMAL, dtype=object)
+    infimum, special = np.full(size, np.nan), np.zeros(size, dtype=bool)
+    sentences: list[str] = []
+    models: dict[int, Any] = {}
+    for limit in limits:
+        special |= limit.mask
+        status[limit.mask] = limit.status
+        sentences.append(limit.sentence)
+        for own, value in zip(theta, limit.theta, strict=True):
+            own[limit.mask] = np.broadcast_to(value, own.shape)[limit.mask]
+        if limit.infimum is not None:
+            infimum[limit.mask] = np.broadcast_to(limit.infimum, (size,))[limit.mask]
+        if limit.model is not None:
+            models.update(dict.fromkeys(np.flatnonzero(limit.mask).tolist(), limit.model))
+    if solution.ends is not None:
+        wide = np.zeros(size, dtype=bool)
+        for a, b in zip(*solution.ends, strict=True):
+            wide |= np.broadcast_to(a != b, (size,))
+        wide &= ~special
+        if wide.any():
+            status[wide] = Status.NOT_UNIQUE
+            sentences.append("every point between the two ends in fit.solution_set is optimal")
+    if any(p.vector and p.name in objective.model.free for p in objective.model.params):
+        empty = (theta[0] == 0).any(axis=1)
+        status[empty] = Status.BOUNDARY
+        if empty.any():
+            sentences.append("empty cells have probability 0 and Karush–Kuhn–Tucker multiplier 1")
+    slopes = _boundary_slopes(objective, tuple(theta), special & (status == Status.BOUNDARY))
+    return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes)
+
+
+def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dict[str, Array]:
+    """Return the one-sided slope of the cross-entropy at parameters on a closed end of their domain.
+
+    The slope of a convex function at the end bounds it from below along the whole domain: a
+    non-negative slope into the domain is the multiplier of the constraint.
+    """
+    out: dict[str, Array] = {}
+    members = np.flatnonzero(mask)
+    if not members.size:
+        return out
+    for j, p in enumerate(objective.model.params):
+        if p.vector or p.name in objective.fixed:
+            continue
+        low, high = p.domain.lower, p.domain.upper
+        at_low = theta[j][members] == low
+        at_high = theta[j][members] == high
+        at_end = (at_low | at_high) & np.isfinite(theta[j][members])
+        if not at_end.any():
+            continue
+        # One step inside: the limit of the slope where the score at the end itself is 0/0.
+        inward = np.where(at_low, 1e-12, -1e-12)
+        moved = [t[members] for t in theta]
+        moved[j] = moved[j] + np.where(at_end, inward, 0.0)
+        at = objective.evaluate(tuple(moved), 1, members)
+        assert at.score is not None
+        slope = np.full(objective.size, np.nan)
+        slope[members] = np.where(at_end, at.score[:, j] * np.sign(inward), np.nan)
+        out[p.name] = slope
+    return out

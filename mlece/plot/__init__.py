@@ -1,0 +1,8 @@
+"""Pictures: every function draws on the axes given and returns them with the numbers drawn."""
+
+from __future__ import annotations
+
+from mlece.plot.bars import BarNumbers, comparison_bars, ledger_bars
+from mlece.plot.panels import PanelNumbers, fit_panels
+
+__all__ = ["BarNumbers", "PanelNumbers", "comparison_bars", "fit_panels", "ledger_bars"]

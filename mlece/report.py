@@ -1,0 +1,567 @@
+"""What people read: fits and comparisons as plain text tables, and as dictionaries for programs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from io import StringIO
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.units import Units, nats_per_unit, unit_name
+
+if TYPE_CHECKING:
+    from mlece.compare import Comparison, Row
+    from mlece.result import Fit
+
+WIDTH = 100
+NONE = "—"
+_CELLS = 24
+_FIVE = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+# -------------------------------------------------------------------------------- pieces
+
+
+def render(
+    rows: list[list[str]], header: list[str], left: tuple[int, ...] = (0,), width: int = WIDTH
+) -> str:
+    """Return a table as plain text, without colour codes and trailing blanks.
+
+    Parameters
+    ----------
+    rows : list of list of str
+        Cells.
+    header : list of str
+        Column titles.
+    left : tuple of int
+        Columns aligned to the left; numbers go to the right.
+    width : int
+        Longest line; a cell that would go beyond it is wrapped.
+
+    Examples
+    --------
+    >>> from mlece.report import render
+    >>> print(render([["a", "1"], ["b", "10"]], ["name", "value"]))
+     name  value
+     ────────────
+     a         1
+     b        10
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True, padding=(0, 1, 0, 0))
+    last = len(header) - 1
+    for j, title in enumerate(header):
+        table.add_column(
+            Text(title),
+            justify="left" if j in left else "right",
+            no_wrap=j != last or j not in left,
+        )
+    for row in rows:
+        table.add_row(*[Text(cell) for cell in row])
+    console = Console(
+        file=StringIO(),
+        width=width - 1,
+        color_system=None,
+        force_terminal=False,
+        legacy_windows=False,
+    )
+    console.print(table)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    lines = [line.rstrip() for line in text.splitlines()]
+    return "\n".join(f" {line}" if line.strip() else "" for line in lines).strip("\n")
+
+
+def facts(pairs: list[tuple[str, str]], width: int = WIDTH) -> str:
+    """Return labelled sentences, one below the other, wrapped behind their labels."""
+    column = max((len(label) for label, _ in pairs), default=0) + 4
+    lines = []
+    for label, text in pairs:
+        wrapped = textwrap.wrap(text, width - column, break_long_words=False) or [""]
+        for i, part in enumerate(wrapped):
+            lines.append(f"  {label if i == 0 else '':{column - 2}}{part}")
+    return "\n".join(lines)
+
+
+def decimals(se: float) -> int | None:
+    """Return the decimals that show three digits of a standard error; None if there is no such."""
+    if not (isfinite(se) and se > 0):
+        return None
+    return 2 - floor(log10(se))
+
+
+def number(value: float, places: int | None = None, digits: int = 5) -> str:
+    """Return a number for reading: to some decimals, or to some significant digits."""
+    value = float(value)
+    if np.isnan(value):
+        return NONE
+    if value == 0:
+        value = 0.0
+    if not isfinite(value):
+        return "∞" if value > 0 else "−∞"
+    if places is None or places > 8 or abs(value) >= 1e9 or (places < 0 and abs(value) >= 1e7):
+        text = f"{value:.{digits}g}"
+    else:
+        text = f"{round(value, places):.{max(places, 0)}f}"
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def count(value: float) -> str:
+    """Return a number of observations: thousands set apart, fractions only where there are any."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.6g}"
+
+
+def probability(p: float, replicates: int | None = None) -> str:
+    """Return a p-value; where it is a bootstrap's smallest, say so."""
+    smallest = None if replicates is None else 1.0 / (replicates + 1)
+    if smallest is not None and p <= smallest * (1 + 1e-9):
+        return f"≤ {smallest:.2g}"
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
+
+
+# -------------------------------------------------------------------------------- a fit
+
+
+def fit_table(
+    fit: Fit, units: Units = "nats", level: float = 0.95, covariance: str = "sandwich"
+) -> str:
+    """Return the text of ``print(fit)``.
+
+    Parameters
+    ----------
+    fit : Fit
+        One fit, or a batch, which is summed up in a few lines.
+    units : {"nats", "bits", "hartleys"} or float
+        Units of the cross-entropy.
+    level : float
+        Confidence level of the intervals.
+    covariance : {"sandwich", "hessian", "fisher", "opg"}
+        Where standard errors and Wald intervals come from.
+
+    Returns
+    -------
+    str
+        Plain text, at most 100 columns.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> from mlece.report import fit_table
+    >>> print(fit_table(mlece.fit("exponential", [1.0, 2.0, 3.0])).splitlines()[0])
+    Exponential fitted to y, n = 3
+    """
+    if fit.sample.batch_shape:
+        return _batch_summary(fit, units)
+    parts = [_title(fit)]
+    if fit.names:
+        errors_, why = _standard_errors(fit, covariance)
+        intervals, how = _intervals(fit, level, covariance)
+        rows = _parameter_rows(fit, errors_, intervals)
+        label = "robust se" if covariance == "sandwich" else f"se ({covariance})"
+        label = label if fit.sample.truth is None else f"{label} × √n"
+        parts.append(
+            render(rows, ["parameter", "estimate", label, f"{100 * level:.6g} % interval"])
+        )
+        notes = [("no se", why)] if why else []
+        notes += [("interval", how)] if how else []
+    else:
+        notes = [("parameters", "all slots are filled; nothing was estimated")]
+    parts.append(facts(notes + _conclusions(fit, units)))
+    return "\n\n".join(parts)
+
+
+def _title(fit: Fit) -> str:
+    sample = fit.sample
+    if sample.truth is not None:
+        return f"{type(fit.family).__name__} nearest to {sample.truth!r}"
+    fixed = {k: v for k, v in fit.family.slots.items() if v is not None}
+    held = "".join(f", {k} = {number(float(v))} held" for k, v in fixed.items() if v.ndim == 0)
+    return f"{type(fit.family).__name__} fitted to {sample.name}, n = {count(fit.n)}{held}"
+
+
+def _standard_errors(fit: Fit, kind: str) -> tuple[dict[str, Any], str]:
+    """Return the standard errors, or none and the reason."""
+    if not fit.names:
+        return {}, ""
+    try:
+        return fit.standard_errors(kind), ""
+    except (errors.NotRegularError, errors.NoDensityError, np.linalg.LinAlgError) as error:
+        return {}, _reason(fit, error)
+
+
+def _reason(fit: Fit, error: Exception) -> str:
+    """Say in a line why there are no standard errors."""
+    status = fit.certificate.status
+    ends = [n for n in fit.names if not fit.family.parameter(n).regular]
+    if ends:
+        verb = "is an end" if len(ends) == 1 else "are ends"
+        return f"{' and '.join(ends)} {verb} of the support, where no normal law holds"
+    if isinstance(error, np.linalg.LinAlgError):
+        return "the curvature at the estimate is singular"
+    if not status.solved:
+        return "there is no estimate for them to belong to"
+    if status.name == "BOUNDARY":
+        return "the estimate lies on the boundary, where no normal law holds"
+    return str(error)
+
+
+def _intervals(fit: Fit, level: float, kind: str) -> tuple[dict[str, Any], str]:
+    """Return confidence intervals with a word on where they come from."""
+    irregular = any(not fit.family.parameter(n).regular for n in fit.names)
+    if not fit.names or not fit.certificate.status.solved:
+        return {}, ""
+    if fit.limit_models or fit.sample.truth is not None:
+        return {}, ""
+    try:
+        found = fit.interval(level, kind=kind)
+    except (errors.NotRegularError, errors.NoDensityError, np.linalg.LinAlgError):
+        return {}, ""
+    return found, "from the exact law of the estimates" if irregular else ""
+
+
+def _parameter_rows(fit: Fit, errors_: dict[str, Any], intervals: dict[str, Any]) -> list[Any]:
+    rows = []
+    for name, value in fit.params.items():
+        se = errors_.get(name)
+        low, high = intervals.get(name, (None, None))
+        if np.ndim(value) == 0:
+            rows.append(_parameter_row(name, value, se, low, high))
+            continue
+        labels = getattr(fit.family, "labels", None) or range(len(value))
+        for k, label in enumerate(labels):
+            if k == _CELLS and len(value) > _CELLS + 1:
+                rows.append([f"… {len(value) - k} more", "", "", ""])
+                break
+            pick = [None if a is None else a[k] for a in (se, low, high)]
+            rows.append(_parameter_row(f"{name}[{label}]", value[k], *pick))
+    return rows
+
+
+def _parameter_row(name: str, value: float, se: Any, low: Any, high: Any) -> list[str]:
+    places = None if se is None else decimals(float(se))
+    span = NONE if low is None else f"{number(low, places)} to {number(high, places)}"
+    return [name, number(value, places), NONE if se is None else number(se, places, 3), span]
+
+
+def _conclusions(fit: Fit, units: Units) -> list[tuple[str, str]]:
+    certificate, scale = fit.certificate, nats_per_unit(units)
+    value = float(fit.cross_entropy)
+    kind = "under the known distribution" if fit.sample.truth is not None else "in sample"
+    out = [
+        (
+            "cross-entropy",
+            f"{number(value / scale, None, 8)} {unit_name(units)} per observation, {kind}",
+        )
+    ]
+    out.append(("optimum", str(certificate)))
+    if fit.names:
+        out.append(("solver", fit.solver))
+    if certificate.entropy_residual is not None:
+        out.append(
+            (
+                "entropy check",
+                f"cross-entropy minus entropy of the fitted model = "
+                f"{number(certificate.entropy_residual, None, 2)} nats (0 at the optimum)",
+            )
+        )
+    if certificate.kkt is not None:
+        out.append(("KKT", str(certificate.kkt)))
+    if fit.limit_models:
+        out.append(("limit", f"the fit is {fit.model!r}"))
+    if fit.solution_set:
+        ends = ", ".join(
+            f"{name} from {number(a)} to {number(b)}" for name, (a, b) in fit.solution_set.items()
+        )
+        out.append(("solutions", f"{ends}, all with the same cross-entropy"))
+    return out
+
+
+def _batch_summary(fit: Fit, units: Units) -> str:
+    """Sum up R fits: how many of each status, and the spread of the estimates."""
+    size, scale = fit.objective.size, nats_per_unit(units)
+    title = f"{size} fits of {type(fit.family).__name__} to {fit.sample.name}"
+    rows = []
+    for name in fit.names:
+        values = fit.flat(name)
+        if values.ndim == 1:
+            finite = values[np.isfinite(values)]
+            picks = np.quantile(finite, _FIVE) if finite.size else np.full(5, np.nan)
+            rows.append([name, *[number(v) for v in picks]])
+    finite = fit.values[np.isfinite(fit.values)] / scale
+    if finite.size:
+        picks = np.quantile(finite, _FIVE)
+        rows.append([f"cross-entropy ({unit_name(units)})", *[number(v) for v in picks]])
+    table = render(rows, ["", "least", "quartile", "median", "quartile", "most"])
+    n = np.unique(fit.objective.total)
+    each = count(n[0]) if n.size == 1 else f"{count(n[0])} to {count(n[-1])}"
+    statuses = Counter(
+        s.name for s in np.ravel(np.asarray(fit.certificate.status, dtype=object))
+    ).most_common()
+    told = ", ".join(f"{c} {name.lower().replace('_', ' ')}" for name, c in statuses)
+    notes = [("status", told), ("optimum", str(fit.certificate)), ("solver", fit.solver)]
+    return f"{title}, n = {each} each\n\n{table}\n\n{facts(notes)}"
+
+
+# -------------------------------------------------------------------------------- a comparison
+
+
+def compare_table(comparison: Comparison, units: Units | None = None) -> str:
+    """Return the text of ``print(comparison)``.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    units : {"nats", "bits", "hartleys"} or float, optional
+        Units of every number of nats; those of the comparison if not given.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> from mlece.compare import compare
+    >>> from mlece.report import compare_table
+    >>> found = compare(["poisson"], [0, 1, 1, 2, 0, 3, 1, 0], replicates=19)
+    >>> compare_table(found).splitlines()[0]
+    'y: 8 observations, 0 to 3'
+    """
+    units = comparison.units if units is None else units
+    scale = nats_per_unit(units)
+    shown = [r for r in comparison.rows if r.gap is not None]
+    parts = [f"{comparison.name}: {comparison.summary}\n{_floor_sentence(comparison, units)}"]
+    if shown:
+        header = ["model", "cross-entropy", "gap", "95 % interval", "p", "ΔTIC", "verdict"]
+        cells = [_compare_row(r, scale, comparison) for r in shown]
+        parts.append(render(cells, header, left=(0, 6)))
+    rest = [r for r in comparison.rows if r.gap is None]
+    if rest:
+        parts.append("Not ranked\n" + _reasons(rest))
+    parts.append(_reading(comparison, units))
+    return "\n\n".join(p for p in parts if p)
+
+
+def _floor_sentence(comparison: Comparison, units: Units) -> str:
+    entropy = comparison.entropy
+    if entropy is None:
+        return "No model could be set against the entropy floor."
+    scale = nats_per_unit(units)
+    places = decimals(entropy.se / scale)
+    se = f" ± {number(entropy.se / scale, places)}" if places is not None else ""
+    text = (
+        f"Entropy floor {number(comparison.floor / scale, places)}{se} {unit_name(units)} "
+        f"({entropy.method}, less its bias under {comparison.rows[0].name})"
+    )
+    return "\n".join(textwrap.wrap(text, WIDTH))
+
+
+def _compare_row(row: Row, scale: float, comparison: Comparison) -> list[str]:
+    gap = row.gap
+    assert gap is not None
+    places = decimals(gap.se / scale)
+    places = 3 if places is None else min(max(places, 1), 4)
+    low, high = (v / scale for v in row.interval(0.95))
+    tic = NONE if row.delta_tic is None else number(row.delta_tic, int(row.delta_tic < 99.95))
+    return [
+        row.name,
+        number(gap.cross_entropy / scale, 4),
+        number(row.excess / scale, places),
+        f"{number(low, places)} to {number(high, places)}",
+        probability(gap.p_value, comparison.replicates),
+        tic,
+        row.verdict,
+    ]
+
+
+def _reasons(rows: list[Row]) -> str:
+    """Say why models are not ranked, those with the same reason together."""
+    grouped: dict[str, list[str]] = {}
+    for row in rows:
+        grouped.setdefault(row.verdict, []).append(row.name)
+    return "\n".join(
+        textwrap.fill(
+            f"{', '.join(names)}: {why}", WIDTH, initial_indent="  ", subsequent_indent="    "
+        )
+        for why, names in grouped.items()
+    )
+
+
+def _reading(comparison: Comparison, units: Units) -> str:
+    """Return the sentences below the table."""
+    lines = list(comparison.sentences)
+    if comparison.ranked:
+        lines.append(
+            f"Gap: {unit_name(units)} per observation from the floor to the best member of the "
+            f"family. p: parametric bootstrap of 'the family is right', {comparison.replicates} "
+            "replicates."
+        )
+    return "\n".join(
+        "\n".join(textwrap.wrap(line, WIDTH, subsequent_indent="  ")) for line in lines
+    )
+
+
+# -------------------------------------------------------------------------------- for programs
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: infinities as "inf" and "-inf", NaN as null.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlece.report import plain
+    >>> plain({"a": np.array([1.0, np.inf]), "b": np.float64("nan")})
+    {'a': [1.0, 'inf'], 'b': None}
+    """
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, float):
+        if np.isnan(value):
+            return None
+        return float(value) if isfinite(value) else ("inf" if value > 0 else "-inf")
+    return str(value)
+
+
+def fit_json(
+    fit: Fit, units: Units = "nats", level: float = 0.95, covariance: str = "sandwich"
+) -> dict[str, Any]:
+    """Return a fit as a dictionary of plain Python values.
+
+    Standard errors and intervals are null where they do not exist, with the reason in
+    ``no_standard_errors``; infinities are the strings "inf" and "-inf".
+
+    Parameters
+    ----------
+    fit : Fit
+    units : {"nats", "bits", "hartleys"} or float
+        Units of the cross-entropy; the certificate stays in nats.
+    level : float
+        Confidence level of the intervals.
+    covariance : {"sandwich", "hessian", "fisher", "opg"}
+
+    Examples
+    --------
+    >>> import mlece
+    >>> from mlece.report import fit_json
+    >>> fit_json(mlece.fit("exponential", [1.0, 2.0, 3.0]))["parameters"]["rate"]["estimate"]
+    0.5
+    """
+    errors_, why = _standard_errors(fit, covariance)
+    intervals, _ = _intervals(fit, level, covariance)
+    certificate = fit.certificate
+    out: dict[str, Any] = {
+        "model": type(fit.family).__name__,
+        "fixed": {k: v for k, v in fit.family.slots.items() if v is not None},
+        "data": fit.sample.name,
+        "n": fit.n,
+        "parameters": {
+            name: {
+                "estimate": value,
+                "standard_error": errors_.get(name),
+                "interval": intervals.get(name),
+            }
+            for name, value in fit.params.items()
+        },
+        "level": level,
+        "covariance": covariance,
+        "no_standard_errors": why or None,
+        "units": unit_name(units),
+        "cross_entropy": float(fit.cross_entropy) / nats_per_unit(units),
+        "solver": fit.solver,
+        "certificate": {
+            "status": certificate.status.name,
+            "sentence": str(certificate),
+            "excess_nats": certificate.excess,
+            "score_norm": certificate.score_norm,
+            "scope": certificate.scope,
+            "bound": certificate.bound,
+            "entropy_residual": certificate.entropy_residual,
+        },
+        "limit_model": repr(fit.model) if fit.limit_models else None,
+    }
+    if hasattr(fit.family, "labels"):
+        out["labels"] = list(fit.family.labels or ())
+    if fit.sample.truth is None:
+        out["log_likelihood"], out["aic"], out["bic"] = fit.log_likelihood, fit.aic, fit.bic
+    cleaned: dict[str, Any] = plain(out)
+    return cleaned
+
+
+def gap_json(gap: Any, units: Units = "nats") -> dict[str, Any]:
+    """Return a gap as a dictionary of plain Python values."""
+    scale = nats_per_unit(units)
+    cleaned: dict[str, Any] = plain(
+        {
+            "value": gap.value / scale,
+            "se": gap.se / scale,
+            "interval": [v / scale for v in gap.interval(0.95)],
+            "p_value": gap.p_value,
+            "misspecified": bool(gap.misspecified),
+            "cross_entropy": float(gap.cross_entropy) / scale,
+            "corrected": float(gap.corrected) / scale,
+            "resolution": gap.resolution,
+        }
+    )
+    return cleaned
+
+
+def comparison_json(comparison: Comparison, units: Units | None = None) -> dict[str, Any]:
+    """Return a comparison as a dictionary of plain Python values.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    units : {"nats", "bits", "hartleys"} or float, optional
+        Units of every number of nats; those of the comparison if not given.
+    """
+    units = comparison.units if units is None else units
+    scale = nats_per_unit(units)
+    entropy = comparison.entropy
+    rows = [
+        {
+            "model": row.name,
+            "rank": row.rank,
+            "verdict": row.verdict,
+            "tied_with_best": row.tied,
+            "standard_errors_behind_best": row.behind,
+            "excess": row.excess / scale,
+            "interval": None if row.gap is None else [v / scale for v in row.interval(0.95)],
+            "estimation": row.estimation / scale,
+            "p_value": None if row.gap is None else row.gap.p_value,
+            "gap": None if row.gap is None else gap_json(row.gap, units),
+            "delta_aic": row.delta_aic,
+            "delta_tic": row.delta_tic,
+            "fit": None if row.fit is None else fit_json(row.fit, units),
+        }
+        for row in comparison.rows
+    ]
+    cleaned: dict[str, Any] = plain(
+        {
+            "data": comparison.name,
+            "n": comparison.n,
+            "kind": comparison.kind,
+            "units": unit_name(units),
+            "floor": comparison.floor / scale,
+            "entropy": None
+            if entropy is None
+            else {
+                "value": entropy.value / scale,
+                "se": entropy.se / scale,
+                "method": entropy.method,
+            },
+            "rows": rows,
+            "best": None if comparison.rows[0].gap is None else comparison.rows[0].name,
+            "sentences": list(comparison.sentences),
+        }
+    )
+    return cleaned

@@ -1,0 +1,227 @@
+"""Which solver runs, and what it hands to the certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.chart import Chart
+from mlece.math import Array, Arrays
+from mlece.objective import CrossEntropy
+from mlece.solvers.newton import newton
+from mlece.solvers.profile import profile_root
+from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
+from mlece.solvers.starts import starting_values
+
+SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP")
+_SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
+# Long samples are solved on one in 32 of the observations first: a few full passes are left to do.
+_THIN_ABOVE = 20_000
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Framed parameters with what the solver knows about them.
+
+    Parameters
+    ----------
+    theta : tuple of arrays (R,)
+        Framed natural parameters; NaN for members that were not solved.
+    solver : str
+        Which solver ran.
+    solved : array of bool (R,)
+        Whether it met its own criterion.
+    excess : array (R,), optional
+        Bound on the excess that the solver proved by itself.
+    bracket : (array, array), optional
+        Sign change of the profile score.
+    ends : tuple of two thetas, optional
+        Ends of the set of solutions where it is not a point.
+    runaway : dict of str to array of bool (R,)
+        Parameters that came near the end of their range.
+    notes : dict
+        Anything else worth telling.
+    """
+
+    theta: Arrays
+    solver: str
+    solved: Array
+    excess: Array | None = None
+    bracket: tuple[Array, Array] | None = None
+    ends: tuple[Arrays, Arrays] | None = None
+    runaway: dict[str, Array] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
+    """Run a solver on the members that have an interior optimum.
+
+    Raises
+    ------
+    NoDensityError
+        If the named solver does not apply to the model.
+    """
+    model = objective.model
+    slots = tuple(objective.fixed.get(p.name) for p in model.params)
+    everyone = np.ones(objective.size, dtype=bool)
+    if not model.free:
+        return Solution(tuple(s for s in slots if s is not None), "nothing to estimate", everyone)
+    if not members.size:
+        return Solution(_unsolved(objective), "none", everyone)
+    if solver in _SCIPY:
+        return _by_scipy(objective, solver)
+    if solver in ("auto", "closed"):
+        theta, ends = None, None
+        if model.has("_estimate"):
+            theta, ends = model._estimate(objective, *slots)
+        elif model.has("_maximise"):
+            theta = model._maximise(objective.summary, *slots)
+        if theta is not None:
+            return Solution(tuple(np.asarray(t) for t in theta), "closed form", everyone, ends=ends)
+        if solver == "closed":
+            raise _not_offered("a closed form", objective)
+    if solver in ("auto", "profile"):
+        if model.profile_over and not objective.fixed:
+            return _by_profile(objective, members)
+        if solver == "profile":
+            raise _not_offered("a profile equation", objective)
+    if any(p.vector for p in model.params):
+        return _on_face(objective, members)
+    return _by_newton(objective, members)
+
+
+def _not_offered(what: str, objective: CrossEntropy) -> errors.NoDensityError:
+    return errors.NoDensityError(
+        errors.message(f"{what} for {objective.model!r}", "none", "Use solver='newton'")
+    )
+
+
+def _unsolved(objective: CrossEntropy) -> Arrays:
+    """Return the fixed slots, and NaN in the free ones."""
+    out = []
+    for p in objective.model.params:
+        shape: tuple[int, ...] = (objective.size,)
+        if p.vector:
+            shape = (*shape, objective.summary.mean[0].shape[-1])
+        out.append(np.array(objective.fixed.get(p.name, np.full(shape, np.nan))))
+    return tuple(out)
+
+
+def _scatter(objective: CrossEntropy, members: Array, theta: Arrays) -> Arrays:
+    """Put the parameters of some members into arrays for the whole batch."""
+    if members.size == objective.size:
+        return theta
+    out = _unsolved(objective)
+    for whole, part in zip(out, theta, strict=True):
+        whole[members] = part
+    return out
+
+
+def _whole(objective: CrossEntropy, members: Array, values: Array) -> Array:
+    out = np.zeros(objective.size, dtype=values.dtype)
+    out[members] = values
+    return out
+
+
+def _thin(objective: CrossEntropy) -> CrossEntropy | None:
+    """Return the objective on a thinned sample, where the full one is long."""
+    long = objective.sample.rows > _THIN_ABOVE and not objective.model.affine
+    return objective.thinned(objective.sample.rows // 32) if long and objective.size == 1 else None
+
+
+def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
+    chart = Chart(objective)
+    thinned = _thin(objective)
+    if any(p.vector for p in chart.free):
+        start = np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))
+    elif thinned is not None:
+        start = chart.eta(_by_newton(thinned, members).theta)
+    else:
+        start = chart.eta(starting_values(objective, members))
+
+    def evaluate(eta: Array, index: Array) -> tuple[Array, Array, Array]:
+        which = members[index]
+        at = objective.evaluate(chart.theta(eta, which), 2, which)
+        return (at.value, *chart.pull(eta, at))
+
+    out = newton(evaluate, start, *chart.box())
+    runaway: dict[str, Array] = {}
+    for j, p in enumerate(chart.free):
+        if p.name in objective.model.limit_families:
+            # Within two decades of its limit a parameter is held against the limit itself.
+            near = p.bijection.forward(out.eta[:, j]) > 0.01 * p.limits[1]
+            if near.any():
+                runaway[p.name] = _whole(objective, members, near)
+    return Solution(
+        _scatter(objective, members, chart.theta(out.eta, members)),
+        "newton",
+        _whole(objective, members, out.converged),
+        runaway=runaway,
+    )
+
+
+def _on_face(objective: CrossEntropy, members: Array) -> Solution:
+    """Run Newton's method in log-ratios on the face of the simplex where cells were seen."""
+    frequencies = objective.summary.mean[0]
+    seen = frequencies[0] > 0
+    if np.any((frequencies > 0) != seen):
+        raise errors.NoDensityError(
+            errors.message(
+                "the same empty cells in every member of a batch for Newton's method",
+                "different ones",
+                "Use the closed form, solver='auto'",
+            )
+        )
+    out = _by_newton(objective.restricted(seen), members)
+    q = np.zeros_like(frequencies)
+    q[:, seen] = out.theta[0]
+    return replace(out, theta=(q,))
+
+
+def _by_profile(objective: CrossEntropy, members: Array) -> Solution:
+    model = objective.model
+    at = [p.name for p in model.params].index(model.profile_over)
+    thinned = _thin(objective)
+    if thinned is not None:
+        start = _by_profile(thinned, members).theta[at]
+    else:
+        start = starting_values(objective, members)[at]
+
+    def equation(psi: Array, index: Array) -> tuple[Array, Array, Arrays]:
+        means = objective.profile_means(psi, members[index])
+        g, slope, theta = model._profile_equation(means, psi)
+        return g, slope, tuple(np.asarray(t) for t in theta)
+
+    # A relative error of 1e-8 is far below a standard error where the sample is long.
+    out = profile_root(equation, start, 1e-4 if thinned is not None else 1e-8)
+    return Solution(
+        _scatter(objective, members, out.theta),
+        "profile",
+        _whole(objective, members, out.proved),
+        _whole(objective, members, out.excess),
+        (_whole(objective, members, out.lower), _whole(objective, members, out.upper)),
+    )
+
+
+def _by_scipy(objective: CrossEntropy, solver: str) -> Solution:
+    model = objective.model
+    if objective.size != 1:
+        raise errors.DataError(
+            errors.message("one fit at a time with scipy.optimize", f"a batch of {objective.size}")
+        )
+    vector = any(p.vector for p in model.params)
+    if solver == "SLSQP" and not vector:
+        raise _not_offered("the constraint of a simplex (SLSQP)", objective)
+    if vector:
+        if solver not in ("scipy", "SLSQP"):
+            raise _not_offered(f"an unconstrained problem ({solver})", objective)
+        out, name = simplex_slsqp(objective.summary.mean[0][0]), "scipy SLSQP"
+    else:
+        start = Chart(objective).eta(starting_values(objective, np.arange(1)))
+        method = "trust-exact" if solver == "scipy" else solver
+        out, name = minimise(objective, start, method), f"scipy {method}"
+    notes = {"message": out.message, "iterations": out.iterations, **out.multipliers}
+    return Solution(out.theta, name, np.array([True]), notes=notes)

@@ -1,0 +1,453 @@
+"""A property suite for any model: what must hold whatever the family.
+
+``check_model`` runs it on a known member, or on typical members of a family with free slots.
+Reference values come from quadrature, sums and finite differences, not from closed forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.derivatives import numerical_curvature, numerical_score
+from mlece.math import Array
+from mlece.model import Model
+
+Property = Callable[[Model, np.random.Generator], None]
+
+PROPERTIES: dict[str, Property] = {}
+
+# Each tolerance with its reason; relative to 1 + |reference| unless said otherwise.
+TOLERANCES = {
+    "quadrature": 2e-8,  # adaptive quadrature on a few pieces, heavy tails and end singularities
+    "first difference": 1e-8,  # sixth order, step eps^(1/7): rounds at 1e-13 |log q|
+    "second difference": 1e-5,  # sixth order, step eps^(1/8): rounds at 1e-11 |log q|
+    "rounding": 1e-10,  # the same quantity by two routes
+    "round trip": 1e-7,  # quantile and cdf invert each other up to the condition of the cdf
+}
+_KS_LEVEL = 1e-6
+
+
+def check_model(model: Model, rng: Any = 0) -> None:
+    """Check every property of a model.
+
+    Parameters
+    ----------
+    model : Model
+        A known member, or a family whose free slots take values from their typical ranges.
+    rng : int or numpy.random.Generator
+        Source of randomness for the samples drawn.
+
+    Raises
+    ------
+    AssertionError
+        With the model, the property that fails, and the two values that differ.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> from mlece.testing import check_model
+    >>> check_model(mlece.Exponential(rate=2))
+    """
+    generator = np.random.default_rng(rng)
+    for member in typical_members(model):
+        for check in PROPERTIES.values():
+            check(member, generator)
+
+
+def typical_members(model: Model, count: int = 3) -> list[Model]:
+    """Return members with each free slot filled from its typical range (a known model as it is)."""
+    if model.known:
+        return [model]
+    members = []
+    for k in range(count):
+        slots: dict[str, Any] = {}
+        for j, p in enumerate(q for q in model.params if model.slots[q.name] is None):
+            share = (0.5 + (k + 2 * j) % count) / count
+            low, high = p.typical
+            if p.vector:
+                slots[p.name] = np.roll([0.5, 0.3, 0.2], k)
+            else:
+                slots[p.name] = low + share * (high - low)
+        members.append(model.replace(**slots))
+    return members
+
+
+def typical_family(family: type[Model]) -> list[Model]:
+    """Return typical members of a class, known constants (a number of trials) included."""
+    given = {p.name: float(round(sum(p.typical) / 2)) for p in family.params if not p.estimable}
+    return typical_members(family(**given))
+
+
+def _property(check: Property) -> Property:
+    PROPERTIES[check.__name__.removeprefix("check_")] = check
+    return check
+
+
+def _agree(member: Model, what: str, got: Any, expected: Any, tolerance: str) -> None:
+    """Raise unless two arrays agree within a named tolerance."""
+    a, b = np.broadcast_arrays(np.asarray(got, dtype=float), np.asarray(expected, dtype=float))
+    with np.errstate(invalid="ignore"):
+        wrong = ~((a == b) | (np.abs(a - b) <= TOLERANCES[tolerance] * (1 + np.abs(b))))
+    if wrong.any():
+        first = tuple(np.argwhere(wrong)[0])
+        raise AssertionError(
+            f"{member!r}: {what}: got {a[first]!r}, expected {b[first]!r} "
+            f"(tolerance {TOLERANCES[tolerance]:g}, {tolerance})"
+        )
+
+
+def _require(condition: Any, member: Model, what: str) -> None:
+    if not np.all(condition):
+        raise AssertionError(f"{member!r}: {what}")
+
+
+# ------------------------------------------------------------------ expectations
+
+
+def _ends(member: Model) -> tuple[float, float]:
+    lower, upper = member.bounds(member.theta)
+    return float(lower), float(upper)
+
+
+def _mass_points(member: Model) -> Array:
+    """Return the points of a discrete member until their mass is exhausted."""
+    lower, upper = _ends(member)
+    if np.isfinite(upper):
+        return np.arange(lower, upper + 1)
+    size, start = 64, lower if np.isfinite(lower) else -4096.0
+    while size < 2**22:
+        points = start + np.arange(size)
+        mass = np.exp(_log_mass(member, points))
+        if mass.sum() > 0.5 and mass[-size // 4 :].sum() < 1e-18:
+            return points
+        size *= 2
+    raise AssertionError(f"{member!r}: the mass of 4 million points does not reach 1")
+
+
+def _log_mass(member: Model, points: Array) -> Array:
+    return member.log_density(member.decode(points) if member.support.discrete else points)
+
+
+def _pieces(member: Model) -> Iterator[tuple[float, float]]:
+    """Split the support where the density bends: quantiles or frame multiples, and its kinks."""
+    lower, upper = _ends(member)
+    if member.has("_quantile"):
+        marks = list(member.quantile(np.array([1e-3, 0.05, 0.3, 0.5, 0.7, 0.95, 0.999])))
+    else:
+        shift, scale = member.own_frame(member.theta)
+        marks = [float(shift) + k * float(scale) for k in (-9, -3, -1, 0, 1, 3, 9)]
+    marks += [float(b) for b in member._breakpoints(*member.theta)]
+    inner = sorted({m for m in map(float, marks) if lower < m < upper})
+    yield from zip([lower, *inner], [*inner, upper], strict=True)
+
+
+def expectation(member: Model, function: Callable[[Array], Array]) -> Array:
+    """Return E[f(Y)] of a vector function by adaptive quadrature, or by a sum for a discrete law.
+
+    Parameters
+    ----------
+    member : Model
+        A known model without batch axes.
+    function : callable
+        Maps observations (n,) to an array (m, n).
+
+    Returns
+    -------
+    array
+        Shape (m,).
+    """
+    if member.support.discrete:
+        points = _mass_points(member)
+        mass = np.exp(_log_mass(member, points))
+        terms = np.where(mass > 0, function(points), 0.0)
+        return np.asarray(terms @ mass)
+    from scipy.integrate import quad_vec
+
+    def integrand(y: float) -> Array:
+        point = np.array([y])
+        density = member.density(point)
+        if not (np.isfinite(density).all() and density > 0):
+            return np.zeros(len(function(np.array([middle]))))
+        return np.asarray(function(point) * density)[:, 0]
+
+    total: Any = 0.0
+    for a, b in _pieces(member):
+        middle = 0.5 * (a + b) if np.isfinite(a + b) else (a + 1 if np.isfinite(a) else b - 1)
+        total = total + quad_vec(integrand, a, b, epsabs=1e-11, epsrel=1e-11, limit=2000)[0]
+    return np.asarray(total)
+
+
+def _scalar(member: Model) -> bool:
+    """Whether every slot holds one number."""
+    return not any(p.vector for p in member.params)
+
+
+def _hook_view(member: Model, rng: np.random.Generator) -> tuple[Any, tuple[Array, ...]]:
+    """Return statistics of a small framed sample and framed theta, as the hooks receive them.
+
+    Points so near a kink that a difference would straddle it are left out.
+    """
+    y = np.asarray(member.sample(24, rng=rng), dtype=float)
+    theta = tuple(np.asarray(t) for t in member.theta)
+    shift, scale = member.own_frame(theta)
+    for kink in member._breakpoints(*theta):
+        y = y[np.abs(y - kink) > 0.1 * scale]
+    return member.statistics((y - shift) / scale), member.to_frame(theta, shift, scale)
+
+
+def _log_density_of(member: Model) -> Callable[..., Array]:
+    def log_density(t: Any, *theta: Array) -> Array:
+        with np.errstate(all="ignore"):  # a structural constant may be moved off its domain
+            return member.log_density_hook(t, theta)
+
+    return log_density
+
+
+# ------------------------------------------------------------------ properties
+
+
+@_property
+def check_normalisation(member: Model, rng: np.random.Generator) -> None:
+    """The density integrates to 1."""
+    total = expectation(member, lambda y: np.ones((1, y.size)))
+    _agree(member, "total mass", total[0], 1.0, "quadrature")
+
+
+@_property
+def check_support(member: Model, rng: np.random.Generator) -> None:
+    """Outside the support the density is 0; samples lie inside."""
+    lower, upper = _ends(member)
+    if member.support.kind != "categories":
+        outside = np.array([e for e in (lower - 1, upper + 1) if np.isfinite(e)])
+        _require(
+            np.isneginf(member.log_density(outside)), member, "log density outside the support"
+        )
+    drawn = member.sample(50, rng=rng)
+    _require(np.isfinite(member.log_density(drawn)), member, "log density at a sample is finite")
+
+
+@_property
+def check_score(member: Model, rng: np.random.Generator) -> None:
+    """The score equals numerical derivatives of the log density."""
+    if not (_scalar(member) and member.has("_score")):
+        return
+    t, theta = _hook_view(member, rng)
+    numerical = numerical_score(_log_density_of(member), t, theta, *member._limits())
+    analytic = member.score_hook(t, theta)
+    for p, got, expected in zip(member.params, analytic, numerical, strict=True):
+        if p.estimable:
+            _agree(member, f"score for {p.name}", got, expected, "first difference")
+
+
+@_property
+def check_curvature(member: Model, rng: np.random.Generator) -> None:
+    """The curvature equals numerical derivatives of the score, and of the log density."""
+    if not (_scalar(member) and member.has("_curvature")):
+        return
+    t, theta = _hook_view(member, rng)
+    density = _log_density_of(member)
+    names = [p.name for p in member.params]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i:]]
+    analytic = member.curvature_hook(t, theta)
+    routes = [
+        (numerical_curvature(density, None, t, theta, *member._limits()), "second difference")
+    ]
+    if member.has("_score"):
+        score = member._score
+        steps = numerical_curvature(density, score, t, theta, *member._limits())
+        routes.append((steps, "first difference"))
+    for numerical, tolerance in routes:
+        for pair, got, expected in zip(pairs, analytic, numerical, strict=True):
+            if all(p.estimable for p in member.params if p.name in pair):
+                _agree(member, f"curvature for {pair}", got, expected, tolerance)
+
+
+@_property
+def check_expected_score(member: Model, rng: np.random.Generator) -> None:
+    """The expected score is 0 for every parameter that does not move the support."""
+    keep = [j for j, p in enumerate(member.params) if p.regular and p.estimable]
+    if not (_scalar(member) and keep):
+        return
+    mean = expectation(member, lambda y: np.moveaxis(member.score(y), -1, 0)[keep])
+    _agree(member, "expected score", mean, 0.0, "quadrature")
+
+
+@_property
+def check_information_equality(member: Model, rng: np.random.Generator) -> None:
+    """The variance of the score equals minus the expected curvature in a smooth regular family."""
+    smooth = all(p.regular and p.estimable for p in member.params) and not member.has("_kink")
+    if not (_scalar(member) and smooth):
+        return
+    theta = tuple(np.asarray(t) for t in member.theta)
+    shift, scale = member.own_frame(theta)
+    framed = member.to_frame(theta, shift, scale)
+
+    def terms(y: Array) -> Array:
+        t = member.statistics((y - shift) / scale)
+        score, curvature = member.score_hook(t, framed), member.curvature_hook(t, framed)
+        k = len(score)
+        pairs = [score[i] * score[j] for i in range(k) for j in range(i, k)]
+        rows = zip(pairs, curvature, strict=True)
+        return np.stack([np.broadcast_to(a + b, y.shape) for a, b in rows])
+
+    _agree(member, "outer product plus curvature", expectation(member, terms), 0.0, "quadrature")
+
+
+@_property
+def check_distribution_function(member: Model, rng: np.random.Generator) -> None:
+    """The cdf and the survival function sum to 1, and grow by the mass between two points."""
+    ordered = member.support.kind != "categories"
+    if not (ordered and (member.has("_log_cdf") or member.has("_log_sf"))):
+        return
+    y = np.sort(np.asarray(member.sample(40, rng=rng), dtype=float))
+    cdf, sf = member.cdf(y), member.sf(y)
+    _agree(member, "cdf + sf", cdf + sf, 1.0, "rounding")
+    _require(np.diff(cdf) >= 0, member, "the cdf does not decrease")
+    a, b = y[10], y[30]
+    mass = (
+        expectation(member, lambda x: ((x > a) & (x <= b)).astype(float)[None])
+        if (member.support.discrete)
+        else _mass_between(member, a, b)
+    )
+    _agree(member, f"cdf({b}) - cdf({a})", cdf[30] - cdf[10], mass, "quadrature")
+
+
+def _mass_between(member: Model, a: float, b: float) -> Array:
+    from scipy.integrate import quad
+
+    kinks = [float(k) for k in member._breakpoints(*member.theta) if a < float(k) < b]
+    value = quad(
+        lambda x: float(member.density(x)),
+        a,
+        b,
+        epsabs=1e-12,
+        epsrel=1e-11,
+        limit=500,
+        points=kinks or None,
+    )
+    return np.asarray(value[0])
+
+
+@_property
+def check_quantile(member: Model, rng: np.random.Generator) -> None:
+    """The quantile is the smallest y whose cdf reaches u."""
+    ordered = member.support.kind != "categories"
+    if not (ordered and member.has("_quantile")):
+        return
+    u = np.array([1e-6, 1e-3, 0.1, 0.25, 0.5, 0.8, 0.99, 1 - 1e-6])
+    y = member.quantile(u)
+    _require(np.diff(y) >= 0, member, "the quantile does not decrease")
+    if member.support.discrete:
+        _require(member.cdf(y) >= u * (1 - 1e-12), member, "cdf(quantile(u)) >= u")
+        below = member.cdf(y - 1)
+        _require(below < u * (1 + 1e-12), member, "the quantile is the smallest such point")
+        return
+    _agree(member, "cdf(quantile(u)) / u", member.cdf(y) / u, 1.0, "round trip")
+    ends = member.quantile(np.array([0.0, 1.0]))
+    _agree(member, "quantile(0), quantile(1)", ends, np.array(_ends(member)), "rounding")
+
+
+@_property
+def check_sampling(member: Model, rng: np.random.Generator) -> None:
+    """Samples follow the cdf (Dvoretzky-Kiefer-Wolfowitz-Massart band at a small level)."""
+    ordered = member.support.kind != "categories"
+    if not (ordered and (member.has("_log_cdf") or member.has("_log_sf"))):
+        return
+    n = 4000
+    values, counted = np.unique(member.sample(n, rng=rng), return_counts=True)
+    empirical = np.cumsum(counted) / n
+    cdf = member.cdf(values)
+    before = member.cdf(values - 1) if member.support.discrete else cdf
+    distance = np.max(np.abs(np.stack([cdf - empirical, before - (empirical - counted / n)])))
+    limit = np.sqrt(-0.5 * np.log(0.5 * _KS_LEVEL) / n)
+    _require(distance < limit, member, f"sample within {limit:.3f} of the cdf, got {distance:.3f}")
+
+
+@_property
+def check_entropy(member: Model, rng: np.random.Generator) -> None:
+    """The closed-form entropy equals the integral of -q log q."""
+    closed = member._closed("_entropy")
+    if closed is not None:
+        surprise = expectation(member, lambda y: -_log_mass(member, y)[None])
+        _agree(member, "entropy", closed, surprise[0], "quadrature")
+
+
+@_property
+def check_moments(member: Model, rng: np.random.Generator) -> None:
+    """Closed-form mean and variance equal their integrals, where they are finite."""
+    mean, variance = member._closed("_mean"), member._closed("_variance")
+    if mean is None or not np.isfinite(mean):
+        return
+    shape = np.shape(mean)
+    _agree(
+        member, "mean", mean, expectation(member, lambda y: y[None])[0].reshape(shape), "quadrature"
+    )
+    if variance is not None and np.isfinite(variance):
+        spread = expectation(member, lambda y: (y - mean)[None] ** 2)
+        _agree(member, "variance", variance, spread[0].reshape(shape), "quadrature")
+
+
+@_property
+def check_expected_statistics(member: Model, rng: np.random.Generator) -> None:
+    """The expected statistics equal their integrals, in the member's own frame."""
+    if not (_scalar(member) and member.has("_expected_statistics")):
+        return
+    theta = tuple(np.asarray(t) for t in member.theta)
+    shift, scale = member.own_frame(theta)
+    closed = member._expected_statistics(*member.to_frame(theta, shift, scale))
+    direct = expectation(member, lambda y: np.stack(member.statistics((y - shift) / scale)))
+    _agree(member, "expected statistics", np.stack(closed), direct, "quadrature")
+
+
+@_property
+def check_equivariance(member: Model, rng: np.random.Generator) -> None:
+    """A change of units moves the parameters by their roles and the log density by -log scale."""
+    roles = member.roles()
+    if not roles or member.support.discrete:
+        return
+    y = np.asarray(member.sample(12, rng=rng), dtype=float)
+    scale = float(np.exp(rng.uniform(-1.5, 1.5)))
+    shift = float(rng.uniform(-2, 2)) if "location" in roles else 0.0
+    moved = member.to_frame(member.theta, shift, scale)
+    framed = member.log_density_hook(member.statistics((y - shift) / scale), moved)
+    _agree(
+        member, "log density in a frame", framed - np.log(scale), member.log_density(y), "rounding"
+    )
+    back = member.from_frame(moved, shift, scale)
+    for p, got, expected in zip(member.params, back, member.theta, strict=True):
+        _agree(member, f"{p.name} through a frame and back", got, expected, "rounding")
+
+
+@_property
+def check_batch(member: Model, rng: np.random.Generator) -> None:
+    """An array of members answers as the members one by one."""
+    y = member.sample(9, rng=rng)
+    slots = {
+        p.name: np.stack([np.asarray(v)] * 2)
+        for p, v in zip(member.params, member.theta, strict=True)
+    }
+    pair = member.replace(**slots)
+    alone = member.log_density(y)
+    _agree(member, "log density of a batch", pair.log_density(y), np.stack([alone] * 2), "rounding")
+    drawn = pair.sample(5, rng=rng)
+    _require(drawn.shape == (2, 5), member, f"a batch of 2 draws (2, 5), got {drawn.shape}")
+
+
+@_property
+def check_refusal(member: Model, rng: np.random.Generator) -> None:
+    """Values outside a parameter's domain are refused."""
+    for p in member.params:
+        bad: list[Any] = [np.nan, np.inf]
+        bad += [e for e in (p.domain.lower - 1, p.domain.upper + 1) if np.isfinite(e)]
+        if p.vector:
+            bad = [[0.6, 0.6], [-0.5, 1.5]]
+        for value in bad:
+            try:
+                member.replace(**{p.name: value})
+            except errors.ParameterError:
+                continue
+            raise AssertionError(f"{member!r}: {p.name}={value!r} was accepted")

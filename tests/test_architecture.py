@@ -1,0 +1,144 @@
+"""The floors of the design, read off the imports: a file imports from its own floor or below."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mlece"
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "units", "math", "quantities"),
+    ("domain", "bijection", "param", "arrays"),
+    ("derivatives", "limits", "moments", "model", "selection"),
+    ("families", "combinators"),
+    ("sample", "sources", "frame", "predictor"),
+    ("objective", "chart", "solvers", "certificate", "existence"),
+    ("fitting", "result", "covariance", "intervals"),
+    ("information", "entropy_estimators", "diagnostics"),
+    ("bootstrap", "compare", "study"),
+    ("plot", "report", "cli", "teach", "datasets", "testing", "__main__"),
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+LONGEST = 500  # lines; a file beyond 400 is a question, one beyond 500 two files
+
+# Methods that hand a question to the room that answers it: (file, function, room above).
+DELEGATIONS = {
+    ("model", "_probability", "sources"),
+    ("model", "quantile", "sources"),
+    ("model", "entropy", "information"),
+    ("model", "_moment", "information"),
+    ("model", "registered", "families"),
+    ("result", "gap", "diagnostics"),
+    ("result", "plot", "plot"),
+    ("result", "summary", "report"),
+    ("compare", "table", "report"),
+    ("compare", "plot", "plot"),
+    ("diagnostics", "plot", "plot"),
+}
+# `import mlece` reaches for these only where they are used.
+LATE = ("scipy.stats", "pandas", "polars", "matplotlib", "formulaic", "rich", "narwhals", "pyarrow")
+
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def guarded(node: ast.If) -> bool:
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def imports(node: ast.AST, where: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (enclosing function, mlece room), leaving out what only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and guarded(child):
+            continue
+        inside = child.name if isinstance(child, ast.FunctionDef) else where
+        if isinstance(child, ast.ImportFrom) and child.module and child.level == 0:
+            parts = child.module.split(".")
+            if parts[0] == "mlece":
+                names = [parts[1]] if len(parts) > 1 else [a.name for a in child.names]
+                yield from ((inside, name) for name in names)
+        elif isinstance(child, ast.Import):
+            for alias in child.names:
+                parts = alias.name.split(".")
+                if parts[0] == "mlece":
+                    yield inside, parts[1] if len(parts) > 1 else "mlece"
+        yield from imports(child, inside)
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+every_file = pytest.mark.parametrize(
+    "path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)) if isinstance(p, Path) else ""
+)
+
+
+@every_file
+def test_every_file_has_a_floor(path: Path) -> None:
+    assert room(path) in FLOOR
+
+
+@every_file
+def test_imports_point_downwards(path: Path) -> None:
+    own = FLOOR.get(room(path), -1)
+    upwards = {
+        (room(path), function, target)
+        for function, target in imports(tree(path))
+        if FLOOR.get(target, len(FLOORS)) > own
+    }
+    assert upwards <= DELEGATIONS
+
+
+def test_every_delegation_is_in_use() -> None:
+    found = {
+        (room(path), function, target) for path in FILES for function, target in imports(tree(path))
+    }
+    assert found >= DELEGATIONS
+
+
+@every_file
+def test_no_file_is_too_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@every_file
+def test_imports_stand_on_their_own(path: Path) -> None:
+    # No relative imports, so that the floors can be read from the text.
+    levels = [n.level for n in ast.walk(tree(path)) if isinstance(n, ast.ImportFrom)]
+    assert not any(levels)
+
+
+@every_file
+def test_no_prints(path: Path) -> None:
+    nodes = ast.walk(tree(path))
+    calls = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    assert not calls & ({"eval", "exec"} if room(path) == "cli" else {"print", "eval", "exec"})
+
+
+def test_import_is_light() -> None:
+    code = "import sys, mlece; print(*sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = set(out.stdout.split())
+    assert "mlece" in loaded
+    assert not loaded & set(LATE)
+
+
+def test_a_fit_is_light_too() -> None:
+    code = "import sys, mlece; mlece.fit('gamma', [1.0, 2.0, 4.0]).interval(); print(*sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert not set(out.stdout.split()) & set(LATE)

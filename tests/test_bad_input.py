@@ -1,0 +1,420 @@
+"""Bad input: an error that says what was expected, what came, how often, what first and where."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import mlece
+from mlece import errors
+from mlece.model import registered
+
+FAMILIES = {
+    c.__name__: c(**{p.name: 10 for p in c.params if not p.estimable})
+    for c in registered().values()
+    if c.__module__.startswith("mlece.families")
+}
+NUMERIC = sorted(set(FAMILIES) - {"Categorical"})
+every_family = pytest.mark.parametrize("name", sorted(FAMILIES))
+numeric_family = pytest.mark.parametrize("name", NUMERIC)
+
+nan, inf = float("nan"), float("inf")
+
+
+def good(name: str, n: int = 6) -> np.ndarray:
+    """Observations inside the support: zeros and ones for counts, numbers in (0, 1) elsewhere."""
+    if FAMILIES[name].support.discrete:
+        return np.arange(n) % 2 + 0.0
+    return np.linspace(0.2, 0.8, n)
+
+
+def refused(call: Callable[[], Any], kind: type[Exception], *parts: str) -> str:
+    """Check the type of the error and that its message has every part."""
+    with pytest.raises(mlece.MleceError) as caught:
+        call()
+    error = caught.value
+    assert isinstance(error, kind)
+    assert isinstance(error, (ValueError, TypeError))
+    text = str(error)
+    assert text.startswith("expected ")
+    assert "; got " in text
+    for part in parts:
+        assert re.search(part, text), f"{part!r} not in {text!r}"
+    return text
+
+
+# ---------------------------------------------------------------------------- the observations
+
+
+@numeric_family
+@pytest.mark.parametrize("value", [nan, inf, -inf], ids=str)
+@pytest.mark.parametrize("at", [0, 3, 5])
+def test_missing_and_infinite_observations(name: str, value: float, at: int) -> None:
+    y = good(name)
+    y[at] = value
+    refused(
+        lambda: mlece.fit(FAMILIES[name], y),
+        errors.DataError,
+        "finite numbers",
+        "1 such value of 6",
+        rf"the first {value!r} at position {at}",
+    )
+
+
+@numeric_family
+def test_every_offender_is_counted_and_the_first_is_shown(name: str) -> None:
+    y = good(name, 20_000)
+    y[[17, 16_390, 19_999]] = nan
+    refused(
+        lambda: mlece.fit(FAMILIES[name], y),
+        errors.DataError,
+        "3 such values of 20000",
+        "first nan at position 17",
+    )
+
+
+OUTSIDE = {
+    "Bernoulli": [2, -1, 0.5],
+    "Beta": [-1e-9, 1 + 1e-9, 7],
+    "Binomial": [-1, 2.5, 0.5],
+    "Exponential": [-1e-300],
+    "Gamma": [0, -1e-300],
+    "Geometric": [-1, 0.5, 1.25],
+    "InverseGaussian": [0, -3],
+    "LogNormal": [0, -3],
+    "NegativeBinomial": [-1, 1.25, 0.5],
+    "Pareto": [0, -3],
+    "Poisson": [-1, 1.25, 0.5],
+    "Weibull": [0, -3],
+}
+
+
+def test_every_support_with_an_outside_is_tried() -> None:
+    bounded = {n for n in NUMERIC if FAMILIES[n].support.bounded_somewhere}
+    assert bounded == set(OUTSIDE)
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in OUTSIDE.items() for v in vs])
+def test_observations_outside_the_support(name: str, value: float) -> None:
+    y = good(name)
+    y[4] = value
+    text = refused(
+        lambda: mlece.fit(FAMILIES[name], y),
+        errors.SupportError,
+        f"support of {name}",
+        "1 such value of 6",
+        rf"the first {re.escape(repr(float(value)))} at position 4",
+    )
+    assert "clip" not in text
+
+
+def test_more_successes_than_trials() -> None:
+    refused(
+        lambda: mlece.fit(mlece.Binomial(n=3), [1, 2, 5, 3]),
+        errors.SupportError,
+        "Binomial",
+        "1 such value of 4",
+        "first 5",
+        "position 2",
+    )
+
+
+def test_observations_outside_fixed_ends_of_a_support() -> None:
+    # Not an error: another member might hold them. The cross-entropy of these is infinite.
+    for model, y in (
+        (mlece.Uniform(lower=0, upper=1), [0.5, 2.0]),
+        (mlece.Pareto(shape=1, scale=1), [0.5, 2.0]),
+    ):
+        fit = mlece.fit(model, y)
+        assert float(fit.cross_entropy) == inf
+        assert not fit.certificate.status.solved
+
+
+@every_family
+@pytest.mark.parametrize(
+    "empty",
+    [[], (), np.array([]), np.empty((3, 0)), pd.Series([], dtype=float), pl.Series([])],
+    ids=repr,
+)
+def test_nothing(name: str, empty: Any) -> None:
+    refused(lambda: mlece.fit(FAMILIES[name], empty), errors.DataError, "at least one")
+
+
+@numeric_family
+@pytest.mark.parametrize(
+    "data",
+    [
+        ["a", "b", "c"],
+        np.array(["1", "2"]),
+        np.array([1 + 2j, 3]),
+        pd.Series(["a", "b"]),
+        pl.Series(["a", "b"]),
+        np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[D]"),
+        np.array([1, 2], dtype="timedelta64[s]"),
+        [datetime.date(2020, 1, 1)],
+        [[1.0], "x"],
+        [object(), object()],
+        [b"1", b"2"],
+        np.zeros(2, dtype=[("a", float)]),
+    ],
+    ids=lambda d: type(d).__name__ + str(getattr(d, "dtype", "")),
+)
+def test_things_that_are_no_numbers(name: str, data: Any) -> None:
+    refused(lambda: mlece.fit(FAMILIES[name], data), mlece.MleceError)
+
+
+@every_family
+@pytest.mark.parametrize(
+    "data", [3.0, 3, None, np.float64(2), {"a": [1, 2]}, {1, 2}, object(), len], ids=repr
+)
+def test_things_that_are_no_sequence(name: str, data: Any) -> None:
+    refused(lambda: mlece.fit(FAMILIES[name], data), errors.DataTypeError, "sequence|array")
+
+
+@numeric_family
+def test_a_string_is_no_data(name: str) -> None:
+    refused(lambda: mlece.fit(FAMILIES[name], "abc"), errors.DataTypeError, "given=frame")
+
+
+@every_family
+def test_rows_of_different_length(name: str) -> None:
+    refused(lambda: mlece.fit(FAMILIES[name], [[1.0, 1.0], [1.0]]), errors.DataError, "rectangular")
+
+
+@numeric_family
+def test_missing_values_of_nullable_types(name: str) -> None:
+    y = good(name)
+    holes = [*y[:3].tolist(), None, *y[4:].tolist()]
+    for data in (holes, pd.Series(holes), pd.Series(holes, dtype="Float64"), pl.Series(holes)):
+        refused(
+            lambda data=data: mlece.fit(FAMILIES[name], data),
+            errors.DataError,
+            "1 such value of 6",
+            "position 3",
+        )
+
+
+def test_masked_arrays_do_not_lose_their_mask() -> None:
+    y = np.ma.masked_array([1.0, 2.0, 3.0, 100.0], mask=[False, False, False, True])
+    with pytest.raises(mlece.MleceError, match="mask"):
+        mlece.fit(mlece.Gaussian(), y)
+
+
+def test_decimals_and_big_integers_are_numbers() -> None:
+    y = [1.5, 2.5, 4.0]
+    same = mlece.fit(mlece.Gaussian(), y)
+    for data in ([decimal.Decimal(str(v)) for v in y], np.array(y, dtype=object)):
+        assert mlece.fit(mlece.Gaussian(), data).params == same.params
+    assert mlece.fit(mlece.Gaussian(), [10**30, 3 * 10**30]).params["mean"] == 2e30
+
+
+def test_a_frame_of_several_columns() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2], "b": [1.0, 2]})
+    refused(lambda: mlece.fit(mlece.Gaussian(), frame), errors.DataError, "one column", "a, b")
+
+
+def test_missing_labels() -> None:
+    for data in (["a", None, "b"], np.array([1.0, nan, 2.0]), pd.Series(["a", None, "b"])):
+        refused(
+            lambda data=data: mlece.fit(mlece.Categorical(), data),
+            errors.DataError,
+            "1 such value of 3",
+            "position 1",
+        )
+
+
+def test_labels_that_were_not_declared() -> None:
+    refused(
+        lambda: mlece.fit(mlece.Categorical(labels=("a", "b")), ["a", "c", "b", "c"]),
+        errors.SupportError,
+        "'a', 'b'",
+        "2 such values of 4",
+        "first 'c' at position 1",
+    )
+
+
+# ---------------------------------------------------------------------------- the weights
+
+
+@every_family
+@pytest.mark.parametrize(
+    ("weights", "parts"),
+    [
+        ([1, 1, -2, 1, -1, 1], ("non-negative", "2 such values of 6", "first -2.0 at position 2")),
+        ([1, 1, nan, 1, 1, 1], ("finite", "1 such value of 6", "first nan at position 2")),
+        ([1, inf, 1, 1, 1, 1], ("finite", "1 such value of 6", "first inf at position 1")),
+        ([0] * 6, ("positive sum",)),
+        ([1, 1, 1], ("one weight for each of 6", "3 weights")),
+        ([1e308] * 6, ("finite sum",)),
+        (["a"] * 6, ("weights",)),
+        (2.0, ("weights", "2.0")),
+        ([], ("weights",)),
+        ([[1] * 6, [0] * 6], ("positive sum",)),
+    ],
+    ids=lambda v: str(v)[:30],
+)
+def test_weights(name: str, weights: Any, parts: tuple[str, ...]) -> None:
+    refused(
+        lambda: mlece.fit(FAMILIES[name], good(name), weights=weights), mlece.MleceError, *parts
+    )
+
+
+@numeric_family
+def test_batches_that_do_not_match(name: str) -> None:
+    y, w = np.stack([good(name)] * 3), np.ones((4, 6))
+    refused(
+        lambda: mlece.fit(FAMILIES[name], y, weights=w),
+        errors.DataError,
+        "batch axes",
+        r"\(3,\)",
+        r"\(4,\)",
+    )
+    refused(
+        lambda: mlece.fit(FAMILIES[name], np.empty((0, 5))), errors.DataError, "at least one sample"
+    )
+
+
+@numeric_family
+def test_offenders_in_a_batch_have_two_coordinates(name: str) -> None:
+    y = np.stack([good(name)] * 3)
+    y[1, 2] = nan
+    refused(
+        lambda: mlece.fit(FAMILIES[name], y),
+        errors.DataError,
+        "1 such value of 18",
+        r"position \(1, 2\)",
+    )
+
+
+# ---------------------------------------------------------------------------- names and options
+
+
+@pytest.mark.parametrize(
+    ("call", "parts"),
+    [
+        (lambda: mlece.fit("gama", [1.0]), ("'gama'", "'Gamma'")),
+        (lambda: mlece.fit("qqqqqq", [1.0]), ("Known:", "Gamma")),
+        (lambda: mlece.fit(mlece.Gamma(), [1.0, 2], solver="newtn"), ("solver", "'newton'")),
+        (lambda: mlece.fit(mlece.Gamma(), "hight", given={"height": [1.0]}), ("'height'",)),
+        (lambda: mlece.fit(mlece.Gamma(), [1.0, 2]).covariance("sandwitch"), ("'sandwich'",)),
+        (lambda: mlece.fit(mlece.Gamma(), [1.0, 2]).interval(method="walt"), ("'wald'",)),
+        (lambda: mlece.fit(mlece.Gamma(), [1.0, 2]).interval(scale="log"), ("scale",)),
+        (lambda: mlece.fit(mlece.Gamma(), [1.0, 2]).interval(level=95), (r"\(0, 1\)", "95")),
+        (lambda: mlece.fit(mlece.Gamma(), [1.0, 2]).interval(level=nan), (r"\(0, 1\)", "nan")),
+    ],
+)
+def test_unknown_names_have_their_nearest_match(
+    call: Callable[[], Any], parts: tuple[str, ...]
+) -> None:
+    refused(call, mlece.MleceError, *parts)
+
+
+@pytest.mark.parametrize("model", [3, None, int, object(), [mlece.Gamma()]], ids=repr)
+def test_things_that_are_no_model(model: Any) -> None:
+    refused(lambda: mlece.fit(model, [1.0]), errors.DataTypeError, "model")
+
+
+@pytest.mark.parametrize(
+    "given", [3, [1, 2], "file.csv", np.zeros((3, 2))], ids=lambda g: type(g).__name__
+)
+def test_things_that_are_no_frame(given: Any) -> None:
+    refused(lambda: mlece.fit(mlece.Gamma(), "x", given=given), errors.DataTypeError, "frame")
+
+
+def test_a_known_distribution_takes_no_weights() -> None:
+    refused(
+        lambda: mlece.fit(mlece.Gaussian(), mlece.Exponential(rate=1), weights=[1.0]),
+        errors.DataError,
+        "no weights",
+    )
+
+
+# ---------------------------------------------------------------------------- the slots
+
+SLOTS = [
+    (name, p.name, value)
+    for name in NUMERIC
+    for p in FAMILIES[name].params
+    for value in (nan, inf, -inf, "a", 1j, [1.0, nan])
+] + [
+    (name, p.name, value)
+    for name in NUMERIC
+    for p in FAMILIES[name].params
+    if p.domain.lower == 0
+    for value in (-1e-300, -1.0)
+]
+
+
+@pytest.mark.parametrize(("name", "slot", "value"), SLOTS)
+def test_a_slot_outside_its_domain(name: str, slot: str, value: Any) -> None:
+    known = {p.name: 10 for p in FAMILIES[name].params if not p.estimable}
+    refused(
+        lambda: type(FAMILIES[name])(**{**known, slot: value}),
+        errors.ParameterError,
+        slot,
+        name,
+    )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: mlece.Gaussian(mu=1),
+        lambda: mlece.Gaussian(1, 2, 3),
+        lambda: mlece.Gaussian(1, mean=2),
+        lambda: mlece.Gaussian(mean=[1, 2], sd=[1, 2, 3]),
+        lambda: mlece.Binomial(),
+        lambda: mlece.Binomial(n=2.5),
+        lambda: mlece.Uniform(lower=1, upper=1),
+        lambda: mlece.Uniform(lower=[0, 2], upper=1),
+        lambda: mlece.Categorical(p=[0.5, 0.6]),
+        lambda: mlece.Categorical(p=[1.5, -0.5]),
+        lambda: mlece.Categorical(p=[0.5, nan]),
+        lambda: mlece.Categorical(p=0.5),
+        lambda: mlece.Categorical(p=[0.5, 0.5], labels=("a", "b", "c")),
+        lambda: mlece.Categorical(labels=("a", "a")),
+    ],
+)
+def test_slots_that_make_no_sense(call: Callable[[], Any]) -> None:
+    refused(call, errors.ParameterError)
+
+
+@numeric_family
+def test_a_question_to_a_model_with_a_free_slot(name: str) -> None:
+    model = FAMILIES[name]
+    for ask in (
+        lambda: model.log_density([1.0]),
+        lambda: model.sample(3),
+        lambda: model.quantile(0.5),
+        lambda: model.cdf(0.5),
+        lambda: model.entropy(),
+        lambda: model.mean if "mean" not in model.slots else model.sample(2),
+    ):
+        refused(ask, errors.FreeSlotError, model.free[0], "fit it first")
+
+
+def test_models_are_frozen() -> None:
+    model = mlece.Gaussian(mean=0, sd=1)
+    with pytest.raises(AttributeError, match="immutable"):
+        model.mean = 3
+    with pytest.raises(ValueError, match="read-only"):
+        model.slots["mean"][...] = 3
+
+
+def test_inputs_are_never_changed() -> None:
+    y, w = np.array([3.0, 1.0, 2.0]), np.array([1.0, 0.0, 2.0])
+    for name in NUMERIC:
+        data = good(name)
+        before = data.copy()
+        mlece.fit(FAMILIES[name], data, weights=np.ones(6))
+        np.testing.assert_array_equal(data, before)
+    mlece.fit(mlece.Laplace(), y, weights=w)
+    assert (y.tolist(), w.tolist()) == ([3.0, 1.0, 2.0], [1.0, 0.0, 2.0])

@@ -1,0 +1,231 @@
+"""The command line: what it prints, and one line for every kind of bad input."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mlece
+from mlece import datasets
+from mlece.cli import main
+
+HERE = Path(__file__).parents[1]
+GEYSER = HERE / "examples" / "data" / "old_faithful.csv"
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "table.csv"
+    rows = ["1.5,2,red,3", "2.5,0,blue,1", "0.5,1,red,2", "4.0,3,red,1", "3.1,1,blue,2"]
+    path.write_text("size,kids,colour,times\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def run(capsys: Capture, *arguments: object) -> str:
+    code = main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    assert err == ""
+    return out
+
+
+def refused(capsys: Capture, *arguments: object) -> str:
+    code = main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert err.startswith("mlece: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_compare_old_faithful(capsys: Capture, tmp_path: Path) -> None:
+    figure = tmp_path / "figure.png"
+    out = run(capsys, "compare", GEYSER, "--column", "waiting", "--plot", figure)
+    assert "measurements rounded to 1" in out
+    assert "misspecified" in out
+    assert max(map(len, out.splitlines()[:-1])) <= 100
+    assert out.endswith(f"Figure: {figure}\n")
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare_json(capsys: Capture, table: Path) -> None:
+    arguments = ["compare", table, "--column", "size", "--models", "gamma, weibull,poisson"[:14]]
+    found = json.loads(run(capsys, *arguments, "--json", "--replicates", 39, "--seed", 5))
+    assert {row["model"] for row in found["rows"]} == {"Gamma", "Weibull"}
+
+
+def test_compare_kind_and_weights(capsys: Capture, table: Path) -> None:
+    out = run(capsys, "compare", table, "--column", "kids", "--weights", "times")
+    assert "9 observations" in out
+    assert "Poisson" in out
+    out = run(capsys, "compare", table, "--column", "kids", "--kind", "continuous")
+    assert "Gaussian" in out
+    assert "Poisson" not in out
+
+
+def test_fit_agrees_with_the_library(capsys: Capture) -> None:
+    arguments = ["fit", GEYSER, "--column", "waiting", "--model", "gamma"]
+    found = json.loads(run(capsys, *arguments, "--json", "--covariance", "hessian"))
+    fit = mlece.fit("gamma", datasets.old_faithful().columns["waiting"])
+    assert found["parameters"]["shape"]["estimate"] == fit.params["shape"]
+    assert found["parameters"]["rate"]["standard_error"] == fit.standard_errors("hessian")["rate"]
+    assert "Gamma fitted to waiting, n = 272" in run(capsys, *arguments)
+
+
+def test_fit_options(capsys: Capture, table: Path, tmp_path: Path) -> None:
+    figure = tmp_path / "figure.svg"
+    out = run(
+        capsys, "fit", table, "--column", "size", "--model", "StudentT", "--fix", "df=5", "loc=2",
+        "--units", "bits", "--level", 0.9, "--solver", "scipy", "--weights", "times",
+        "--plot", figure,
+    )  # fmt: skip
+    assert "df = 5 held, loc = 2 held" in out
+    assert "bits" in out
+    assert "90 % interval" in out
+    assert "scipy" in out
+    assert figure.exists()
+
+
+def test_labels(capsys: Capture, table: Path) -> None:
+    out = run(capsys, "fit", table, "--column", "colour", "--model", "categorical")
+    assert "p[blue]" in out
+    assert "Categorical" in run(capsys, "compare", table, "--column", "colour")
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("x,c\n1.5,a\n2,b\n4,c\n", []),
+        ("x;c\n1.5;a\n2;b\n4;c\n", []),
+        ("\ufeffx,c\r\n1.5,a\r\n2,b\r\n4,c\r\n", []),
+        ("x\tc\n1.5\ta\n2\tb\n4\tc\n", []),
+        ("x\n1.5\n2\n4\n", ["--format", "tsv"]),
+        ('{"x": 1.5, "c": "a"}\n\n{"x": 2, "c": "b"}\n{"x": 4, "c": "c"}\n', []),
+    ],
+)
+def test_formats_and_standard_input(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, options: list[str]
+) -> None:
+    path = tmp_path / "data.txt"
+    path.write_bytes(text.encode())
+    monkeypatch.setattr("sys.stdin", io.StringIO(text.lstrip("\ufeff")))
+    for file in (path, "-"):
+        arguments = ["fit", file, "--model", "exponential", "--json", *options]
+        found = json.loads(run(capsys, *arguments))
+        assert found["data"] == "x"
+        assert found["parameters"]["rate"]["estimate"] == pytest.approx(0.4)
+
+
+def test_entropy(capsys: Capture, table: Path) -> None:
+    found = json.loads(run(capsys, "entropy", GEYSER, "--column", "waiting", "--json"))
+    assert found["kind"] == "continuous"
+    assert found["resolution"] == 1.0
+    # The largest entropy that 54 possible minutes allow.
+    assert 3.0 < found["value"] < np.log(54)
+    out = run(capsys, "entropy", table, "--column", "kids", "--weights", "times", "--units", "bits")
+    assert "bits" in out
+    assert "n = 9" in out
+
+
+def test_families_lists_every_family(capsys: Capture) -> None:
+    out = run(capsys, "families")
+    for family in mlece.families.__all__:
+        assert family in out
+
+
+def test_demo(capsys: Capture) -> None:
+    out = run(capsys, "demo")
+    assert "λ = 1" in out
+    assert "no evidence against it" in out
+    assert "misspecified" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+FIT = ["fit", "FILE", "--column", "size", "--model", "gamma"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "COMMAND"),
+        (["fit"], "FILE"),
+        ([*FIT, "--nonsense"], "--nonsense"),
+        (["fit", "nowhere.csv", "--model", "gamma"], "no such file: nowhere.csv"),
+        (["fit", ".", "--model", "gamma"], "directory"),
+        (["fit", "FILE", "--column", "sise", "--model", "gamma"], "Columns: size, kids"),
+        (["fit", "FILE", "--column", "zzzz", "--model", "gamma"], "Known: colour, kids"),
+        (["fit", "FILE", "--model", "gamma"], "several numeric columns: size, kids, times"),
+        (["fit", "FILE", "--column", "colour", "--model", "gamma"], "real numbers"),
+        (["fit", "FILE", "--column", "size", "--model", "gama"], "'Gamma'"),
+        (["fit", "FILE", "--column", "size", "--model", "binomial"], "a value for n"),
+        ([*FIT, "--fix", "shape"], "name=value"),
+        ([*FIT, "--fix", "shap=2"], "'shape'"),
+        ([*FIT, "--fix", "shape=two"], "'two'"),
+        ([*FIT, "--fix", "shape=-1"], "(0, inf)"),
+        ([*FIT, "--fix", "shape=1,2"], "one number"),
+        ([*FIT, "--level", "95"], "(0, 1)"),
+        ([*FIT, "--units", "pints"], "pints"),
+        ([*FIT, "--solver", "magic"], "magic"),
+        ([*FIT, "--weights", "tims"], "'times'"),
+        ([*FIT, "--weights", "colour"], "real numbers"),
+        ([*FIT, "--plot", "figure.xyz"], ".png"),
+        ([*FIT, "--plot", "no/such/folder/figure.png"], "folder"),
+        (["fit", "FILE", "--column", "kids", "--model", "gamma"], "(0, inf)"),
+        (["compare", "FILE", "--column", "size", "--models", "gamma,poisson"], "measure"),
+        (["compare", "FILE", "--column", "size", "--models", ","], "at least one model"),
+        (["compare", "FILE", "--column", "size", "--replicates", "3"], "19 replicates"),
+        (["compare", "FILE", "--column", "size", "--kind", "real"], "real"),
+    ],
+)
+def test_bad_arguments(capsys: Capture, table: Path, arguments: list[str], words: str) -> None:
+    assert words in refused(capsys, *[table if a == "FILE" else a for a in arguments])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "nothing in"),
+        ("x\n", "header alone"),
+        ("x,y\n1,2\n,3\n4,5\nNA,6\n", "2 empty or missing of 4, the first in data row 2"),
+        ("x,y\n1,2\ntwo,3\n4,5\n", "1 of 3 cells that are none, the first 'two' in data row 2"),
+        ("x,y\n1,2\n1\n", "2 cells in every row"),
+        ("x,x\n1,2\n", "different name"),
+        ("x,y\n1,2\ninf,3\n", "finite"),
+        ('{"x": 1}\n{"x": \n', "one JSON object on each line"),
+        ('{"x": 1}\n{"y": 2}\n', "1 empty or missing of 2"),
+        ('{"x": 1}\n{"x": [2]}\n', "'[2]'"),
+        ('x,y\n"1,2\n', "cells in every row"),
+    ],
+)
+def test_bad_files(capsys: Capture, tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(text, encoding="utf-8")
+    assert words in refused(capsys, "fit", path, "--column", "x", "--model", "gaussian")
+
+
+def test_other_bytes(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "bytes.csv"
+    path.write_bytes(b"x\n\xff\xfe\n")
+    assert "UTF-8" in refused(capsys, "fit", path, "--model", "gaussian")
+
+
+def test_module_runs_and_a_broken_pipe_is_quiet() -> None:
+    command = [sys.executable, "-m", "mlece", "families"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=HERE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        complaint = child.stderr.read()
+        assert child.wait() == 0
+    assert complaint == b""

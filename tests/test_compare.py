@@ -1,0 +1,198 @@
+"""compare(): how data are read, which families are tried, and how they are ranked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlece
+from mlece import Gamma, Gaussian, Poisson, Weibull, datasets, errors
+from mlece.compare import Comparison, candidates, compare, read_kind
+from mlece.report import WIDTH, comparison_json
+
+RNG = np.random.default_rng(7)
+REAL = {"Gaussian", "Laplace", "Logistic", "Gumbel", "StudentT"}
+HALF_LINE = {"Exponential", "Gamma", "Weibull", "LogNormal", "InverseGaussian"}
+
+
+@pytest.fixture(scope="module")
+def geyser() -> Comparison:
+    return compare(data="waiting", given={"waiting": datasets.old_faithful().columns["waiting"]})
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "families"),
+    [
+        ([-1.5, 2.0], "continuous", REAL),
+        ([1.5, 2.0], "continuous", REAL | HALF_LINE),
+        ([0.0, 2.5], "continuous", REAL | HALF_LINE),
+        ([0.2, 0.7], "continuous", REAL | HALF_LINE | {"Beta"}),
+        ([0, 2, 5], "counts", {"Poisson", "Geometric", "NegativeBinomial"}),
+        ([0, 1, 1], "counts", {"Bernoulli"}),
+        (["a", "b"], "labels", {"Categorical"}),
+    ],
+)
+def test_candidates(values: list[Any], kind: str, families: set[str]) -> None:
+    found = candidates(np.array(values), kind)
+    assert {type(m).__name__ for m in found} == families
+
+
+@pytest.mark.parametrize(
+    ("values", "asked", "kind", "word"),
+    [
+        ([0, 1, 5], "auto", "counts", "read as counts"),
+        ([3, 9], "auto", "counts", "read as counts"),
+        ([4, 9], "auto", "continuous", "rounded to 1"),
+        ([-1, 2], "auto", "continuous", "rounded to 1"),
+        ([43.0, 96.0], "auto", "continuous", "rounded to 1"),
+        (list(range(50, 200, 10)), "auto", "continuous", "rounded to 10"),
+        ([43, 96], "counts", "counts", ""),
+        ([0, 1, 1], "auto", "counts", ""),
+        ([True, False], "auto", "counts", ""),
+        ([0.5, 1], "auto", "continuous", ""),
+        (["x", "y"], "auto", "labels", ""),
+        ([1, 2], "labels", "labels", ""),
+    ],
+)
+def test_kind_of_data(values: list[Any], asked: str, kind: str, word: str) -> None:
+    found, said = read_kind(np.array(values), asked)
+    assert found == kind
+    assert word in said
+    assert bool(word) == bool(said)
+
+
+def test_rows_share_one_floor_and_are_in_order(geyser: Comparison) -> None:
+    excess = [row.excess for row in geyser.ranked]
+    assert excess == sorted(excess)
+    assert [row.rank for row in geyser.ranked] == list(range(1, len(excess) + 1))
+    for row in geyser.ranked:
+        assert row.gap is not None
+        whole = geyser.floor + row.excess
+        assert whole == pytest.approx(row.gap.cross_entropy + row.estimation, abs=1e-12)
+        low, high = row.interval(0.95)
+        assert 0 <= low <= max(row.excess, 0) <= high
+    assert geyser.ranked[0].gap is not None
+    assert geyser.ranked[0].excess == pytest.approx(geyser.ranked[0].gap.value)
+
+
+def test_old_faithful_is_rounded_and_no_family_reaches_the_floor(geyser: Comparison) -> None:
+    text = str(geyser)
+    assert geyser.best.family == Weibull()
+    assert 'Integers 43 to 96 read as measurements rounded to 1; kind="counts"' in text
+    assert "families are misspecified" in text
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert all(row.verdict == "misspecified" for row in geyser.ranked)
+    # With two modes the best of the t family is its Gaussian limit.
+    rest = [row for row in geyser.rows if row.gap is None]
+    assert [row.name for row in rest] == ["StudentT"]
+    assert "Gaussian" in rest[0].verdict
+
+
+def test_a_right_family_is_not_rejected() -> None:
+    kicks = datasets.horse_kicks()
+    found = compare(None, kicks.values, weights=kicks.counts)
+    by_name = {row.name: row for row in found.rows}
+    assert found.n == 200
+    assert by_name["Poisson"].verdict == "no evidence against it"
+    assert by_name["Poisson"].rank == 1
+    assert by_name["Geometric"].verdict == "misspecified"
+    assert by_name["Poisson"].delta_aic == 0.0
+    assert "No evidence against: Poisson." in found.sentences
+
+
+def test_weights_are_replication() -> None:
+    kicks = datasets.horse_kicks()
+    table = compare(["poisson", "geometric"], kicks.values, weights=kicks.counts)
+    long = compare(["poisson", "geometric"], np.repeat(kicks.values, kicks.counts))
+    for a, b in zip(table.ranked, long.ranked, strict=True):
+        assert (a.name, a.verdict) == (b.name, b.verdict)
+        assert a.excess == pytest.approx(b.excess, abs=1e-12)
+        assert a.behind == pytest.approx(b.behind, rel=1e-9)
+
+
+def test_models_first_then_data_and_the_difference_has_a_standard_error() -> None:
+    x = RNG.gamma(9.0, 1.0, 150)
+    found = compare([Gamma(), mlece.LogNormal(), mlece.Exponential()], x, replicates=99)
+    best = found.best.model
+    for row in found.ranked[1:]:
+        assert row.fit is not None
+        d = best.log_density(x) - row.fit.model.log_density(x)
+        z = (row.excess - found.ranked[0].excess) / (d.std() / np.sqrt(150))
+        assert row.behind == pytest.approx(z)
+        assert row.tied == (z <= 1)
+        assert row.tied == any(
+            s.startswith("Not to be told from") and row.name in s for s in found.sentences
+        )
+    assert found.ranked[-1].name == "Exponential"
+    assert found.ranked[-1].behind > 2
+
+
+def test_same_seed_same_result() -> None:
+    x = RNG.normal(size=60)
+    assert str(compare([Gaussian()], x, rng=3)) == str(compare([Gaussian()], x, rng=3))
+
+
+def test_excluded_models_are_listed_with_the_reason() -> None:
+    found = compare([Gaussian(), Gamma()], [0.4, 1.0, -2.5, 3.1, 0.9, 1.7, 2.2])
+    assert [row.name for row in found.rows] == ["Gaussian", "Gamma"]
+    assert "the first -2.5 at position 2" in found.rows[1].verdict
+    assert "Not ranked" in str(found)
+    nothing = compare([Gamma()], [-1.0, 2.0])
+    assert nothing.ranked == ()
+    assert "No model could be set against the floor" in str(nothing).replace("entropy ", "")
+    with pytest.raises(errors.NoDensityError):
+        _ = nothing.best
+
+
+def test_slots_that_differ_are_models_that_differ() -> None:
+    x = RNG.gamma(2.0, 1.0, 50)
+    found = compare([Gamma(shape=2), Gamma(), "gamma"], x)
+    assert sorted(row.name for row in found.rows) == ["Gamma", "Gamma(shape=2)"]
+
+
+def test_json() -> None:
+    found = compare([Gaussian(), Gamma()], [0.4, 1.0, -2.5, 3.1, 0.9, 1.7, 2.2], units="bits")
+    read = json.loads(json.dumps(comparison_json(found), allow_nan=False))
+    assert [row["model"] for row in read["rows"]] == ["Gaussian", "Gamma"]
+    assert read["rows"][0]["excess"] == pytest.approx(found.rows[0].excess / np.log(2))
+    assert read["rows"][1]["gap"] is None
+    assert read["units"] == "bits"
+    assert read["best"] == "Gaussian"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error"),
+    [
+        (([Gaussian(), Poisson()], [1, 2, 3]), {}, errors.ComparisonError),
+        (([Gaussian()], [1.0, 2.0]), {"kind": "counts"}, errors.ComparisonError),
+        ((["gausian"], [1.0, 2.0]), {}, errors.UnknownNameError),
+        (([], [1.0, 2.0]), {}, errors.DataError),
+        ((3, [1.0, 2.0]), {}, errors.DataTypeError),
+        ((None, [1.0, np.nan]), {}, errors.DataError),
+        ((None, [[1.0], [2.0]]), {}, errors.DataError),
+        ((None, "waiting"), {}, errors.DataTypeError),
+        (([Gamma(), Weibull()],), {}, errors.DataTypeError),
+        ((None, [1.0, 2.0]), {"kind": "real"}, errors.UnknownNameError),
+        ((None, [1.0, 2.0]), {"units": "pints"}, errors.ParameterError),
+        ((None, [1.0, 2.0]), {"weights": [1.0]}, errors.DataError),
+        ((None, [1.0, 2.0]), {"replicates": 5}, errors.ParameterError),
+        ((None, ["a", "b"]), {"kind": "continuous"}, errors.DataTypeError),
+    ],
+)
+def test_bad_input(arguments: Any, options: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        compare(*arguments, **options)
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = (
+        "import sys, mlece.compare; "
+        "print([m for m in ('matplotlib', 'rich', 'pandas', 'scipy.stats') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,199 @@
+"""Entropy from data: published numbers, exact properties, ties."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+from scipy.special import digamma
+
+from mlece import errors
+from mlece.entropy_estimators import (
+    chao_wang_jost,
+    estimate_entropy,
+    kozachenko_leonenko,
+    miller_madow,
+    plugin,
+    ties,
+    zhang,
+)
+
+REFERENCE = Path(__file__).parent / "reference" / "discrete_entropy_oracles.json"
+TOLERANCE = {
+    "oracle": 1e-12,  # both sides in double precision
+    "simulation": 5.0,  # standard errors of a simulated mean: one false alarm in 10^6
+    "law": 0.06,  # bias of the nearest-neighbour estimate at n = 1,000 plus five standard errors
+}
+ESTIMATORS = {
+    "ML plug-in": plugin,
+    "Miller-Madow (m>0 cells)": miller_madow,
+    "Zhang 2012": zhang,
+    "Chao-Wang-Jost": chao_wang_jost,
+}
+TABLES = [[4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1], [3, 3, 3, 1], [1] * 10]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("table", range(3))
+def test_oracles(estimator, table):
+    case = list(json.loads(REFERENCE.read_text()).values())[table]
+    value = ESTIMATORS[estimator](TABLES[table]).value
+    assert value == pytest.approx(case[estimator], abs=TOLERANCE["oracle"])
+
+
+@pytest.mark.parametrize(
+    ("counts", "bits"), [([2, 1], 4 / 3), ([1, 1, 2, 3], 2.4214827619001236)], ids=str
+)
+def test_chao_wang_jost_published(counts, bits):
+    # The values of the tests of the Python package infomeasure.
+    value = chao_wang_jost(counts).in_units("bits").value
+    assert value == pytest.approx(bits, abs=TOLERANCE["oracle"])
+
+
+@pytest.mark.parametrize(
+    ("counts"), [[1] * 60 + [2], [1] * 400 + [2, 2, 5], [1] * 30 + [9000], [1, 5], [7]]
+)
+def test_chao_wang_jost_remainder_as_published(counts):
+    c, n = np.array(counts), int(np.sum(counts))
+    f1, f2 = int((c == 1).sum()), int((c == 2).sum())
+    with mpmath.workdps(60):
+        if f2 > 0:
+            a = mpmath.mpf(2 * f2) / ((n - 1) * f1 + 2 * f2)
+        else:
+            a = mpmath.mpf(2) / ((n - 1) * max(f1 - 1, 0) + 2)
+        inner = mpmath.fsum((1 - a) ** r / r for r in range(1, n))
+        rest = mpmath.mpf(f1) / n * (1 - a) ** (1 - n) * (-mpmath.log(a) - inner) if a < 1 else 0
+        base = mpmath.fsum(
+            mpmath.mpf(int(k)) / n * (mpmath.digamma(n) - mpmath.digamma(int(k))) for k in c
+        )
+    assert chao_wang_jost(counts).value == pytest.approx(float(base + rest), abs=1e-12)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=list(ESTIMATORS))
+def test_counts_batches_and_empty_cells(estimator):
+    rng = np.random.default_rng(3)
+    table = rng.poisson(1.5, (4, 5, 30))
+    batch = estimator(table)
+    assert batch.value.shape == batch.se.shape == batch.n.shape == (4, 5)
+    for index in np.ndindex(4, 5):
+        row = table[index]
+        single = estimator(row[row > 0])
+        assert batch.value[index] == pytest.approx(single.value, rel=1e-13)
+        assert batch.se[index] == pytest.approx(single.se, rel=1e-12)
+
+
+def test_singletons_are_announced():
+    assert "lower bound" in chao_wang_jost([1, 1, 1]).note
+    assert chao_wang_jost([2, 1, 1]).note == ""
+
+
+@pytest.mark.parametrize("bad", [[-1, 2], [0.5, 2], [0, 0], [np.nan, 1], 3, []], ids=str)
+def test_counts_are_checked(bad):
+    for estimator in ESTIMATORS.values():
+        with pytest.raises(errors.DataError, match="expected"):
+            estimator(bad)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_windows_find_the_neighbours(k):
+    x = np.random.default_rng(1).standard_t(2, (3, 200))
+    for row, value in zip(x, kozachenko_leonenko(x, k).value, strict=True):
+        radius = cKDTree(row[:, None]).query(row[:, None], k=k + 1)[0][:, -1]
+        expected = np.log(2 * 199 * radius).mean() - digamma(k)
+        assert value == pytest.approx(expected, abs=1e-13)
+
+
+LAWS = {
+    "normal": (lambda g, n: g.standard_normal(n), 0.5 * np.log(2 * np.pi * np.e)),
+    "exponential": (lambda g, n: g.standard_exponential(n), 1.0),
+    "uniform": (lambda g, n: g.random(n), 0.0),
+    "Cauchy": (lambda g, n: g.standard_cauchy(n), np.log(4 * np.pi)),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_estimates_near_the_truth(law):
+    draw, truth = LAWS[law]
+    found = kozachenko_leonenko(draw(np.random.default_rng(7), (40, 1000)))
+    sem = found.value.std() / np.sqrt(40)
+    assert abs(found.value.mean() - truth) < 0.03 + TOLERANCE["simulation"] * sem
+    assert found.value.std() < 2 * found.se.mean()
+
+
+@pytest.mark.parametrize(("d", "k"), [(1, 5), (2, 5), (3, 5), (4, 12)])
+def test_several_dimensions(d, k):
+    rng = np.random.default_rng(11)
+    mix = np.eye(d) + 0.5 * np.tri(d)
+    points = rng.standard_normal((3000, d)) @ mix.T * 1e6 + 1e3
+    truth = 0.5 * d * np.log(2 * np.pi * np.e) + np.linalg.slogdet(mix * 1e6)[1]
+    found = kozachenko_leonenko(points, k, multivariate=True)
+    assert abs(found.value - truth) < 0.05 * d + TOLERANCE["simulation"] * found.se
+    if d == 1:
+        assert found.value == pytest.approx(kozachenko_leonenko(points[:, 0], k).value, abs=1e-12)
+
+
+def test_equivariance():
+    x = np.random.default_rng(2).standard_normal(300)
+    base = kozachenko_leonenko(x)
+    moved = kozachenko_leonenko(1e6 * x - 4)
+    assert moved.value == pytest.approx(base.value + np.log(1e6), abs=1e-9)
+    low, high = base.interval(0.9)
+    assert high - base.value == pytest.approx(1.6448536269514722 * base.se, rel=1e-12)
+    assert low < base.value < high
+
+
+@pytest.mark.parametrize("grid", [1.0, 0.5, 0.25, 0.1, 0.01, 1 / 3], ids=str)
+def test_grids_are_found(grid):
+    x = np.random.default_rng(4).normal(20, 3, 400)
+    found = ties(np.round(x / grid) * grid)
+    assert found.grid == pytest.approx(grid, rel=1e-9)
+    assert found.fraction > 0
+
+
+def test_continuous_data_have_no_grid():
+    found = ties(np.random.default_rng(4).normal(20, 3, 400))
+    assert (found.fraction, found.distinct, found.grid) == (0.0, 400, None)
+
+
+def test_tied_data_are_refused_or_binned():
+    x = np.random.default_rng(6).standard_normal(4000)
+    with pytest.raises(errors.DataError, match="never tie"):
+        kozachenko_leonenko(x.round(1))
+    with pytest.raises(errors.DataError, match="never tie"):
+        kozachenko_leonenko(np.repeat(x[:100].reshape(50, 2), 9, axis=0), 3, multivariate=True)
+    rounded = estimate_entropy(x.round(1), discrete=False)
+    assert rounded.method == "grid"
+    assert rounded.value == pytest.approx(1.4189385332046727, abs=TOLERANCE["law"])
+    for bad in (x.round(4), np.repeat(x[:100], 2), x[:50].round(0)):
+        with pytest.raises(errors.DataError, match="without ties"):
+            estimate_entropy(bad, discrete=False)
+
+
+def test_default_choices():
+    x = np.random.default_rng(8).standard_normal(500)
+    assert estimate_entropy(x, discrete=False).method.endswith("k = 5")
+    assert estimate_entropy(x[:100], discrete=False).method.endswith("k = 3")
+    labels = ["a"] * 3 + ["b"] * 2 + ["c"]
+    found = estimate_entropy(labels, discrete=True)
+    assert found == chao_wang_jost([3, 2, 1])
+    assert estimate_entropy(["a", "b", "c"], True, weights=[3, 2, 1]) == found
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: estimate_entropy([], discrete=False),
+        lambda: estimate_entropy([[1.0]], discrete=False),
+        lambda: estimate_entropy([1.0, np.inf], discrete=False),
+        lambda: estimate_entropy([1.0, 2.0], discrete=True, weights=[0.5, 1]),
+        lambda: kozachenko_leonenko([1.0, 2.0, 3.0], 3),
+        lambda: kozachenko_leonenko(np.ones((9, 2)), 3, multivariate=True),
+    ],
+)
+def test_refusals(ask):
+    with pytest.raises(errors.DataError, match="expected"):
+        ask()

@@ -1,0 +1,149 @@
+"""The example scripts print the numbers that theory and published tables give; docstrings tell the truth."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import math
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mlece
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
+
+
+def run(name: str, *arguments: str) -> str:
+    """Run an example as a user does, every warning an error, and return what it prints."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONWARNINGS": "error",
+        "MPLBACKEND": "Agg",
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py"), *arguments],
+        capture_output=True,
+        env=environment,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def number(text: str, before: str) -> float:
+    """Return the first number behind a label."""
+    found = re.search(re.escape(before) + r"\s*(-?\d[\d.]*(?:e-?\d+)?)", text)
+    assert found, f"{before!r} is not in\n{text}"
+    return float(found.group(1))
+
+
+def test_die_kkt() -> None:
+    text = run("die_kkt")
+    counts = [3246, 3449, 2897, 2841, 3635, 3932]  # Czuber (1908)
+    n = sum(counts)
+    closed = " ".join(f"{c / n:.5f}" for c in counts)
+    assert text.count(f"{closed} 0.00000") == 3  # the maximum is p̂, by three solvers
+    assert "multipliers μ of q >= 0: 0.0 0.0 0.0 0.0 0.0 0.0 1.0" in text
+    assert number(text, "SLSQP found by itself: λ =") == pytest.approx(1, abs=1e-6)
+    statistic = 2 * sum(c * math.log(6 * c / n) for c in counts)
+    assert number(text, "likelihood ratio 2 n ΔCE =") == pytest.approx(statistic, abs=0.005)
+    assert text.rstrip().endswith("misspecified.")
+
+
+def test_well_and_misspecified() -> None:
+    text = run("well_and_misspecified")
+    gamma, exponential = text.split("\nExponential\n")
+    # Gamma(2) as an exponential: KL = log 2 - γ; as a gamma: nothing (White 1982, theorem 2.2).
+    approximation = "approximation KL(p* ‖ q_θ*)"
+    assert number(gamma, approximation) == 0
+    expected = math.log(2) - 0.5772156649015329
+    assert number(exponential, approximation) == pytest.approx(expected, abs=1e-6)
+    for account in (gamma, exponential):
+        terms = [
+            number(account, s)
+            for s in ("H(p*)", approximation, "H(p*, q_θ̂) − H(p*, q_θ*)", "total         H(p*, q_θ̂)")
+        ]
+        assert sum(terms[:3]) == pytest.approx(terms[3], abs=2e-6)
+    # k/(2n) to first order (White 1982); 2,000 samples, standard error below 2 %.
+    assert number(text, "2,000 gamma fits:") == pytest.approx(0.005, rel=0.1)
+    kicks = next(line for line in text.splitlines() if line.startswith("horse kicks"))
+    geyser = next(line for line in text.splitlines() if line.startswith("Old Faithful:"))
+    assert "no evidence of misspecification" in kicks
+    assert "misspecified." in geyser
+    assert "expected a population cross-entropy" in text
+
+
+def test_robust_standard_errors() -> None:
+    text = run("robust_standard_errors")
+    # Pooled intervals of Proschan (1963): 213 failures; the usual error is rate/√n.
+    rate = number(text, "rate")
+    assert number(text, "trusts the model") == pytest.approx(rate / math.sqrt(213), abs=1e-6)
+    assert number(text, "variance ratio") > 1
+    # Exact coverage of rate ± z rate/√n, from the gamma law of the mean; simulation within 4 s.e.
+    exact = {"0.5": 0.8393673967, "1.0": 0.9511968078, "2.0": 0.9939424674}
+    for shape, coverage in exact.items():
+        usual, printed, sandwich = (
+            float(v) for v in re.search(rf"Gamma\({shape}, 1\)(.*)", text).group(1).split()
+        )
+        assert printed == pytest.approx(coverage, abs=6e-5)
+        assert usual == pytest.approx(coverage, abs=4 * math.sqrt(coverage / 4e4) + 5e-4)
+        assert 0.92 < sandwich < 0.95
+
+
+def test_pseudo_true_gaussian() -> None:
+    text = run("pseudo_true_gaussian")
+    # θ* = (mean, sd) of the truth, KL = ½ log 2π − ½, ratios 1 and (κ − 1)/2 (White 1982).
+    assert "mean 1.000000000, sd 1.000000000" in text
+    expected = 0.5 * math.log(2 * math.pi) - 0.5
+    assert number(text, "divergence from the truth") == pytest.approx(expected, abs=1e-12)
+    assert "variance ratios            mean 1.000000000, sd 4.000000000" in text
+    assert number(text, "tr(A⁻¹B) =") == pytest.approx(5, abs=1e-9)
+    assert number(text, "n → ∞     sandwich") == pytest.approx(math.sqrt(2), abs=1e-3)
+    assert number(text, "Gaussian theory") == pytest.approx(math.sqrt(0.5), abs=1e-3)
+
+
+def test_own_family() -> None:
+    text = run("own_family")
+    assert "optimal; excess ≤" in text
+    # Entropy of the hyperbolic secant law with scale s: log 2π s.
+    scale = number(text, "scale")
+    assert number(text, "Entropy of the fitted law:") == pytest.approx(
+        math.log(2 * math.pi * scale), abs=2e-4
+    )
+    # Michelson's standard deviation, 79.01 km/s (NIST StRD Michelso), gives the Gaussian value.
+    gaussian = 0.5 * math.log(2 * math.pi * math.e * 0.99) + math.log(79.0105478190518)
+    assert number(text, "Gaussian ") == pytest.approx(gaussian, abs=5e-5)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_examples_draw_on_request_only(script: Path, tmp_path: Path) -> None:
+    source = script.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 60
+    assert not re.search(r"\b(?:mlece|fit|fits|fitted|fair)\._", source), "public names only"
+    picture = tmp_path / "figure.png"
+    run(script.stem, "--plot", str(picture))
+    assert picture.stat().st_size > 5_000
+
+
+def modules() -> list[str]:
+    return [
+        "mlece",
+        *(m.name for m in pkgutil.walk_packages(mlece.__path__, "mlece.")),
+    ]
+
+
+@pytest.mark.parametrize("name", [m for m in modules() if not m.endswith("__main__")])
+def test_examples_in_docstrings(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
