@@ -198,7 +198,7 @@ CASES = (
         mlece.StudentT(),
         lambda r, n: 1 + 2 * r.standard_t(5, n),
         (
-            scipy("t", lambda v, m, s: {"df": v, "loc": m, "scale": s}, slow=True),
+            scipy("t", lambda v, m, s: {"df": v, "loc": m, "scale": s}),
             preliz("StudentT", df="nu", loc="mu", scale="sigma"),
             iminuit(_student, lambda x: {"df": 4.0, **_location_scale(x)}),
             peers.student_regression(),

@@ -21,14 +21,13 @@ Fitter = Callable[[np.ndarray], Params]
 
 @dataclass(frozen=True)
 class Peer:
-    """A tool for one family; ``slow`` ones are timed once."""
+    """A tool for one family."""
 
     name: str
     load: Callable[[], Fitter]
-    slow: bool = False
 
 
-def scipy(law: str, read: Callable[..., Params], slow: bool = False, **fixed: float) -> Peer:
+def scipy(law: str, read: Callable[..., Params], **fixed: float) -> Peer:
     """scipy.stats.LAW.fit, with the location held where mlece has none."""
 
     def load() -> Fitter:
@@ -36,7 +35,7 @@ def scipy(law: str, read: Callable[..., Params], slow: bool = False, **fixed: fl
 
         return lambda x: read(*getattr(stats, law).fit(x, **fixed))
 
-    return Peer("scipy", load, slow)
+    return Peer("scipy", load)
 
 
 def preliz(law: str, shift: int = 0, **names: str) -> Peer:
@@ -92,7 +91,7 @@ def iminuit(log_density: Callable[..., Any], start: Callable[[np.ndarray], Param
 
         return fit
 
-    return Peer("iminuit", load, slow=True)
+    return Peer("iminuit", load)
 
 
 def descriptive() -> Peer:
@@ -126,7 +125,7 @@ def student_regression() -> Peer:
 
         return fit
 
-    return Peer("statsmodels", load, slow=True)
+    return Peer("statsmodels", load)
 
 
 def negative_binomial_regression() -> Peer:
@@ -141,4 +140,4 @@ def negative_binomial_regression() -> Peer:
 
         return fit
 
-    return Peer("statsmodels", load, slow=True)
+    return Peer("statsmodels", load)

@@ -29,7 +29,8 @@ extensions = [
 ]
 exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
-source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
+# The first suffix is also that of the generated reference pages.
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
 
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 2
@@ -52,6 +53,12 @@ html_theme_options = {
     "navigation_depth": 2,
     "show_toc_level": 2,
     "navbar_align": "left",
+    "header_links_before_dropdown": 8,
     "secondary_sidebar_items": ["page-toc"],
 }
+html_sidebars = {
+    page: [] for page in ("idea", "proof", "floor", "standard_errors", "own_family", "examples")
+}
+html_static_path = ["_static"]
+html_css_files = ["mlece.css"]
 html_show_sourcelink = False

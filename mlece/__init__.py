@@ -48,36 +48,33 @@ from mlece.result import Fit
 
 if TYPE_CHECKING:
     from mlece import datasets
-    from mlece.compare import Comparison, compare
+    from mlece.comparison import Comparison, compare
     from mlece.diagnostics.gap import Gap, gap
     from mlece.diagnostics.ledger import Ledger, ledger
     from mlece.entropy_estimators import estimate_entropy
-    from mlece.information import (
+    from mlece.information import cross_entropy, entropy, kl_divergence, varentropy
+    from mlece.losses import (
         binary_cross_entropy,
         categorical_cross_entropy,
-        cross_entropy,
-        entropy,
-        kl_divergence,
         softmax_cross_entropy,
-        varentropy,
     )
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Comparison": "compare",
-    "compare": "compare",
+    "Comparison": "comparison",
+    "compare": "comparison",
     "Gap": "diagnostics.gap",
     "gap": "diagnostics.gap",
     "Ledger": "diagnostics.ledger",
     "ledger": "diagnostics.ledger",
     "estimate_entropy": "entropy_estimators",
-    "binary_cross_entropy": "information",
-    "categorical_cross_entropy": "information",
+    "binary_cross_entropy": "losses",
+    "categorical_cross_entropy": "losses",
     "cross_entropy": "information",
     "entropy": "information",
     "kl_divergence": "information",
-    "softmax_cross_entropy": "information",
+    "softmax_cross_entropy": "losses",
     "varentropy": "information",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,18 @@ def as_array(data: Any, what: str) -> Array:
     DataTypeError
         For scalars, mappings and other things that hold no sequence of observations.
     """
-    if isinstance(data, np.ndarray):
+    if isinstance(data, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(data)
+        if mask.any():
+            raise errors.DataError(
+                errors.message(
+                    f"{what}: no masked entries",
+                    errors.offenders(mask, np.ma.getdata(data)),
+                    "Missing values are not dropped in silence: use data.compressed()",
+                )
+            )
+        array = np.ma.getdata(data)
+    elif isinstance(data, np.ndarray):
         array = data
     elif isinstance(data, list | tuple | range):
         try:
@@ -72,7 +85,7 @@ def column(frame: Any, name: str) -> Any:
     UnknownNameError
         With the nearest column names.
     """
-    if isinstance(frame, dict):
+    if isinstance(frame, Mapping):
         if name not in frame:
             raise errors.unknown_name("column", name, map(str, frame))
         return frame[name]
@@ -97,7 +110,7 @@ def numeric(array: Array, what: str) -> Array:
     if array.dtype.kind == "b":
         return array.view(np.uint8) if array.flags.c_contiguous else array.astype(np.uint8)
     if array.dtype.kind == "O":
-        plain = all(isinstance(v, int | float | np.number) for v in array.ravel()[:1000])
+        plain = all(isinstance(v, numbers.Number) for v in array.ravel()[:1000])
         try:
             # Integers beyond 64 bits and decimals arrive as objects; None becomes NaN and is reported.
             out = array.astype(float)
@@ -140,7 +153,7 @@ def factorize(array: Array, what: str) -> tuple[tuple[Any, ...], Array]:
         whole = flat.view(np.uint8) if flat.dtype.kind == "b" else flat
         low, high = int(whole.min()), int(whole.max())
         if high - low < max(flat.size, 1024):
-            shifted = whole if low == 0 else whole - low
+            shifted = whole if low == 0 else whole.astype(np.int64) - low
             seen = np.flatnonzero(np.bincount(shifted))
             labels = tuple(
                 bool(v) if flat.dtype.kind == "b" else int(v) for v in (seen + low).tolist()

@@ -99,7 +99,7 @@ class Softmax(Bijection):
     def forward(self, eta: Array) -> Array:
         """Return the K probabilities of K - 1 log-ratios along the last axis."""
         full = np.concatenate([eta, np.zeros((*eta.shape[:-1], 1))], axis=-1)
-        return exp(full - logsumexp(full, keepdims=True))
+        return np.asarray(exp(full - logsumexp(full, keepdims=True)))
 
     def inverse(self, theta: Array) -> Array:
         """Return log(theta_k / theta_K) along the last axis."""

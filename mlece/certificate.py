@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mlece.math import Array
+from mlece.chart import Chart
+from mlece.math import Array, Arrays
+from mlece.objective import CrossEntropy, Evaluation
+from mlece.solvers.dispatch import Solution
 
 _EPS = float(np.finfo(float).eps)
 
@@ -159,12 +162,29 @@ def decrement(gradient: Array, hessian: Array) -> Array:
         return np.where(usable & (values[:, 0] > 0), np.sqrt(np.abs(squared)), np.inf)
 
 
-def self_concordant_bound(nu: Array) -> Array:
-    """Return −ν − log(1 − ν), infinite from ν = 1 on (Nesterov and Nemirovskii 1994)."""
-    with np.errstate(all="ignore"):
-        series = nu**2 * (0.5 + nu * (1.0 / 3.0 + 0.25 * nu))
-        direct = np.where(nu < 1, -nu - np.log1p(-np.where(nu < 1, nu, 0.0)), np.inf)
-    return np.where(nu < 1e-3, series, direct)
+def _near(nu: Array) -> Array:
+    """Return ν², twice the quadratic prediction of the excess, where ν is small; infinite elsewhere.
+
+    The third derivative may add at most as much again so close to the optimum.
+    """
+    return np.where(nu < 0.1, nu**2, np.inf)
+
+
+def _fenchel_gap(objective: CrossEntropy, at: Evaluation, solution: Solution) -> Array:
+    """Return CE(θ) less the cross-entropy of the closed form, the Fenchel–Young gap A + A* − θ·t̄.
+
+    Zero where the solution is the closed form itself, or where there is none (the Newton decrement then
+    stands alone).
+    """
+    model = objective.model
+    slots = tuple(objective.fixed.get(p.name) for p in model.params)
+    if solution.solver == "closed form" or not model.has("_maximise"):
+        return np.zeros(objective.size)
+    closed = model._maximise(objective.summary, *slots)
+    if closed is None:
+        return np.zeros(objective.size)
+    best = objective.evaluate(tuple(np.asarray(t) for t in closed), 0)
+    return np.asarray(np.maximum(at.value - best.value, 0.0))
 
 
 @dataclass(frozen=True)
@@ -179,7 +199,9 @@ class Bound:
     kkt: KKT | None = None
 
 
-def strongest_bound(objective: CrossEntropy, theta: Arrays, at: Evaluation, solution: Solution) -> Bound:
+def strongest_bound(
+    objective: CrossEntropy, theta: Arrays, at: Evaluation, solution: Solution
+) -> Bound:
     """Choose and compute the strongest bound that holds for this model."""
     model, size = objective.model, objective.size
     zero = np.zeros(size)
@@ -198,20 +220,18 @@ def strongest_bound(objective: CrossEntropy, theta: Arrays, at: Evaluation, solu
         return Bound(zero, zero, "global", "subgradient of a convex function", multipliers)
     nu = decrement(gradient, hessian)
     if edges:
-        excess = self_concordant_bound(nu)
-        return Bound(
-            excess, nu, "global", "order statistics, multipliers of the ends", multipliers
-        )
+        excess = _near(nu)
+        return Bound(excess, nu, "global", "order statistics, multipliers of the ends", multipliers)
     if solution.excess is not None:
-        return Bound(
-            solution.excess, nu, "global", "sign change of the profile score", multipliers
-        )
+        return Bound(solution.excess, nu, "global", "sign change of the profile score", multipliers)
     if model.affine or model.exponential:
-        excess = self_concordant_bound(nu)
+        # Convex in the canonical parameters: what holds near θ holds globally.
+        excess = _near(nu) + _fenchel_gap(objective, at, solution)
         return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)
+    chart = Chart(objective)
+    nu = decrement(*chart.pull(chart.eta(theta), at))
     scope = "global" if model.concave else "local"
-    # Twice the quadratic prediction: the third derivative may add at most as much again this close.
-    return Bound(nu**2, nu, scope, "Newton decrement", multipliers)
+    return Bound(_near(nu), nu, scope, "Newton decrement", multipliers)
 
 
 def _simplex_bound(objective: CrossEntropy, theta: Arrays) -> Bound:

@@ -55,7 +55,8 @@ class Chart:
             ends = (-np.inf, np.inf)
             if not p.vector:
                 with np.errstate(all="ignore"):
-                    ends = tuple(float(p.bijection.inverse(np.asarray(v))) for v in p.limits)
+                    low, high = (float(p.bijection.inverse(np.asarray(v))) for v in p.limits)
+                ends = (low, high)
             lower.append(ends[0])
             upper.append(ends[1])
         return np.array(lower), np.array(upper)

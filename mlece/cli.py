@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from mlece import errors
-from mlece.compare import KINDS, Comparison, compare
+from mlece import __version__, errors
+from mlece.candidates import KINDS, read_kind
+from mlece.comparison import Comparison, compare
 from mlece.covariance import KINDS as COVARIANCES
 from mlece.fitting import fit
 from mlece.math import Array
 from mlece.model import Model, model_by_name, registered
 from mlece.result import Fit
 from mlece.solvers.dispatch import SOLVERS
+from mlece.sources.text import FORMATS, Table, as_numbers, column_of, read_table
 from mlece.units import Units, nats_per_unit, unit_name
 
-FORMATS = ("csv", "tsv", "jsonl")
-PICTURES = (".png", ".pdf", ".svg", ".jpg")
-# What spreadsheets and statistics programs write for a missing value.
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "."})
+if TYPE_CHECKING:
+    from mlece.entropy_estimate import EntropyEstimate
 
-Table = dict[str, list[Any]]
+PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,9 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
      family ...
     0
     """
+    # A terminal that cannot show a sign gets a question mark, not a traceback.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that cannot show a sign gets a question mark, not a traceback.
             stream.reconfigure(errors="replace")
     try:
         options = _parser().parse_args(argv)
@@ -72,8 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (errors.MleceError, OSError) as error:
-        text = " ".join(str(error).split())
-        print(f"mlece: {text}", file=sys.stderr)
+        print("mlece:", *str(error).split(), file=sys.stderr)
         return 2
     return 0
 
@@ -83,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="mlece", description="Maximum likelihood is cross-entropy minimisation.")
+    parser.add_argument("--version", action="version", version=f"mlece {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     one = commands.add_parser("fit", help="fit one family, prove the fit")
@@ -90,30 +89,31 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--model", required=True, metavar="NAME", help="see 'mlece families'")
     one.add_argument(
         "--fix",
-        nargs="+",
-        action="extend",
+        action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="hold a parameter",
+        help="hold a parameter; again for each one held",
     )
     one.add_argument("--level", type=float, default=0.95, help="of the intervals (0.95)")
-    one.add_argument("--covariance", default="sandwich", choices=COVARIANCES)
-    one.add_argument("--solver", default="auto", choices=SOLVERS)
+    one.add_argument(
+        "--covariance", default="sandwich", choices=COVARIANCES, help="of the estimates (sandwich)"
+    )
+    one.add_argument("--solver", default="auto", choices=SOLVERS, help="auto: by the family")
     _add_output(one, picture=True)
     one.set_defaults(run=_fit)
 
     several = commands.add_parser("compare", help="rank families by their gap to the entropy floor")
     _add_file(several)
     several.add_argument("--models", metavar="A,B,C", help="chosen from the data if not given")
-    several.add_argument("--kind", default="auto", choices=KINDS, help="how to read the data")
+    _add_kind(several)
     several.add_argument("--replicates", type=int, default=199, help="bootstrap samples (199)")
-    several.add_argument("--seed", type=int, default=0, help="of the bootstrap (0)")
+    several.add_argument("--seed", type=_seed, default=0, help="of the bootstrap (0)")
     _add_output(several, picture=True)
     several.set_defaults(run=_compare)
 
     floor = commands.add_parser("entropy", help="estimate the entropy floor")
     _add_file(floor)
-    floor.add_argument("--kind", default="auto", choices=KINDS, help="how to read the data")
+    _add_kind(floor)
     _add_output(floor)
     floor.set_defaults(run=_entropy)
 
@@ -127,6 +127,19 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--column", metavar="C", help="needed if several columns are numbers")
     parser.add_argument("--weights", metavar="COL", help="column of weights or counts")
     parser.add_argument("--format", choices=FORMATS, help="found out if not given")
+    parser.add_argument(
+        "--no-header", action="store_true", help="the first line is data: columns are 1, 2, ..."
+    )
+
+
+def _add_kind(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--kind",
+        default="auto",
+        choices=KINDS,
+        help="how to read the data (auto: integers from 3 or below on, none negative, are counts; "
+        "other integers are measurements rounded to a grid; text is labels)",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser, picture: bool = False) -> None:
@@ -134,6 +147,12 @@ def _add_output(parser: argparse.ArgumentParser, picture: bool = False) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
     if picture:
         parser.add_argument("--plot", metavar="FILE", help="write a figure: png, pdf, svg")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a seed from 0 on; got {text!r}")
+    return int(text)
 
 
 def _units(text: str) -> Units:
@@ -149,8 +168,9 @@ def _units(text: str) -> Units:
 
 
 def _fit(options: argparse.Namespace) -> str:
+    from mlece.export import fit_json
     from mlece.intervals import check_level
-    from mlece.report import fit_json, fit_table
+    from mlece.report import fit_table
 
     units = _units(options.units)
     check_level(options.level)
@@ -187,7 +207,8 @@ def _fixed(family: type[Model], pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _compare(options: argparse.Namespace) -> str:
-    from mlece.report import compare_table, comparison_json
+    from mlece.export import comparison_json
+    from mlece.report import compare_table
 
     units = _units(options.units)
     _check_picture(options.plot)
@@ -211,8 +232,8 @@ def _compare(options: argparse.Namespace) -> str:
 
 
 def _entropy(options: argparse.Namespace) -> str:
-    from mlece.compare import read_kind
-    from mlece.report import facts, number, plain
+    from mlece.export import plain
+    from mlece.report import facts, number
 
     units = _units(options.units)
     per = nats_per_unit(units)
@@ -238,19 +259,21 @@ def _entropy(options: argparse.Namespace) -> str:
     return f"{name}, n = {weights.sum():,.6g}\n\n{facts(pairs)}"
 
 
-def _floor(values: Array, weights: Array, kind: str) -> tuple[Any, float | None]:
+def _floor(values: Array, weights: Array, kind: str) -> tuple[EntropyEstimate, float | None]:
     """Estimate an entropy in nats, on the grid of rounded data where there is one."""
     from mlece.arrays import factorize
-    from mlece.entropy_estimators import chao_wang_jost, kozachenko_leonenko, ties
+    from mlece.entropy_estimators import chao_wang_jost
+    from mlece.neighbours import kozachenko_leonenko
     from mlece.sample import weights_like
+    from mlece.ties import ties
 
     counts = np.asarray(weights_like(weights, len(values)))
     whole = np.round(counts).astype(int)
     if np.any(whole != counts):
         raise errors.DataError(errors.message("whole numbers as weights", "fractions"))
-    _, codes = factorize(values, "data")
-    table = np.bincount(codes, weights=whole)
     if kind != "continuous":
+        codes = factorize(values, "data")[1]
+        table = np.bincount(codes, weights=whole)
         return chao_wang_jost(table[table > 0]), None
     full = np.repeat(np.asarray(values, dtype=float), whole)
     found = ties(full)
@@ -263,7 +286,8 @@ def _floor(values: Array, weights: Array, kind: str) -> tuple[Any, float | None]
                 f"{full.size - found.distinct} tied observations and no common grid",
             )
         )
-    return chao_wang_jost(table[table > 0]), float(found.grid)
+    _, cells = np.unique(found.record(full), return_counts=True)
+    return chao_wang_jost(cells), float(found.grid)
 
 
 def _families(options: argparse.Namespace) -> str:
@@ -353,149 +377,32 @@ def _picture(options: argparse.Namespace, result: Fit | Comparison) -> str:
 
 def _columns(options: argparse.Namespace, labels: bool) -> tuple[str, dict[str, Array]]:
     """Return the name of the column asked for, and the columns needed as arrays."""
-    table = _read(options.file, options.format)
+    table = read_table(options.file, options.format, header=not options.no_header)
     name = options.column
     if name is None:
-        numeric = [c for c in table if c != options.weights and _numbers(table[c]) is not None]
-        if len(numeric) != 1:
-            found = "several numeric columns" if numeric else "no numeric column"
+        name = _only_column(table, options.weights)
+        if not options.no_header and as_numbers(list(table)) is not None:
             raise errors.DataError(
-                errors.message("--column NAME", f"none and {found}: {', '.join(numeric or table)}")
+                errors.message(
+                    "names in the first line",
+                    f"numbers: {', '.join(table)}",
+                    "Say --no-header if they are data, --column NAME if they are names",
+                )
             )
-        name = numeric[0]
-    out = {name: _column(table, name, labels)}
+    out = {name: column_of(table, name, labels)}
     if options.weights is not None:
-        out[options.weights] = _column(table, options.weights, False)
+        out[options.weights] = column_of(table, options.weights, False)
     return name, out
 
 
-def _column(table: Table, name: str, labels: bool) -> Array:
-    """Return a column as numbers, or as labels where a model takes them."""
-    if name not in table:
-        nearest = str(errors.unknown_name("column", name, table))
-        listed = "" if "Known:" in nearest else f" Columns: {', '.join(table)}"
-        raise errors.UnknownNameError(nearest + listed)
-    cells = table[name]
-    empty = [i for i, c in enumerate(cells) if c is None or str(c).strip().lower() in MISSING]
-    if empty:
-        raise errors.DataError(
-            errors.message(
-                f"a value in every row of column {name!r}",
-                f"{len(empty)} empty or missing of {len(cells)}, the first in data row "
-                f"{empty[0] + 1}",
-                "Missing values are not dropped in silence: remove or impute them first",
-            )
-        )
-    values = _numbers(cells)
-    if values is not None:
-        return values
-    bad = [i for i, c in enumerate(cells) if _number(c) is None]
-    if labels or (len(bad) == len(cells) and all(isinstance(c, str) for c in cells)):
-        return np.array([str(c) for c in cells])
-    raise errors.DataTypeError(
-        errors.message(
-            f"numbers in column {name!r}",
-            f"{len(bad)} of {len(cells)} cells that are none, the first {str(cells[bad[0]])!r:.40} "
-            f"in data row {bad[0] + 1}",
-        )
+def _only_column(table: Table, weights: str | None) -> str:
+    """Return the column that must be meant: the only one, or the only one of numbers."""
+    others = [c for c in table if c != weights]
+    numeric = [c for c in others if as_numbers(table[c]) is not None]
+    for only in (others, numeric):
+        if len(only) == 1:
+            return only[0]
+    found = "several numeric columns" if numeric else "no numeric column"
+    raise errors.DataError(
+        errors.message("--column NAME", f"none and {found}: {', '.join(numeric or table)}")
     )
-
-
-def _number(cell: Any) -> float | None:
-    try:
-        return None if cell is None else float(cell)
-    except (TypeError, ValueError):
-        return None
-
-
-def _numbers(cells: list[Any]) -> Array | None:
-    """Return the cells as an array of numbers; None if one is not."""
-    try:
-        if all(isinstance(c, bool | int) or str(c).strip().lstrip("+-").isdecimal() for c in cells):
-            return np.array([int(c) for c in cells])
-        return np.array([float(c) for c in cells])
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _read(path: str, kind: str | None) -> Table:
-    """Read a file into columns."""
-    where = "standard input" if path == "-" else path
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise errors.DataError(errors.message("text in UTF-8", f"other bytes in {where}")) from None
-    except FileNotFoundError:
-        raise errors.DataError(errors.message("a file", f"no such file: {path}")) from None
-    if not text.strip():
-        raise errors.DataError(errors.message("a header and rows", f"nothing in {where}"))
-    kind = kind or _sniff(path, text)
-    table = _json_lines(text, where) if kind == "jsonl" else _delimited(text, where, kind)
-    if not next(iter(table.values())):
-        raise errors.DataError(errors.message("rows of data", f"a header alone in {where}"))
-    return table
-
-
-def _sniff(path: str, text: str) -> str:
-    """Tell the format from the first character and the first line."""
-    if text.lstrip().startswith("{") or Path(path).suffix.lower() in (".jsonl", ".ndjson"):
-        return "jsonl"
-    first = text.lstrip("\n").split("\n", 1)[0]
-    return "tsv" if "\t" in first else "csv"
-
-
-def _json_lines(text: str, where: str) -> Table:
-    table: Table = {}
-    rows = 0
-    for at, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise errors.DataError(
-                errors.message(
-                    "one JSON object on each line", f"{line!r:.40} in line {at} of {where}"
-                )
-            )
-        for name, value in record.items():
-            table.setdefault(name, [None] * rows).append(value)
-        rows += 1
-        for cells in table.values():
-            cells.extend([None] * (rows - len(cells)))
-    return table
-
-
-def _delimited(text: str, where: str, kind: str) -> Table:
-    """Read comma- or tab-separated text; a semicolon is understood where there is no comma."""
-    first = text.split("\n", 1)[0]
-    comma = ";" if ";" in first and "," not in first else ","
-    reader = csv.reader(io.StringIO(text), delimiter="\t" if kind == "tsv" else comma)
-    header: list[str] = []
-    rows: list[list[str]] = []
-    try:
-        for cells in reader:
-            if not cells or (len(cells) == 1 and not cells[0].strip() and len(header) != 1):
-                continue
-            if not header:
-                header = [c.strip() for c in cells]
-                continue
-            if len(cells) != len(header):
-                raise errors.DataError(
-                    errors.message(
-                        f"{len(header)} cells in every row of {where}",
-                        f"{len(cells)} in line {reader.line_num}",
-                    )
-                )
-            rows.append(cells)
-    except csv.Error as error:
-        raise errors.DataError(
-            errors.message(f"a {kind} file", f"{error} in line {reader.line_num} of {where}")
-        ) from None
-    if len(set(header)) != len(header):
-        raise errors.DataError(
-            errors.message("a different name for every column", ", ".join(header))
-        )
-    return {name: [row[j] for row in rows] for j, name in enumerate(header)}

@@ -249,7 +249,7 @@ def trace_term(fit: Fit) -> Array:
         return np.asarray((q > 0).sum(axis=1) - 1.0)
     info = information(fit, "TIC")
     if np.all(np.isfinite(info.b)):
-        return np.trace(_symmetric_inverse(info.a) @ info.b, axis1=1, axis2=2)
+        return np.asarray(np.trace(_symmetric_inverse(info.a) @ info.b, axis1=1, axis2=2))
     return np.full(fit.objective.size, np.inf)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +74,7 @@ def numerical_curvature(
 
     centre = at({})
     out = []
+    total: Any
     for i in range(k):
         for j in range(i, k):
             if i == j:

@@ -38,7 +38,7 @@ class Domain:
     @property
     def bounded_somewhere(self) -> bool:
         """Whether a finite value can lie outside."""
-        return np.isfinite(self.lower) or np.isfinite(self.upper)
+        return bool(np.isfinite(self.lower) or np.isfinite(self.upper))
 
     def contains(self, value: Array) -> Array:
         """Return a mask, True where a value lies in the set (NaN and infinities never do)."""

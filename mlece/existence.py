@@ -30,6 +30,8 @@ class Outcome:
         What happened, in words.
     models : dict of int to callable
         Builders of the limiting model of members that end in another family.
+    outside : array of bool (R,)
+        Members whose data lie outside the support at theta.
     multipliers : dict of str to array (R,)
         Slope of the cross-entropy at an active boundary, by parameter.
     """
@@ -41,6 +43,7 @@ class Outcome:
     sentences: list[str]
     models: dict[int, Any]
     multipliers: dict[str, Array]
+    outside: Array
 
 
 def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:
@@ -70,12 +73,13 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
             status[wide] = Status.NOT_UNIQUE
             sentences.append("every point between the two ends in fit.solution_set is optimal")
     if any(p.vector and p.name in objective.model.free for p in objective.model.params):
-        empty = (theta[0] == 0).any(axis=1)
+        empty = (objective.summary.mean[0] == 0).any(axis=1)
         status[empty] = Status.BOUNDARY
         if empty.any():
             sentences.append("empty cells have probability 0 and Karush–Kuhn–Tucker multiplier 1")
+    outside = ~objective.holds(tuple(theta)) & ~special
     slopes = _boundary_slopes(objective, tuple(theta), special & (status == Status.BOUNDARY))
-    return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes)
+    return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes, outside)
 
 
 def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dict[str, Array]:
@@ -106,4 +110,26 @@ def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dic
         slope = np.full(objective.size, np.nan)
         slope[members] = np.where(at_end, at.score[:, j] * np.sign(inward), np.nan)
         out[p.name] = slope
+    return out
+
+
+def collapses(objective: CrossEntropy, members: Array) -> Array:
+    """Tell which members have a value repeated so often that the likelihood is unbounded there.
+
+    Parameters
+    ----------
+    members : array of bool (R,)
+        Those for which no optimum was met; the others are not looked at.
+    """
+    out = np.zeros(objective.size, dtype=bool)
+    if not (members.any() and objective.model.has("_collapses")):
+        return out
+    y, w = objective.sample.values, objective.sample.weights
+    slots = tuple(objective.fixed.get(p.name) for p in objective.model.params)
+    for r in np.flatnonzero(members):
+        _, codes = np.unique(y[r if len(y) > 1 else 0], return_inverse=True)
+        mass = np.bincount(codes, None if w is None else w[r if len(w) > 1 else 0])
+        share = np.array([mass.max() / mass.sum()])
+        own = tuple(None if s is None else s[[r]] for s in slots)
+        out[r] = bool(np.all(objective.model._collapses(share, *own)))
     return out

@@ -10,9 +10,9 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
-from mlece.existence import Outcome, reconcile
+from mlece.existence import Outcome, collapses, reconcile
 from mlece.limits import Status
-from mlece.math import Array
+from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
@@ -132,7 +132,10 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             stopped |= limit.mask
         solution = solve(objective, solver, np.flatnonzero(~stopped))
         outcome = reconcile(objective, solution, limits)
-        at = objective.evaluate(outcome.theta, 2)
+        if solution.shared is not None:
+            at = objective.evaluate_shared(outcome.theta, solution.shared)
+        else:
+            at = objective.evaluate(outcome.theta, 2)
         value = np.where(np.isnan(outcome.infimum), at.value, outcome.infimum)
         bound = strongest_bound(objective, outcome.theta, at, solution)
         result = _assemble(objective, sample, solution, outcome, bound, value)
@@ -152,15 +155,30 @@ def _assemble(
     """Put the parts of a fit together in the user's units and batch axes."""
     model, frame, special = objective.model, objective.frame, outcome.special
     status, sentences = outcome.status, list(outcome.sentences)
-    unfinished = ~special & ~(solution.solved & np.isfinite(bound.excess))
-    if unfinished.any():
-        status[unfinished] = Status.UNBOUNDED if model.unbounded_at else Status.STEP_LIMIT
+    hopeless = ~special & (np.isposinf(value) | outcome.outside)
+    if hopeless.any():
+        status[hopeless] = Status.INFINITE
+        value = np.where(hopeless, np.inf, value)
+        sentences.append("observations lie outside the support that the filled slots leave")
+    unfinished = ~special & ~hopeless & ~(solution.solved & np.isfinite(bound.excess))
+    collapsed = collapses(objective, unfinished)
+    if collapsed.any():
+        status[collapsed] = Status.UNBOUNDED
+        value = np.where(collapsed, -np.inf, value)
         sentences.append(
-            f"no local maximum was met, and the likelihood grows without bound at {model.unbounded_at}"
-            if model.unbounded_at
+            "no local maximum was met, and the likelihood grows without bound at the most repeated "
+            "value as the scale falls to 0"
+        )
+    unproved = unfinished & ~collapsed
+    if unproved.any():
+        status[unproved] = Status.STEP_LIMIT
+        sentences.append(
+            "the Hessian is singular to working precision, so that no optimum could be shown"
+            if (solution.solved & unproved).any()
             else "the solver met no optimality criterion; look at the score and the data"
         )
-    excess = np.where(special, np.where(np.isneginf(value), np.inf, 0.0), bound.excess)
+    special = special | hopeless | collapsed
+    excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), bound.excess)
     excess = excess + np.where(np.isfinite(value), rounding(value), 0.0)
     steps = np.where(special, 0.0, bound.nu) * np.sqrt(objective.total)
 
@@ -186,7 +204,7 @@ def _assemble(
         sample=sample,
         objective=objective,
         framed=outcome.theta,
-        theta=model.from_frame(outcome.theta, frame.shift, frame.scale),
+        theta=_user_theta(objective, outcome.theta, hopeless | collapsed),
         values=value + frame.log_scale,
         certificate=certificate,
         solver=solution.solver,
@@ -196,6 +214,29 @@ def _assemble(
         else tuple(model.from_frame(e, frame.shift, frame.scale) for e in solution.ends),
         limit_models=outcome.models,
     )
+
+
+def _user_theta(objective: CrossEntropy, theta: Arrays, lost: Array) -> Arrays:
+    """Return the parameters in the user's units: filled slots as given, NaN where there is no limit."""
+    model, frame = objective.model, objective.frame
+    out = []
+    for p, value in zip(
+        model.params, model.from_frame(theta, frame.shift, frame.scale), strict=True
+    ):
+        own = np.array(np.broadcast_to(value, (objective.size, *np.shape(value)[1:])), dtype=float)
+        if p.name in model.free:
+            if not p.regular:
+                # An end of the support is an observation, to the last bit.
+                for end in objective.ends:
+                    near = np.abs(own - end) <= 8 * np.finfo(float).eps * (
+                        np.abs(end) + frame.scale
+                    )
+                    own = np.where(near, end, own)
+            own[lost] = np.nan
+        else:
+            own = objective.flat_slot(p)
+        out.append(own)
+    return tuple(out)
 
 
 def _with_entropy_check(result: Fit) -> Certificate:
@@ -264,7 +305,8 @@ def _members(sample: Sample, members: Array) -> Sample:
 
 def _fit_population(model: Model, truth: Model, solver: str) -> Fit:
     """Fit to quadrature nodes, doubled until the cross-entropy moves by less than 1e-12."""
-    from mlece.sources.distribution import nodes, tail_divergent
+    from mlece.sources.distribution import nodes
+    from mlece.sources.expectation import tail_divergent
 
     truth.theta  # noqa: B018  (raises if a slot is free)
     if truth.support.discrete != model.support.discrete:
@@ -281,21 +323,23 @@ def _fit_population(model: Model, truth: Model, solver: str) -> Fit:
         rule = nodes(truth, level)
         level = rule.level + 1
         inside = model.support.contains(rule.values)
-        if not np.all(inside):
-            lost = float(rule.weights[~inside].sum())
+        if not np.any(inside):
             raise errors.SupportError(
                 errors.message(
-                    f"a truth inside the support of {type(model).__name__}, {model.support}",
-                    f"{truth!r} with mass {lost:.3g} outside",
-                    "The cross-entropy is infinite for every member of the family",
+                    f"a truth that meets the support of {type(model).__name__}, {model.support}",
+                    f"{truth!r}, all of whose mass lies outside",
                 )
             )
-        admitted, values = model.admit(truth.decode(rule.values), "nodes")
-        sample = Sample(values[None, :], rule.weights[None, :], (), "y", truth, rule)
+        admitted, values = model.admit(truth.decode(rule.values[inside]), "nodes")
+        sample = Sample(values[None, :], rule.weights[None, inside], (), "y", truth, rule)
         result = fit_sample(admitted, sample, solver)
+        if not np.all(inside):
+            lost = float(rule.weights[~inside].sum())
+            return _infinite(result, f"the truth has mass {lost:.3g} outside {model.support}")
         terms = result.node_values()
-        if tail_divergent(rule, terms):
-            return _infinite(result)
+        if np.isnan(terms).any() or tail_divergent(rule, terms):
+            # NaN: a moment of the truth beyond the largest number, which only a divergent one reaches.
+            return _infinite(result, "the truth's tails are too heavy for the family")
         value = float(result.values[0])
         if not np.isfinite(value) or abs(value - previous) <= 1e-12 * max(1.0, abs(value)):
             return result
@@ -312,7 +356,7 @@ def _fit_population(model: Model, truth: Model, solver: str) -> Fit:
     )
 
 
-def _infinite(result: Fit) -> Fit:
+def _infinite(result: Fit, sentence: str) -> Fit:
     """Report an infinite cross-entropy: no parameters, no bound."""
     fixed = result.objective.fixed
     theta = tuple(
@@ -324,7 +368,7 @@ def _infinite(result: Fit) -> Fit:
         status=Status.INFINITE,
         excess=np.inf,
         score_norm=np.nan,
-        sentence="the truth's tails are too heavy for the family",
+        sentence=sentence,
         entropy_residual=None,
     )
     return replace(result, theta=theta, values=np.array([np.inf]), certificate=certificate)

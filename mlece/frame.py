@@ -65,8 +65,9 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
         middle = points[:, size // 2]
         if "location" not in roles:
             usable = np.isfinite(middle) & (middle > 0)
-            return Frame(np.zeros(1), np.where(usable, middle, 1.0))
-        spread = points[:, (3 * size) // 4] - points[:, size // 4]
+            return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
+        quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
+        spread = quartiles
         spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
         spread = np.where(spread > 0, spread, np.abs(middle))
         spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
@@ -74,5 +75,5 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
         if model.affine and np.all((spread > 1e-6) & (spread < 1e6)):
             scale = np.ones_like(scale)
         middle = np.where(np.isfinite(middle), middle, 0.0)
-        shift = np.where(np.abs(middle) <= 2.0 * spread, 0.0, middle)
+        shift = np.where(np.abs(middle) <= 2.0 * quartiles, 0.0, middle)
     return Frame(shift, scale)

@@ -2,102 +2,28 @@
 
 A law is a known :class:`~mlece.model.Model` or a vector of probabilities. Closed forms are used
 where the family has them; otherwise the expectation runs over quadrature nodes (or over the support
-of a discrete law) whose step is halved until the value settles. The losses of classification, which
-are the same cross-entropy with one law per observation, stand at the end.
+of a discrete law) whose step is halved until the value settles.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from scipy.special import xlog1py, xlogy
 
 from mlece import errors
-from mlece.math import Array, Arrays, expm1, log, log1p, log1pmx
+from mlece.laws import Law, pair, probabilities_of
+from mlece.math import Array, Arrays, expm1, log, log1pmx, xlogy
 from mlece.model import Model
-from mlece.sources.distribution import Nodes, expectation, framed_member, log_density_at, nodes
+from mlece.sources.distribution import framed_member, log_density_at, nodes
+from mlece.sources.expectation import expectation
+from mlece.sources.nodes import Nodes
 from mlece.units import Units, nats_per_unit
 
 SETTLED = 1e-12  # relative to max(1, |value|): the movement under halving that ends a refinement
 LAST_LEVEL = 10
 SMALL = 1e-3  # a divergence below this is integrated, not differenced: the difference cancels
 ROUNDING = 1e-13  # mass of q beyond the nodes of p that counts as none
-SUM_TOLERANCE = 1e-9  # a probability vector may miss 1 by this much
-
-Law = Any
-
-# ---------------------------------------------------------------------------- what may be asked
-
-
-def _probabilities(p: Any, name: str) -> Array:
-    """Validate probabilities along the last axis."""
-    try:
-        array = np.asarray(p, dtype=float)
-    except (TypeError, ValueError):
-        raise errors.DataTypeError(
-            errors.message(
-                f"{name} to be a model or a vector of probabilities", f"{type(p).__name__}"
-            )
-        ) from None
-    if array.ndim == 0 or array.shape[-1] == 0:
-        raise errors.DataError(
-            errors.message(f"{name} to be a vector of probabilities", f"shape {array.shape}")
-        )
-    bad = ~((array >= 0) & (array <= 1))
-    hint = "To estimate the entropy of data use estimate_entropy"
-    if bad.any():
-        raise errors.DataError(
-            errors.message(f"probabilities in [0, 1] in {name}", errors.offenders(bad, array), hint)
-        )
-    total = array.sum(axis=-1)
-    off = np.abs(total - 1.0) > SUM_TOLERANCE
-    if off.any():
-        raise errors.DataError(
-            errors.message(
-                f"probabilities in {name} that sum to 1", errors.offenders(off, total), hint
-            )
-        )
-    return array
-
-
-def _pair(p: Law, q: Law) -> tuple[bool, Any, Any]:
-    """Validate two laws; return whether they are models."""
-    if isinstance(p, Model) and isinstance(q, Model):
-        p.theta, q.theta  # noqa: B018  (raises where a slot is free)
-        kinds = [
-            "categories" if m.support.kind == "categories"
-            else "counting" if m.support.discrete
-            else "Lebesgue"
-            for m in (p, q)
-        ]  # fmt: skip
-        if kinds[0] != kinds[1]:
-            raise errors.ComparisonError(
-                errors.message(
-                    "two laws with densities under one measure",
-                    f"{type(p).__name__} ({kinds[0]}) and {type(q).__name__} ({kinds[1]})",
-                    "A mass function and a density share no dominating measure in which both are "
-                    "finite: discretise the one or smooth the other",
-                )
-            )
-        return True, p, q
-    if isinstance(p, Model) or isinstance(q, Model):
-        raise errors.ComparisonError(
-            errors.message(
-                "two models or two vectors of probabilities",
-                f"{type(p).__name__} and {type(q).__name__}",
-                "Write the vector as a Categorical model",
-            )
-        )
-    first, second = _probabilities(p, "p"), _probabilities(q, "q")
-    if first.shape[-1] != second.shape[-1]:
-        raise errors.ComparisonError(
-            errors.message(
-                "two vectors over the same cells",
-                f"{first.shape[-1]} and {second.shape[-1]} of them",
-            )
-        )
-    return False, first, second
 
 
 def _out(nats: Any, units: Units) -> Any:
@@ -194,7 +120,7 @@ def entropy(p: Law, units: Units = "nats") -> Any:
     1.0
     """
     if not isinstance(p, Model):
-        masses = _probabilities(p, "p")
+        masses = probabilities_of(p, "p")
         return _out(-xlogy(masses, masses).sum(axis=-1) + 0.0, units)
     closed = p._closed("_entropy") if not p.free else p.theta
     if isinstance(closed, np.ndarray) and closed.shape == p.batch_shape:
@@ -240,7 +166,7 @@ def varentropy(p: Law, units: Units = "nats") -> Any:
     """
     factor = nats_per_unit(units) ** 2
     if not isinstance(p, Model):
-        masses = _probabilities(p, "p")
+        masses = probabilities_of(p, "p")
         surprise = -log(np.where(masses > 0, masses, 1.0))
         mean = (masses * surprise).sum(axis=-1, keepdims=True)
         out = (masses * np.square(surprise - mean)).sum(axis=-1) / factor
@@ -332,14 +258,14 @@ def cross_entropy(p: Law, q: Law, units: Units = "nats") -> Any:
     >>> round(cross_entropy(Gaussian(0, 1), Gaussian(1, 2)), 6)
     1.862086
     """
-    models, p, q = _pair(p, q)
+    models, p, q = pair(p, q)
     if not models:
-        return _out(_sum_cells(p, q), units)
+        return _out(sum_cells(p, q), units)
     closed = _closed_cross_entropy(p, q)
     return _out(_mapped(_cross_entropy, p, q) if closed is None else closed, units)
 
 
-def _sum_cells(p: Array, q: Array) -> Array:
+def sum_cells(p: Array, q: Array) -> Array:
     """Return -sum p log q with 0 log 0 = 0 and p log 0 = -inf."""
     return np.asarray(-xlogy(p, q).sum(axis=-1) + 0.0)
 
@@ -422,7 +348,7 @@ def kl_divergence(p: Law, q: Law, units: Units = "nats") -> Any:
     >>> round(kl_divergence(Gaussian(0, 1), Gaussian(1, 1)), 12)
     0.5
     """
-    models, p, q = _pair(p, q)
+    models, p, q = pair(p, q)
     if not models:
         return _out(_kl_cells(p, q), units)
     closed = _closed_cross_entropy(p, q)
@@ -510,204 +436,3 @@ def _single_moment(model: Model, power: int) -> float:
         law = nodes(framed)  # a law that cannot be resolved at all raises here again
         return float("nan") if power % 2 or law.count == 0 else np.inf
     return shift + scale * moment if power == 1 else scale**power * moment
-
-
-# ---------------------------------------------------------------------------- losses
-
-Reduce = Literal["mean", "none"]
-
-
-def _reduced(losses: Array, reduce: Reduce, units: Units) -> Any:
-    if reduce == "none":
-        return np.asarray(losses / nats_per_unit(units))
-    if reduce != "mean":
-        raise errors.ParameterError(errors.message("reduce to be 'mean' or 'none'", repr(reduce)))
-    if losses.size == 0:
-        raise errors.DataError(errors.message("at least one observation", "none"))
-    return float(losses.mean()) / nats_per_unit(units)
-
-
-def _unit(values: Any, name: str) -> Array:
-    array = np.asarray(values, dtype=float)
-    bad = ~((array >= 0) & (array <= 1))
-    if bad.any():
-        raise errors.DataError(errors.message(f"{name} in [0, 1]", errors.offenders(bad, array)))
-    return array
-
-
-def _same_shape(t: Array, y: Array) -> None:
-    if t.shape != y.shape:
-        raise errors.DataError(
-            errors.message("targets and predictions of one shape", f"{t.shape} and {y.shape}")
-        )
-
-
-def binary_cross_entropy(
-    targets: Any, probabilities: Any, *, reduce: Reduce = "mean", units: Units = "nats"
-) -> Any:
-    """Return -t log y - (1 - t) log(1 - y), by default its mean over the observations.
-
-    Parameters
-    ----------
-    targets : array_like
-        Labels 0 and 1 or soft targets in [0, 1], any shape.
-    probabilities : array_like
-        Predicted probabilities of 1, in the same shape.
-    reduce : {"mean", "none"}
-        The mean, as scikit-learn's ``log_loss`` and PyTorch's ``binary_cross_entropy`` return, or
-        the loss of each observation.
-    units : {"nats", "bits", "hartleys"} or float
-        A name or the base of the logarithm.
-
-    Returns
-    -------
-    float or array
-        0 log 0 counts 0; a probability of 0 given to what happened costs +inf, never a clipped
-        number.
-
-    Raises
-    ------
-    DataError
-        If a value lies outside [0, 1] or the shapes differ.
-
-    Examples
-    --------
-    >>> from mlece.information import binary_cross_entropy
-    >>> binary_cross_entropy([1, 0], [0.5, 0.25], reduce="none", units="bits").round(4).tolist()
-    [1.0, 0.415]
-    """
-    t, y = _unit(targets, "targets"), _unit(probabilities, "probabilities")
-    _same_shape(t, y)
-    return _reduced(np.asarray(-xlogy(t, y) - xlog1py(1 - t, -y) + 0.0), reduce, units)
-
-
-def categorical_cross_entropy(
-    targets: Any, probabilities: Any, *, reduce: Reduce = "mean", units: Units = "nats"
-) -> Any:
-    """Return -sum_k t_k log y_k, by default its mean over the observations.
-
-    Parameters
-    ----------
-    targets : array_like (..., K) or (...)
-        One-hot rows or soft targets that sum to 1, or integer class labels 0 to K - 1.
-    probabilities : array_like (..., K)
-        Predicted probabilities, rows that sum to 1.
-    reduce : {"mean", "none"}
-        The mean, or the loss of each observation.
-    units : {"nats", "bits", "hartleys"} or float
-        A name or the base of the logarithm.
-
-    Returns
-    -------
-    float or array (...)
-        +inf where a class with a positive target has probability 0.
-
-    Raises
-    ------
-    DataError
-        If rows are not probabilities, labels are not classes, or the shapes do not match.
-
-    Notes
-    -----
-    With soft targets the least value is the mean entropy of the targets, not 0.
-
-    Examples
-    --------
-    >>> from mlece.information import categorical_cross_entropy
-    >>> categorical_cross_entropy([[0, 1]], [[0.5, 0.5]], units="bits")
-    1.0
-    """
-    y = _probabilities(probabilities, "probabilities")
-    t = np.asarray(targets)
-    if t.ndim == y.ndim - 1:
-        chosen = np.take_along_axis(y, _labels(t, y)[..., None], axis=-1)[..., 0]
-        return _reduced(-xlogy(1.0, chosen) + 0.0, reduce, units)
-    t = _probabilities(t, "targets")
-    _same_shape(t, y)
-    return _reduced(_sum_cells(t, y), reduce, units)
-
-
-def _labels(labels: Array, rows: Array) -> Array:
-    """Validate class labels against rows of K columns."""
-    if labels.shape != rows.shape[:-1]:
-        raise errors.DataError(
-            errors.message(
-                f"labels of shape {rows.shape[:-1]} or targets of shape {rows.shape}",
-                f"shape {labels.shape}",
-            )
-        )
-    number = labels.astype(float)
-    bad = ~((number >= 0) & (number < rows.shape[-1]) & (number == np.floor(number)))
-    if bad.any():
-        raise errors.DataError(
-            errors.message(f"class labels 0 to {rows.shape[-1] - 1}", errors.offenders(bad, labels))
-        )
-    return np.asarray(labels.astype(np.intp))
-
-
-def softmax_cross_entropy(
-    logits: Any, labels: Any, *, reduce: Reduce = "mean", units: Units = "nats"
-) -> Any:
-    """Return -sum_k t_k log softmax(z)_k, by default its mean over the observations.
-
-    Parameters
-    ----------
-    logits : array_like (..., K)
-        Unnormalised log probabilities z; -inf for an impossible class.
-    labels : array_like (...) or (..., K)
-        Integer class labels 0 to K - 1, or one-hot or soft targets that sum to 1.
-    reduce : {"mean", "none"}
-        The mean, as PyTorch's ``cross_entropy`` returns, or the loss of each observation.
-    units : {"nats", "bits", "hartleys"} or float
-        A name or the base of the logarithm.
-
-    Returns
-    -------
-    float or array (...)
-        Equal for a label and its one-hot row; small losses keep their digits.
-
-    Raises
-    ------
-    DataError
-        If a logit is NaN or +inf, a row has only -inf, or labels do not match.
-
-    Examples
-    --------
-    >>> from mlece.information import softmax_cross_entropy
-    >>> logits = [[1e300, -1e300], [0.0, 0.0]]
-    >>> softmax_cross_entropy(logits, [0, 1], reduce="none").round(4).tolist()
-    [0.0, 0.6931]
-    """
-    z = np.asarray(logits, dtype=float)
-    if z.ndim == 0:
-        raise errors.DataError(errors.message("logits of shape (..., K)", "a number"))
-    bad = np.isnan(z) | np.isposinf(z)
-    if bad.any():
-        raise errors.DataError(
-            errors.message("logits that are numbers or -inf", errors.offenders(bad, z))
-        )
-    top = z.max(axis=-1, keepdims=True)
-    empty = np.isneginf(top[..., 0])
-    if empty.any():
-        raise errors.DataError(
-            errors.message(
-                "a possible class in every row",
-                f"rows of -inf: {errors.offenders(empty, top[..., 0])}",
-            )
-        )
-    with np.errstate(over="ignore"):
-        below = z - top
-    # log sum exp(z - top) = log(1 + the others), exact when the others are tiny.
-    others = np.array(np.exp(below))
-    np.put_along_axis(others, z.argmax(axis=-1)[..., None], 0.0, axis=-1)
-    spread = log1p(others.sum(axis=-1))
-    t = np.asarray(labels)
-    if t.ndim == z.ndim - 1:
-        chosen = np.take_along_axis(below, _labels(t, z)[..., None], axis=-1)[..., 0]
-        return _reduced(spread - chosen, reduce, units)
-    t = _probabilities(t, "targets")
-    _same_shape(t, z)
-    with np.errstate(invalid="ignore"):
-        parts = np.where(t > 0, t * below, 0.0)
-    # The rows of t sum to 1 up to rounding; the spread enters once.
-    return _reduced(spread - parts.sum(axis=-1), reduce, units)

@@ -64,9 +64,8 @@ def wald(
             bijection = fit.family.parameter(name).bijection
             eta = bijection.inverse(estimate)
             slope = bijection.derivatives(eta)[0]
-            pair = tuple(
-                np.asarray(bijection.forward(eta + s * z * error / slope)) for s in (-1.0, 1.0)
-            )
+            reach = z * error / slope
+            pair = (bijection.forward(eta - reach), bijection.forward(eta + reach))
         out[name] = tuple(_plain(v) for v in pair)
     return out
 

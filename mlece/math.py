@@ -6,6 +6,7 @@ combinations whose textbook form cancels: they keep full relative precision wher
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ from scipy.special import (
     betaln,
     digamma,
     erfc,
+    erfcx,
+    exp1,
     expit,
     gammainc,
     gammaincc,
@@ -111,7 +114,8 @@ def log_minus_digamma(x: Array) -> Array:
 def log1pmx(x: Array) -> Array:
     """Return log(1 + x) - x without cancellation for small x > -1."""
     x = np.asarray(x, dtype=float)
-    # With z = x / (2 + x): log(1 + x) = 2 atanh z, a series in z^2; 18 terms reach 1e-17 at |x| <= 1/2.
+    # With z = x / (2 + x): log(1 + x) = 2 atanh z, a series in z^2, whose 18 terms reach 1e-17 at
+    # |x| <= 1/2.
     near = np.abs(x) <= 0.5
     safe = np.where(near, x, 0.0)
     z = safe / (2.0 + safe)
@@ -123,6 +127,29 @@ def log1pmx(x: Array) -> Array:
     return np.where(near, total * z2 * z - safe * z, log1p(np.where(near, 0.0, x)) - x)
 
 
+def log1mexp(t: Array) -> Array:
+    """Return log(1 - exp(-t)), t >= 0, accurate for small and for large t."""
+    near = t < 0.6931471805599453
+    return where(near, log(-expm1(-where(near, t, 1.0))), log1p(-exp(-where(near, 1.0, t))))
+
+
+def log_probability(p: Array, complement: Array) -> Array:
+    """Return log p for a probability of which the complement 1 - p is known as well."""
+    small = p < 0.5
+    return where(small, log(where(small, p, 1.0)), log1p(-where(small, 0.0, complement)))
+
+
+def log_minus_step(ratio: Array, step: Array) -> Array:
+    """Return log(ratio) - step, where step = ratio - 1 is known without cancellation."""
+    near = abs(step) < 0.5
+    return where(near, log1pmx(where(near, step, 0.0)), log(where(near, 1.0, ratio)) - step)
+
+
+def ratio_or_zero(count: Array, p: Array) -> Array:
+    """Return count / p, 0 where the count is 0 even at p = 0."""
+    return where(count == 0, 0.0, count / where(count == 0, 1.0, p))
+
+
 def logsumexp(a: Array, axis: int = -1, keepdims: bool = False) -> Array:
     """Log of a sum of exponentials; -inf where every term is -inf."""
     top = np.max(a, axis=axis, keepdims=True)
@@ -130,6 +157,28 @@ def logsumexp(a: Array, axis: int = -1, keepdims: bool = False) -> Array:
     with np.errstate(divide="ignore"):
         out = log(np.sum(exp(a - shift), axis=axis, keepdims=True)) + shift
     return np.asarray(out if keepdims else np.squeeze(out, axis=axis))
+
+
+def smallest_count(log_cdf: Callable[..., Array], u: Array, upper: Array, *theta: Array) -> Array:
+    """Return the smallest count y <= upper with P(Y <= y) >= u, by doubling and bisection."""
+    u, upper, *rest = np.broadcast_arrays(u, upper, *theta)
+    target = log(u)
+    low, high = np.full(u.shape, -1.0), np.zeros(u.shape)
+    for _ in range(1100):
+        short = (log_cdf(high, *rest) < target) & (high < upper)
+        if not short.any():
+            break
+        low = where(short, high, low)
+        high = where(short, 2 * high + 1, high)
+    high = np.minimum(high, upper)
+    for _ in range(1100):
+        middle = floor(0.5 * (low + high))
+        open_ = (high - low > 1) & (middle > low) & (middle < high) & np.isfinite(high)
+        if not open_.any():
+            break
+        reached = log_cdf(middle, *rest) >= target
+        high, low = where(open_ & reached, middle, high), where(open_ & ~reached, middle, low)
+    return where(u == 1, upper, high)
 
 
 __all__ = [
@@ -146,7 +195,9 @@ __all__ = [
     "cosh",
     "digamma",
     "erfc",
+    "erfcx",
     "exp",
+    "exp1",
     "expit",
     "expm1",
     "floor",
@@ -157,10 +208,13 @@ __all__ = [
     "inf",
     "isfinite",
     "log",
+    "log1mexp",
     "log1p",
     "log1pmx",
     "log_minus_digamma",
+    "log_minus_step",
     "log_ndtr",
+    "log_probability",
     "logit",
     "logsumexp",
     "maximum",
@@ -168,9 +222,11 @@ __all__ = [
     "ndtr",
     "ndtri",
     "pi",
+    "ratio_or_zero",
     "sign",
     "sin",
     "sinh",
+    "smallest_count",
     "sqrt",
     "square",
     "stdtr",

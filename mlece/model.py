@@ -55,8 +55,10 @@ HOOKS = (
     "_frame",
     "_fisher",
     "_degenerate",
+    "_collapses",
     "_profile_statistics",
     "_profile_equation",
+    "_profile_shared",
     "_estimate",
     "_exact_interval",
     "_kink",
@@ -90,7 +92,6 @@ class Model:
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
     saturated: ClassVar[bool] = False
-    unbounded_at: ClassVar[str] = ""
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
     abstract: ClassVar[bool] = True
     slots: dict[str, Array | None]
@@ -161,6 +162,10 @@ class Model:
                     "A slot holds a number or an array of numbers; leave it out to estimate it",
                 )
             ) from None
+        if param.vector and array.ndim == 0:
+            raise errors.ParameterError(
+                errors.message(f"{where} to be {param.domain}", f"the single number {value!r}")
+            )
         bad = ~param.domain.contains(array)
         if bad.any():
             shown = array if param.vector else errors.offenders(bad, array)
@@ -284,7 +289,9 @@ class Model:
 
     _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
     _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _fisher = _missing
-    _shared = _score = _curvature = _profile_statistics = _profile_equation = _estimate = _exact_interval = _kink = _missing
+    _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
+        _profile_shared
+    ) = _estimate = _exact_interval = _kink = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:
@@ -528,7 +535,7 @@ class Model:
             elif self.has(other):
                 out = np.log(-np.expm1(getattr(self, other)(values, *theta)))
             else:
-                from mlece.sources.distribution import log_cdf_by_quadrature
+                from mlece.sources.cumulative import log_cdf_by_quadrature
 
                 cdf = log_cdf_by_quadrature(self, values)
                 out = cdf if hook == "_log_cdf" else np.log(-np.expm1(cdf))
@@ -572,7 +579,7 @@ class Model:
             if self.has("_quantile"):
                 out = np.asarray(self._quantile(prob, *theta))
             else:
-                from mlece.sources.distribution import quantile_by_search
+                from mlece.sources.cumulative import quantile_by_search
 
                 out = quantile_by_search(self, prob)
         if not self.support.discrete:

@@ -75,11 +75,13 @@ def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
     if a.shape[1] == 1 and rows > 1:
         head = a[:, 0]
         if w is None:
-            return head * float(rows)
+            return np.asarray(head * float(rows))
         total = w.sum(axis=1)
-        return head * (total if head.ndim == 1 else total.reshape(-1, *([1] * (head.ndim - 1))))
+        return np.asarray(
+            head * (total if head.ndim == 1 else total.reshape(-1, *([1] * (head.ndim - 1))))
+        )
     if w is None:
-        return np.add.reduce(a, axis=1)
+        return np.asarray(np.add.reduce(a, axis=1))
     if a.ndim == 2:
-        return np.vecdot(w, a)
+        return np.asarray(np.vecdot(w, a))
     return np.asarray((w.reshape(*w.shape, *([1] * (a.ndim - 2))) * a).sum(axis=1))

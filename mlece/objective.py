@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from mlece import errors
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.math import Array, Arrays, gammaln
 from mlece.model import Model
 from mlece.moments import Summary, Sums, weighted_sum
+from mlece.param import Param
 from mlece.sample import Sample, check_support, tabulate
 from mlece.selection import median_interval, pilot_points
 
@@ -71,6 +73,16 @@ class Evaluation:
         )
 
 
+def joined(parts: list[Evaluation]) -> Evaluation:
+    """Put evaluations of different members behind each other."""
+
+    def stack(name: str) -> Any:
+        field = [getattr(p, name) for p in parts]
+        return None if field[0] is None else np.concatenate(field)
+
+    return Evaluation(*[stack(n) for n in ("weight", "value", "score", "hessian", "opg")])
+
+
 def triangle(parts: Arrays, k: int) -> Array:
     """Build symmetric matrices (..., k, k) from the upper triangle given row by row."""
     full = np.empty((*np.shape(parts[0]), k, k))
@@ -110,6 +122,8 @@ class CrossEntropy:
     ----------
     summary : Summary
         Mean statistics and extremes.
+    ends : (array (R,), array (R,))
+        Smallest and largest observation in the user's units.
     frame : Frame
         The standard frame; ``value`` is framed and grows by ``frame.log_scale`` in the user's units.
     """
@@ -128,7 +142,7 @@ class CrossEntropy:
         for p, value in zip(
             model.params,
             model.to_frame(
-                tuple(self._flat_slot(p) for p in model.params), self.frame.shift, self.frame.scale
+                tuple(self.flat_slot(p) for p in model.params), self.frame.shift, self.frame.scale
             ),
             strict=True,
         ):
@@ -137,8 +151,10 @@ class CrossEntropy:
                 self.fixed[p.name] = np.broadcast_to(value, shape)
         self._single_row: Arrays | None = None
         self.summary = self._summarise()
+        self._check_known_ends(sample)
 
-    def _flat_slot(self, p: Any) -> Any:
+    def flat_slot(self, p: Param) -> Any:
+        """Return a filled slot in the user's units with the batch axes flattened, None if free."""
         value = self.model.slots[p.name]
         if value is None:
             return None
@@ -176,9 +192,29 @@ class CrossEntropy:
             (joined.maximum - shift) / scale,
         )
         summary = framed.summary(sample.rows)
+        self.ends = _wide(joined.minimum, self.size), _wide(joined.maximum, self.size)
         if model.affine:
             self._single_row = tuple(m[:, None] for m in summary.mean)
         return self._spread(summary)
+
+    def _check_known_ends(self, sample: Sample) -> None:
+        """Refuse data beyond an end of the support that a known constant sets (trials of a Binomial)."""
+        model = self.model
+        if all(p.estimable for p in model.params):
+            return
+        theta = tuple(self.fixed.get(p.name, np.ones(self.size)) for p in model.params)
+        if self.holds(theta).all():
+            return
+        low, high = model.bounds(theta)
+        y = sample.values.astype(float)
+        bad = (y < np.min(low)) | (y > np.max(high))
+        raise errors.SupportError(
+            errors.message(
+                f"{sample.name} in the support of {model!r}, {np.min(low):g} to {np.max(high):g}",
+                errors.offenders(bad[0] if len(bad) == 1 else bad, y[0] if len(y) == 1 else y),
+                "The cross-entropy is infinite for every member of the family",
+            )
+        )
 
     def _spread(self, s: Summary) -> Summary:
         """Give every array the full batch length."""
@@ -244,8 +280,9 @@ class CrossEntropy:
         y, w = self.sample.values, self.sample.weights
         y = y if len(y) == 1 else y[rows]
         w = w if w is None or len(w) == 1 else w[rows]
-        size = max(1, size // len(y)) if reuse else size
-        buffer = np.empty((len(y), min(size, self.sample.rows))) if reuse else None
+        count = len(y) if self.frame.shift.size == 1 else len(self.frame.shift[rows])
+        size = max(1, size // count) if reuse else size
+        buffer = np.empty((count, min(size, self.sample.rows))) if reuse else None
         for start in range(0, self.sample.rows, size):
             cut = slice(start, start + size)
             raw = y[:, cut]
@@ -298,14 +335,14 @@ class CrossEntropy:
                 parts.append(self._accumulate(tuple(t[cut] for t in theta), rows, order, opg))
         if len(parts) == 1:
             return parts[0].mean()
-        return Evaluation(
-            *[
-                None if any(f is None for f in field) else np.concatenate(field)
-                for field in zip(
-                    *[(p.weight, p.value, p.score, p.hessian, p.opg) for p in parts], strict=True
-                )
-            ]
-        ).mean()
+        return joined(parts).mean()
+
+    def evaluate_shared(self, theta: Arrays, shared: Arrays) -> Evaluation:
+        """Return value, score and Hessian of every member from known means of what the hooks share."""
+        columns = tuple(t[:, None] for t in theta)
+        means = tuple(s[:, None] for s in shared)
+        with np.errstate(all="ignore"):
+            return self._block_evaluation(None, columns, None, 1, 2, False, means)
 
     def _accumulate(self, theta: Arrays, rows: Any, order: int, opg: bool) -> Evaluation:
         columns = tuple(t[:, None] for t in theta)
@@ -318,12 +355,18 @@ class CrossEntropy:
             )
             total = functools.reduce(operator.add, parts)
         if self.model.has("_bounds"):
-            low, high = self.model.bounds(theta)
-            ends = self.summary.minimum, self.summary.maximum
-            least, most = ends if self.size == 1 else (e[rows] for e in ends)
-            outside = (least < low) | (most > high)
-            total = replace(total, value=np.where(outside, np.inf, total.value))
+            inside = self.holds(theta, rows)
+            total = replace(total, value=np.where(inside, total.value, np.inf))
         return total
+
+    def holds(self, theta: Arrays, rows: Any = slice(None)) -> Array:
+        """Tell which members have all their data in the support at framed parameters, (r,)."""
+        if not self.model.has("_bounds"):
+            return np.ones(len(theta[0]), dtype=bool)
+        low, high = self.model.bounds(theta)
+        ends = self.summary.minimum, self.summary.maximum
+        least, most = ends if self.size == 1 else (e[rows] for e in ends)
+        return ~np.asarray((least < low) | (most > high))
 
     def _from_shared(self, theta: Arrays, rows: Any, order: int) -> Evaluation:
         """Sum what the hooks share over all blocks, then call the hooks once at its mean."""
@@ -366,9 +409,7 @@ class CrossEntropy:
         if order >= 1 or opg:
             raw = self.model.score_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                score = -np.stack(
-                    [_wide(weighted_sum(s, w, m), r) for s in raw], axis=-1
-                )
+                score = -np.stack([_wide(weighted_sum(s, w, m), r) for s in raw], axis=-1)
             else:
                 score = -weighted_sum(raw, w, m)
             if opg:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlece import errors
+from mlece.arrays import as_array
 from mlece.certificate import Certificate
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
-from mlece.quantities import InSample, Population
-from mlece.sample import Sample
+from mlece.quantities import HeldOut, InSample, Population
+from mlece.sample import Sample, weights_like
 
 if TYPE_CHECKING:
     from mlece.diagnostics.gap import Gap
@@ -174,6 +175,36 @@ class Fit:
             return value
         return Population(value) if self.sample.truth is not None else InSample(value)
 
+    def held_out(self, data: Any, weights: Any = None) -> Any:
+        """Return the cross-entropy of observations that the fit has not seen, nats per observation.
+
+        Parameters
+        ----------
+        data : array_like (n,)
+            New observations (labels for a Categorical).
+        weights : array_like (n,), optional
+            Frequency weights.
+
+        Returns
+        -------
+        HeldOut
+            Unbiased for the population value, with sampling error; infinite where an observation lies
+            outside the support of the fitted model.
+
+        Examples
+        --------
+        >>> import mlece
+        >>> fit = mlece.fit(mlece.Exponential(), [1.0, 2.0, 3.0])
+        >>> round(fit.held_out([2.0, 4.0]), 6)
+        2.193147
+        """
+        array = as_array(data, "held-out data")
+        w = weights_like(weights, array.shape[-1])
+        log_density = self.model.log_density(array)
+        seen = np.ones(array.shape[-1]) if w is None else w
+        terms = np.where(seen > 0, seen * np.where(seen > 0, log_density, 0.0), 0.0)
+        return HeldOut(-terms.sum() / seen.sum())
+
     def _data_only(self, what: str) -> None:
         if self.sample.truth is not None:
             raise errors.ComparisonError(
@@ -280,12 +311,12 @@ class Fit:
             t = self.family.statistics(y)
             columns = tuple(p[:, None] for p in self.framed)
             out = self.family.log_density_hook(t, columns)
-        return -np.broadcast_to(out, y.shape)[0]
+        return np.asarray(-np.broadcast_to(out, y.shape)[0])
 
     def with_infinite_moments(self, b: Array) -> Array:
         """Replace entries of B by infinity where the truth's moment diverges."""
         from mlece.objective import stacked_scores
-        from mlece.sources.distribution import tail_divergent
+        from mlece.sources.expectation import tail_divergent
 
         y = self.objective.frame.apply(self.sample.values, slice(None))
         columns = tuple(p[:, None] for p in self.framed)
@@ -294,11 +325,11 @@ class Fit:
         s = stacked_scores(raw, y.shape[1])[0]
         rule = self.sample.rule
         out = b.copy()
+        with np.errstate(over="ignore"):
+            products = s[:, :, None] * s[:, None, :]
         for i in range(s.shape[1]):
-            if tail_divergent(rule, s[:, i] ** 2):
-                out[:, i, i] = np.inf
-            for j in range(i):
-                if tail_divergent(rule, s[:, i] * s[:, j]):
+            for j in range(i + 1):
+                if tail_divergent(rule, products[:, i, j]):
                     out[:, i, j] = out[:, j, i] = np.inf
         return out
 
@@ -328,7 +359,9 @@ class Fit:
     @cached_property
     def _short(self) -> str:
         estimates = ", ".join(
-            f"{k}={v:.6g}" if isinstance(v, float) else f"{k}={np.shape(v)}"
+            ("{}={:.6g}" if v == v else "{} undetermined").format(k, v)
+            if isinstance(v, float)
+            else f"{k}={np.shape(v)}"
             for k, v in self.params.items()
         )
         return f"<Fit {type(self.family).__name__}({estimates}) by {self.solver}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,7 +48,7 @@ class Sample:
     @property
     def size(self) -> int:
         """Number of fits in the batch."""
-        return int(np.prod(self.batch_shape, dtype=int))
+        return math.prod(self.batch_shape)
 
     @property
     def rows(self) -> int:
@@ -92,7 +93,8 @@ def weights_like(weights: Any, n: int) -> Array | None:
         raise errors.DataError(
             errors.message("finite non-negative weights", errors.offenders(bad, w))
         )
-    total = w.sum(axis=-1)
+    with np.errstate(over="ignore"):
+        total = w.sum(axis=-1)
     if not np.all(np.isfinite(total)):
         raise errors.DataError(errors.message("weights with a finite sum", "an infinite sum"))
     if not np.all(total > 0):
@@ -149,10 +151,9 @@ def tabulate(sample: Sample) -> Sample:
     """Compress integer data to their distinct values, with the counts as weights."""
     y, w = sample.values, sample.weights
     if y.dtype.kind == "f":
-        whole = y.astype(np.int64) if np.all(np.abs(y) < 2.0**62) else None
-        if whole is None:
+        if not np.all(np.abs(y) < 2.0**62):
             return sample
-        y = whole
+        y = y.astype(np.int64)
     low, high = int(y.min()), int(y.max())
     span = high - low + 1
     size = sample.size
@@ -186,6 +187,12 @@ def tabulate(sample: Sample) -> Sample:
     )
 
 
+def _all_whole(sample: Sample) -> bool:
+    blocks = range(0, sample.rows, _BLOCK)
+    cuts = (sample.values[:, b : b + _BLOCK] for b in blocks)
+    return all(bool(np.all(cut == np.floor(cut))) for cut in cuts)
+
+
 def check_support(model: Model, sample: Sample, low: Array, high: Array) -> None:
     """Raise the error that names the offending observations, if the extremes show that there are any.
 
@@ -195,9 +202,8 @@ def check_support(model: Model, sample: Sample, low: Array, high: Array) -> None
         Extremes of the observations; NaN if any observation is NaN.
     """
     ends = np.concatenate([np.ravel(low), np.ravel(high)])
-    if np.all(model.support.contains(ends)) or (
-        model.support.kind == "categories" and np.all(np.isfinite(ends))
-    ):
+    whole = not model.support.discrete or sample.values.dtype.kind != "f" or _all_whole(sample)
+    if np.all(model.support.contains(ends)) and whole:
         return
     y = (
         sample.values.reshape(*sample.batch_shape, -1)

@@ -16,7 +16,7 @@ def _order_statistics(x: Array, ranks: tuple[int, int]) -> tuple[float, float]:
     what lies inside, so that only a few per cent of the data are copied and partitioned.
     """
     n = x.size
-    step = max(1, n // 8192)
+    step = max(1, n // 32768)
     pilot = np.sort(np.asarray(x[::step], dtype=float))
     width = int(4 * np.sqrt(pilot.size)) + 2
     centre = int(ranks[0] / n * pilot.size)
@@ -26,9 +26,8 @@ def _order_statistics(x: Array, ranks: tuple[int, int]) -> tuple[float, float]:
     kept = []
     for start in range(0, n, _BLOCK):
         block = np.asarray(x[start : start + _BLOCK], dtype=float)
-        under = block < low
-        below += int(np.count_nonzero(under))
-        kept.append(block[~under & (block <= high)])
+        below += int(np.count_nonzero(block < low))
+        kept.append(block[(block >= low) & (block <= high)])
     inside = np.concatenate(kept)
     first, last = ranks[0] - below, ranks[1] - below
     if first < 0 or last >= inside.size:

@@ -257,7 +257,10 @@ def check_curvature(member: Model, rng: np.random.Generator) -> None:
         (numerical_curvature(density, None, t, theta, *member._limits()), "second difference")
     ]
     if member.has("_score"):
-        score = member._score
+
+        def score(at: Any, *moved: Array) -> Any:
+            return member.score_hook(at, moved)
+
         steps = numerical_curvature(density, score, t, theta, *member._limits())
         routes.append((steps, "first difference"))
     for numerical, tolerance in routes:

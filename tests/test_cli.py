@@ -84,7 +84,8 @@ def test_fit_agrees_with_the_library(capsys: Capture) -> None:
 def test_fit_options(capsys: Capture, table: Path, tmp_path: Path) -> None:
     figure = tmp_path / "figure.svg"
     out = run(
-        capsys, "fit", table, "--column", "size", "--model", "StudentT", "--fix", "df=5", "loc=2",
+        capsys, "fit", table, "--column", "size", "--model", "StudentT",
+        "--fix", "df=5", "--fix", "loc=2",
         "--units", "bits", "--level", 0.9, "--solver", "scipy", "--weights", "times",
         "--plot", figure,
     )  # fmt: skip
@@ -125,6 +126,57 @@ def test_formats_and_standard_input(
         assert found["parameters"]["rate"]["estimate"] == pytest.approx(0.4)
 
 
+def test_a_first_line_of_numbers_is_not_a_header_in_silence(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(text: str, *options: str) -> list[object]:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        return ["fit", "-", "--model", "exponential", "--json", *options]
+
+    assert "--no-header" in refused(capsys, *fit("1.5\n2\n4\n"))
+    found = json.loads(run(capsys, *fit("1.5\n2\n4\n", "--no-header")))
+    assert (found["data"], found["n"]) == ("1", 3)
+    found = json.loads(run(capsys, *fit("1,5\n2,6\n4,7\n", "--no-header", "--column", "2")))
+    assert (found["data"], found["n"]) == ("2", 3)
+    # Years as names.
+    found = json.loads(run(capsys, *fit("2019,2020\n2,6\n4,7\n", "--column", "2020")))
+    assert (found["data"], found["n"]) == ("2020", 2)
+
+
+def test_a_single_column_needs_no_name(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("colour\nred\nblue\nred\n", encoding="utf-8")
+    assert "p[blue]" in run(capsys, "fit", path, "--model", "categorical")
+    path.write_text("colour,times\nred,2\nblue,3\n", encoding="utf-8")
+    out = run(capsys, "fit", path, "--model", "categorical", "--weights", "times")
+    assert "colour, n = 5" in out
+
+
+def test_minutes_written_as_decimals_keep_their_seconds(capsys: Capture) -> None:
+    found = json.loads(run(capsys, "entropy", GEYSER, "--column", "eruptions", "--json"))
+    assert found["resolution"] == pytest.approx(1 / 60, rel=1e-12)
+    # At most the entropy of the seconds that fit between the least and the largest.
+    assert found["value"] < np.log(60 * (5.1 - 1.6) + 1)
+    arguments = ["compare", GEYSER, "--column", "eruptions", "--models", "gamma,weibull"]
+    rows = json.loads(run(capsys, *arguments, "--json", "--replicates", 99))["rows"]
+    # Two modes: the gap is of the order of log 2 and not of the missing decimals, log(1000/60).
+    assert all(0.4 < row["excess"] < 0.9 for row in rows)
+
+
+def test_version(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == f"mlece {mlece.__version__}"
+
+
+def test_no_option_without_its_feature(capsys: Capture) -> None:
+    # Conditional fits are not in this release.
+    words = refused(
+        capsys, "fit", GEYSER, "--column", "waiting", "--model", "gamma", "--given", "x"
+    )
+    assert "--given" in words
+
+
 def test_entropy(capsys: Capture, table: Path) -> None:
     found = json.loads(run(capsys, "entropy", GEYSER, "--column", "waiting", "--json"))
     assert found["kind"] == "continuous"
@@ -160,7 +212,8 @@ FIT = ["fit", "FILE", "--column", "size", "--model", "gamma"]
         (["fit"], "FILE"),
         ([*FIT, "--nonsense"], "--nonsense"),
         (["fit", "nowhere.csv", "--model", "gamma"], "no such file: nowhere.csv"),
-        (["fit", ".", "--model", "gamma"], "directory"),
+        (["fit", ".", "--model", "gamma"], "is a directory"),
+        (["compare", "FILE", "--column", "size", "--seed", "-1"], "seed"),
         (["fit", "FILE", "--column", "sise", "--model", "gamma"], "Columns: size, kids"),
         (["fit", "FILE", "--column", "zzzz", "--model", "gamma"], "Known: colour, kids"),
         (["fit", "FILE", "--model", "gamma"], "several numeric columns: size, kids, times"),

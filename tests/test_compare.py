@@ -12,8 +12,10 @@ import pytest
 
 import mlece
 from mlece import Gamma, Gaussian, Poisson, Weibull, datasets, errors
-from mlece.compare import Comparison, candidates, compare, read_kind
-from mlece.report import WIDTH, comparison_json
+from mlece.candidates import candidates, read_kind
+from mlece.comparison import Comparison, compare
+from mlece.export import comparison_json
+from mlece.report import WIDTH
 
 RNG = np.random.default_rng(7)
 REAL = {"Gaussian", "Laplace", "Logistic", "Gumbel", "StudentT"}
@@ -191,7 +193,7 @@ def test_bad_input(arguments: Any, options: Any, error: type[Exception]) -> None
 
 def test_nothing_heavy_is_imported() -> None:
     code = (
-        "import sys, mlece.compare; "
+        "import sys, mlece.comparison; "
         "print([m for m in ('matplotlib', 'rich', 'pandas', 'scipy.stats') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,12 +15,12 @@ from mlece import errors
 from mlece.entropy_estimators import (
     chao_wang_jost,
     estimate_entropy,
-    kozachenko_leonenko,
     miller_madow,
     plugin,
-    ties,
     zhang,
 )
+from mlece.neighbours import kozachenko_leonenko
+from mlece.ties import ties
 
 REFERENCE = Path(__file__).parent / "reference" / "discrete_entropy_oracles.json"
 TOLERANCE = {
@@ -152,6 +152,47 @@ def test_grids_are_found(grid):
     found = ties(np.round(x / grid) * grid)
     assert found.grid == pytest.approx(grid, rel=1e-9)
     assert found.fraction > 0
+
+
+# Units that decimals cannot write, with the decimals that they are written with.
+WRITTEN = [(60, 3), (60, 4), (12, 2), (7, 3), (64, 4), (3600, 5), (600, 4)]
+
+
+@pytest.mark.parametrize(("parts", "places"), WRITTEN, ids=str)
+@pytest.mark.parametrize("cut", [False, True], ids=["rounded", "cut off"])
+def test_units_are_found_behind_their_decimals(parts, places, cut):
+    whole = np.round(np.random.default_rng(9).normal(20, 3, 300) * parts)
+    power = 10**places
+    # In whole numbers, so that cutting off cuts nothing else.
+    decimals = np.floor((whole * power) / parts) if cut else np.round(whole * power / parts)
+    found = ties(decimals / power)
+    assert found.grid == pytest.approx(1 / parts, rel=1e-12)
+    assert np.round(found.record(decimals / power) * parts).tolist() == whole.tolist()
+    assert found.record(decimals / power) == pytest.approx(whole / parts, rel=1e-14)
+
+
+@pytest.mark.parametrize("places", [0, 1, 2, 4])
+@pytest.mark.parametrize("n", [10, 60, 400])
+def test_decimals_are_not_taken_for_other_units(n, places):
+    for seed in range(20):
+        x = np.random.default_rng(seed).normal(20, 300, n).round(places)
+        steps = ties(x).grid * 10**places
+        assert steps == pytest.approx(round(steps), rel=1e-9)
+
+
+def test_few_values_do_not_show_a_unit():
+    assert ties([0.017, 0.033, 0.083]).grid == pytest.approx(0.001 * 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e-9, 1.0, 1e9, 1e250])
+def test_grids_do_not_depend_on_units(scale):
+    x = np.random.default_rng(4).normal(20, 3, 400).round(1) * 10
+    assert ties(x * scale).grid == pytest.approx(scale, rel=1e-9)
+
+
+def test_records_of_continuous_data_are_the_data():
+    x = np.random.default_rng(4).normal(20, 3, 400)
+    assert ties(x).record(x) is x
 
 
 def test_continuous_data_have_no_grid():

@@ -1,4 +1,4 @@
-"""The example scripts print the numbers that theory and published tables give; docstrings tell the truth."""
+"""The examples, the README and the docstrings print what theory and published tables give."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import mlece
+from mlece.testing import check_model
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
@@ -72,7 +73,12 @@ def test_well_and_misspecified() -> None:
     for account in (gamma, exponential):
         terms = [
             number(account, s)
-            for s in ("H(p*)", approximation, "H(p*, q_θ̂) − H(p*, q_θ*)", "total         H(p*, q_θ̂)")
+            for s in (
+                "H(p*)",
+                approximation,
+                "H(p*, q_θ̂) − H(p*, q_θ*)",
+                "total         H(p*, q_θ̂)",
+            )
         ]
         assert sum(terms[:3]) == pytest.approx(terms[3], abs=2e-6)
     # k/(2n) to first order (White 1982); 2,000 samples, standard error below 2 %.
@@ -97,7 +103,8 @@ def test_robust_standard_errors() -> None:
             float(v) for v in re.search(rf"Gamma\({shape}, 1\)(.*)", text).group(1).split()
         )
         assert printed == pytest.approx(coverage, abs=6e-5)
-        assert usual == pytest.approx(coverage, abs=4 * math.sqrt(coverage / 4e4) + 5e-4)
+        error = math.sqrt(coverage * (1 - coverage) / 20_000)
+        assert usual == pytest.approx(coverage, abs=4 * error + 5e-4)  # printed to three digits
         assert 0.92 < sandwich < 0.95
 
 
@@ -134,6 +141,66 @@ def test_examples_draw_on_request_only(script: Path, tmp_path: Path) -> None:
     picture = tmp_path / "figure.png"
     run(script.stem, "--plot", str(picture))
     assert picture.stat().st_size > 5_000
+
+
+def agree(want: str, got: str) -> bool:
+    """Compare text word by word, numbers to five digits; rounding errors may differ."""
+    first, second = words(want), words(got)
+    return len(first) == len(second) and all(map(same, first, second))
+
+
+def words(text: str) -> list[str]:
+    """Split text into numbers and what stands between them; rules of tables do not count."""
+    number = r"[-−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?"
+    return re.findall(rf"{number}|[^\s\d─−-]+", text)
+
+
+def same(want: str, got: str) -> bool:
+    """Whether two words are equal, or two numbers agree."""
+    try:
+        a, b = (float(w.replace("−", "-").replace(",", "").rstrip(".")) for w in (want, got))
+    except ValueError:
+        return want == got
+    return math.isclose(a, b, rel_tol=1e-5) or max(abs(a), abs(b)) < 1e-12
+
+
+def block(page: str, kind: str, number: int = 0) -> str:
+    """Return a code block of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)[number]
+
+
+def test_the_session_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    steps = re.split(r"^>>> ", block("README.md", "pycon"), flags=re.MULTILINE)[1:]
+    assert len(steps) > 3
+    for step in steps:
+        line, _, printed = step.partition("\n")
+        exec(compile(line, "README.md", "single"), names)
+        got = capsys.readouterr().out
+        assert agree(printed, got), got
+
+
+def test_the_command_in_the_readme(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlece.cli import main
+
+    monkeypatch.chdir(ROOT)
+    command, _, printed = block("README.md", "console").partition("\n")
+    assert main(command.partition("mlece ")[2].split()) == 0
+    got = capsys.readouterr().out
+    assert agree(printed, got), got
+
+
+def test_the_family_in_the_guide() -> None:
+    names: dict[str, object] = {}
+    exec(compile(block("CONTRIBUTING.md", "python"), "CONTRIBUTING.md", "exec"), names)
+    family = names["Rayleigh"]
+    assert isinstance(family, type)
+    check_model(family())
+    # The maximum of the Rayleigh likelihood: σ² = mean square / 2.
+    assert mlece.fit(family, [1.0, 2.0, 3.0]).params["scale"] == pytest.approx(math.sqrt(14 / 6))
 
 
 def modules() -> list[str]:

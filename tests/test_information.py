@@ -27,14 +27,16 @@ from mlece.families import (
     Weibull,
 )
 from mlece.information import (
-    binary_cross_entropy,
-    categorical_cross_entropy,
     central_moment,
     cross_entropy,
     entropy,
     kl_divergence,
-    softmax_cross_entropy,
     varentropy,
+)
+from mlece.losses import (
+    binary_cross_entropy,
+    categorical_cross_entropy,
+    softmax_cross_entropy,
 )
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -233,9 +233,16 @@ def test_heavy_tails_do_not_trouble_a_family_that_has_them() -> None:
     ],
     ids=lambda v: type(v).__name__,
 )
-def test_a_truth_outside_the_support_is_refused(truth: Model, model: Model) -> None:
+def test_a_truth_outside_the_support_costs_infinitely_much(truth: Model, model: Model) -> None:
+    fit = mlece.fit(model, truth)
+    assert float(fit.cross_entropy) == math.inf
+    assert fit.certificate.status is mlece.Status.INFINITE
+    assert "outside" in fit.certificate.sentence
+
+
+def test_a_truth_that_misses_the_support_is_refused() -> None:
     with pytest.raises(mlece.errors.SupportError, match="outside"):
-        mlece.fit(model, truth)
+        mlece.fit(m.Gamma(), m.Uniform(-2, -1))
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,9 @@ from mlece.families import (
 )
 from mlece.model import Model
 from mlece.param import Param
-from mlece.sources.distribution import (
-    expectation,
-    log_cdf_by_quadrature,
-    nodes,
-    quantile_by_search,
-    tail_divergent,
-)
+from mlece.sources.cumulative import log_cdf_by_quadrature, quantile_by_search
+from mlece.sources.distribution import nodes
+from mlece.sources.expectation import expectation, tail_divergent
 
 TOLERANCE = {
     "mass": 1e-12,  # rounding of some 1,000 weights, log densities near 700 at the far ones

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 import mlece
+from mlece.export import fit_json, plain
 from mlece.report import (
     WIDTH,
     decimals,
-    fit_json,
     fit_table,
     number,
-    plain,
     probability,
     render,
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import mlece
+from mlece.domain import Domain
 from mlece.model import Model, registered
 from mlece.testing import typical_family
 
@@ -75,7 +77,7 @@ def index(methods: dict[type[Model], str]) -> str:
         for c in (f for f in families if room(f) == module):
             slots = ", ".join(p.name for p in c.params)
             parts.append(
-                f"| [{c.__name__}]({c.__name__}.md) | {slots} | {c.support} | {methods[c]} |"
+                f"| [{c.__name__}]({c.__name__}.md) | {slots} | {where(c.support)} | {methods[c]} |"
             )
         parts.append("")
     names = "\n".join(c.__name__ for m, _ in grouped(families) for c in families if room(c) == m)
@@ -107,18 +109,19 @@ def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
     name = family.__name__
     text = inspect.getdoc(family) or ""
     head = text.split("\nExamples\n")[0].split("\nParameters\n")[0].strip()
+    intro = "\n".join(map(escaped, head.splitlines()))
     rows = "\n".join(
-        f"| `{p.name}` | {f'${p.symbol}$' if p.symbol else ''} | {p.domain} | {role(p)} | "
+        f"| `{p.name}` | {f'${p.symbol}$' if p.symbol else ''} | {where(p.domain)} | {role(p)} | "
         f"{p.doc[:1].upper() + p.doc[1:]} |"
         for p in family.params
     )
     closed = [word for hook, word in CLOSED.items() if family.has(hook)]
     traits = [
-        f"Support\n: {family.support}",
+        f"Support\n: {where(family.support)}",
         f"Fitted by\n: {how}",
         f"Bound of the certificate\n: {fit.certificate.bound} ({fit.certificate.scope})",
-        f"In closed form\n: {', '.join(dict.fromkeys(closed))}. The rest is computed by quadrature, "
-        "search or differences.",
+        f"In closed form\n: {', '.join(dict.fromkeys(closed))}. The rest is computed by "
+        "quadrature, search or differences.",
     ]
     if family.affine:
         traits.append("Sufficient statistics\n: yes: a fit needs one pass over the data")
@@ -130,14 +133,14 @@ def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
     irregular = [p.name for p in family.params if not p.regular]
     if irregular:
         traits.append(
-            f"Not regular\n: {', '.join(irregular)} fixes an end of the support: intervals from the "
-            "exact law, no sandwich"
+            f"Not regular\n: {', '.join(irregular)} fixes an end of the support: intervals from "
+            "the exact law, no sandwich"
         )
-    estimates = "\n".join(f"#     {line}" for line in printed(fit))
+    estimates = "\n".join(f"# {line}" for line in printed(fit))
     return "\n".join(
         [
             f"# {name}\n",
-            f"```{{eval-rst}}\n{escaped(head)}\n```\n",
+            f"```{{eval-rst}}\n{intro}\n```\n",
             "| Parameter | Symbol | Domain | Under a change of units | What it is |",
             "|---|---|---|---|---|",
             f"{rows}\n",
@@ -150,17 +153,24 @@ def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
     )
 
 
-def escaped(text: str) -> str:
-    """Return a docstring in which the bars of an absolute value are no substitution marks."""
-    return text.replace("|", r"\|")
+def escaped(line: str) -> str:
+    """Return a line of a docstring in which the bars of |x| are no substitution marks."""
+    if line.lstrip().startswith((">>>", "...")):
+        return line
+    parts = re.split(r"(`[^`]*`)", line)
+    return "".join(p if p.startswith("`") else p.replace("|", r"\|") for p in parts)
 
 
 def escape_formulas(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Do the same where autodoc reads the docstring of a family."""
-    if inspect.isclass(obj) and issubclass(obj, Model):
-        lines[:] = [escaped(line) for line in lines]
+    """Do the same where autodoc reads docstrings."""
+    lines[:] = [escaped(line) for line in lines]
+
+
+def where(domain: Domain) -> str:
+    """Return a domain in the words of the code, with the sign for infinity."""
+    return str(domain).removeprefix("a number in ").replace("inf", "∞")
 
 
 def role(param: Any) -> str:
@@ -190,7 +200,7 @@ def printed(fit: mlece.Fit) -> list[str]:
 
 
 def draw(members: list[Model], path: Path) -> None:
-    """Draw the densities or masses of a few members over the range that holds nearly all of them."""
+    """Draw the densities or masses of a few members over the range of nearly all mass."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -139,7 +139,11 @@ def population_values(best: Fit, fit: Fit) -> Array:
     truth = best.sample.truth
     assert truth is not None
     if fit.family.has("_breakpoints") or fit.limit_models:
-        members = [fit] if not fit.sample.batch_shape else [fit[i] for i in np.ndindex(fit.sample.batch_shape)]
+        members = (
+            [fit]
+            if not fit.sample.batch_shape
+            else [fit[i] for i in np.ndindex(fit.sample.batch_shape)]
+        )
         return np.array([float(cross_entropy(truth, member.model)) for member in members])
     frame = best.objective.frame
     theta = fit.family.to_frame(fit.theta, frame.shift, frame.scale)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,26 +15,26 @@ from mlece.domain import (
     positive_probability,
     probability,
 )
-from mlece.families.finite import _ratio
-from mlece.families.half_line import log1mexp, log_probability
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
     Array,
     Arrays,
-    abs,
     betainc,
     digamma,
     exp,
-    floor,
     gammainc,
     gammaincc,
     gammaln,
     inf,
     log,
+    log1mexp,
     log1p,
-    log1pmx,
     log_minus_digamma,
+    log_minus_step,
+    log_probability,
+    ratio_or_zero,
+    smallest_count,
     stirling_remainder,
     trigamma,
     where,
@@ -45,35 +44,6 @@ from mlece.math import (
 from mlece.model import Model
 from mlece.moments import Summary
 from mlece.param import Param
-
-
-def _smallest(log_cdf: Callable[..., Array], u: Array, upper: Array, *theta: Array) -> Array:
-    """Return the smallest count y with P(Y <= y) >= u, by doubling and bisection."""
-    u, upper, *rest = np.broadcast_arrays(u, upper, *theta)
-    target = log(u)
-    low, high = np.full(u.shape, -1.0), np.zeros(u.shape)
-    for _ in range(1100):
-        short = (log_cdf(high, *rest) < target) & (high < upper)
-        if not short.any():
-            break
-        low = where(short, high, low)
-        high = where(short, 2 * high + 1, high)
-    high = np.minimum(high, upper)
-    for _ in range(1100):
-        middle = floor(0.5 * (low + high))
-        open_ = (high - low > 1) & (middle > low) & (middle < high) & np.isfinite(high)
-        if not open_.any():
-            break
-        reached = log_cdf(middle, *rest) >= target
-        high, low = where(open_ & reached, middle, high), where(open_ & ~reached, middle, low)
-    return where(u == 1, upper, high)
-
-
-def _excess(ratio: Array, step: Array) -> Array:
-    """Return log(ratio) - step, where step = ratio - 1 is known without cancellation."""
-    near = abs(step) < 0.5
-    return where(near, log1pmx(where(near, step, 0.0)), log(where(near, 1.0, ratio)) - step)
-
 
 # ---------------------------------------------------------------------------- Poisson
 
@@ -118,11 +88,11 @@ class Poisson(Model):
 
     @staticmethod
     def _score(t: Arrays, rate: Array) -> Arrays:
-        return (_ratio(t[0], rate) - 1,)
+        return (ratio_or_zero(t[0], rate) - 1,)
 
     @staticmethod
     def _curvature(t: Arrays, rate: Array) -> Arrays:
-        return (-_ratio(t[0], rate**2),)
+        return (-ratio_or_zero(t[0], rate**2),)
 
     @staticmethod
     def _expected_statistics(rate: Array) -> Arrays:
@@ -154,7 +124,7 @@ class Poisson(Model):
 
     @staticmethod
     def _quantile(u: Array, rate: Array) -> Array:
-        return _smallest(Poisson._log_cdf, u, np.asarray(inf), rate)
+        return smallest_count(Poisson._log_cdf, u, np.asarray(inf), rate)
 
     @staticmethod
     def _sample(rng: np.random.Generator, size: tuple[int, ...], rate: Array) -> Array:
@@ -199,11 +169,11 @@ class Geometric(Model):
 
     @staticmethod
     def _score(t: Arrays, p: Array) -> Arrays:
-        return (1 / p - _ratio(t[0], 1 - p),)
+        return (1 / p - ratio_or_zero(t[0], 1 - p),)
 
     @staticmethod
     def _curvature(t: Arrays, p: Array) -> Arrays:
-        return (-1 / p**2 - _ratio(t[0], (1 - p) ** 2),)
+        return (-1 / p**2 - ratio_or_zero(t[0], (1 - p) ** 2),)
 
     @staticmethod
     def _expected_statistics(p: Array) -> Arrays:
@@ -236,7 +206,7 @@ class Geometric(Model):
 
     @staticmethod
     def _quantile(u: Array, p: Array) -> Array:
-        return _smallest(Geometric._log_cdf, u, np.asarray(inf), p)
+        return smallest_count(Geometric._log_cdf, u, np.asarray(inf), p)
 
     @staticmethod
     def _sample(rng: np.random.Generator, size: tuple[int, ...], p: Array) -> Array:
@@ -282,8 +252,8 @@ class Binomial(Model):
         x = where(ends, 0.5 * n, y)
         rest = n - x
         error = x - n * p
-        deviance = x * _excess(n * p / x, -error / x)
-        deviance = deviance + rest * _excess(n * (1 - p) / rest, error / rest)
+        deviance = x * log_minus_step(n * p / x, -error / x)
+        deviance = deviance + rest * log_minus_step(n * (1 - p) / rest, error / rest)
         remainder = stirling_remainder(n) - stirling_remainder(x) - stirling_remainder(rest)
         inner = remainder + deviance + 0.5 * (log(n / x) - log(rest) - LOG_2PI)
         return where(ends, xlogy(y, p) + xlog1py(n - y, -p), inner)
@@ -292,7 +262,7 @@ class Binomial(Model):
     def _score(y: Array, n: Array, p: Array) -> Arrays:
         return (
             digamma(n + 1) - digamma(n - y + 1) + log1p(-p),
-            _ratio(y, p) - _ratio(n - y, 1 - p),
+            ratio_or_zero(y, p) - ratio_or_zero(n - y, 1 - p),
         )
 
     @staticmethod
@@ -300,7 +270,7 @@ class Binomial(Model):
         return (
             trigamma(n + 1) - trigamma(n - y + 1),
             -1 / (1 - p),
-            -_ratio(y, p**2) - _ratio(n - y, (1 - p) ** 2),
+            -ratio_or_zero(y, p**2) - ratio_or_zero(n - y, (1 - p) ** 2),
         )
 
     @staticmethod
@@ -341,7 +311,7 @@ class Binomial(Model):
 
     @staticmethod
     def _quantile(u: Array, n: Array, p: Array) -> Array:
-        return _smallest(Binomial._log_cdf, u, n, n, p)
+        return smallest_count(Binomial._log_cdf, u, n, n, p)
 
     @staticmethod
     def _sample(rng: np.random.Generator, size: tuple[int, ...], n: Array, p: Array) -> Array:
@@ -409,7 +379,7 @@ class NegativeBinomial(Model):
         x = where(none, 1.0, y)
         total, scale = size + x, size + mean
         error = x - mean
-        deviance = size * _excess(total / scale, error / scale) + x * _excess(
+        deviance = size * log_minus_step(total / scale, error / scale) + x * log_minus_step(
             (total / scale) * (mean / x), -(size / scale) * (error / x)
         )
         remainder = stirling_remainder(total) - stirling_remainder(size) - stirling_remainder(x)
@@ -422,7 +392,7 @@ class NegativeBinomial(Model):
         gap, _ = _digamma_gap(size, y)
         none = y == 0
         return (
-            _excess((size + y) / scale, (y - mean) / scale) + gap,
+            log_minus_step((size + y) / scale, (y - mean) / scale) + gap,
             size / scale * where(none, -1.0, (y - mean) / where(none, 1.0, mean)),
         )
 
@@ -434,14 +404,14 @@ class NegativeBinomial(Model):
         return (
             error * error / (size + y) + slope,
             error / scale,
-            (size + y) / scale**2 - _ratio(y, mean**2),
+            (size + y) / scale**2 - ratio_or_zero(y, mean**2),
         )
 
     @staticmethod
     def _profile_statistics(y: Array, size: Array) -> Arrays:
         gap, slope = _digamma_gap(size, y)
         ratio = y / size
-        return y, _excess(1 + ratio, ratio) + gap, ratio * ratio / (size + y) + slope
+        return y, log_minus_step(1 + ratio, ratio) + gap, ratio * ratio / (size + y) + slope
 
     @staticmethod
     def _profile_equation(m: Arrays, size: Array) -> tuple[Array, Array, Arrays]:
@@ -449,7 +419,7 @@ class NegativeBinomial(Model):
         mean, value, slope = m
         ratio = mean / size
         return (
-            _excess(1 + ratio, ratio) - value,
+            log_minus_step(1 + ratio, ratio) - value,
             ratio * ratio / (size + mean) - slope,
             (size, mean),
         )
@@ -507,7 +477,7 @@ class NegativeBinomial(Model):
 
     @staticmethod
     def _quantile(u: Array, size: Array, mean: Array) -> Array:
-        return _smallest(NegativeBinomial._log_cdf, u, np.asarray(inf), size, mean)
+        return smallest_count(NegativeBinomial._log_cdf, u, np.asarray(inf), size, mean)
 
     @staticmethod
     def _sample(

@@ -11,17 +11,21 @@ from mlece.arrays import factorize
 from mlece.domain import binary, categories, probability, simplex
 from mlece.errors import NoDensityError, ParameterError, SupportError, message, offenders
 from mlece.limits import Limit, Status, full, or_fixed
-from mlece.math import Array, Arrays, log, log1p, where, xlog1py, xlogy
+from mlece.math import (
+    Array,
+    Arrays,
+    log,
+    log1p,
+    ratio_or_zero,
+    where,
+    xlog1py,
+    xlogy,
+)
 from mlece.model import Model
 from mlece.moments import Summary
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Bernoulli
-
-
-def _ratio(count: Array, p: Array) -> Array:
-    """Return count / p, 0 where the count is 0 even at p = 0."""
-    return where(count == 0, 0.0, count / where(count == 0, 1.0, p))
 
 
 class Bernoulli(Model):
@@ -52,11 +56,11 @@ class Bernoulli(Model):
 
     @staticmethod
     def _score(t: Arrays, p: Array) -> Arrays:
-        return (_ratio(t[0], p) - _ratio(1 - t[0], 1 - p),)
+        return (ratio_or_zero(t[0], p) - ratio_or_zero(1 - t[0], 1 - p),)
 
     @staticmethod
     def _curvature(t: Arrays, p: Array) -> Arrays:
-        return (-_ratio(t[0], p**2) - _ratio(1 - t[0], (1 - p) ** 2),)
+        return (-ratio_or_zero(t[0], p**2) - ratio_or_zero(1 - t[0], (1 - p) ** 2),)
 
     @staticmethod
     def _expected_statistics(p: Array) -> Arrays:
@@ -108,6 +112,8 @@ class Bernoulli(Model):
     @staticmethod
     def _variance(p: Array) -> Array:
         return np.asarray(p * (1 - p))
+
+
 # ---------------------------------------------------------------------------- Categorical
 
 
@@ -157,7 +163,8 @@ class Categorical(Model):
     @property
     def settings(self) -> dict[str, Any]:
         """The labels, where they are known and not 0 to K − 1."""
-        if self.labels is None or self.labels == tuple(range(len(self.labels))):
+        default = self.labels is not None and self.labels == tuple(range(len(self.labels)))
+        if self.labels is None or (default and self.known):
             return {}
         return {"labels": self.labels}
 
@@ -240,7 +247,7 @@ class Categorical(Model):
     def _quantile(u: Array, p: Array) -> Array:
         running = np.cumsum(p, axis=-1)
         last = np.argmax(running >= running[..., -1:], axis=-1)
-        return np.minimum((u[..., None] > running).sum(axis=-1), last).astype(float)
+        return np.asarray(np.minimum((u[..., None] > running).sum(axis=-1), last), dtype=float)
 
     @staticmethod
     def _sample(rng: np.random.Generator, size: tuple[int, ...], p: Array) -> Array:

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-from scipy.special import erfcx, exp1
 
 from mlece.domain import nonnegative, positive, real
 from mlece.limits import Limit, Status, full, or_fixed
@@ -16,7 +15,9 @@ from mlece.math import (
     Array,
     Arrays,
     digamma,
+    erfcx,
     exp,
+    exp1,
     expm1,
     gammainc,
     gammaincc,
@@ -24,10 +25,12 @@ from mlece.math import (
     gammaln,
     inf,
     log,
+    log1mexp,
     log1p,
     log1pmx,
     log_minus_digamma,
     log_ndtr,
+    log_probability,
     ndtri,
     sqrt,
     stirling_remainder,
@@ -37,21 +40,6 @@ from mlece.math import (
 from mlece.model import Model
 from mlece.moments import Summary
 from mlece.param import Param
-
-# ---------------------------------------------------------------------------- tails
-
-
-def log1mexp(t: Array) -> Array:
-    """Return log(1 - exp(-t)), t >= 0, accurate for small and for large t."""
-    near = t < 0.6931471805599453
-    return where(near, log(-expm1(-where(near, t, 1.0))), log1p(-exp(-where(near, 1.0, t))))
-
-
-def log_probability(p: Array, complement: Array) -> Array:
-    """Return log p for a probability of which the complement 1 - p is known as well."""
-    small = p < 0.5
-    return where(small, log(where(small, p, 1.0)), log1p(-where(small, 0.0, complement)))
-
 
 # ---------------------------------------------------------------------------- Exponential
 
@@ -149,7 +137,10 @@ def _gamma_shape(gap: Array) -> Array:
     shape = (3 - gap + sqrt((gap - 3) ** 2 + 24 * gap)) / (12 * gap)
     for _ in range(8):
         error = log_minus_digamma(shape) - gap
-        slope = 1 - shape * trigamma(shape)
+        # 1 - a psi'(a), by its expansion where the difference cancels.
+        v = 1 / where(shape > 16, shape, 16.0)
+        tail = -v * (0.5 + v * (1 / 6 - v * v * (1 / 30 - v * v / 42)))
+        slope = where(shape > 16, tail, 1 - shape * trigamma(shape))
         step = error / slope
         shape = shape * exp(-step)
         if np.all(np.abs(step) < 4e-16):
@@ -177,12 +168,15 @@ class Gamma(Model):
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
-        # In the frame y is of order 1: y - 1 keeps the digits that a large shape needs.
-        return y - 1, log(y)
+        # In the frame y is of order 1. A large shape lives on log y - (y - 1), which is of second order.
+        d, log_y = y - 1, log(y)
+        if np.max(abs(d)) < 1e-4:
+            return d, log_y, -d * d * (1 / 2 - d * (1 / 3 - d * (1 / 4 - d / 5)))
+        return d, log_y, log_y - d
 
     @staticmethod
     def _log_density(t: Arrays, shape: Array, rate: Array) -> Array:
-        d, log_y = t
+        d, log_y, curved = t
         plain = shape * log(rate) - gammaln(shape) + (shape - 1) * log_y - rate * (1 + d)
         # For a large shape the terms cancel; Stirling's formula takes the common part out.
         centred = (
@@ -190,7 +184,7 @@ class Gamma(Model):
             + 0.5 * log(shape)
             - 0.5 * LOG_2PI
             - stirling_remainder(shape)
-            + shape * (log_y - d)
+            + shape * curved
             + (shape - rate) * d
             - log_y
         )
@@ -198,7 +192,7 @@ class Gamma(Model):
 
     @staticmethod
     def _score(t: Arrays, shape: Array, rate: Array) -> Arrays:
-        d, log_y = t
+        d, log_y, _ = t
         return log(rate / shape) + log_minus_digamma(shape) + log_y, shape / rate - 1 - d
 
     @staticmethod
@@ -207,20 +201,22 @@ class Gamma(Model):
 
     @staticmethod
     def _expected_statistics(shape: Array, rate: Array) -> Arrays:
-        return shape / rate - 1, digamma(shape) - log(rate)
+        d = shape / rate - 1
+        return d, digamma(shape) - log(rate), log1pmx(d) - log_minus_digamma(shape)
 
     @staticmethod
     def _maximise(s: Summary, shape: Array | None, rate: Array | None) -> Arrays | None:
-        d, log_y = s.mean
+        d, log_y, curved = s.mean
         if rate is not None and shape is None:
             return None
         if shape is None:
-            shape = _gamma_shape(log1p(d) - log_y)
+            plain = log1p(d) - log_y
+            shape = _gamma_shape(where(plain < 0.05, log1pmx(d) - curved, plain))
         return or_fixed(d, shape), or_fixed(shape / (1 + d), rate)
 
     @staticmethod
     def _degenerate(s: Summary, shape: Array | None, rate: Array | None) -> tuple[Limit, ...]:
-        d, _ = s.mean
+        d, _, _ = s.mean
         if shape is not None or rate is not None:
             return ()
         sentence = "every observation is equal: shape and rate grow without bound at a fixed ratio"
@@ -335,6 +331,14 @@ class Weibull(Model):
         power = exp(shape * log_y)
         weighted = log_y * power
         return log_y, power, weighted, log_y * weighted
+
+    @staticmethod
+    def _profile_shared(m: Arrays, shape: Array, scale: Array) -> Arrays:
+        log_y, power, weighted, squared = m
+        # In z = y/scale the mean of z^shape is 1.
+        shift, tilt = log(scale), weighted / power
+        spread = squared / power - 2 * shift * tilt + shift**2
+        return log_y - shift, 1 + 0 * tilt, tilt - shift, spread
 
     @staticmethod
     def _profile_equation(m: Arrays, shape: Array) -> tuple[Array, Array, Arrays]:
@@ -700,7 +704,7 @@ class Pareto(Model):
 
     @staticmethod
     def _bounds(shape: Array, scale: Array) -> Arrays:
-        return scale + 0 * shape, full(scale + shape, inf)
+        return scale, full(scale, inf)
 
     @staticmethod
     def _maximise(s: Summary, shape: Array | None, scale: Array | None) -> Arrays:

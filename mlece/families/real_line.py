@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.families.half_line import log1mexp, log_probability
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     EULER,
@@ -16,16 +15,15 @@ from mlece.math import (
     Arrays,
     abs,
     digamma,
-    gammaln,
     exp,
-    expit,
-    expm1,
+    gammaln,
     inf,
     log,
+    log1mexp,
     log1p,
     log1pmx,
-    log_minus_digamma,
     log_ndtr,
+    log_probability,
     logit,
     minimum,
     ndtri,
@@ -34,8 +32,6 @@ from mlece.math import (
     sqrt,
     stdtr,
     stdtrit,
-    stirling_remainder,
-    tanh,
     trigamma,
     where,
 )
@@ -189,7 +185,6 @@ class StudentT(Model):
     df = Param(positive, r"\nu", typical=(3, 12), limits=(0.02, 1e7), doc="degrees of freedom")
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (median)")
     scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
-    unbounded_at = "a repeated value, as scale falls to 0 for df below s/(n − s), s its multiplicity"
     limit_families: ClassVar = {"df": ("Gaussian", {"loc": "mean", "scale": "sd"})}
 
     @staticmethod
@@ -204,6 +199,13 @@ class StudentT(Model):
         sentence = "every observation equals the location: the density grows as scale falls to 0"
         limit = (or_fixed(full(s.minimum, np.nan), df), s.minimum, full(s.minimum, 0.0))
         return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+
+    @staticmethod
+    def _collapses(share: Array, df: Array | None, loc: Array | None, scale: Array | None) -> Array:
+        # Kent and Tyler (1991) for a given df; a free one falls below any share (Fernandez, Steel 1999).
+        if scale is not None or loc is not None:
+            return full(share, 0.0).astype(bool)
+        return np.asarray(share > (0.0 if df is None else df / (df + 1)))
 
     @staticmethod
     def _shared(y: Array, df: Array, loc: Array, scale: Array) -> Arrays:
@@ -348,12 +350,14 @@ class Laplace(Model):
     @staticmethod
     def _estimate(
         view: Any, loc: Array | None, scale: Array | None
-    ) -> tuple[Arrays, tuple[Arrays, Arrays] | None]:
+    ) -> tuple[Arrays, tuple[Arrays, Arrays] | None, Arrays | None]:
         low, high = view.median() if loc is None else (loc, loc)
         centre = low + 0.5 * (high - low)
         spread = view.mean_of(lambda y: abs(y - centre[:, None])) if scale is None else scale
         whole = None if loc is not None else ((low, spread), (high, spread))
-        return (centre, spread), whole
+        # At the median 0 is a subgradient: the mean sign may be taken as 0.
+        shared = (spread, 0 * spread) if scale is None and loc is None else None
+        return (centre, spread), whole, shared
 
     @staticmethod
     def _degenerate(s: Summary, loc: Array | None, scale: Array | None) -> tuple[Limit, ...]:
@@ -530,6 +534,14 @@ class Gumbel(Model):
         power = exp(minimum(-y / scale, 600.0))
         weighted = y * power
         return y, power, weighted, y * weighted
+
+    @staticmethod
+    def _profile_shared(m: Arrays, loc: Array, scale: Array) -> Arrays:
+        mean, power, weighted, squared = m
+        # In z = (y - loc)/scale the mean of exp(-z) is 1.
+        z, tilt = (mean - loc) / scale, weighted / power
+        spread = squared / power - 2 * loc * tilt + loc**2
+        return z, 1 + 0 * z, (tilt - loc) / scale, spread / scale**2
 
     @staticmethod
     def _profile_equation(m: Arrays, scale: Array) -> tuple[Array, Array, Arrays]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from mlece import errors
 from mlece.domain import positive, probability, real
-from mlece.families.half_line import log_probability
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
@@ -23,6 +22,7 @@ from mlece.math import (
     log,
     log1p,
     log_minus_digamma,
+    log_probability,
     stirling_remainder,
     trigamma,
     where,

@@ -13,7 +13,7 @@ from mlece.plot.style import BLUE, GREY, INK, VERMILION, new_axes, tidy
 from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
-    from mlece.compare import Comparison
+    from mlece.comparison import Comparison
     from mlece.diagnostics.ledger import Ledger
 
 LEGEND = ("entropy floor", "gap (approximation)", "estimation")
@@ -66,7 +66,7 @@ def comparison_bars(
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> import mlece
-    >>> from mlece.compare import compare
+    >>> from mlece.comparison import compare
     >>> ax, drawn = compare(["gamma", "weibull"], [1.0, 2.5, 0.7, 3.1, 1.8, 2.2, 0.9]).plot()
     >>> len(drawn.labels)
     2

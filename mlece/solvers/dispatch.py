@@ -11,7 +11,7 @@ from mlece import errors
 from mlece.chart import Chart
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
-from mlece.solvers.newton import newton
+from mlece.solvers.newton import DECREMENT, newton
 from mlece.solvers.profile import profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
 from mlece.solvers.starts import starting_values
@@ -42,6 +42,8 @@ class Solution:
         Ends of the set of solutions where it is not a point.
     runaway : dict of str to array of bool (R,)
         Parameters that came near the end of their range.
+    shared : tuple of arrays (R,), optional
+        Means of what density, score and curvature share at the solution, where the solver knows them.
     notes : dict
         Anything else worth telling.
     """
@@ -53,6 +55,7 @@ class Solution:
     bracket: tuple[Array, Array] | None = None
     ends: tuple[Arrays, Arrays] | None = None
     runaway: dict[str, Array] = field(default_factory=dict)
+    shared: Arrays | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -74,13 +77,14 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
     if solver in _SCIPY:
         return _by_scipy(objective, solver)
     if solver in ("auto", "closed"):
-        theta, ends = None, None
+        theta, ends, shared = None, None, None
         if model.has("_estimate"):
-            theta, ends = model._estimate(objective, *slots)
+            theta, ends, shared = model._estimate(objective, *slots)
         elif model.has("_maximise"):
             theta = model._maximise(objective.summary, *slots)
         if theta is not None:
-            return Solution(tuple(np.asarray(t) for t in theta), "closed form", everyone, ends=ends)
+            theta = tuple(np.asarray(t) for t in theta)
+            return Solution(theta, "closed form", everyone, ends=ends, shared=shared)
         if solver == "closed":
             raise _not_offered("a closed form", objective)
     if solver in ("auto", "profile"):
@@ -147,20 +151,26 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
         at = objective.evaluate(chart.theta(eta, which), 2, which)
         return (at.value, *chart.pull(eta, at))
 
-    out = newton(evaluate, start, *chart.box())
-    runaway: dict[str, Array] = {}
-    for j, p in enumerate(chart.free):
-        if p.name in objective.model.limit_families:
-            # Within two decades of its limit a parameter is held against the limit itself.
-            near = p.bijection.forward(out.eta[:, j]) > 0.01 * p.limits[1]
-            if near.any():
-                runaway[p.name] = _whole(objective, members, near)
+    # For a long sample a decrement of 1e-9 is far below a standard error.
+    out = newton(evaluate, start, *chart.box(), DECREMENT if thinned is None else 1e-9)
+    theta = chart.theta(out.eta, members)
     return Solution(
-        _scatter(objective, members, chart.theta(out.eta, members)),
+        _scatter(objective, members, theta),
         "newton",
         _whole(objective, members, out.converged),
-        runaway=runaway,
+        runaway=_runaway(objective, members, theta),
     )
+
+
+def _runaway(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:
+    """Return the members in which a parameter came within two decades of the limit of its family."""
+    out = {}
+    for p, value in zip(objective.model.params, theta, strict=True):
+        if p.name in objective.model.limit_families and p.name not in objective.fixed:
+            near = value > 0.01 * p.limits[1]
+            if near.any():
+                out[p.name] = _whole(objective, members, near)
+    return out
 
 
 def _on_face(objective: CrossEntropy, members: Array) -> Solution:
@@ -175,6 +185,9 @@ def _on_face(objective: CrossEntropy, members: Array) -> Solution:
                 "Use the closed form, solver='auto'",
             )
         )
+    if seen.sum() == 1:
+        q = np.broadcast_to(seen.astype(float), frequencies.shape)
+        return Solution((q,), "newton", np.ones(objective.size, dtype=bool))
     out = _by_newton(objective.restricted(seen), members)
     q = np.zeros_like(frequencies)
     q[:, seen] = out.theta[0]
@@ -190,19 +203,23 @@ def _by_profile(objective: CrossEntropy, members: Array) -> Solution:
     else:
         start = starting_values(objective, members)[at]
 
-    def equation(psi: Array, index: Array) -> tuple[Array, Array, Arrays]:
+    def equation(psi: Array, index: Array) -> tuple[Array, Array, Arrays, Arrays]:
         means = objective.profile_means(psi, members[index])
         g, slope, theta = model._profile_equation(means, psi)
-        return g, slope, tuple(np.asarray(t) for t in theta)
+        return g, slope, tuple(np.asarray(t) for t in theta), means
 
     # A relative error of 1e-8 is far below a standard error where the sample is long.
-    out = profile_root(equation, start, 1e-4 if thinned is not None else 1e-8)
+    out = profile_root(equation, start, 1e-4 if thinned is not None else 3e-7)
+    shared = None
+    if model.has("_profile_shared") and members.size == objective.size:
+        shared = tuple(np.asarray(s) for s in model._profile_shared(out.means, *out.theta))
     return Solution(
         _scatter(objective, members, out.theta),
         "profile",
         _whole(objective, members, out.proved),
         _whole(objective, members, out.excess),
         (_whole(objective, members, out.lower), _whole(objective, members, out.upper)),
+        shared=shared,
     )
 
 
@@ -224,4 +241,6 @@ def _by_scipy(objective: CrossEntropy, solver: str) -> Solution:
         method = "trust-exact" if solver == "scipy" else solver
         out, name = minimise(objective, start, method), f"scipy {method}"
     notes = {"message": out.message, "iterations": out.iterations, **out.multipliers}
-    return Solution(out.theta, name, np.array([True]), notes=notes)
+    member = np.arange(1)
+    runaway = {} if vector else _runaway(objective, member, out.theta)
+    return Solution(out.theta, name, np.array([True]), runaway=runaway, notes=notes)

@@ -11,9 +11,9 @@ from mlece.math import Array
 
 Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 
-DECREMENT = 1e-9
+DECREMENT = 1e-11
 _ROUNDING = 1e-6
-_GROW, _SHRINK, _MOST = 2.0, 0.25, 8.0
+_GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,18 @@ class NewtonResult:
     iterations: int
 
 
-def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array, Array]:
+def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array, Array, Array]:
     """Minimise the quadratic model within the trust region (Moré and Sorensen 1983).
 
-    Returns the step (r, m), the predicted decrease (r,) and the Newton decrement (r,).
+    Returns the step (r, m), the predicted decrease, the Newton decrement and the length of the step in
+    curvature units, (r,) each.
     """
-    values, vectors = np.linalg.eigh(hessian)
-    along = np.einsum("rij,ri->rj", vectors, gradient)
+    # Lengths are measured in units of each coordinate's own curvature: a location may travel as far as
+    # the scale of the moment allows.
+    unit = np.sqrt(np.abs(np.diagonal(hessian, axis1=1, axis2=2)))
+    unit = np.where(unit > 0, unit, 1.0)
+    values, vectors = np.linalg.eigh(hessian / unit[:, :, None] / unit[:, None, :])
+    along = np.einsum("rij,ri->rj", vectors, gradient / unit)
     smallest = values[:, 0]
     size = np.abs(values).max(axis=1)
     definite = smallest > 1e-14 * size
@@ -66,11 +71,17 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
         norm = np.sqrt((q**2).sum(axis=1))
         q = q * np.minimum(1.0, radius / np.where(norm > 0, norm, 1.0))[:, None]
     predicted = (along * q - 0.5 * values * q**2).sum(axis=1)
-    return -np.einsum("rij,rj->ri", vectors, q), predicted, decrement
+    length = np.sqrt((q**2).sum(axis=1))
+    return -np.einsum("rij,rj->ri", vectors, q) / unit, predicted, decrement, length
 
 
 def newton(
-    objective: Objective, start: Array, lower: Array, upper: Array, steps: int = 200
+    objective: Objective,
+    start: Array,
+    lower: Array,
+    upper: Array,
+    tolerance: float = DECREMENT,
+    steps: int = 200,
 ) -> NewtonResult:
     """Minimise many functions at once.
 
@@ -82,6 +93,8 @@ def newton(
         Starting points.
     lower, upper : array (m,)
         A box; a coordinate that reaches it with the gradient pointing outwards is held there.
+    tolerance : float
+        Newton decrement at which a member is finished.
     steps : int
         Largest number of iterations.
 
@@ -112,12 +125,12 @@ def newton(
             g = np.where(held, 0.0, g)
             h = np.where(held[:, :, None] | held[:, None, :], 0.0, h)
             h[:, np.arange(m), np.arange(m)] += held
-        step, predicted, current = _step(g, h, radius[active])
+        step, predicted, current, length = _step(g, h, radius[active])
         stalled[active] += current > 0.5 * decrement[active]
         decrement[active] = current
-        done = (current <= DECREMENT) | ((current <= _ROUNDING) & (stalled[active] >= 2))
+        done = (current <= tolerance) | ((current <= _ROUNDING) & (stalled[active] >= 2))
         converged[active[done]] = True
-        active, step, predicted = active[~done], step[~done], predicted[~done]
+        active, step, predicted, length = (a[~done] for a in (active, step, predicted, length))
         if not active.size or iteration == steps:
             break
         trial = np.clip(eta[active] + step, lower, upper)
@@ -130,7 +143,6 @@ def newton(
         usable = np.isfinite(new_value) & np.isfinite(new_gradient).all(axis=1)
         usable &= np.isfinite(new_hessian).all(axis=(1, 2))
         accept = usable & ((gain > 0) | (gain >= -100 * noise) & (predicted <= 100 * noise))
-        length = np.sqrt((step**2).sum(axis=1))
         good, poor = accept & (ratio > 0.75), ~accept | (ratio < 0.25)
         grown = np.where(good, np.maximum(radius[active], _GROW * length), radius[active])
         radius[active] = np.minimum(np.where(poor, _SHRINK * length, grown), _MOST)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlece.math import Array, Arrays
 
-Equation = Callable[[Array, Array], tuple[Array, Array, Arrays]]
+Equation = Callable[[Array, Array], tuple[Array, Array, Arrays, Arrays]]
 
 _LONGEST = 1.5
 _NARROW = 1e-13
@@ -31,6 +31,8 @@ class ProfileResult:
         Whether the signs at the ends were seen to differ.
     iterations : int
         Evaluations of the slowest member.
+    means : tuple of arrays (r,)
+        Means of the profile statistics at the root.
     """
 
     theta: Arrays
@@ -39,10 +41,11 @@ class ProfileResult:
     excess: Array
     proved: Array
     iterations: int
+    means: Arrays
 
 
 def profile_root(
-    equation: Equation, start: Array, short: float = 1e-8, steps: int = 100
+    equation: Equation, start: Array, short: float = 3e-7, steps: int = 100
 ) -> ProfileResult:
     """Solve g(psi) = 0 for psi > 0, g increasing through its root, for many equations at once.
 
@@ -51,7 +54,8 @@ def profile_root(
     Parameters
     ----------
     equation : callable
-        Maps trial values (r,) and member indices (r,) to g, dg/dpsi and the full parameters.
+        Maps trial values (r,) and member indices (r,) to g, dg/dpsi, the full parameters and the means
+        of the profile statistics.
     start : array (R,)
         Positive starting values.
     short : float
@@ -66,7 +70,7 @@ def profile_root(
     x, last, iterations = _iterate(equation, np.log(start), short, steps)
     everyone = np.arange(len(start))
     root = np.exp(x)
-    g, _, theta = equation(root, everyone)
+    g, _, theta, means = equation(root, everyone)
     # The root lies on the side to which g points, within the square of the last step.
     side = np.where(g > 0, -1.0, 1.0)
     width = np.maximum(4.0 * last**2, _NARROW)
@@ -82,12 +86,10 @@ def profile_root(
         width = np.where(proved, width, 16.0 * width)
     low, high = np.minimum(root, other), np.maximum(root, other)
     excess = np.maximum(np.abs(g), np.abs(beyond)) * (high - low)
-    return ProfileResult(theta, low, high, excess, proved, iterations)
+    return ProfileResult(theta, low, high, excess, proved, iterations, means)
 
 
-def _iterate(
-    equation: Equation, x: Array, short: float, steps: int
-) -> tuple[Array, Array, int]:
+def _iterate(equation: Equation, x: Array, short: float, steps: int) -> tuple[Array, Array, int]:
     """Return the roots in log psi, the length of the last step, and the number of evaluations."""
     low, high = np.full(len(x), -np.inf), np.full(len(x), np.inf)
     last = np.full(len(x), np.inf)
@@ -96,7 +98,7 @@ def _iterate(
     for iteration in range(1, steps + 1):
         here = x[active]
         psi = np.exp(here)
-        g, slope, _ = equation(psi, active)
+        g, slope, _, _ = equation(psi, active)
         low[active] = np.where(g <= 0, here, low[active])
         high[active] = np.where(g >= 0, here, high[active])
         with np.errstate(all="ignore"):

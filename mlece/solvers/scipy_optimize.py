@@ -35,7 +35,9 @@ def minimise(objective: CrossEntropy, start: Array, method: str) -> ScipyResult:
     method : {"trust-exact", "L-BFGS-B"}
         Any method of scipy that takes a gradient (and a Hessian).
     """
-    from scipy.optimize import minimize
+    from scipy import optimize
+
+    minimize: Any = optimize.minimize
 
     chart = Chart(objective)
     member = np.arange(1)
@@ -73,9 +75,11 @@ def simplex_slsqp(frequencies: Array) -> ScipyResult:
     Returns
     -------
     ScipyResult
-        ``multipliers["lambda"]`` is the multiplier of Σ q = 1, which Karush, Kuhn and Tucker put at 1.
+        ``multipliers["lambda"]`` is the multiplier of Σ q = 1, which is 1 at the optimum.
     """
-    from scipy.optimize import minimize
+    from scipy import optimize
+
+    minimize: Any = optimize.minimize
 
     cells = frequencies.size
     seen = frequencies > 0
@@ -91,7 +95,7 @@ def simplex_slsqp(frequencies: Array) -> ScipyResult:
         return out
 
     start = np.full(cells, 1.0 / cells)
-    # Every optimum has q >= p̂/2 on the seen cells: the bound keeps the logarithm finite, never active.
+    # The optimum has q >= p̂/2 in every cell: the bound keeps the logarithm finite, and never binds.
     out = minimize(
         value,
         start,

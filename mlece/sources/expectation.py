@@ -1,0 +1,179 @@
+"""Expectations over nodes, and whether they are finite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlece import errors
+from mlece.math import Array, log
+from mlece.sources.nodes import Nodes
+from mlece.sources.pieces import HALF_PI
+
+_FLAT = 1e-7  # a tail term that falls more slowly than this power of the distance has no finite sum
+
+
+@dataclass(frozen=True)
+class Tail:
+    """What lies beyond the outermost nodes on one side.
+
+    Parameters
+    ----------
+    diverges : bool
+        Whether the terms fail to decay.
+    rest : float
+        The sum of the terms beyond, continued as a power of the distance (0 where it does not
+        matter).
+    sign : float
+        Sign of the outermost term.
+    """
+
+    diverges: bool
+    rest: float
+    sign: float
+
+
+def _tail(law: Nodes, terms: Array, upper: bool) -> Tail:
+    """Judge one tail from its outermost terms.
+
+    Written per unit of log distance, u'(t) = ½π cosh t apart, the terms of a power tail fall like a
+    power of the distance. The exponent comes from the outermost nodes; terms that do not fall have
+    no finite sum, and those that fall slowly are continued beyond the last node with that exponent.
+    """
+    t = law.angle if upper else -law.angle[::-1]
+    ordered = terms if upper else terms[::-1]
+    u = HALF_PI * np.sinh(np.abs(t[-9:]))
+    if t.size < 9 or not t[-1] > 0 or ordered[-1] == 0:
+        return Tail(False, 0.0, 0.0)
+    with np.errstate(divide="ignore"):
+        height = log(np.abs(ordered[-9:])) - log(np.cosh(t[-9:]))
+    sign = float(np.sign(ordered[-1]))
+    if not np.isfinite(height).all():
+        return Tail(False, 0.0, sign)
+    slope = float((height[-1] - height[0]) / (u[-1] - u[0]))
+    if slope > -_FLAT:
+        return Tail(True, 0.0, sign)
+    total = float(np.sum(np.abs(terms)))
+    if np.abs(ordered[-1]) <= 1e-18 * total:
+        return Tail(False, 0.0, sign)
+    h = 2.0**-law.level
+    beyond = t[-1] + h * np.arange(1, int(8.0 / h))
+    more = height[-1] + slope * (HALF_PI * np.sinh(beyond) - u[-1]) + log(np.cosh(beyond))
+    return Tail(False, sign * float(np.exp(more).sum()), sign)
+
+
+def _tails(law: Nodes, terms: Array) -> tuple[Tail, Tail]:
+    none = Tail(False, 0.0, 0.0)
+    lower = _tail(law, terms, False) if law.open_ends[0] else none
+    upper = _tail(law, terms, True) if law.open_ends[1] else none
+    return lower, upper
+
+
+def tail_divergent(law: Nodes, values: Array) -> bool:
+    """Return whether E|g(Y)| is infinite, as far as the outermost nodes tell.
+
+    Parameters
+    ----------
+    law : Nodes
+        The distribution.
+    values : array (m,)
+        g at its nodes.
+
+    Returns
+    -------
+    bool
+        True where a value is infinite, or where on a side that reaches to infinity (or to an end at
+        zero) the terms weight times |g|, per unit of log distance, do not fall at least like the
+        power -1e-7 of the distance over the outermost nine nodes.
+
+    Notes
+    -----
+    The outermost nodes lie where the weight underflows, at distances up to 1e300; an expectation
+    that diverges more slowly than any power is not told from a convergent one.
+
+    Examples
+    --------
+    >>> from mlece.families.real_line import StudentT
+    >>> from mlece.sources.distribution import nodes
+    >>> from mlece.sources.expectation import tail_divergent
+    >>> heavy, lighter = nodes(StudentT(2, 0, 1)), nodes(StudentT(2.1, 0, 1))
+    >>> tail_divergent(heavy, heavy.values**2), tail_divergent(lighter, lighter.values**2)
+    (True, False)
+    """
+    values = _column(law, values)
+    if np.isinf(values).any():
+        return True
+    return any(tail.diverges for tail in _tails(law, law.weights * values))
+
+
+def _column(law: Nodes, values: Array) -> Array:
+    values = np.asarray(values, dtype=float)
+    bad = np.isnan(values)
+    if bad.any():
+        raise errors.DataError(
+            errors.message(
+                "an integrand that is a number at every node", errors.offenders(bad, values)
+            )
+        )
+    if values.shape[:1] != law.values.shape:
+        raise errors.DataError(
+            errors.message(f"one value for each of {law.count} nodes", f"shape {values.shape}")
+        )
+    return values
+
+
+def _expectation(law: Nodes, values: Array) -> float:
+    if np.isinf(values).any():
+        signs = {float(s) for s in np.sign(values[np.isinf(values)])}
+    else:
+        terms = law.weights * values
+        tails = _tails(law, terms)
+        signs = {tail.sign for tail in tails if tail.diverges}
+        if not signs:
+            return float(terms.sum() + sum(tail.rest for tail in tails))
+    if len(signs) > 1:
+        raise errors.NoDensityError(
+            errors.message(
+                "an expectation that exists", "one that is +inf on one side and -inf on the other"
+            )
+        )
+    return signs.pop() * np.inf
+
+
+def expectation(law: Nodes, values: Array) -> Array:
+    """Return E[g(Y)] from the values of g at the nodes.
+
+    Parameters
+    ----------
+    law : Nodes
+        The distribution.
+    values : array (m,) or (m, j)
+        One integrand, or j of them.
+
+    Returns
+    -------
+    array () or (j,)
+        The expectations. Infinite where g is infinite on a node (every node has positive weight)
+        and where a tail diverges in the sense of :func:`tail_divergent`.
+
+    Raises
+    ------
+    DataError
+        If a value is NaN, or the number of values is not that of the nodes.
+    NoDensityError
+        If the parts above and below zero are both infinite.
+
+    Examples
+    --------
+    >>> from mlece.families.real_line import StudentT
+    >>> from mlece.sources.distribution import nodes
+    >>> from mlece.sources.expectation import expectation
+    >>> law = nodes(StudentT(df=1, loc=0, scale=1))
+    >>> float(expectation(law, law.values**2))
+    inf
+    """
+    values = _column(law, values)
+    if values.ndim == 1:
+        return np.asarray(_expectation(law, values))
+    return np.array([_expectation(law, column) for column in values.T])

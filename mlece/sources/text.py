@@ -1,0 +1,187 @@
+"""Tables in text: comma- or tab-separated values and JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.math import Array
+
+FORMATS = ("csv", "tsv", "jsonl")
+# What spreadsheets and statistics programs write for a missing value.
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "."})
+
+Table = dict[str, list[Any]]
+
+
+def read_table(path: str, kind: str | None = None, *, header: bool = True) -> Table:
+    """Read a file into columns of cells: text, or what JSON holds.
+
+    Parameters
+    ----------
+    path : str
+        Name of the file, "-" for standard input.
+    kind : {"csv", "tsv", "jsonl"}, optional
+        The format; told from the name and the first line if not given.
+    header : bool
+        Whether the first line names the columns; without names they are "1", "2", ...
+
+    Returns
+    -------
+    dict of str to list
+        Columns of one length, at least one row.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is not a table, or has no rows.
+    """
+    where = "standard input" if path == "-" else path
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise errors.DataError(errors.message("text in UTF-8", f"other bytes in {where}")) from None
+    except FileNotFoundError:
+        raise errors.DataError(errors.message("a file", f"no such file: {path}")) from None
+    except OSError as error:
+        raise errors.DataError(
+            errors.message("a file", f"{path}: {str(error.strerror).lower()}")
+        ) from None
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise errors.DataError(errors.message("a header and rows", f"nothing in {where}"))
+    kind = kind or _sniff(path, text)
+    table = _json_lines(text, where) if kind == "jsonl" else _delimited(text, where, kind, header)
+    if not next(iter(table.values())):
+        raise errors.DataError(errors.message("rows of data", f"a header alone in {where}"))
+    return table
+
+
+def _sniff(path: str, text: str) -> str:
+    """Tell the format from the first character and the first line."""
+    if text.lstrip().startswith("{") or Path(path).suffix.lower() in (".jsonl", ".ndjson"):
+        return "jsonl"
+    first = text.lstrip("\n").split("\n", 1)[0]
+    return "tsv" if "\t" in first else "csv"
+
+
+def _json_lines(text: str, where: str) -> Table:
+    table: Table = {}
+    rows = 0
+    for at, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise errors.DataError(
+                errors.message(
+                    "one JSON object on each line", f"{line!r:.40} in line {at} of {where}"
+                )
+            )
+        for name, value in record.items():
+            table.setdefault(name, [None] * rows).append(value)
+        rows += 1
+        for cells in table.values():
+            cells.extend([None] * (rows - len(cells)))
+    return table
+
+
+def _delimited(text: str, where: str, kind: str, header: bool) -> Table:
+    """Read comma- or tab-separated text; a semicolon is understood where there is no comma."""
+    first = text.split("\n", 1)[0]
+    comma = ";" if ";" in first and "," not in first else ","
+    reader = csv.reader(io.StringIO(text), delimiter="\t" if kind == "tsv" else comma)
+    rows: list[list[str]] = []
+    try:
+        for cells in reader:
+            blank = len(cells) <= 1 and not "".join(cells).strip()
+            # An empty line below a single name is a missing value.
+            if blank and (not cells or not rows or len(rows[0]) > 1):
+                continue
+            if rows and len(cells) != len(rows[0]):
+                raise errors.DataError(
+                    errors.message(
+                        f"{len(rows[0])} cells in every row of {where}",
+                        f"{len(cells)} in line {reader.line_num}",
+                    )
+                )
+            rows.append(cells)
+    except csv.Error as error:
+        raise errors.DataError(
+            errors.message(f"a {kind} file", f"{error} in line {reader.line_num} of {where}")
+        ) from None
+    names = (
+        [c.strip() for c in rows.pop(0)] if header else [str(j + 1) for j in range(len(rows[0]))]
+    )
+    if len(set(names)) != len(names):
+        raise errors.DataError(
+            errors.message("a different name for every column", ", ".join(names))
+        )
+    return {name: [row[j] for row in rows] for j, name in enumerate(names)}
+
+
+def column_of(table: Table, name: str, labels: bool) -> Array:
+    """Return a column as numbers, or as labels where a model takes them.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such column.
+    DataError, DataTypeError
+        If a cell is missing, or some cells are numbers and others not.
+    """
+    if name not in table:
+        nearest = str(errors.unknown_name("column", name, table))
+        listed = "" if "Known:" in nearest else f" Columns: {', '.join(table)}"
+        raise errors.UnknownNameError(nearest + listed)
+    cells = table[name]
+    empty = [i for i, c in enumerate(cells) if c is None or str(c).strip().lower() in MISSING]
+    if empty:
+        raise errors.DataError(
+            errors.message(
+                f"a value in every row of column {name!r}",
+                f"{len(empty)} empty or missing of {len(cells)}, the first in data row "
+                f"{empty[0] + 1}",
+                "Missing values are not dropped in silence: remove or impute them first",
+            )
+        )
+    values = as_numbers(cells)
+    if values is not None:
+        return values
+    bad = [i for i, c in enumerate(cells) if _number(c) is None]
+    if labels or (len(bad) == len(cells) and all(isinstance(c, str) for c in cells)):
+        return np.array([str(c) for c in cells])
+    raise errors.DataTypeError(
+        errors.message(
+            f"numbers in column {name!r}",
+            f"{len(bad)} of {len(cells)} cells that are none, the first {str(cells[bad[0]])!r:.40} "
+            f"in data row {bad[0] + 1}",
+        )
+    )
+
+
+def _number(cell: Any) -> float | None:
+    """Return a cell as a number; 1_000 is Python's way to write one, and no file's."""
+    try:
+        return None if cell is None or "_" in str(cell) else float(cell)
+    except (TypeError, ValueError):
+        return None
+
+
+def as_numbers(cells: list[Any]) -> Array | None:
+    """Return the cells as an array of numbers, whole ones as integers; None if one is no number."""
+    if any(_number(c) is None for c in cells):
+        return None
+    if all(isinstance(c, int) or str(c).strip().lstrip("+-").isdecimal() for c in cells):
+        return np.array([int(c) for c in cells])
+    return np.array([float(c) for c in cells])
