@@ -178,12 +178,19 @@ def _missing_labels(mask: Array, values: Array, what: str) -> errors.DataError:
     )
 
 
+class _Positions(dict[Any, int]):
+    """Labels numbered in their order of arrival."""
+
+    def __missing__(self, label: Any) -> int:
+        self[label] = position = len(self)
+        return position
+
+
 def _factorize_objects(array: Array, flat: Array, what: str) -> tuple[tuple[Any, ...], Array]:
-    positions: dict[Any, int] = {}
+    positions = _Positions()
     entries = flat.tolist()
     try:
-        for label in dict.fromkeys(entries):
-            positions[label] = len(positions)
+        codes = np.fromiter(map(positions.__getitem__, entries), dtype=np.int64, count=len(entries))
     except TypeError:
         raise errors.DataTypeError(
             errors.message(f"{what}: labels that hash", f"entries such as {entries[0]!r:.40}")
@@ -197,5 +204,5 @@ def _factorize_objects(array: Array, flat: Array, what: str) -> tuple[tuple[Any,
     except TypeError:
         labels = tuple(positions)
     rank = {label: k for k, label in enumerate(labels)}
-    codes = np.fromiter(map(rank.__getitem__, entries), dtype=np.int64, count=len(entries))
-    return labels, codes.reshape(array.shape)
+    table = np.array([rank[label] for label in positions], dtype=np.int64)
+    return labels, table[codes].reshape(array.shape)

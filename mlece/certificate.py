@@ -10,7 +10,7 @@ import numpy as np
 from mlece.chart import Chart
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy, Evaluation
-from mlece.solvers.dispatch import Solution
+from mlece.solvers.dispatch import Solution, closed_form
 
 _EPS = float(np.finfo(float).eps)
 
@@ -143,21 +143,24 @@ def decrement(gradient: Array, hessian: Array) -> Array:
     gradient : array (r, m)
     hessian : array (r, m, m)
     """
-    if gradient.shape[1] == 0:
+    m = gradient.shape[1]
+    if m == 0:
         return np.zeros(len(gradient))
-    # Unit diagonal first: the decrement is free of the parameters' scales, eigenvalues are not.
     with np.errstate(all="ignore"):
-        d = np.sqrt(np.abs(np.diagonal(hessian, axis1=1, axis2=2)))
-        usable = np.isfinite(hessian).all(axis=(1, 2)) & np.isfinite(gradient).all(axis=1)
-        usable &= (d > 0).all(axis=1)
-        safe = np.where(usable[:, None], d, 1.0)
-        scaled = np.where(
-            usable[:, None, None],
-            hessian / safe[:, :, None] / safe[:, None, :],
-            np.eye(d.shape[1]),
-        )
+        # Unit diagonal first: the decrement is free of the parameters' scales, eigenvalues are not.
+        d = np.sqrt(np.diagonal(hessian, axis1=1, axis2=2))
+        g = gradient / d
+        if m == 1:
+            return np.asarray(np.where(d[:, 0] > 0, np.abs(g[:, 0]), np.inf))
+        if m == 2:
+            r = hessian[:, 0, 1] / (d[:, 0] * d[:, 1])
+            square = (g[:, 0] ** 2 - 2 * r * g[:, 0] * g[:, 1] + g[:, 1] ** 2) / ((1 - r) * (1 + r))
+            return np.asarray(np.where(np.abs(r) < 1, np.sqrt(np.abs(square)), np.inf))
+        scaled = hessian / d[:, :, None] / d[:, None, :]
+        usable = np.isfinite(scaled).all(axis=(1, 2)) & np.isfinite(g).all(axis=1)
+        scaled = np.where(usable[:, None, None], scaled, np.eye(m))
         values, vectors = np.linalg.eigh(scaled)
-        along = np.einsum("rij,ri->rj", vectors, np.where(usable[:, None], gradient / safe, 0.0))
+        along = np.einsum("rij,ri->rj", vectors, np.where(usable[:, None], g, 0.0))
         squared = (along**2 / values).sum(axis=1)
         return np.where(usable & (values[:, 0] > 0), np.sqrt(np.abs(squared)), np.inf)
 
@@ -177,13 +180,13 @@ def _fenchel_gap(objective: CrossEntropy, at: Evaluation, solution: Solution) ->
     stands alone).
     """
     model = objective.model
-    slots = tuple(objective.fixed.get(p.name) for p in model.params)
-    if solution.solver == "closed form" or not model.has("_maximise"):
+    members = np.flatnonzero(np.isfinite(at.value))
+    if solution.solver == "closed form" or not (model.has("_maximise") and members.size):
         return np.zeros(objective.size)
-    closed = model._maximise(objective.summary, *slots)
+    closed = closed_form(objective, members)
     if closed is None:
         return np.zeros(objective.size)
-    best = objective.evaluate(tuple(np.asarray(t) for t in closed), 0)
+    best = objective.evaluate(closed, 0)
     return np.asarray(np.maximum(at.value - best.value, 0.0))
 
 

@@ -92,6 +92,7 @@ class Model:
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
     saturated: ClassVar[bool] = False
+    unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
     abstract: ClassVar[bool] = True
     slots: dict[str, Array | None]

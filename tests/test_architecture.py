@@ -174,6 +174,7 @@ def test_compare_is_the_function_whatever_is_imported_first() -> None:
     assert out.stdout.strip() == "counts"
 
 
+@pytest.mark.slow
 def test_names_of_tests_are_the_same_in_every_process() -> None:
     # Test runs in parallel compare them; an address or the order of a set would differ.
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "", "tests"]

@@ -172,7 +172,9 @@ FAMILIES = [
 ]
 
 
-@pytest.mark.parametrize(("truth", "model", "law"), FAMILIES, ids=lambda v: getattr(v, "__name__", repr(v)))
+@pytest.mark.parametrize(
+    ("truth", "model", "law"), FAMILIES, ids=lambda v: getattr(v, "__name__", repr(v))
+)
 @pytest.mark.parametrize("n", [8, 50])
 def test_optimism_by_family(truth: Model, model: Model, law: Any, n: int) -> None:
     below, above = law(n)

@@ -57,6 +57,7 @@ class Exponential(Model):
     """
 
     support = nonnegative
+    unit_free_sums = True
     affine = True
     unit_carrier = True
     rate = Param(positive, r"\beta", typical=(0.2, 4), role="inverse scale", doc="rate")
@@ -335,10 +336,11 @@ class Weibull(Model):
     @staticmethod
     def _profile_shared(m: Arrays, shape: Array, scale: Array) -> Arrays:
         log_y, power, weighted, squared = m
-        # In z = y/scale the mean of z^shape is 1.
         shift, tilt = log(scale), weighted / power
+        # The mean of z^shape, z = y/scale, is 1 but for the rounding of the scale.
+        unit = exp(log(power) - shape * shift)
         spread = squared / power - 2 * shift * tilt + shift**2
-        return log_y - shift, 1 + 0 * tilt, tilt - shift, spread
+        return log_y - shift, unit, unit * (tilt - shift), unit * spread
 
     @staticmethod
     def _profile_equation(m: Arrays, shape: Array) -> tuple[Array, Array, Arrays]:

@@ -538,10 +538,11 @@ class Gumbel(Model):
     @staticmethod
     def _profile_shared(m: Arrays, loc: Array, scale: Array) -> Arrays:
         mean, power, weighted, squared = m
-        # In z = (y - loc)/scale the mean of exp(-z) is 1.
-        z, tilt = (mean - loc) / scale, weighted / power
+        tilt = weighted / power
+        # The mean of exp(-z), z = (y - loc)/scale, is 1 but for the rounding of the location.
+        unit = exp(log(power) + loc / scale)
         spread = squared / power - 2 * loc * tilt + loc**2
-        return z, 1 + 0 * z, (tilt - loc) / scale, spread / scale**2
+        return (mean - loc) / scale, unit, unit * (tilt - loc) / scale, unit * spread / scale**2
 
     @staticmethod
     def _profile_equation(m: Arrays, scale: Array) -> tuple[Array, Array, Arrays]:

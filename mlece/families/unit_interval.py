@@ -211,6 +211,7 @@ class Uniform(Model):
     """
 
     support = real
+    unit_free_sums = True
     affine = True
     unit_carrier = True
     lower = Param(real, "a", typical=(-3, -1), role="location", regular=False, doc="lower end")
@@ -234,6 +235,10 @@ class Uniform(Model):
     @staticmethod
     def _statistics(y: Array) -> Arrays:
         return (np.zeros_like(y),)
+
+    @staticmethod
+    def _block_sums(y: Array, w: Array | None) -> Arrays:
+        return (np.zeros(len(y) if w is None else max(len(y), len(w))),)
 
     @staticmethod
     def _log_density(t: Arrays, lower: Array, upper: Array) -> Array:

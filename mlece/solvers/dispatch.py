@@ -81,7 +81,7 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         if model.has("_estimate"):
             theta, ends, shared = model._estimate(objective, *slots)
         elif model.has("_maximise"):
-            theta = model._maximise(objective.summary, *slots)
+            theta = closed_form(objective, members)
         if theta is not None:
             theta = tuple(np.asarray(t) for t in theta)
             return Solution(theta, "closed form", everyone, ends=ends, shared=shared)
@@ -95,6 +95,18 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
     if any(p.vector for p in model.params):
         return _on_face(objective, members)
     return _by_newton(objective, members)
+
+
+def closed_form(objective: CrossEntropy, members: Array) -> Arrays | None:
+    """Return the maximiser of some members from their mean statistics, where the family has one."""
+    model = objective.model
+    every = members.size == objective.size
+    slots = [objective.fixed.get(p.name) for p in model.params]
+    summary = objective.summary if every else objective.summary.take(members)
+    theta = model._maximise(summary, *[s if s is None or every else s[members] for s in slots])
+    if theta is None:
+        return None
+    return _scatter(objective, members, tuple(np.asarray(t) for t in theta))
 
 
 def _not_offered(what: str, objective: CrossEntropy) -> errors.NoDensityError:
