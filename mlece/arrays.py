@@ -118,7 +118,7 @@ def numeric(array: Array, what: str) -> Array:
             out = None
         if out is not None and (plain or np.isnan(out).any()):
             return out
-    first = array.ravel()[0]
+    first = array.ravel()[:1].tolist()[0]
     raise errors.DataTypeError(
         errors.message(
             f"{what} as real numbers",

@@ -41,7 +41,7 @@ def parametric(
     refit : Fit
         The batch of fits.
     """
-    n = int(round(float(fit.objective.total[0])))
+    n = round(float(fit.objective.total[0]))
     model = fit.model
     stride = max(1, _SLAB // n)
     for start in range(0, replicates, stride):

@@ -213,7 +213,8 @@ def strongest_bound(
         return Bound(zero, zero, "global", "nothing was estimated", {})
     if any(p.vector for p in model.params):
         return _simplex_bound(objective, theta)
-    assert at.score is not None and at.hessian is not None
+    assert at.score is not None
+    assert at.hessian is not None
     factors = model.frame_factors(objective.frame.scale)
     edges = [i for i in index if not model.params[i].regular]
     multipliers = {model.params[i].name: np.abs(at.score[:, i] / factors[i]) for i in edges}

@@ -63,7 +63,8 @@ class Chart:
 
     def pull(self, eta: Array, at: Evaluation) -> tuple[Array, Array]:
         """Return gradient (r, m) and Hessian (r, m, m) in eta from the natural ones."""
-        assert at.score is not None and at.hessian is not None
+        assert at.score is not None
+        assert at.hessian is not None
         if self.free and self.free[0].vector:
             jacobian, second = self.free[0].bijection.derivatives(eta)
             gradient = np.einsum("rk,rki->ri", at.score, jacobian)

@@ -103,7 +103,8 @@ def _framed_matrices(fit: Fit) -> tuple[Array, Array]:
     """Return A and B in all framed natural parameters."""
     objective, theta = fit.objective, fit.framed
     at = objective.evaluate(theta, 2, opg=True)
-    assert at.hessian is not None and at.opg is not None
+    assert at.hessian is not None
+    assert at.opg is not None
     a, b = at.hessian, at.opg
     if objective.model.has("_kink"):
         name, jump = objective.model._kink(*theta)

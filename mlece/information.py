@@ -15,6 +15,7 @@ from mlece import errors
 from mlece.laws import Law, pair, probabilities_of
 from mlece.math import Array, Arrays, expm1, log, log1pmx, xlogy
 from mlece.model import Model
+from mlece.quantities import Entropy, Population
 from mlece.sources.distribution import framed_member, log_density_at, nodes
 from mlece.sources.expectation import expectation
 from mlece.sources.nodes import Nodes
@@ -26,9 +27,12 @@ SMALL = 1e-3  # a divergence below this is integrated, not differenced: the diff
 ROUNDING = 1e-13  # mass of q beyond the nodes of p that counts as none
 
 
-def _out(nats: Any, units: Units) -> Any:
+def _out(nats: Any, units: Units, kind: type[float] = float) -> Any:
+    """Return an array in the units wished, or a number; nats carry their kind."""
     value = np.asarray(nats) / nats_per_unit(units)
-    return value if value.ndim else value.item()
+    if value.ndim:
+        return value
+    return kind(value.item()) if units == "nats" else value.item()
 
 
 # ---------------------------------------------------------------------------- members and frames
@@ -121,12 +125,12 @@ def entropy(p: Law, units: Units = "nats") -> Any:
     """
     if not isinstance(p, Model):
         masses = probabilities_of(p, "p")
-        return _out(-xlogy(masses, masses).sum(axis=-1) + 0.0, units)
+        return _out(-xlogy(masses, masses).sum(axis=-1) + 0.0, units, Entropy)
     closed = p._closed("_entropy") if not p.free else p.theta
     if isinstance(closed, np.ndarray) and closed.shape == p.batch_shape:
-        return _out(closed, units)
+        return _out(closed, units, Entropy)
     p.theta  # noqa: B018  (raises where a slot is free)
-    return _out(_mapped(lambda m: _cross_entropy(m, m), p), units)
+    return _out(_mapped(lambda m: _cross_entropy(m, m), p), units, Entropy)
 
 
 def varentropy(p: Law, units: Units = "nats") -> Any:
@@ -260,9 +264,10 @@ def cross_entropy(p: Law, q: Law, units: Units = "nats") -> Any:
     """
     models, p, q = pair(p, q)
     if not models:
-        return _out(sum_cells(p, q), units)
+        return _out(sum_cells(p, q), units, Population)
     closed = _closed_cross_entropy(p, q)
-    return _out(_mapped(_cross_entropy, p, q) if closed is None else closed, units)
+    value = _mapped(_cross_entropy, p, q) if closed is None else closed
+    return _out(value, units, Population)
 
 
 def sum_cells(p: Array, q: Array) -> Array:

@@ -71,6 +71,7 @@ def render(
         width=width - 1,
         color_system=None,
         force_terminal=False,
+        force_jupyter=False,
         legacy_windows=False,
     )
     console.print(table)

@@ -24,7 +24,7 @@ from mlece.math import Array, ndtri
 from mlece.model import Model
 from mlece.neighbours import kozachenko_leonenko, window_radius
 from mlece.result import Fit
-from mlece.ties import ties
+from mlece.ties import Ties, ties
 from mlece.units import Units, nats_per_unit, unit_name
 
 _NEIGHBOUR = 5
@@ -263,7 +263,7 @@ def _scale(fit: Fit, model: Model, y: Array, resolution: float | None) -> _Scale
         if not (np.isfinite(resolution) and resolution > 0):
             raise errors.ParameterError(errors.message("a positive resolution", repr(resolution)))
         step = min(found.grid or resolution / 1024, resolution)
-        return _grid_scale(model, y, step, found.fraction, resolution)
+        return _grid_scale(model, y, step, found, resolution)
     if found.grid is None:
         raise errors.DataError(
             errors.message(
@@ -273,7 +273,7 @@ def _scale(fit: Fit, model: Model, y: Array, resolution: float | None) -> _Scale
                 "An entropy estimate would be wrong: the law has atoms, or several roundings are mixed",
             )
         )
-    return _grid_scale(model, y, found.grid, found.fraction, None)
+    return _grid_scale(model, y, found.grid, found, None)
 
 
 def _density_scale(y: Array) -> _Scale:
@@ -343,10 +343,10 @@ def _discrete_scale(fit: Fit, y: Array) -> _Scale:
 
 
 def _grid_scale(
-    model: Model, y: Array, step: float, tied: float, resolution: float | None
+    model: Model, y: Array, step: float, found: Ties, resolution: float | None
 ) -> _Scale:
     """Rounded data: the probability of each cell of the grid against the entropy on the grid."""
-    origin = float(y[0])
+    origin = found.origin
     low, high = (float(np.ravel(b)[0]) for b in model.bounds(model.theta))
 
     def record(rows: Array) -> Array:
@@ -373,8 +373,8 @@ def _grid_scale(
 
     _, counts = _table(np.round((y[None, :] - start) / width))
     remark = (
-        f"The data are rounded to multiples of {step:.6g} ({100 * tied:.3g} % tied): model and entropy "
-        f"are compared on {'that grid' if resolution is None else f'a grid of {resolution:g}'}."
+        f"The data are rounded to multiples of {step:.6g} ({100 * found.fraction:.3g} % tied): model "
+        f"and entropy are compared on {'that grid' if resolution is None else f'a grid of {resolution:g}'}."
     )
     if resolution is None:
         remark += _heaping(np.round((y - origin) / step) + np.round(origin / step), step)

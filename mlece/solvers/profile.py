@@ -94,8 +94,9 @@ def _iterate(equation: Equation, x: Array, short: float, steps: int) -> tuple[Ar
     low, high = np.full(len(x), -np.inf), np.full(len(x), np.inf)
     last = np.full(len(x), np.inf)
     active = np.arange(len(x))
-    iteration = 0
-    for iteration in range(1, steps + 1):
+    iterations = 0
+    while active.size and iterations < steps:
+        iterations += 1
         here = x[active]
         psi = np.exp(here)
         g, slope, _, _ = equation(psi, active)
@@ -113,6 +114,4 @@ def _iterate(equation: Equation, x: Array, short: float, steps: int) -> tuple[Ar
         x[active] = np.where(bisect, middle, trial)
         last[active] = np.abs(x[active] - here)
         active = active[(last[active] > short) & (g != 0)]
-        if not active.size:
-            break
-    return x, last, iteration
+    return x, last, iterations
