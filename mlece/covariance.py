@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlece import errors
-from mlece.chart import Chart
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy, triangle
 
@@ -252,12 +251,3 @@ def trace_term(fit: Fit) -> Array:
     if np.all(np.isfinite(info.b)):
         return np.asarray(np.trace(_symmetric_inverse(info.a) @ info.b, axis1=1, axis2=2))
     return np.full(fit.objective.size, np.inf)
-
-
-def unconstrained_factors(fit: Fit) -> Array:
-    """Return dθ/dη of the free parameters at the fit, framed, (R, m)."""
-    chart = Chart(fit.objective)
-    eta = chart.eta(fit.framed)
-    return np.stack(
-        [p.bijection.derivatives(eta[:, j])[0] for j, p in enumerate(chart.free)], axis=-1
-    )

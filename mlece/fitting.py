@@ -11,7 +11,7 @@ from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.existence import Outcome, collapses, reconcile
-from mlece.limits import Status
+from mlece.limits import LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.objective import CrossEntropy
@@ -266,10 +266,7 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     if not better.all():
         return _at_limit_family(result, name, np.isin(np.arange(len(mask)), members[better]))
 
-    def build(*values: Any) -> Model:
-        pairs = zip(model.params, values, strict=True)
-        return family(**{mapping[p.name]: v for p, v in pairs if p.name in mapping})
-
+    build = LimitMember(family, tuple(mapping.get(p.name) for p in model.params))
     theta = [np.array(t) for t in result.theta]
     for own, p in zip(theta, model.params, strict=True):
         own[members] = np.inf if p.name == name else other.flat(mapping[p.name])

@@ -65,6 +65,26 @@ class Limit:
         return bool(np.any(self.mask))
 
 
+@dataclass(frozen=True)
+class LimitMember:
+    """Builds a member of the limiting family from the parameters of the family that tends to it.
+
+    Parameters
+    ----------
+    family : type of Model
+        The limiting family.
+    slots : tuple of str or None
+        For each parameter in declared order the slot that takes its value; None where it has run off.
+    """
+
+    family: type[Model]
+    slots: tuple[str | None, ...]
+
+    def __call__(self, *values: Any) -> Model:
+        named = zip(self.slots, values, strict=True)
+        return self.family(**{slot: value for slot, value in named if slot is not None})
+
+
 def full(like: Array, value: float) -> Array:
     """Return an array of one value in the shape of another."""
     return np.full(np.shape(like), value)

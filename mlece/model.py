@@ -26,7 +26,7 @@ from mlece.domain import Domain, real
 from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
 from mlece.param import Param
-from mlece.units import Units, nats_per_unit
+from mlece.units import Units
 
 if TYPE_CHECKING:
     from mlece.moments import Summary
@@ -53,7 +53,6 @@ HOOKS = (
     "_bounds",
     "_breakpoints",
     "_frame",
-    "_fisher",
     "_degenerate",
     "_collapses",
     "_profile_statistics",
@@ -289,7 +288,7 @@ class Model:
         raise NotImplementedError
 
     _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
-    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _fisher = _missing
+    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _missing
@@ -647,10 +646,6 @@ class Model:
     def sd(self) -> Any:
         """Return the standard deviation of Y."""
         return np.sqrt(self.variance)
-
-    def in_units(self, nats: Array, units: Units) -> Array:
-        """Convert nats to other units."""
-        return nats / nats_per_unit(units)
 
 
 def registered() -> dict[str, type[Model]]:

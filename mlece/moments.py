@@ -44,20 +44,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Sums:
-    """Partial sums over a block of observations; they add."""
+    """Sums over the observations of each member: weight, statistics, extremes."""
 
     weight: Array
     totals: Arrays
     minimum: Array
     maximum: Array
-
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.weight + other.weight,
-            tuple(a + b for a, b in zip(self.totals, other.totals, strict=True)),
-            np.minimum(self.minimum, other.minimum),
-            np.maximum(self.maximum, other.maximum),
-        )
 
     def summary(self, count: int) -> Summary:
         """Divide by the weight."""

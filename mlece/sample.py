@@ -125,6 +125,9 @@ def from_data(
     """
     model, array = model.admit(as_array(data, name), name)
     w = weights_like(weights, array.shape[-1])
+    if w is not None and w.ndim == 1 and not np.all(w > 0):
+        # A weight of zero leaves an observation out, whatever its value.
+        array, w = array[..., w > 0], w[w > 0]
     n = array.shape[-1]
     lead = () if w is None else w.shape[:-1]
     try:
