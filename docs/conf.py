@@ -26,6 +26,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "numpydoc",
     "family_pages",
+    "mathml",
 ]
 exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
@@ -62,3 +63,4 @@ html_sidebars = {
 html_static_path = ["_static"]
 html_css_files = ["mlece.css"]
 html_show_sourcelink = False
+html_math_renderer = "mathml"

@@ -23,16 +23,7 @@ def as_array(data: Any, what: str) -> Array:
         For scalars, mappings and other things that hold no sequence of observations.
     """
     if isinstance(data, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(data)
-        if mask.any():
-            raise errors.DataError(
-                errors.message(
-                    f"{what}: no masked entries",
-                    errors.offenders(mask, np.ma.getdata(data)),
-                    "Missing values are not dropped in silence: use data.compressed()",
-                )
-            )
-        array = np.ma.getdata(data)
+        array = _unmasked(data, what)
     elif isinstance(data, np.ndarray):
         array = data
     elif isinstance(data, list | tuple | range):
@@ -43,29 +34,7 @@ def as_array(data: Any, what: str) -> Array:
                 errors.message(f"{what} as a rectangular array", "rows of different length")
             ) from None
     else:
-        import narwhals as nw
-
-        native = nw.from_native(data, allow_series=True, pass_through=True)
-        if isinstance(native, nw.DataFrame):
-            if len(native.columns) != 1:
-                raise errors.DataError(
-                    errors.message(
-                        f"{what}: one column",
-                        f"a frame with columns {', '.join(map(str, native.columns))}",
-                        "Pass the column, or its name together with given=frame",
-                    )
-                )
-            array = native[native.columns[0]].to_numpy()
-        elif isinstance(native, nw.Series):
-            array = native.to_numpy()
-        elif hasattr(data, "__array__"):
-            array = np.asarray(data)
-        else:
-            raise errors.DataTypeError(
-                errors.message(
-                    f"{what} as an array, a list or a Series", f"{type(data).__name__} {data!r:.60}"
-                )
-            )
+        array = _from_frame_library(data, what)
     if array.ndim == 0:
         raise errors.DataTypeError(
             errors.message(
@@ -75,6 +44,45 @@ def as_array(data: Any, what: str) -> Array:
     if array.shape[-1] == 0:
         raise errors.DataError(errors.message(f"{what}: at least one observation", "none"))
     return array
+
+
+def _unmasked(data: Any, what: str) -> Array:
+    mask = np.ma.getmaskarray(data)
+    if mask.any():
+        raise errors.DataError(
+            errors.message(
+                f"{what}: no masked entries",
+                errors.offenders(mask, np.ma.getdata(data)),
+                "Missing values are not dropped in silence: use data.compressed()",
+            )
+        )
+    return np.asarray(np.ma.getdata(data))
+
+
+def _from_frame_library(data: Any, what: str) -> Array:
+    """Read a Series, a frame of one column, or anything else that knows how to become an array."""
+    import narwhals as nw
+
+    native = nw.from_native(data, allow_series=True, pass_through=True)
+    if isinstance(native, nw.DataFrame):
+        if len(native.columns) != 1:
+            raise errors.DataError(
+                errors.message(
+                    f"{what}: one column",
+                    f"a frame with columns {', '.join(map(str, native.columns))}",
+                    "Pass the column, or its name together with given=frame",
+                )
+            )
+        native = native[native.columns[0]]
+    if isinstance(native, nw.Series):
+        return native.to_numpy()
+    if hasattr(data, "__array__"):
+        return np.asarray(data)
+    raise errors.DataTypeError(
+        errors.message(
+            f"{what} as an array, a list or a Series", f"{type(data).__name__} {data!r:.60}"
+        )
+    )
 
 
 def column(frame: Any, name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from mlece.solvers.dispatch import Solution
 
 @dataclass(frozen=True)
 class Outcome:
-    """Solutions and limits of a whole batch in one place.
+    """Solutions and declared limits of a whole batch in one place.
 
     Parameters
     ----------
@@ -44,6 +44,61 @@ class Outcome:
     models: dict[int, Any]
     multipliers: dict[str, Array]
     outside: Array
+
+
+@dataclass(frozen=True)
+class Verdict(Outcome):
+    """The outcome with every member judged.
+
+    Parameters
+    ----------
+    value : array (R,)
+        Framed cross-entropy, infinite where there is no minimum or no finite value.
+    lost : array of bool (R,)
+        Members whose free parameters have no value to report.
+    """
+
+    value: Array
+    lost: Array
+
+
+def judge(
+    objective: CrossEntropy, solution: Solution, outcome: Outcome, value: Array, bounded: Array
+) -> Verdict:
+    """Give a status to the members that met neither an optimum nor a declared limit.
+
+    Parameters
+    ----------
+    value : array (R,)
+        Framed cross-entropy at the outcome.
+    bounded : array of bool (R,)
+        Whether a bound on the excess is finite.
+    """
+    status, special, sentences = outcome.status.copy(), outcome.special, list(outcome.sentences)
+    hopeless = ~special & (np.isposinf(value) | outcome.outside)
+    if hopeless.any():
+        status[hopeless] = Status.INFINITE
+        sentences.append("observations lie outside the support that the filled slots leave")
+    unfinished = ~special & ~hopeless & ~(solution.solved & bounded)
+    collapsed = collapses(objective, unfinished)
+    if collapsed.any():
+        status[collapsed] = Status.UNBOUNDED
+        sentences.append(
+            "no local maximum was met, and the likelihood grows without bound at the most repeated "
+            "value as the scale falls to 0"
+        )
+    unproved = unfinished & ~collapsed
+    if unproved.any():
+        status[unproved] = Status.STEP_LIMIT
+        sentences.append(
+            "the Hessian is singular to working precision, so that no optimum could be shown"
+            if (solution.solved & unproved).any()
+            else "the solver met no optimality criterion; look at the score and the data"
+        )
+    value = np.where(hopeless, np.inf, np.where(collapsed, -np.inf, value))
+    parts = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
+    parts.update(status=status, special=special | hopeless | collapsed, sentences=sentences)
+    return Verdict(**parts, value=value, lost=hopeless | collapsed)
 
 
 def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:

@@ -10,7 +10,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
-from mlece.existence import Outcome, collapses, reconcile
+from mlece.existence import Verdict, judge, reconcile
 from mlece.limits import LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
@@ -138,46 +138,40 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             at = objective.evaluate(outcome.theta, 2)
         value = np.where(np.isnan(outcome.infimum), at.value, outcome.infimum)
         bound = strongest_bound(objective, outcome.theta, at, solution)
-        result = _assemble(objective, sample, solution, outcome, bound, value)
+        verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
+        result = _assemble(objective, sample, solution, verdict, bound)
         for name, mask in solution.runaway.items():
             result = _at_limit_family(result, name, mask & ~stopped)
     return replace(result, certificate=_with_entropy_check(result))
 
 
 def _assemble(
-    objective: CrossEntropy,
-    sample: Sample,
-    solution: Solution,
-    outcome: Outcome,
-    bound: Bound,
-    value: Array,
+    objective: CrossEntropy, sample: Sample, solution: Solution, verdict: Verdict, bound: Bound
 ) -> Fit:
     """Put the parts of a fit together in the user's units and batch axes."""
-    model, frame, special = objective.model, objective.frame, outcome.special
-    status, sentences = outcome.status, list(outcome.sentences)
-    hopeless = ~special & (np.isposinf(value) | outcome.outside)
-    if hopeless.any():
-        status[hopeless] = Status.INFINITE
-        value = np.where(hopeless, np.inf, value)
-        sentences.append("observations lie outside the support that the filled slots leave")
-    unfinished = ~special & ~hopeless & ~(solution.solved & np.isfinite(bound.excess))
-    collapsed = collapses(objective, unfinished)
-    if collapsed.any():
-        status[collapsed] = Status.UNBOUNDED
-        value = np.where(collapsed, -np.inf, value)
-        sentences.append(
-            "no local maximum was met, and the likelihood grows without bound at the most repeated "
-            "value as the scale falls to 0"
-        )
-    unproved = unfinished & ~collapsed
-    if unproved.any():
-        status[unproved] = Status.STEP_LIMIT
-        sentences.append(
-            "the Hessian is singular to working precision, so that no optimum could be shown"
-            if (solution.solved & unproved).any()
-            else "the solver met no optimality criterion; look at the score and the data"
-        )
-    special = special | hopeless | collapsed
+    model, frame = objective.model, objective.frame
+    ends = solution.ends
+    return Fit(
+        family=model,
+        sample=sample,
+        objective=objective,
+        framed=verdict.theta,
+        theta=_user_theta(objective, verdict.theta, verdict.lost),
+        values=verdict.value + frame.log_scale,
+        certificate=_certify(objective, sample, solution, verdict, bound),
+        solver=solution.solver,
+        notes=solution.notes,
+        ends=None
+        if ends is None
+        else tuple(model.from_frame(e, frame.shift, frame.scale) for e in ends),
+        limit_models=verdict.models,
+    )
+
+
+def _certify(
+    objective: CrossEntropy, sample: Sample, solution: Solution, verdict: Verdict, bound: Bound
+) -> Certificate:
+    value, special = verdict.value, verdict.special
     excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), bound.excess)
     excess = excess + np.where(np.isfinite(value), rounding(value), 0.0)
     steps = np.where(special, 0.0, bound.nu) * np.sqrt(objective.total)
@@ -186,33 +180,18 @@ def _assemble(
         out = np.reshape(a, (*sample.batch_shape, *np.shape(a)[1:]))
         return out.item() if out.ndim == 0 else out
 
-    certificate = Certificate(
-        status=shaped(status),
+    bracket = solution.bracket
+    multipliers = {**bound.multipliers, **verdict.multipliers}
+    return Certificate(
+        status=shaped(verdict.status),
         excess=shaped(excess),
         score_norm=shaped(steps),
-        multipliers={k: shaped(v) for k, v in {**bound.multipliers, **outcome.multipliers}.items()},
+        multipliers={name: shaped(v) for name, v in multipliers.items()},
         scope=bound.scope,
         bound=bound.name,
-        sentence="; ".join(dict.fromkeys(sentences)),
-        bracket=None
-        if solution.bracket is None
-        else (shaped(solution.bracket[0]), shaped(solution.bracket[1])),
+        sentence="; ".join(dict.fromkeys(verdict.sentences)),
+        bracket=None if bracket is None else (shaped(bracket[0]), shaped(bracket[1])),
         kkt=bound.kkt,
-    )
-    return Fit(
-        family=model,
-        sample=sample,
-        objective=objective,
-        framed=outcome.theta,
-        theta=_user_theta(objective, outcome.theta, hopeless | collapsed),
-        values=value + frame.log_scale,
-        certificate=certificate,
-        solver=solution.solver,
-        notes=solution.notes,
-        ends=None
-        if solution.ends is None
-        else tuple(model.from_frame(e, frame.shift, frame.scale) for e in solution.ends),
-        limit_models=outcome.models,
     )
 
 

@@ -81,6 +81,7 @@ class LimitMember:
     slots: tuple[str | None, ...]
 
     def __call__(self, *values: Any) -> Model:
+        """Return the limiting member, one value for each parameter in declared order."""
         named = zip(self.slots, values, strict=True)
         return self.family(**{slot: value for slot, value in named if slot is not None})
 

@@ -204,20 +204,22 @@ def draw(members: list[Model], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 3), layout="constrained")
+    names = [label(member) for member in members]
+    rows = 1 if sum(map(len, names)) <= 75 else len(names)
+    figure = Figure(figsize=(7, 2.8 + 0.2 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.add_subplot()
     categories = members[0].support.kind == "categories"
     top = []
-    for k, (member, colour) in enumerate(zip(members, COLOURS, strict=False)):
+    for k, (member, name, colour) in enumerate(zip(members, names, COLOURS, strict=False)):
         if member.support.discrete:
             x, y = masses(member, categories)
             width = 0.8 / len(members)
-            ax.bar(x + (k - 1) * width, y, width, color=colour, label=label(member))
+            ax.bar(x + (k - 1) * width, y, width, color=colour, label=name)
         else:
             x = grid(members)
             y = member.density(x)
-            ax.plot(x, y, color=colour, linewidth=1.8, label=label(member))
+            ax.plot(x, y, color=colour, linewidth=1.8, label=name)
             # A density may be infinite at an end: the picture is cut above its bulk.
             low, high = member.quantile(np.array([0.03, 0.97]))
             inner = np.linspace(float(low), float(high), 400)
@@ -230,7 +232,8 @@ def draw(members: list[Model], path: Path) -> None:
         ax.spines[side].set_visible(False)
     if members[0].support.discrete:
         ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.legend(frameon=False, fontsize="small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
+    columns = len(names) if rows == 1 else 1
+    figure.legend(frameon=False, fontsize="small", ncols=columns, loc="outside upper center")
     figure.savefig(path, dpi=160)
 
 

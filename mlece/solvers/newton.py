@@ -102,54 +102,79 @@ def newton(
     -------
     NewtonResult
     """
-    count, m = start.shape
-    eta = np.clip(start, lower, upper)
-    everyone = np.arange(count)
-    value, gradient, hessian = objective(eta, everyone)
-    gradient, hessian = gradient.copy(), hessian.copy()
-    radius = np.full(count, 1.0)
-    decrement = np.full(count, np.inf)
-    converged = np.zeros(count, dtype=bool)
-    blocked = np.zeros((count, m), dtype=bool)
-    stalled = np.zeros(count, dtype=int)
-    active = everyone
+    batch = _Batch(objective, start, lower, upper)
+    active = np.arange(len(start))
     iteration = 0
     for iteration in range(steps + 1):
-        g, h = gradient[active], hessian[active]
-        bad = ~np.isfinite(g).all(axis=1) | ~np.isfinite(h).all(axis=(1, 2))
-        if bad.any():
-            active, g, h = active[~bad], g[~bad], h[~bad]
-        held = ((eta[active] <= lower) & (g > 0)) | ((eta[active] >= upper) & (g < 0))
-        blocked[active] = held
+        active, gradient, hessian = batch.derivatives(active)
+        step, predicted, decrement, length = _step(gradient, hessian, batch.radius[active])
+        going = ~batch.finished(active, decrement, tolerance)
+        active = active[going]
+        if not active.size or iteration == steps:
+            break
+        active = batch.attempt(active, step[going], predicted[going], length[going])
+        if not active.size:
+            break
+    return NewtonResult(batch.eta, batch.decrement, batch.converged, batch.blocked, iteration)
+
+
+class _Batch:
+    """The iterates of all members with what was last evaluated there."""
+
+    def __init__(self, objective: Objective, start: Array, lower: Array, upper: Array) -> None:
+        count, m = start.shape
+        self.objective, self.lower, self.upper = objective, lower, upper
+        self.eta = np.clip(start, lower, upper)
+        value, gradient, hessian = objective(self.eta, np.arange(count))
+        self.value, self.gradient, self.hessian = value.copy(), gradient.copy(), hessian.copy()
+        self.radius = np.full(count, 1.0)
+        self.decrement = np.full(count, np.inf)
+        self.converged = np.zeros(count, dtype=bool)
+        self.blocked = np.zeros((count, m), dtype=bool)
+        self.stalled = np.zeros(count, dtype=int)
+
+    def derivatives(self, active: Array) -> tuple[Array, Array, Array]:
+        """Return the members with finite derivatives, gradients and Hessians; held coordinates drop out."""
+        g, h = self.gradient[active], self.hessian[active]
+        usable = np.isfinite(g).all(axis=1) & np.isfinite(h).all(axis=(1, 2))
+        if not usable.all():
+            active, g, h = active[usable], g[usable], h[usable]
+        eta = self.eta[active]
+        held = ((eta <= self.lower) & (g > 0)) | ((eta >= self.upper) & (g < 0))
+        self.blocked[active] = held
         if held.any():
             g = np.where(held, 0.0, g)
             h = np.where(held[:, :, None] | held[:, None, :], 0.0, h)
-            h[:, np.arange(m), np.arange(m)] += held
-        step, predicted, current, length = _step(g, h, radius[active])
-        stalled[active] += current > 0.5 * decrement[active]
-        decrement[active] = current
-        done = (current <= tolerance) | ((current <= _ROUNDING) & (stalled[active] >= 2))
-        converged[active[done]] = True
-        active, step, predicted, length = (a[~done] for a in (active, step, predicted, length))
-        if not active.size or iteration == steps:
-            break
-        trial = np.clip(eta[active] + step, lower, upper)
-        new_value, new_gradient, new_hessian = objective(trial, active)
-        old = value[active]
-        gain = old - new_value
-        noise = 8e-16 * (1.0 + np.abs(old))
+            diagonal = np.arange(g.shape[1])
+            h[:, diagonal, diagonal] += held
+        return active, g, h
+
+    def finished(self, active: Array, decrement: Array, tolerance: float) -> Array:
+        """Record the decrements; tell who is below the tolerance, or no longer gets closer to it."""
+        self.stalled[active] += decrement > 0.5 * self.decrement[active]
+        self.decrement[active] = decrement
+        at_rounding = (decrement <= _ROUNDING) & (self.stalled[active] >= 2)
+        done = (decrement <= tolerance) | at_rounding
+        self.converged[active[done]] = True
+        return np.asarray(done)
+
+    def attempt(self, active: Array, step: Array, predicted: Array, length: Array) -> Array:
+        """Take the steps that pay, adapt the radii, and return who goes on."""
+        trial = np.clip(self.eta[active] + step, self.lower, self.upper)
+        value, gradient, hessian = self.objective(trial, active)
+        gain = self.value[active] - value
+        # Below this the difference of two values is rounding: the step is judged by its prediction.
+        noise = 8e-14 * (1.0 + np.abs(self.value[active]))
         with np.errstate(all="ignore"):
-            ratio = np.where(predicted > 100 * noise, gain / predicted, 1.0)
-        usable = np.isfinite(new_value) & np.isfinite(new_gradient).all(axis=1)
-        usable &= np.isfinite(new_hessian).all(axis=(1, 2))
-        accept = usable & ((gain > 0) | (gain >= -100 * noise) & (predicted <= 100 * noise))
+            ratio = np.where(predicted > noise, gain / predicted, 1.0)
+        usable = np.isfinite(value) & np.isfinite(gradient).all(axis=1)
+        usable &= np.isfinite(hessian).all(axis=(1, 2))
+        accept = usable & ((gain > 0) | ((gain >= -noise) & (predicted <= noise)))
         good, poor = accept & (ratio > 0.75), ~accept | (ratio < 0.25)
-        grown = np.where(good, np.maximum(radius[active], _GROW * length), radius[active])
-        radius[active] = np.minimum(np.where(poor, _SHRINK * length, grown), _MOST)
+        radius = self.radius[active]
+        grown = np.where(good, np.maximum(radius, _GROW * length), radius)
+        self.radius[active] = np.minimum(np.where(poor, _SHRINK * length, grown), _MOST)
         moved = active[accept]
-        eta[moved], value[moved] = trial[accept], new_value[accept]
-        gradient[moved], hessian[moved] = new_gradient[accept], new_hessian[accept]
-        active = active[radius[active] > 1e-14]
-        if not active.size:
-            break
-    return NewtonResult(eta, decrement, converged, blocked, iteration)
+        self.eta[moved], self.value[moved] = trial[accept], value[accept]
+        self.gradient[moved], self.hessian[moved] = gradient[accept], hessian[accept]
+        return active[self.radius[active] > 1e-14]
