@@ -18,7 +18,7 @@ def inline(writer: Any, node: nodes.math) -> None:
 def display(writer: Any, node: nodes.math_block) -> None:
     """Write a formula on lines of its own."""
     formula = tex2mathml(node.astext()).replace("<math ", '<math display="block" ', 1)
-    writer.body.append(f'<div class="math">{formula}</div>\n')
+    writer.body.append(f'<div class="formula">{formula}</div>\n')
     raise nodes.SkipNode
 
 
