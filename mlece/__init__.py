@@ -89,6 +89,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'mlece' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
+
 __all__ = [
     "Bernoulli",
     "Beta",

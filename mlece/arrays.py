@@ -29,6 +29,8 @@ def as_array(data: Any, what: str) -> Array:
     elif isinstance(data, list | tuple | range):
         try:
             array = np.array(data)
+            if array.dtype.kind in "US" and not all(isinstance(v, str | bytes) for v in data):
+                array = np.array(data, dtype=object)
         except ValueError:
             raise errors.DataError(
                 errors.message(f"{what} as a rectangular array", "rows of different length")

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlece.chart import Chart
+from mlece.evaluation import Evaluation
 from mlece.math import Array, Arrays
-from mlece.objective import CrossEntropy, Evaluation
+from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import Solution, closed_form
 
 _EPS = float(np.finfo(float).eps)
@@ -215,7 +216,7 @@ def strongest_bound(
         return _simplex_bound(objective, theta)
     assert at.score is not None
     assert at.hessian is not None
-    factors = model.frame_factors(objective.frame.scale)
+    factors = model.frame_factors(objective.user.scale)
     edges = [i for i in index if not model.params[i].regular]
     multipliers = {model.params[i].name: np.abs(at.score[:, i] / factors[i]) for i in edges}
     index = [i for i in index if model.params[i].regular]

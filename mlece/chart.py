@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlece.evaluation import Evaluation
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.objective import CrossEntropy, Evaluation
+from mlece.objective import CrossEntropy
 
 
 class Chart:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlece import errors
+from mlece.evaluation import triangle
 from mlece.math import Array, Arrays
-from mlece.objective import CrossEntropy, triangle
+from mlece.objective import CrossEntropy
 
 if TYPE_CHECKING:
     from mlece.result import Fit
@@ -19,7 +20,7 @@ KINDS = ("sandwich", "hessian", "fisher", "opg")
 
 @dataclass(frozen=True)
 class Information:
-    """The matrices of a fit, per observation, in the free regular parameters and the user's units.
+    """The matrices of a fit, per observation, in the free regular parameters, framed.
 
     Parameters
     ----------
@@ -29,11 +30,14 @@ class Information:
         A, the Hessian of the cross-entropy.
     b : array (R, k, k)
         B, the mean outer product of the scores; infinite entries where a moment of the truth is.
+    factors : array (R, k)
+        dθ/dθ_framed: what carries a standard error into the user's units.
     """
 
     names: tuple[str, ...]
     a: Array
     b: Array
+    factors: Array
 
 
 def _symmetric_inverse(matrix: Array) -> Array:
@@ -76,7 +80,7 @@ def kink_density(objective: CrossEntropy, theta: Arrays) -> Array:
     """
     truth = objective.sample.truth
     where = theta[[p.name for p in objective.model.params].index(objective.model._kink(*theta)[0])]
-    scale, shift = objective.frame.scale, objective.frame.shift
+    scale, shift = objective.user.scale, objective.user.shift
     if truth is not None:
         return np.asarray(truth.density(where * scale + shift) * scale)
     n = objective.total
@@ -125,20 +129,21 @@ def information(fit: Fit, kind: str = "sandwich") -> Information:
     """
     _require_regular(fit, kind)
     a, b = _framed_matrices(fit)
-    if fit.on_simplex:
-        raise errors.NotRegularError(
-            errors.message(
-                "free scalar parameters", "a point of the simplex", "Use fit.covariance()"
-            )
-        )
+    pick, factors = _free_regular(fit)
+    return Information(fit.names, a[pick], b[pick], factors)
+
+
+def _free_regular(fit: Fit) -> tuple[tuple[Array, ...], Array]:
+    """Return the index of the free parameters in (R, k, k) arrays, and dθ/dθ_framed, (R, m)."""
+    objective = fit.objective
     index = [i for i, p in enumerate(fit.family.params) if p.name in fit.family.free]
-    factors = fit.family.frame_factors(fit.objective.frame.scale)
-    d = np.stack([np.broadcast_to(factors[i], (fit.objective.size,)) for i in index], axis=-1)
-    outer = d[:, :, None] * d[:, None, :]
-    pick = np.ix_(range(fit.objective.size), index, index)
-    names = tuple(fit.family.params[i].name for i in index)
-    with np.errstate(invalid="ignore"):
-        return Information(names, a[pick] / outer, b[pick] / outer)
+    if not index:
+        raise errors.NotRegularError(
+            errors.message("a free slot, to have a standard error", f"{fit.family!r}, all filled")
+        )
+    factors = fit.family.frame_factors(objective.user.scale)
+    d = np.stack([np.broadcast_to(factors[i], (objective.size,)) for i in index], axis=-1)
+    return np.ix_(range(objective.size), index, index), d
 
 
 def fisher_information(fit: Fit) -> Array:
@@ -192,28 +197,39 @@ def covariance(fit: Fit, kind: str = "sandwich") -> Array:
     if kind not in KINDS:
         raise errors.unknown_name("covariance", kind, KINDS)
     if fit.on_simplex:
-        return _simplex_covariance(fit, kind)
+        return _simplex_covariance(fit)
+    framed, factors = _framed_covariance(fit, kind)
+    with np.errstate(over="ignore", under="ignore"):
+        # In units beyond 1e154 a variance is not a number that a float holds; its root still is.
+        out = framed * factors[:, :, None] * factors[:, None, :]
+    return np.asarray(out.reshape((*fit.sample.batch_shape, *out.shape[1:])))
+
+
+def _framed_covariance(fit: Fit, kind: str) -> tuple[Array, Array]:
+    """Return the covariance in the frame, (R, m, m), and the factors to the user's units, (R, m)."""
     objective = fit.objective
-    shape = fit.sample.batch_shape
     n = np.ones(objective.size) if fit.sample.truth is not None else objective.total
     if kind == "fisher":
         _require_regular(fit, kind)
-        index = [i for i, p in enumerate(fit.family.params) if p.name in fit.family.free]
-        pick = np.ix_(range(objective.size), index, index)
-        inverse = _symmetric_inverse(fisher_information(fit)[pick])
-        factors = fit.family.frame_factors(objective.frame.scale)
-        d = np.stack([np.broadcast_to(factors[i], (objective.size,)) for i in index], axis=-1)
-        out = inverse * d[:, :, None] * d[:, None, :]
+        pick, factors = _free_regular(fit)
+        return _symmetric_inverse(fisher_information(fit)[pick]) / n[:, None, None], factors
+    info = information(fit, kind)
+    if kind == "sandwich":
+        out = sandwich(info.a, info.b)
     else:
-        info = information(fit, kind)
-        if kind == "hessian":
-            out = _symmetric_inverse(info.a)
-        elif kind == "opg":
-            out = _symmetric_inverse(info.b)
-        else:
-            out = sandwich(info.a, info.b)
-    out = out / n[:, None, None]
-    return np.asarray(out.reshape((*shape, *out.shape[1:])))
+        out = _symmetric_inverse(info.a if kind == "hessian" else info.b)
+    return out / n[:, None, None], info.factors
+
+
+def standard_errors(fit: Fit, kind: str = "sandwich") -> Array:
+    """Return the standard errors of the free parameters, (..., m), in the parameters' own units."""
+    if kind not in KINDS:
+        raise errors.unknown_name("covariance", kind, KINDS)
+    if fit.on_simplex:
+        return np.asarray(np.sqrt(np.diagonal(_simplex_covariance(fit), axis1=-2, axis2=-1)))
+    framed, factors = _framed_covariance(fit, kind)
+    out = np.sqrt(np.diagonal(framed, axis1=1, axis2=2)) * factors
+    return np.asarray(out.reshape((*fit.sample.batch_shape, out.shape[1])))
 
 
 def sandwich(a: Array, b: Array) -> Array:
@@ -231,14 +247,13 @@ def sandwich(a: Array, b: Array) -> Array:
     return np.asarray(0.5 * (out + np.swapaxes(out, -1, -2)))
 
 
-def _simplex_covariance(fit: Fit, kind: str) -> Array:
+def _simplex_covariance(fit: Fit) -> Array:
     """Multinomial covariance (diag(q) − qq')/n on the face of the cells that were seen."""
     objective = fit.objective
     (q,) = fit.framed
     n = np.ones(objective.size) if fit.sample.truth is not None else objective.total
     # At the optimum q = p̂, so that A = B: sandwich, Hessian, expected information and outer product agree.
     out = (q[:, :, None] * np.eye(q.shape[1]) - q[:, :, None] * q[:, None, :]) / n[:, None, None]
-    del kind
     return np.asarray(out.reshape((*fit.sample.batch_shape, *out.shape[1:])))
 
 

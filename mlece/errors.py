@@ -91,7 +91,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
         if close
         else "Known: " + ", ".join(names)
     )
-    return UnknownNameError(message(f"the name of a {kind}", repr(name), hint))
+    article = "an" if kind[0] in "aeiou" else "a"
+    return UnknownNameError(message(f"the name of {article} {kind}", repr(name), hint))
 
 
 def missing_dependency(package: str, extra: str) -> MissingDependencyError:

@@ -177,7 +177,8 @@ def collapses(objective: CrossEntropy, members: Array) -> Array:
         Those for which no optimum was met; the others are not looked at.
     """
     out = np.zeros(objective.size, dtype=bool)
-    if not (members.any() and objective.model.has("_collapses")):
+    known = objective.sample.truth is not None
+    if known or not (members.any() and objective.model.has("_collapses")):
         return out
     y, w = objective.sample.values, objective.sample.weights
     slots = tuple(objective.fixed.get(p.name) for p in objective.model.params)

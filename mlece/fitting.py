@@ -19,8 +19,6 @@ from mlece.result import Fit
 from mlece.sample import Sample, from_data
 from mlece.solvers.dispatch import SOLVERS, Solution, solve
 
-_DOUBLINGS = 4
-
 
 def fit(
     model: Model | type[Model] | str,
@@ -83,7 +81,9 @@ def fit(
             raise errors.DataError(
                 errors.message("no weights and no frame with a known distribution", "some")
             )
-        return _fit_population(family, data, solver)
+        from mlece.population import fit_population
+
+        return fit_population(family, data, solver)
     name = "y"
     if isinstance(data, str):
         if given is None:
@@ -149,7 +149,7 @@ def _assemble(
     objective: CrossEntropy, sample: Sample, solution: Solution, verdict: Verdict, bound: Bound
 ) -> Fit:
     """Put the parts of a fit together in the user's units and batch axes."""
-    model, frame = objective.model, objective.frame
+    model, frame = objective.model, objective.user
     ends = solution.ends
     return Fit(
         family=model,
@@ -197,7 +197,7 @@ def _certify(
 
 def _user_theta(objective: CrossEntropy, theta: Arrays, lost: Array) -> Arrays:
     """Return the parameters in the user's units: filled slots as given, NaN where there is no limit."""
-    model, frame = objective.model, objective.frame
+    model, frame = objective.model, objective.user
     out = []
     for p, value in zip(
         model.params, model.from_frame(theta, frame.shift, frame.scale), strict=True
@@ -207,9 +207,8 @@ def _user_theta(objective: CrossEntropy, theta: Arrays, lost: Array) -> Arrays:
             if not p.regular:
                 # An end of the support is an observation, to the last bit.
                 for end in objective.ends:
-                    near = np.abs(own - end) <= 8 * np.finfo(float).eps * (
-                        np.abs(end) + frame.scale
-                    )
+                    reach = 8 * np.finfo(float).eps * (np.abs(end) + frame.scale)
+                    near = np.isfinite(end) & (np.abs(own - end) <= reach)
                     own = np.where(near, end, own)
             own[lost] = np.nan
         else:
@@ -227,7 +226,7 @@ def _with_entropy_check(result: Fit) -> Certificate:
     if any(p.name not in model.free for p in model.params):
         return certificate
     with np.errstate(all="ignore"):
-        entropy = np.asarray(model._entropy(*result.framed)) + result.objective.frame.log_scale
+        entropy = np.asarray(model._entropy(*result.framed)) + result.objective.user.log_scale
     return replace(certificate, entropy_residual=float(result.values[0] - entropy[0]))
 
 
@@ -274,77 +273,3 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
 
 def _members(sample: Sample, members: Array) -> Sample:
     return sample if not sample.batch_shape else sample.take(members)
-
-
-# ---------------------------------------------------------------------------- known distributions
-
-
-def _fit_population(model: Model, truth: Model, solver: str) -> Fit:
-    """Fit to quadrature nodes, doubled until the cross-entropy moves by less than 1e-12."""
-    from mlece.sources.distribution import nodes
-    from mlece.sources.expectation import tail_divergent
-
-    truth.theta  # noqa: B018  (raises if a slot is free)
-    if truth.support.discrete != model.support.discrete:
-        raise errors.ComparisonError(
-            errors.message(
-                "a model and a truth under one dominating measure",
-                f"{type(model).__name__} ({model.support}) and {type(truth).__name__} ({truth.support})",
-            )
-        )
-    previous = np.nan
-    result: Fit | None = None
-    level: int | None = None
-    for _ in range(_DOUBLINGS):
-        rule = nodes(truth, level)
-        level = rule.level + 1
-        inside = model.support.contains(rule.values)
-        if not np.any(inside):
-            raise errors.SupportError(
-                errors.message(
-                    f"a truth that meets the support of {type(model).__name__}, {model.support}",
-                    f"{truth!r}, all of whose mass lies outside",
-                )
-            )
-        admitted, values = model.admit(truth.decode(rule.values[inside]), "nodes")
-        sample = Sample(values[None, :], rule.weights[None, inside], (), "y", truth, rule)
-        result = fit_sample(admitted, sample, solver)
-        if not np.all(inside):
-            lost = float(rule.weights[~inside].sum())
-            return _infinite(result, f"the truth has mass {lost:.3g} outside {model.support}")
-        terms = result.node_values()
-        if np.isnan(terms).any() or tail_divergent(rule, terms):
-            # NaN: a moment of the truth beyond the largest number, which only a divergent one reaches.
-            return _infinite(result, "the truth's tails are too heavy for the family")
-        value = float(result.values[0])
-        if not np.isfinite(value) or abs(value - previous) <= 1e-12 * max(1.0, abs(value)):
-            return result
-        if truth.support.discrete:
-            return result
-        previous = value
-    assert result is not None
-    raise errors.NoDensityError(
-        errors.message(
-            "a cross-entropy that quadrature resolves to 1e-12",
-            f"changes of {abs(value - previous):.1e} after the last doubling",
-            "The truth may have kinks that it does not declare (_breakpoints)",
-        )
-    )
-
-
-def _infinite(result: Fit, sentence: str) -> Fit:
-    """Report an infinite cross-entropy: no parameters, no bound."""
-    fixed = result.objective.fixed
-    theta = tuple(
-        t if p.name in fixed else np.full_like(t, np.nan)
-        for p, t in zip(result.family.params, result.theta, strict=True)
-    )
-    certificate = replace(
-        result.certificate,
-        status=Status.INFINITE,
-        excess=np.inf,
-        score_norm=np.nan,
-        sentence=sentence,
-        entropy_residual=None,
-    )
-    return replace(result, theta=theta, values=np.array([np.inf]), certificate=certificate)

@@ -45,6 +45,10 @@ class Frame:
             y = np.divide(y, (self.scale if single else self.scale[members])[:, None], out=out)
         return y
 
+    def within(self, outer: Frame) -> Frame:
+        """Return the frame of observations that are themselves in an outer frame."""
+        return Frame(outer.shift + outer.scale * self.shift, outer.scale * self.scale)
+
 
 UNIT = Frame(np.zeros(1), np.ones(1))
 

@@ -74,14 +74,21 @@ def _common_frame(p: Model, q: Model) -> tuple[Model, Model, float]:
     return framed_member(p, shift, scale), framed_member(q, shift, scale), scale
 
 
-def _settle(model: Model, function: Any) -> float:
+def _kinks(model: Model) -> tuple[float, ...]:
+    """Return the points where the density of a law is not smooth, ends of its support included."""
+    theta = model.theta
+    points = [*model._breakpoints(*theta), *model.bounds(theta)]
+    return tuple(float(v) for v in np.ravel(np.asarray(points, dtype=float)) if np.isfinite(v))
+
+
+def _settle(model: Model, function: Any, kinks: tuple[float, ...] = ()) -> float:
     """Evaluate a function of the nodes at finer and finer steps until it stays."""
-    law = nodes(model)
+    law = nodes(model, extra=kinks)
     value = float(function(law))
     if law.level == 0:
         return value
     for level in range(law.level + 1, LAST_LEVEL + 1):
-        before, value = value, float(function(nodes(model, level)))
+        before, value = value, float(function(nodes(model, level, kinks)))
         if value == before or abs(value - before) <= SETTLED * max(1.0, abs(value)):
             break
     return value
@@ -220,8 +227,9 @@ def _cross_entropy(p: Model, q: Model) -> float:
     """Integrate -log q over the nodes of one p."""
     framed_p, framed_q, scale = _common_frame(p, q)
     shift = 0.0 if p.support.discrete else float(log(scale))
+    kinks = () if p.support.discrete else _kinks(framed_q)
     return shift + _settle(
-        framed_p, lambda law: expectation(law, -log_density_at(framed_q, law, p))
+        framed_p, lambda law: expectation(law, -log_density_at(framed_q, law, p)), kinks
     )
 
 
@@ -312,6 +320,7 @@ def _kl(p: Model, q: Model) -> float:
         lambda law: _divergence(
             law, log_density_at(framed_q, law, p) - log_density_at(framed_p, law, p)
         ),
+        () if p.support.discrete else _kinks(framed_q),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlece import errors
-from mlece.covariance import covariance
+from mlece.covariance import standard_errors
 from mlece.math import Array, ndtri
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def wald(
     if scale not in ("parameter", "unconstrained"):
         raise errors.unknown_name("scale", scale, ("parameter", "unconstrained"))
     z = float(ndtri(0.5 + 0.5 * level))
-    errors_ = np.sqrt(np.diagonal(covariance(fit, kind), axis1=-2, axis2=-1))
+    errors_ = standard_errors(fit, kind)
     out: dict[str, Any] = {}
     if fit.on_simplex:
         p = fit.params["p"]
@@ -87,6 +87,11 @@ def exact(fit: Fit, level: float = 0.95) -> dict[str, Any]:
     ):
         raise errors.NotRegularError(
             errors.message("whole numbers as weights for an exact law", "fractional weights")
+        )
+    statuses = np.ravel(np.asarray(fit.certificate.status, dtype=object))
+    if not all(status.solved for status in statuses):
+        raise errors.NotRegularError(
+            errors.message("a fit with a minimiser, to have an interval", str(fit.certificate))
         )
     fixed = {p.name for p in model.params if p.name not in model.free}
     pairs = model._exact_interval(fit.theta, fit.objective.total, 1.0 - level, fixed)

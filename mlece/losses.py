@@ -25,8 +25,17 @@ def _reduced(losses: Array, reduce: Reduce, units: Units) -> Any:
     return float(losses.mean()) / nats_per_unit(units)
 
 
+def _numbers(values: Any, name: str) -> Array:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise errors.DataTypeError(
+            errors.message(f"{name} as numbers", f"{type(values).__name__} {values!r:.40}")
+        ) from None
+
+
 def _unit(values: Any, name: str) -> Array:
-    array = np.asarray(values, dtype=float)
+    array = _numbers(values, name)
     bad = ~((array >= 0) & (array <= 1))
     if bad.any():
         raise errors.DataError(errors.message(f"{name} in [0, 1]", errors.offenders(bad, array)))
@@ -176,7 +185,7 @@ def softmax_cross_entropy(
     >>> softmax_cross_entropy(logits, [0, 1], reduce="none").round(4).tolist()
     [0.0, 0.6931]
     """
-    z = np.asarray(logits, dtype=float)
+    z = _numbers(logits, "logits")
     if z.ndim == 0:
         raise errors.DataError(errors.message("logits of shape (..., K)", "a number"))
     bad = np.isnan(z) | np.isposinf(z)

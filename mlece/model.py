@@ -14,6 +14,7 @@ of a few arrays serves all three.
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mlece.moments import Summary
 
 _REGISTRY: dict[str, type[Model]] = {}
+_ALIASES: dict[str, type[Model]] = {}
 
 HOOKS = (
     "_log_density",
@@ -91,6 +93,7 @@ class Model:
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
     saturated: ClassVar[bool] = False
+    aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
     abstract: ClassVar[bool] = True
@@ -114,6 +117,8 @@ class Model:
     def register(cls) -> None:
         """Make the model available by name, in ``fit("name", x)`` and on the command line."""
         _REGISTRY[registry_name(cls.__name__)] = cls
+        for alias in cls.aliases:
+            _ALIASES[registry_name(alias)] = cls
 
     # ------------------------------------------------------------------ slots
 
@@ -601,7 +606,17 @@ class Model:
         array
             Shape batch_shape + size.
         """
-        tail = (size,) if isinstance(size, int) else tuple(size)
+        try:
+            tail = tuple(operator.index(s) for s in (size if isinstance(size, tuple) else (size,)))
+            usable = all(s >= 0 for s in tail)
+        except TypeError:
+            usable = False
+        if not usable:
+            raise errors.ParameterError(
+                errors.message(
+                    "a sample size, a non-negative integer or a tuple of them", repr(size)
+                )
+            )
         return self.decode(self.draw(tail, np.random.default_rng(rng)))
 
     def draw(self, tail: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -665,6 +680,8 @@ def model_by_name(name: str) -> type[Model]:
     """
     known = registered()
     key = registry_name(name)
+    if key in _ALIASES:
+        return _ALIASES[key]
     if key not in known:
         raise errors.unknown_name("model", name, [c.__name__ for c in known.values()])
     return known[key]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mlece import errors
+from mlece.evaluation import Evaluation, joined, stacked_scores, triangle
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.math import Array, Arrays, gammaln
 from mlece.model import Model
@@ -23,84 +24,6 @@ from mlece.selection import median_interval, pilot_points
 BLOCK = 8192
 # The one pass over the data works in a buffer of its own and may take longer blocks.
 _PASS = 65536
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Sums over observations of −log q and its derivatives in the natural parameters; they add.
-
-    Parameters
-    ----------
-    weight : array (r,)
-        Total weight.
-    value : array (r,)
-        Sum of −log q.
-    score : array (r, k), optional
-        Sum of the gradients of −log q.
-    hessian : array (r, k, k), optional
-        Sum of the second derivatives of −log q.
-    opg : array (r, k, k), optional
-        Sum of the outer products of the gradients.
-    """
-
-    weight: Array
-    value: Array
-    score: Array | None = None
-    hessian: Array | None = None
-    opg: Array | None = None
-
-    def __add__(self, other: Evaluation) -> Evaluation:
-        def plus(a: Array | None, b: Array | None) -> Array | None:
-            return None if a is None or b is None else a + b
-
-        return Evaluation(
-            self.weight + other.weight,
-            self.value + other.value,
-            plus(self.score, other.score),
-            plus(self.hessian, other.hessian),
-            plus(self.opg, other.opg),
-        )
-
-    def mean(self) -> Evaluation:
-        """Divide by the weight: the cross-entropy and its derivatives."""
-        w = self.weight
-        return Evaluation(
-            np.ones_like(w),
-            self.value / w,
-            None if self.score is None else self.score / w[:, None],
-            None if self.hessian is None else self.hessian / w[:, None, None],
-            None if self.opg is None else self.opg / w[:, None, None],
-        )
-
-
-def joined(parts: list[Evaluation]) -> Evaluation:
-    """Put evaluations of different members behind each other."""
-
-    def stack(name: str) -> Any:
-        field = [getattr(p, name) for p in parts]
-        return None if field[0] is None else np.concatenate(field)
-
-    return Evaluation(*[stack(n) for n in ("weight", "value", "score", "hessian", "opg")])
-
-
-def triangle(parts: Arrays, k: int) -> Array:
-    """Build symmetric matrices (..., k, k) from the upper triangle given row by row."""
-    full = np.empty((*np.shape(parts[0]), k, k))
-    at = 0
-    for i in range(k):
-        for j in range(i, k):
-            full[..., i, j] = full[..., j, i] = parts[at]
-            at += 1
-    return full
-
-
-def stacked_scores(raw: Any, rows: int) -> Array:
-    """Return per-observation scores as one array (r, m, k)."""
-    if not isinstance(raw, tuple):
-        return np.asarray(raw)
-    shape = np.broadcast_shapes(*[np.shape(s) for s in raw])
-    shape = (shape[0], rows)
-    return np.stack([np.broadcast_to(s, shape) for s in raw], axis=-1)
 
 
 def _wide(a: Array, r: int) -> Array:
@@ -125,7 +48,9 @@ class CrossEntropy:
     ends : (array (R,), array (R,))
         Smallest and largest observation in the user's units.
     frame : Frame
-        The standard frame; ``value`` is framed and grows by ``frame.log_scale`` in the user's units.
+        The standard frame of the values; they are framed before anything is summed.
+    user : Frame
+        The same against the user's units: a framed cross-entropy grows by ``user.log_scale``.
     """
 
     def __init__(self, model: Model, sample: Sample, frame: Frame | None = None) -> None:
@@ -138,11 +63,15 @@ class CrossEntropy:
         self.frame = frame or choose_frame(model, sample)
         if self.frame.shift.size not in (1, self.size):
             self.frame = UNIT
+        shift, scale = (np.array([v]) for v in sample.outer)
+        self.user = (
+            self.frame.within(Frame(shift, scale)) if sample.outer != (0.0, 1.0) else self.frame
+        )
         self.fixed: dict[str, Array] = {}
         for p, value in zip(
             model.params,
             model.to_frame(
-                tuple(self.flat_slot(p) for p in model.params), self.frame.shift, self.frame.scale
+                tuple(self.flat_slot(p) for p in model.params), self.user.shift, self.user.scale
             ),
             strict=True,
         ):
@@ -184,6 +113,10 @@ class CrossEntropy:
         elif not all(np.all(np.isfinite(t)) for t in joined.totals):
             raw = sample.values
             check_support(model, sample, raw.min(), raw.max())
+        if sample.extent is not None:
+            # The nodes stand for the whole support of the truth.
+            low, high = (np.full_like(joined.minimum, end) for end in sample.extent)
+            joined = replace(joined, minimum=low, maximum=high)
         shift, scale = self.frame.shift, self.frame.scale
         framed = Sums(
             joined.weight,
@@ -192,7 +125,11 @@ class CrossEntropy:
             (joined.maximum - shift) / scale,
         )
         summary = framed.summary(sample.rows)
-        self.ends = _wide(joined.minimum, self.size), _wide(joined.maximum, self.size)
+        outward, stretch = sample.outer
+        self.ends = (
+            _wide(outward + stretch * joined.minimum, self.size),
+            _wide(outward + stretch * joined.maximum, self.size),
+        )
         if model.affine:
             self._single_row = tuple(m[:, None] for m in summary.mean)
         return self._spread(summary)

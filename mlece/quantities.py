@@ -40,7 +40,7 @@ class CrossEntropyValue(Nats):
             raise ComparisonError(
                 message(
                     "a population cross-entropy, the only kind that H(p*) bounds",
-                    f"{type(self).__name__}, another kind,",
+                    f"{type(self).__name__}",
                     self.reason,
                 )
             )

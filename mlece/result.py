@@ -199,11 +199,18 @@ class Fit:
         2.193147
         """
         array = as_array(data, "held-out data")
+        shape = self.sample.batch_shape
+        if array.ndim > 1 and array.shape[:-1] != shape:
+            raise errors.DataError(
+                errors.message(
+                    f"held-out data of shape {(*shape, 'n')} for this fit", f"shape {array.shape}"
+                )
+            )
         w = weights_like(weights, array.shape[-1])
-        log_density = self.model.log_density(array)
         seen = np.ones(array.shape[-1]) if w is None else w
-        terms = np.where(seen > 0, seen * np.where(seen > 0, log_density, 0.0), 0.0)
-        return HeldOut(-terms.sum() / seen.sum())
+        log_density = np.where(seen > 0, self.model.log_density(array), 0.0)
+        value = -(seen * log_density).sum(axis=-1) / seen.sum(axis=-1)
+        return value if shape else HeldOut(value)
 
     def _data_only(self, what: str) -> None:
         if self.sample.truth is not None:
@@ -256,7 +263,9 @@ class Fit:
 
     def standard_errors(self, kind: str = "sandwich") -> dict[str, Any]:
         """Return standard errors by parameter."""
-        roots = np.sqrt(np.diagonal(self.covariance(kind), axis1=-2, axis2=-1))
+        from mlece.covariance import standard_errors
+
+        roots = standard_errors(self, kind)
         if self.on_simplex:
             return {"p": roots}
         return {
@@ -294,8 +303,9 @@ class Fit:
     @property
     def variance_ratio(self) -> dict[str, Any]:
         """Sandwich variance over the variance that supposes the model right (A⁻¹), by parameter."""
-        robust, naive = self.covariance("sandwich"), self.covariance("hessian")
-        ratio = np.diagonal(robust, axis1=-2, axis2=-1) / np.diagonal(naive, axis1=-2, axis2=-1)
+        from mlece.covariance import standard_errors
+
+        ratio = (standard_errors(self, "sandwich") / standard_errors(self, "hessian")) ** 2
         return {n: self._plain(ratio[..., j]) for j, n in enumerate(self.names)}
 
     @staticmethod
@@ -315,7 +325,7 @@ class Fit:
 
     def with_infinite_moments(self, b: Array) -> Array:
         """Replace entries of B by infinity where the truth's moment diverges."""
-        from mlece.objective import stacked_scores
+        from mlece.evaluation import stacked_scores
         from mlece.sources.expectation import tail_divergent
 
         y = self.objective.frame.apply(self.sample.values, slice(None))
@@ -361,7 +371,7 @@ class Fit:
         estimates = ", ".join(
             ("{}={:.6g}" if v == v else "{} undetermined").format(k, v)
             if isinstance(v, float)
-            else f"{k}={np.shape(v)}"
+            else f"{k}={np.array2string(np.asarray(v), precision=4, threshold=6)}"
             for k, v in self.params.items()
         )
         return f"<Fit {type(self.family).__name__}({estimates}) by {self.solver}>"

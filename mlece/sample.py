@@ -36,6 +36,10 @@ class Sample:
         The known distribution whose quadrature nodes these are.
     rule : Nodes, optional
         Its quadrature rule, from which divergent moments are recognised.
+    outer : (float, float)
+        Shift and scale of the values against the user's units: nodes stay in the truth's own frame.
+    extent : (float, float), optional
+        Ends of the support that the nodes stand for, in the units of the values.
     """
 
     values: Array
@@ -44,6 +48,8 @@ class Sample:
     name: str = "y"
     truth: Model | None = None
     rule: Any = None
+    outer: tuple[float, float] = (0.0, 1.0)
+    extent: tuple[float, float] | None = None
 
     @property
     def size(self) -> int:

@@ -20,8 +20,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("derivatives", "limits", "moments", "model", "selection"),
     ("families", "combinators"),
     ("sample", "sources", "frame", "predictor"),
-    ("objective", "chart", "solvers", "certificate", "existence"),
-    ("fitting", "result", "covariance", "intervals"),
+    ("evaluation", "objective", "chart", "solvers", "certificate", "existence"),
+    ("fitting", "population", "result", "covariance", "intervals"),
     ("bootstrap",),
     (
         "laws",

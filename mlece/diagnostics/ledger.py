@@ -145,7 +145,7 @@ def population_values(best: Fit, fit: Fit) -> Array:
             else [fit[i] for i in np.ndindex(fit.sample.batch_shape)]
         )
         return np.array([float(cross_entropy(truth, member.model)) for member in members])
-    frame = best.objective.frame
+    frame = best.objective.user
     theta = fit.family.to_frame(fit.theta, frame.shift, frame.scale)
     framed = best.objective.evaluate(tuple(np.asarray(t) for t in theta), 0).value
     return np.asarray(framed + frame.log_scale)

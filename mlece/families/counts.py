@@ -368,6 +368,7 @@ class NegativeBinomial(Model):
     """
 
     support = counts
+    aliases = ("nbinom",)
     profile_over = "size"
     size = Param(positive, "r", typical=(0.7, 8), doc="size; 1/size is the overdispersion")
     mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")
@@ -447,11 +448,13 @@ class NegativeBinomial(Model):
         if size is None:
             # Anscombe (1950), Levin and Reeds (1977): a finite size needs more variance than mean.
             spread = (y2 - y * y) + (y - centre) ** 2
+            # Equal to the rounding of the moments is equal: a Poisson law itself ends in the limit.
+            excess = spread - y > 8 * np.finfo(float).eps * (y2 + y)
             sentence = "the data are not overdispersed: size is infinite, the Poisson limit"
             infimum = np.asarray(centre - xlogy(y, centre) + log_factorial)
             theta = (full(y, inf), centre)
             limits.append(
-                Limit((spread <= y) & (y > 0), Status.BOUNDARY, sentence, theta, infimum, _poisson)
+                Limit(~excess & (y > 0), Status.BOUNDARY, sentence, theta, infimum, _poisson)
             )
         return tuple(limits)
 

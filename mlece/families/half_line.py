@@ -57,6 +57,7 @@ class Exponential(Model):
     """
 
     support = nonnegative
+    aliases = ("expon", "exp")
     unit_free_sums = True
     affine = True
     unit_carrier = True
@@ -346,7 +347,8 @@ class Weibull(Model):
     def _profile_equation(m: Arrays, shape: Array) -> tuple[Array, Array, Arrays]:
         log_y, power, weighted, squared = m
         tilt = weighted / power
-        value = tilt - 1 / shape - log_y
+        # Powers beyond the largest number mean a shape far above the root.
+        value = where(np.isfinite(tilt), tilt - 1 / shape - log_y, inf)
         slope = squared / power - tilt**2 + 1 / shape**2
         return value, slope, (shape, exp(log(power) / shape))
 
@@ -416,6 +418,7 @@ class LogNormal(Model):
     """
 
     support = positive
+    aliases = ("lnorm",)
     affine = True
     unit_carrier = True
     meanlog = Param(real, r"\mu", typical=(-1, 2), role="log location", doc="mean of log y")

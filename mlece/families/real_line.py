@@ -56,6 +56,7 @@ class Gaussian(Model):
     """
 
     support = real
+    aliases = ("normal", "norm")
     affine = True
     unit_carrier = True
     mean = Param(real, r"\mu", typical=(-2, 2), role="location", doc="mean")
@@ -182,6 +183,7 @@ class StudentT(Model):
     """
 
     support = real
+    aliases = ("t",)
     df = Param(positive, r"\nu", typical=(3, 12), limits=(0.02, 1e7), doc="degrees of freedom")
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (median)")
     scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
@@ -213,8 +215,8 @@ class StudentT(Model):
         u = z * z / df
         w = 1 / (1 + u)
         uw, zw, log_u = u * w, z * w, log1p(u)
-        # log1p(u) - u loses digits only where u is tiny, that is, where df is large.
-        deficit = (log1pmx(u) if np.any(df > 1e3) else log_u - u) + u * uw
+        # log1p(u) - u/(1 + u) cancels only where u is tiny, that is, where df is large.
+        deficit = log1pmx(u) + u * uw if np.any(df > 1e3) else log_u - uw
         return log_u, deficit, uw, uw * w, zw, zw * w
 
     @staticmethod
@@ -248,9 +250,12 @@ class StudentT(Model):
 
     @staticmethod
     def _start(x: Array) -> Arrays:
-        q1, q2, q3 = np.quantile(x, [0.25, 0.5, 0.75], axis=-1)
+        p5, q1, q2, q3, p95 = np.quantile(x, [0.05, 0.25, 0.5, 0.75, 0.95], axis=-1)
         spread = where(q3 > q1, q3 - q1, x.std(axis=-1) + 1e-3)
-        return full(q2, 5.0), q2, spread / 1.45
+        # Tails of index df put the ratio of the two spreads near 5^(1/df); light ones start at 5.
+        ratio = where(p95 - p5 > 3.2 * spread, (p95 - p5) / spread, 1.5)
+        df = np.minimum(5.0, log(5.0) / log(ratio))
+        return df, q2, spread / (2 * stdtrit(df, 0.75))
 
     @staticmethod
     def _log_cdf(y: Array, df: Array, loc: Array, scale: Array) -> Array:

@@ -36,7 +36,7 @@ def framed_member(model: Model, shift: float, scale: float) -> Model:
     return model.replace(**{p.name: v for p, v in zip(model.params, theta, strict=True)})
 
 
-def nodes(model: Model, level: int | None = None) -> Nodes:
+def nodes(model: Model, level: int | None = None, extra: tuple[float, ...] = ()) -> Nodes:
     """Return a known distribution as a weighted sample.
 
     Parameters
@@ -46,6 +46,8 @@ def nodes(model: Model, level: int | None = None) -> Nodes:
     level : int, optional
         Step 2^-level of the trapezoidal rule. By default the step is halved until the mass and the
         entropy move by less than 2e-14 (relative to the larger of 1 and their size).
+    extra : tuple of float
+        Further points at which to cut: the kinks of what will be integrated.
 
     Returns
     -------
@@ -84,7 +86,8 @@ def nodes(model: Model, level: int | None = None) -> Nodes:
     shift, scale = (float(v) for v in model.own_frame(model.theta))
     moved = bool(model.roles()) and (shift, scale) != (0.0, 1.0)
     member = framed_member(model, shift, scale) if moved else model
-    found = _settled(member, level)
+    kinks = tuple((float(e) - shift) / scale for e in extra) if moved else extra
+    found = _settled(member, level, kinks)
     if not moved:
         return found
     with np.errstate(over="ignore", under="ignore"):
@@ -113,9 +116,9 @@ def _check_single(model: Model) -> None:
         )
 
 
-def _settled(model: Model, level: int | None) -> Nodes:
+def _settled(model: Model, level: int | None, extra: tuple[float, ...]) -> Nodes:
     """Build the nodes at a level, or at the first one that the next confirms."""
-    pieces = cut(model, _quartiles(model))
+    pieces = cut(model, _quartiles(model), extra)
     if level is not None:
         return _checked(model, _assemble(model, pieces, level))
     before: Array | None = None

@@ -89,12 +89,13 @@ class Piece:
         return float(np.arcsinh(low / HALF_PI)), float(np.arcsinh(high / HALF_PI))
 
 
-def cut(model: Model, quartiles: Array) -> list[Piece]:
-    """Cut the support at kinks, at the median and, for a narrow law, around it."""
+def cut(model: Model, quartiles: Array, extra: tuple[float, ...] = ()) -> list[Piece]:
+    """Cut the support at kinks (its own and others), at the median and, for a narrow law, around it."""
     q1, middle, q3 = (float(q) for q in quartiles)
     theta = model.theta
     lower, upper = (float(end) for end in model.bounds(theta))
     kinks = {float(b) for b in np.ravel(np.asarray(model._breakpoints(*theta), dtype=float))}
+    kinks |= {float(b) for b in extra}
     kinks = {b for b in kinks if lower < b < upper}
     singular = {lower, upper, *kinks}
     spread = max(q3 - q1, np.finfo(float).tiny)

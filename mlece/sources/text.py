@@ -100,14 +100,16 @@ def _delimited(text: str, where: str, kind: str, header: bool) -> Table:
     """Read comma- or tab-separated text; a semicolon is understood where there is no comma."""
     first = text.split("\n", 1)[0]
     comma = ";" if ";" in first and "," not in first else ","
+    text = text.rstrip("\r\n")
     reader = csv.reader(io.StringIO(text), delimiter="\t" if kind == "tsv" else comma)
     rows: list[list[str]] = []
     try:
         for cells in reader:
             blank = len(cells) <= 1 and not "".join(cells).strip()
             # An empty line below a single name is a missing value.
-            if blank and (not cells or not rows or len(rows[0]) > 1):
+            if blank and (not rows or len(rows[0]) > 1):
                 continue
+            cells = cells or [""]
             if rows and len(cells) != len(rows[0]):
                 raise errors.DataError(
                     errors.message(

@@ -1,0 +1,88 @@
+"""Sums of −log q and its derivatives over observations: they add, whatever the blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlece.math import Array, Arrays
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Sums over observations of −log q and its derivatives in the natural parameters; they add.
+
+    Parameters
+    ----------
+    weight : array (r,)
+        Total weight.
+    value : array (r,)
+        Sum of −log q.
+    score : array (r, k), optional
+        Sum of the gradients of −log q.
+    hessian : array (r, k, k), optional
+        Sum of the second derivatives of −log q.
+    opg : array (r, k, k), optional
+        Sum of the outer products of the gradients.
+    """
+
+    weight: Array
+    value: Array
+    score: Array | None = None
+    hessian: Array | None = None
+    opg: Array | None = None
+
+    def __add__(self, other: Evaluation) -> Evaluation:
+        def plus(a: Array | None, b: Array | None) -> Array | None:
+            return None if a is None or b is None else a + b
+
+        return Evaluation(
+            self.weight + other.weight,
+            self.value + other.value,
+            plus(self.score, other.score),
+            plus(self.hessian, other.hessian),
+            plus(self.opg, other.opg),
+        )
+
+    def mean(self) -> Evaluation:
+        """Divide by the weight: the cross-entropy and its derivatives."""
+        w = self.weight
+        return Evaluation(
+            np.ones_like(w),
+            self.value / w,
+            None if self.score is None else self.score / w[:, None],
+            None if self.hessian is None else self.hessian / w[:, None, None],
+            None if self.opg is None else self.opg / w[:, None, None],
+        )
+
+
+def joined(parts: list[Evaluation]) -> Evaluation:
+    """Put evaluations of different members behind each other."""
+
+    def stack(name: str) -> Any:
+        field = [getattr(p, name) for p in parts]
+        return None if field[0] is None else np.concatenate(field)
+
+    return Evaluation(*[stack(n) for n in ("weight", "value", "score", "hessian", "opg")])
+
+
+def triangle(parts: Arrays, k: int) -> Array:
+    """Build symmetric matrices (..., k, k) from the upper triangle given row by row."""
+    full = np.empty((*np.shape(parts[0]), k, k))
+    at = 0
+    for i in range(k):
+        for j in range(i, k):
+            full[..., i, j] = full[..., j, i] = parts[at]
+            at += 1
+    return full
+
+
+def stacked_scores(raw: Any, rows: int) -> Array:
+    """Return per-observation scores as one array (r, m, k)."""
+    if not isinstance(raw, tuple):
+        return np.asarray(raw)
+    shape = np.broadcast_shapes(*[np.shape(s) for s in raw])
+    shape = (shape[0], rows)
+    return np.stack([np.broadcast_to(s, shape) for s in raw], axis=-1)

@@ -1,0 +1,169 @@
+"""Fits to known distributions where nodes alone would mislead, and what becomes of a fit afterwards."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import mlece
+from mlece import families as m
+from mlece.model import Model
+
+INFINITE = mlece.Status.INFINITE
+
+
+@pytest.mark.parametrize(
+    ("model", "truth"),
+    [
+        (m.Uniform(), m.Gaussian(1, 2)),
+        (m.Uniform(), m.Logistic(-1, 0.5)),
+        (m.Uniform(), m.Pareto(5, 3)),
+        (m.Pareto(), m.Exponential(0.5)),
+        (m.Pareto(), m.LogNormal(0, 1)),
+    ],
+    ids=str,
+)
+def test_no_member_reaches_the_ends_of_the_truth(model: Model, truth: Model) -> None:
+    fit = mlece.fit(model, truth)
+    assert fit.certificate.status is INFINITE
+    assert float(fit.cross_entropy) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("model", "truth", "expected"),
+    [
+        (m.Uniform(), m.Uniform(-1, 3), {"lower": -1, "upper": 3}),
+        (m.Uniform(), m.Beta(1.6, 2), {"lower": 0, "upper": 1}),
+        (m.Pareto(), m.Pareto(3, 2), {"shape": 3, "scale": 2}),
+    ],
+    ids=str,
+)
+def test_ends_are_those_of_the_truth_not_of_its_nodes(
+    model: Model, truth: Model, expected: dict[str, float]
+) -> None:
+    assert mlece.fit(model, truth).params == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0.5, 1.0, 3.0])
+def test_kinks_of_the_second_law_are_cut(shift: float) -> None:
+    # KL(Laplace(0, 1), Laplace(d, 1)) = d + exp(-d) - 1.
+    value = mlece.kl_divergence(m.Laplace(0, 1), m.Laplace(shift, 1))
+    assert value == pytest.approx(shift + math.exp(-shift) - 1, abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    "truth", [m.Gaussian(0, 1), m.Logistic(0, 1), m.Gumbel(2, 3), m.Exponential(1)], ids=str
+)
+def test_a_kink_held_in_place(truth: Model) -> None:
+    fit = mlece.fit(m.Laplace(loc=0.3), truth)
+    member = m.Laplace(0.3, fit.params["scale"])
+    assert float(fit.cross_entropy) == pytest.approx(mlece.cross_entropy(truth, member), rel=1e-11)
+
+
+@pytest.mark.parametrize("truth", [m.Poisson(3), m.Binomial(n=10, p=0.3), m.Poisson(0.4)], ids=str)
+def test_a_truth_without_overdispersion_is_nearest_to_a_poisson_law(truth: Model) -> None:
+    fit = mlece.fit(m.NegativeBinomial(), truth)
+    assert isinstance(fit.model, m.Poisson)
+    expected = mlece.cross_entropy(truth, m.Poisson(truth.mean))
+    assert float(fit.cross_entropy) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", [2, 5, 20])
+def test_powers_that_overflow_do_not_mislead_a_profile(shape: float) -> None:
+    truth = m.Pareto(shape, 3)
+    fit = mlece.fit(m.Weibull(), truth)
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    assert float(fit.cross_entropy) == pytest.approx(
+        mlece.cross_entropy(truth, fit.model), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("df", [0.2, 0.3, 0.7])
+def test_student_laws_of_very_heavy_tails(df: float) -> None:
+    truth = m.StudentT(df, 0, 1)
+    assert mlece.fit(m.StudentT(), truth).params["df"] == pytest.approx(df, rel=1e-7)
+    fit = mlece.fit(m.StudentT(), truth.sample(500, rng=1))
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    assert float(fit.cross_entropy) <= -float(np.mean(truth.log_density(truth.sample(500, rng=1))))
+
+
+@pytest.mark.parametrize("offset", [1e7, 1e9, -1e12])
+@pytest.mark.parametrize("name", ["Gaussian", "Logistic", "Laplace", "Gumbel", "StudentT"])
+def test_truths_far_from_the_origin(name: str, offset: float) -> None:
+    family = getattr(m, name)
+    extra = {"df": 5.0} if name == "StudentT" else {}
+    near = mlece.fit(
+        m.Gaussian(),
+        family(**extra, **dict.fromkeys(["loc"], 0.0), scale=1.0)
+        if name != "Gaussian"
+        else m.Gaussian(0, 1),
+    )
+    far = mlece.fit(
+        m.Gaussian(),
+        family(**extra, loc=offset, scale=1.0) if name != "Gaussian" else m.Gaussian(offset, 1),
+    )
+    assert float(far.cross_entropy) == pytest.approx(float(near.cross_entropy), abs=1e-12)
+    assert far.variance_ratio == pytest.approx(near.variance_ratio, rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e300, 1e160, 1e-160, 1e-300])
+@pytest.mark.parametrize("name", ["Gaussian", "Weibull", "Laplace", "Logistic", "Gumbel"])
+def test_standard_errors_in_extreme_units(name: str, unit: float) -> None:
+    y = np.array([1.0, 2.0, 4.0, 4.5, 7.0])
+    plain, scaled = (mlece.fit(name, y * u) for u in (1.0, unit))
+    assert scaled.trace == pytest.approx(plain.trace, rel=1e-9)
+    for p in plain.family.params:
+        factor = unit if p.role else 1.0
+        errors = (fit.standard_errors()[p.name] for fit in (plain, scaled))
+        assert next(errors) == pytest.approx(next(errors) / factor, rel=1e-9)
+    assert str(scaled)
+
+
+def test_held_out_values_of_a_batch() -> None:
+    rng = np.random.default_rng(0)
+    y, new = rng.normal(size=(3, 20)), rng.normal(size=(3, 7))
+    fits = mlece.fit("gaussian", y)
+    expected = [float(mlece.fit("gaussian", a).held_out(b)) for a, b in zip(y, new, strict=True)]
+    assert fits.held_out(new) == pytest.approx(expected, rel=1e-13)
+    with pytest.raises(mlece.errors.DataError, match="held-out data of shape"):
+        mlece.fit("gaussian", y[0]).held_out(new)
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (m.Gamma(), [1.0, 2.0, 4.0]),
+        (m.StudentT(), np.linspace(-1, 1, 50)),
+        (m.NegativeBinomial(), [2, 3, 2, 3]),
+        (m.Categorical(), ["a", "b", "a"]),
+        (m.StudentT(), m.Gaussian(0, 1)),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_fits_survive_pickling_and_copying(model: Model, data: object) -> None:
+    fit = mlece.fit(model, data)
+    for twin in (pickle.loads(pickle.dumps(fit)), copy.deepcopy(fit)):
+        assert str(twin) == str(fit)
+        assert twin.model == fit.model
+
+
+@pytest.mark.parametrize(
+    ("alias", "family"), [("normal", m.Gaussian), ("t", m.StudentT), ("nbinom", m.NegativeBinomial)]
+)
+def test_other_names_of_the_field(alias: str, family: type[Model]) -> None:
+    assert mlece.fit(alias, [1, 2, 4, 7, 0]).family == family()
+
+
+def test_labels_of_different_types_stay_apart() -> None:
+    fit = mlece.fit("categorical", ["1", 1, "a"])
+    assert set(fit.model.labels) == {"1", 1, "a"}
+
+
+def test_single_precision_probabilities_are_accepted() -> None:
+    p = np.random.default_rng(0).dirichlet(np.ones(50), 20).astype(np.float32)
+    losses = mlece.categorical_cross_entropy(np.eye(50)[np.arange(20)], p, reduce="none")
+    assert losses == pytest.approx(-np.log(p[np.arange(20), np.arange(20)].astype(float)), rel=1e-6)
