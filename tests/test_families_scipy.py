@@ -12,15 +12,9 @@ from scipy import stats
 
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli
-from mlece.families.half_line import (
-    Exponential,
-    Gamma,
-    InverseGaussian,
-    LogNormal,
-    Pareto,
-    Weibull,
-)
+from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
+from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
 from mlece.families.unit_interval import Beta, Uniform
 from mlece.model import Model
 

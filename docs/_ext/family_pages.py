@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "real_line": "The real line",
-    "half_line": "The half line",
+    "half_line": "The half line: waiting times and life times",
+    "skewed": "The half line: sizes and passage times",
     "unit_interval": "An interval",
     "counts": "Counts",
     "finite": "Labels and two outcomes",

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli, Categorical
-from mlece.families.half_line import (
-    Exponential,
-    Gamma,
-    InverseGaussian,
-    LogNormal,
-    Pareto,
-    Weibull,
-)
+from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
+from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
 from mlece.families.unit_interval import Beta, Uniform
 
 __all__ = [

@@ -1,0 +1,423 @@
+"""Families on the positive half line: sizes, incomes and passage times, skewed to the right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from mlece.domain import positive, real
+from mlece.limits import Limit, Status, full, or_fixed
+from mlece.math import (
+    LOG_2PI,
+    Array,
+    Arrays,
+    erfcx,
+    exp,
+    exp1,
+    expm1,
+    gammaincinv,
+    inf,
+    log,
+    log1mexp,
+    log1p,
+    log_ndtr,
+    ndtri,
+    sqrt,
+    where,
+)
+from mlece.model import Model
+from mlece.moments import Summary, weighted_sum
+from mlece.param import Param
+
+# ---------------------------------------------------------------------------- lognormal
+
+
+class LogNormal(Model):
+    r"""Lognormal: log q = −l − log σ − ½ log 2π − (l − μ)²/(2σ²), l = log y.
+
+    scipy.stats: ``lognorm(s=sdlog, scale=exp(meanlog))``. R: ``lnorm(meanlog, sdlog)``.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> round(float(mlece.LogNormal(meanlog=0, sdlog=1).mean), 6)
+    1.648721
+    """
+
+    support = positive
+    aliases = ("lnorm",)
+    affine = True
+    unit_carrier = True
+    meanlog = Param(real, r"\mu", typical=(-1, 2), role="log location", doc="mean of log y")
+    sdlog = Param(positive, r"\sigma", typical=(0.3, 1.2), doc="standard deviation of log y")
+
+    @staticmethod
+    def _statistics(y: Array) -> Arrays:
+        log_y = log(y)
+        return log_y, log_y * log_y
+
+    @staticmethod
+    def _block_sums(y: Array, w: Array | None) -> Arrays:
+        log_y = log(y)
+        weighted = log_y if w is None else w * log_y
+        return weighted.sum(axis=1), np.vecdot(weighted, log_y)
+
+    @staticmethod
+    def _log_density(t: Arrays, meanlog: Array, sdlog: Array) -> Array:
+        x, x2 = t
+        square = (x2 - 2 * meanlog * x + meanlog**2) / sdlog**2
+        return np.asarray(-x - log(sdlog) - 0.5 * LOG_2PI - 0.5 * square)
+
+    @staticmethod
+    def _score(t: Arrays, meanlog: Array, sdlog: Array) -> Arrays:
+        x, x2 = t
+        square = (x2 - 2 * meanlog * x + meanlog**2) / sdlog**2
+        return (x - meanlog) / sdlog**2, (square - 1) / sdlog
+
+    @staticmethod
+    def _curvature(t: Arrays, meanlog: Array, sdlog: Array) -> Arrays:
+        x, x2 = t
+        square = (x2 - 2 * meanlog * x + meanlog**2) / sdlog**2
+        return -1 / sdlog**2, -2 * (x - meanlog) / sdlog**3, (1 - 3 * square) / sdlog**2
+
+    @staticmethod
+    def _expected_statistics(meanlog: Array, sdlog: Array) -> Arrays:
+        return meanlog + 0 * sdlog, meanlog**2 + sdlog**2
+
+    @staticmethod
+    def _maximise(s: Summary, meanlog: Array | None, sdlog: Array | None) -> Arrays:
+        x, x2 = s.mean
+        centre = or_fixed(x, meanlog)
+        return centre, or_fixed(sqrt((x2 - x * x) + (x - centre) ** 2), sdlog)
+
+    @staticmethod
+    def _degenerate(s: Summary, meanlog: Array | None, sdlog: Array | None) -> tuple[Limit, ...]:
+        if sdlog is not None:
+            return ()
+        equal = s.minimum == s.maximum
+        if meanlog is not None:
+            equal = equal & (log(s.minimum) == meanlog)
+        sentence = "every observation is equal: the density grows as sdlog falls to 0"
+        limit = (or_fixed(s.mean[0], meanlog), full(s.minimum, 0.0))
+        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        log_x = log(x)
+        spread = log_x.std(axis=-1)
+        return log_x.mean(axis=-1), where(spread > 0, spread, 1.0)
+
+    @staticmethod
+    def _log_cdf(y: Array, meanlog: Array, sdlog: Array) -> Array:
+        return np.asarray(log_ndtr((log(y) - meanlog) / sdlog))
+
+    @staticmethod
+    def _log_sf(y: Array, meanlog: Array, sdlog: Array) -> Array:
+        return np.asarray(log_ndtr((meanlog - log(y)) / sdlog))
+
+    @staticmethod
+    def _quantile(u: Array, meanlog: Array, sdlog: Array) -> Array:
+        return exp(meanlog + sdlog * ndtri(u))
+
+    @staticmethod
+    def _sample(
+        rng: np.random.Generator, size: tuple[int, ...], meanlog: Array, sdlog: Array
+    ) -> Array:
+        return exp(meanlog + sdlog * rng.standard_normal(size))
+
+    @staticmethod
+    def _entropy(meanlog: Array, sdlog: Array) -> Array:
+        return meanlog + log(sdlog) + 0.5 * LOG_2PI + 0.5
+
+    @staticmethod
+    def _mean(meanlog: Array, sdlog: Array) -> Array:
+        return exp(meanlog + 0.5 * sdlog**2)
+
+    @staticmethod
+    def _variance(meanlog: Array, sdlog: Array) -> Array:
+        return np.asarray(expm1(sdlog**2) * exp(2 * meanlog + sdlog**2))
+
+
+# ---------------------------------------------------------------------------- inverse Gaussian
+
+
+def _mean_log(ratio: Array) -> Array:
+    """Return E log(Y / mean) of an inverse Gaussian, −e^x E₁(x) at x = 2 shape / mean."""
+    x = 2 * np.asarray(ratio, dtype=float)
+    big = np.maximum(x, 50.0)
+    series = np.ones_like(x)
+    for j in range(25, 0, -1):
+        series = 1 - series * j / big
+    small = np.minimum(x, 50.0)
+    return np.asarray(where(x < 50, -exp(small) * exp1(small), -series / big))
+
+
+class InverseGaussian(Model):
+    r"""Inverse Gaussian: log q = ½ log(λ/2π) − (3/2) log y − λ (y − μ)²/(2 μ² y).
+
+    scipy.stats: ``invgauss(mu=mean/shape, scale=shape)``. R: ``statmod::invgauss(mean, shape)``.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.InverseGaussian(mean=2, shape=4).variance
+    2.0
+    """
+
+    support = positive
+    affine = True
+    mean = Param(positive, r"\mu", typical=(0.5, 3), role="scale", doc="mean")
+    shape = Param(positive, r"\lambda", typical=(0.5, 8), role="scale", doc="shape")
+
+    @staticmethod
+    def _statistics(y: Array) -> Arrays:
+        # 1/y = 1 - d + d*d/y: with y of order 1, mean(1/y) - 1/mean(y) keeps its digits.
+        d = y - 1
+        return d, d * d / y, log(y)
+
+    @staticmethod
+    def _block_sums(y: Array, w: Array | None) -> Arrays:
+        d = y - 1
+        weighted = d if w is None else w * d
+        third = weighted_sum(log(y), w, y.shape[1])
+        return weighted.sum(axis=1), np.vecdot(weighted, d / y), third
+
+    @staticmethod
+    def _distance(t: Arrays, mean: Array) -> Array:
+        """Return (y − μ)²/(μ² y)."""
+        d, e, _ = t
+        step = (1 - mean) / mean
+        return step * step + d * step * (step + 2) + e
+
+    @staticmethod
+    def _log_density(t: Arrays, mean: Array, shape: Array) -> Array:
+        half = 0.5 * shape * InverseGaussian._distance(t, mean)
+        return 0.5 * (log(shape) - LOG_2PI) - 1.5 * t[2] - half
+
+    @staticmethod
+    def _score(t: Arrays, mean: Array, shape: Array) -> Arrays:
+        error = t[0] + (1 - mean)
+        return shape * error / mean**3, 0.5 / shape - 0.5 * InverseGaussian._distance(t, mean)
+
+    @staticmethod
+    def _curvature(t: Arrays, mean: Array, shape: Array) -> Arrays:
+        error = t[0] + (1 - mean)
+        return -shape * (3 * error + mean) / mean**4, error / mean**3, -0.5 / shape**2
+
+    @staticmethod
+    def _expected_statistics(mean: Array, shape: Array) -> Arrays:
+        return mean - 1, (mean - 1) ** 2 / mean + 1 / shape, log(mean) + _mean_log(shape / mean)
+
+    @staticmethod
+    def _maximise(s: Summary, mean: Array | None, shape: Array | None) -> Arrays:
+        d, e, _ = s.mean
+        distance = e - d * d / (1 + d) if mean is None else InverseGaussian._distance(s.mean, mean)
+        return or_fixed(1 + d, mean), or_fixed(1 / distance, shape)
+
+    @staticmethod
+    def _degenerate(s: Summary, mean: Array | None, shape: Array | None) -> tuple[Limit, ...]:
+        if shape is not None:
+            return ()
+        equal = s.minimum == s.maximum
+        if mean is not None:
+            equal = equal & (s.minimum == mean)
+        sentence = "every observation equals the mean: the density grows with the shape"
+        limit = (or_fixed(1 + s.mean[0], mean), full(s.minimum, inf))
+        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+
+    @staticmethod
+    def _frame(mean: Array, shape: Array) -> Arrays:
+        return np.zeros(()), mean
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        mean = x.mean(axis=-1)
+        spread = ((x - mean[..., None]) ** 2 / x).mean(axis=-1) / mean**2
+        return mean, 1 / where(spread > 0, spread, 1.0)
+
+    @staticmethod
+    def _tails(y: Array, mean: Array, shape: Array) -> Arrays:
+        """Return the signed distance a and log of e^(2λ/μ) Φ(−b), with b² = a² + 4λ/μ."""
+        root = sqrt(shape / y)
+        a = root * ((y - mean) / mean)
+        b = root * ((y + mean) / mean)
+        return a, log(0.5 * erfcx(b * 0.7071067811865476)) - 0.5 * a * a
+
+    @staticmethod
+    def _log_cdf(y: Array, mean: Array, shape: Array) -> Array:
+        a, second = InverseGaussian._tails(y, mean, shape)
+        below = np.logaddexp(log_ndtr(a), second)
+        above = InverseGaussian._log_sf(y, mean, shape)
+        return where(below < -0.7, below, log1mexp(-above))
+
+    @staticmethod
+    def _log_sf(y: Array, mean: Array, shape: Array) -> Array:
+        a, second = InverseGaussian._tails(y, mean, shape)
+        first = log_ndtr(-a)
+        below = np.logaddexp(log_ndtr(a), second)
+        return where(below < -0.7, log1mexp(-below), first + log1mexp(first - second))
+
+    @staticmethod
+    def _quantile(u: Array, mean: Array, shape: Array) -> Array:
+        # Newton in log y on the log of the smaller tail, kept inside a bracket.
+        u, mean, shape = np.broadcast_arrays(u, mean, shape)
+        lower = u < 0.5
+        low, high = np.log(mean) - 710.0, np.log(mean) + 710.0
+        x = np.log(mean) - log1p(1.5 * mean / shape)
+        for _ in range(200):
+            y = exp(x)
+            log_cdf = InverseGaussian._log_cdf(y, mean, shape)
+            log_sf = InverseGaussian._log_sf(y, mean, shape)
+            error = where(lower, log_cdf - log(u), log1p(-u) - log_sf)
+            low, high = where(error < 0, x, low), where(error < 0, high, x)
+            d = (y - mean) / mean
+            log_q = 0.5 * (log(shape) - LOG_2PI - x) - 0.5 * shape * d * d / y
+            step = error * exp(where(lower, log_cdf, log_sf) - log_q)
+            newton = x - step
+            inside = (newton > low) & (newton < high)
+            moved = where(inside, newton, 0.5 * (low + high))
+            done = np.abs(moved - x) <= 2e-16 * (1 + np.abs(x))
+            x = moved
+            if np.all(done | (u == 0) | (u == 1)):
+                break
+        return np.asarray(exp(x))
+
+    @staticmethod
+    def _sample(
+        rng: np.random.Generator, size: tuple[int, ...], mean: Array, shape: Array
+    ) -> Array:
+        return rng.wald(mean, shape, size)
+
+    @staticmethod
+    def _entropy(mean: Array, shape: Array) -> Array:
+        return 0.5 * (LOG_2PI + 1 - log(shape)) + 1.5 * (log(mean) + _mean_log(shape / mean))
+
+    @staticmethod
+    def _mean(mean: Array, shape: Array) -> Array:
+        return np.asarray(mean + 0 * shape)
+
+    @staticmethod
+    def _variance(mean: Array, shape: Array) -> Array:
+        return mean**3 / shape
+
+
+# ---------------------------------------------------------------------------- Pareto
+
+
+class Pareto(Model):
+    r"""Pareto (type I): log q = log α + α log m − (α + 1) log y for y ≥ m.
+
+    scipy.stats: ``pareto(b=shape, scale=scale)``. R: ``actuar::pareto1(shape, min)``. The scale is
+    the end of the support: its estimate is the smallest observation.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.Pareto(shape=3, scale=2).mean
+    3.0
+    """
+
+    support = positive
+    affine = True
+    unit_carrier = True
+    shape = Param(positive, r"\alpha", typical=(2.5, 6), doc="tail index")
+    scale = Param(
+        positive, "m", typical=(0.5, 3), role="scale", regular=False, doc="smallest possible value"
+    )
+
+    @staticmethod
+    def _statistics(y: Array) -> Arrays:
+        return (log(y),)
+
+    @staticmethod
+    def _log_density(t: Arrays, shape: Array, scale: Array) -> Array:
+        (log_y,) = t
+        return np.asarray(log(shape) - shape * (log_y - log(scale)) - log_y)
+
+    @staticmethod
+    def _score(t: Arrays, shape: Array, scale: Array) -> Arrays:
+        (log_y,) = t
+        return 1 / shape - (log_y - log(scale)), shape / scale
+
+    @staticmethod
+    def _curvature(t: Arrays, shape: Array, scale: Array) -> Arrays:
+        return -1 / shape**2, 1 / scale, -shape / scale**2
+
+    @staticmethod
+    def _expected_statistics(shape: Array, scale: Array) -> Arrays:
+        return (log(scale) + 1 / shape,)
+
+    @staticmethod
+    def _bounds(shape: Array, scale: Array) -> Arrays:
+        return scale, full(scale, inf)
+
+    @staticmethod
+    def _maximise(s: Summary, shape: Array | None, scale: Array | None) -> Arrays:
+        end = or_fixed(s.minimum, scale)
+        return or_fixed(1 / (s.mean[0] - log(end)), shape), end
+
+    @staticmethod
+    def _degenerate(s: Summary, shape: Array | None, scale: Array | None) -> tuple[Limit, ...]:
+        if shape is not None:
+            return ()
+        equal = s.minimum == s.maximum
+        if scale is not None:
+            equal = equal & (s.minimum == scale)
+        sentence = "every observation equals the scale: the density grows with the shape"
+        limit = (full(s.minimum, inf), s.minimum)
+        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+
+    @staticmethod
+    def _exact_interval(
+        theta: Arrays, n: Any, alpha: float, fixed: Collection[str] = ()
+    ) -> dict[str, Arrays]:
+        # Malik (1970): n α log(m̂/m) ~ Exp(1), independent of n α/α̂ ~ Gamma(n − 1).
+        shape, scale = theta
+        ends = np.array([0.5 * alpha, 1 - 0.5 * alpha])
+        if "shape" in fixed:
+            return {"scale": (scale * exp(log(alpha) / (n * shape)), scale)}
+        low, high = (shape / n * gammaincinv(n if "scale" in fixed else n - 1, u) for u in ends)
+        if "scale" in fixed:
+            return {"shape": (low, high)}
+        reach = expm1(-log(alpha) / (n - 1)) / shape
+        return {"shape": (low, high), "scale": (scale * exp(-reach), scale)}
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        scale = x.min(axis=-1)
+        gap = log(x).mean(axis=-1) - log(scale)
+        return 1 / where(gap > 0, gap, 1.0), scale
+
+    @staticmethod
+    def _log_cdf(y: Array, shape: Array, scale: Array) -> Array:
+        return log1mexp(shape * log(y / scale))
+
+    @staticmethod
+    def _log_sf(y: Array, shape: Array, scale: Array) -> Array:
+        return -shape * log(y / scale)
+
+    @staticmethod
+    def _quantile(u: Array, shape: Array, scale: Array) -> Array:
+        return scale * exp(-log1p(-u) / shape)
+
+    @staticmethod
+    def _sample(
+        rng: np.random.Generator, size: tuple[int, ...], shape: Array, scale: Array
+    ) -> Array:
+        return scale * exp(rng.standard_exponential(size) / shape)
+
+    @staticmethod
+    def _entropy(shape: Array, scale: Array) -> Array:
+        return log(scale / shape) + 1 + 1 / shape
+
+    @staticmethod
+    def _mean(shape: Array, scale: Array) -> Array:
+        return where(shape > 1, scale * shape / where(shape > 1, shape - 1, 1.0), inf)
+
+    @staticmethod
+    def _variance(shape: Array, scale: Array) -> Array:
+        finite = shape > 2
+        safe = where(finite, shape, 3.0)
+        return where(finite, scale**2 * safe / ((safe - 1) ** 2 * (safe - 2)), inf)
