@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_file(several)
     several.add_argument("--models", metavar="A,B,C", help="chosen from the data if not given")
     _add_kind(several)
-    several.add_argument("--replicates", type=int, default=199, help="bootstrap samples (199)")
+    several.add_argument("--replicates", type=int, help="bootstrap samples (199)")
     several.add_argument("--seed", type=_seed, default=0, help="of the bootstrap (0)")
     _add_output(several, picture=True)
     several.set_defaults(run=_compare)
