@@ -102,6 +102,8 @@ def read_kind(values: Array, kind: str) -> tuple[str, str]:
         return "counts", ""
     if 0 <= low <= _COUNTS_START:
         return "counts", f'{span} counts; kind="continuous" to change.'
+    if max(abs(low), abs(high)) > 2**53:
+        return "continuous", ""
     steps = np.diff(np.unique(values).astype(np.int64))
     grid = int(np.gcd.reduce(steps)) if len(steps) >= _ENOUGH_STEPS else 1
     return "continuous", f'{span} measurements rounded to {grid:,}; kind="counts" to change.'

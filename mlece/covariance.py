@@ -87,10 +87,13 @@ def kink_density(objective: CrossEntropy, theta: Arrays) -> Array:
     height = 1.0 / np.sqrt(2.0 * np.pi)
     width = n ** (-1 / 3) * 1.959963984540054 ** (2 / 3) * (1.5 * height**2) ** (1 / 3)
     width = np.minimum(width, 0.45)
-    points = objective.pilot(4096)
     out = np.empty(objective.size)
+    y, w = objective.sample.values, objective.sample.weights
     for r in range(objective.size):
-        low, high = np.quantile(points[r], [0.5 - width[r], 0.5 + width[r]])
+        rows = y[r if len(y) > 1 else 0]
+        mass = None if w is None else w[r if len(w) > 1 else 0]
+        ends = [0.5 - width[r], 0.5 + width[r]]
+        low, high = np.quantile(rows, ends, weights=mass, method="inverted_cdf")
         if high == low:
             raise errors.NotRegularError(
                 errors.message(
@@ -98,7 +101,8 @@ def kink_density(objective: CrossEntropy, theta: Arrays) -> Array:
                     "an atom: most observations are tied there",
                 )
             )
-        out[r] = 2.0 * width[r] / (high - low)
+        unit = objective.frame.scale[r if objective.frame.scale.size > 1 else 0]
+        out[r] = 2.0 * width[r] / ((high - low) / unit)
     return out
 
 

@@ -229,8 +229,13 @@ def _cross_entropy(p: Model, q: Model) -> float:
     shift = 0.0 if p.support.discrete else float(log(scale))
     kinks = () if p.support.discrete else _kinks(framed_q)
     return shift + _settle(
-        framed_p, lambda law: expectation(law, -log_density_at(framed_q, law, p)), kinks
+        framed_p, lambda law: _mean_code_length(law, log_density_at(framed_q, law, p)), kinks
     )
+
+
+def _mean_code_length(law: Nodes, log_q: Array) -> float:
+    """Return E[-log q]: infinite where q misses mass of p, whatever else q does."""
+    return np.inf if np.isneginf(log_q).any() else float(expectation(law, -log_q))
 
 
 def cross_entropy(p: Law, q: Law, units: Units = "nats") -> Any:

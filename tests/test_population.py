@@ -167,3 +167,24 @@ def test_single_precision_probabilities_are_accepted() -> None:
     p = np.random.default_rng(0).dirichlet(np.ones(50), 20).astype(np.float32)
     losses = mlece.categorical_cross_entropy(np.eye(50)[np.arange(20)], p, reduce="none")
     assert losses == pytest.approx(-np.log(p[np.arange(20), np.arange(20)].astype(float)), rel=1e-6)
+
+
+def test_logarithms_stay_finite_where_squares_overflow() -> None:
+    # log q of a Student t falls like -(df + 1) log|z| however far out; here at 1e160.
+    law = m.StudentT(5, 1, 2)
+    z, constant = (1e160 - 1) / 2, float(law.log_density(1.0))
+    expected = constant - 3 * (2 * math.log(z) - math.log(5))
+    assert float(law.log_density(1e160)) == pytest.approx(expected, rel=1e-13)
+    assert float(m.InverseGaussian(2, 3).log_density(1e160)) == pytest.approx(-3.75e159, rel=1e-12)
+
+
+def test_a_kink_weighs_the_same_under_weights_and_replication() -> None:
+    y, w = np.array([1, 2, 3.5, 5, 9]), np.array([2, 1, 1, 2, 1])
+    weighted = mlece.fit(m.Laplace(), y, weights=w).standard_errors()
+    assert weighted == pytest.approx(mlece.fit(m.Laplace(), np.repeat(y, w)).standard_errors())
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 3, 5])
+def test_a_right_law_stands_whatever_the_rounding(decimals: int) -> None:
+    y = np.round(np.random.default_rng(1).normal(size=2000), decimals)
+    assert not mlece.fit(m.Gaussian(), y).gap(replicates=99).misspecified

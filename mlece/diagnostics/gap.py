@@ -166,7 +166,9 @@ def gap(
     _check_request(fit, replicates, level)
     y = _observations(fit)
     scale = choose_scale(fit, y, resolution)
-    observed, spread, cross_entropy = (float(v[0]) for v in scale.statistic(y[None, :], fit))
+    observed, spread, cross_entropy = (
+        float(v[0]) for v in scale.statistic(scale.observed[None, :], fit)
+    )
     null, spread_null = _calibrate(fit, scale, replicates, np.random.default_rng(rng))
     centre = float(null.mean())
     extra = max(0.0, spread - spread_null) / y.size

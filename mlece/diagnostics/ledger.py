@@ -110,8 +110,9 @@ def ledger(truth: Model, fit: Fit) -> Ledger:
     floor = Entropy(entropy(truth))
     at_best = float(best.values[0])
     if not np.isfinite(at_best):
-        infinite = Population(np.inf)
-        return Ledger(floor, np.inf, np.nan, infinite, best, truth)
+        shape = fit.sample.batch_shape
+        total, unknown = (np.full(shape, v) if shape else v for v in (np.inf, np.nan))
+        return Ledger(floor, np.inf, unknown, total if shape else Population(np.inf), best, truth)
     approximation = _not_below_zero(at_best - float(floor), at_best)
     total = population_values(best, fit)
     estimation = _not_below_zero(total - at_best, at_best)

@@ -17,16 +17,19 @@ from mlece.result import Fit
 from mlece.ties import Ties, ties
 
 _NEIGHBOUR = 5
+# Below this share of ties the grid is finer than the data are dense.
+_LIGHT = 0.5
 
 
 @dataclass(frozen=True)
 class Scale:
     """How T is computed for one kind of data.
 
-    ``statistic`` maps observations (r, n) and the fitted batch to T (r,), the variance of its terms
+    ``observed`` are the data as the entropy estimate takes them; ``statistic`` maps observations (r, n) and the fitted batch to T (r,), the variance of its terms
     (r,) and the cross-entropy (r,); ``record`` rounds simulated observations like the data.
     """
 
+    observed: Array
     entropy: EntropyEstimate
     statistic: Callable[[Array, Fit], tuple[Array, Array, Array]]
     record: Callable[[Array], Array] | None
@@ -48,7 +51,7 @@ def choose_scale(fit: Fit, y: Array, resolution: float | None) -> Scale:
         return _discrete_scale(fit, y)
     found = ties(y)
     if found.distinct == y.size and resolution is None:
-        return _density_scale(y)
+        return _density_scale(y, "")
     if resolution is not None:
         if not (np.isfinite(resolution) and resolution > 0):
             raise errors.ParameterError(errors.message("a positive resolution", repr(resolution)))
@@ -63,11 +66,32 @@ def choose_scale(fit: Fit, y: Array, resolution: float | None) -> Scale:
                 "An entropy estimate would be wrong: the law has atoms, or several roundings are mixed",
             )
         )
+    if found.fraction < _LIGHT:
+        return _density_scale(_spread_out(y, found.grid), _lightly_tied(found))
     return _grid_scale(fit.model, y, found.grid, found, None)
 
 
-def _density_scale(y: Array) -> Scale:
-    """Densities: in-sample cross-entropy against the nearest-neighbour estimate."""
+def _spread_out(y: Array, step: float) -> Array:
+    """Spread rounded observations evenly over their cells, by a fixed stream of random numbers.
+
+    Where few observations tie, the cells are narrow beside the distances that the entropy estimate
+    reads: what rounding took away is of second order in the step.
+    """
+    return np.asarray(y + step * (np.random.default_rng(0).random(y.size) - 0.5))
+
+
+def _lightly_tied(found: Ties) -> str:
+    return (
+        f"{100 * found.fraction:.3g} % of the data tie on multiples of {found.grid:.6g}: they were "
+        "spread evenly within their cells for the entropy estimate."
+    )
+
+
+def _density_scale(y: Array, remark: str) -> Scale:
+    """Densities: in-sample cross-entropy against the nearest-neighbour estimate.
+
+    ``y`` are the observations without ties; they stand in for the data where the data tie.
+    """
 
     def statistic(rows: Array, fits: Fit) -> tuple[Array, Array, Array]:
         entropy = np.atleast_1d(kozachenko_leonenko(rows, _NEIGHBOUR).value)
@@ -76,7 +100,7 @@ def _density_scale(y: Array) -> Scale:
         terms = log_density + np.log(window_radius(ordered, _NEIGHBOUR))
         return fits.values - entropy, terms.var(axis=1), fits.values
 
-    return Scale(kozachenko_leonenko(y, _NEIGHBOUR), statistic, None, None, "")
+    return Scale(y, kozachenko_leonenko(y, _NEIGHBOUR), statistic, None, None, remark)
 
 
 def _by_group(fits: Fit, columns: int, function: Callable[[Model, Array], Array]) -> Array:
@@ -129,7 +153,7 @@ def _discrete_scale(fit: Fit, y: Array) -> Scale:
         labels = fits.family.decode(values)[None, :]
         return _by_group(fits, values.size, lambda q, _: q.log_density(labels))
 
-    return Scale(chao_wang_jost(counts[0]), _mass_statistic(log_mass), None, None, "")
+    return Scale(y, chao_wang_jost(counts[0]), _mass_statistic(log_mass), None, None, "")
 
 
 def _grid_scale(
@@ -168,7 +192,7 @@ def _grid_scale(
     )
     if resolution is None:
         remark += _heaping(np.round((y - origin) / step) + np.round(origin / step), step)
-    return Scale(chao_wang_jost(counts[0]), statistic, record, width, remark)
+    return Scale(y, chao_wang_jost(counts[0]), statistic, record, width, remark)
 
 
 def _heaping(cells: Array, step: float) -> str:

@@ -215,6 +215,11 @@ class StudentT(Model):
         u = z * z / df
         w = 1 / (1 + u)
         uw, zw, log_u = u * w, z * w, log1p(u)
+        if u.size and np.isinf(np.max(u)):
+            # z² beyond the largest number: the logarithm and the ratio stay finite.
+            far = np.isinf(u)
+            log_u = where(far, 2 * log(where(far, abs(z), 1.0)) - log(df), log_u)
+            uw = where(far, 1.0, uw)
         # log1p(u) - u/(1 + u) cancels only where u is tiny, that is, where df is large.
         deficit = log1pmx(u) + u * uw if np.any(df > 1e3) else log_u - uw
         return log_u, deficit, uw, uw * w, zw, zw * w

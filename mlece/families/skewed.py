@@ -175,7 +175,7 @@ class InverseGaussian(Model):
     def _statistics(y: Array) -> Arrays:
         # 1/y = 1 - d + d*d/y: with y of order 1, mean(1/y) - 1/mean(y) keeps its digits.
         d = y - 1
-        return d, d * d / y, log(y)
+        return d, d * (d / y), log(y)
 
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
@@ -288,7 +288,7 @@ class InverseGaussian(Model):
     def _sample(
         rng: np.random.Generator, size: tuple[int, ...], mean: Array, shape: Array
     ) -> Array:
-        return rng.wald(mean, shape, size)
+        return np.asarray(mean * rng.wald(1.0, shape / mean, size))
 
     @staticmethod
     def _entropy(mean: Array, shape: Array) -> Array:

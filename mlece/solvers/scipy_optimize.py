@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece import errors
 from mlece.chart import Chart
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
@@ -51,14 +52,23 @@ def minimise(objective: CrossEntropy, start: Array, method: str) -> ScipyResult:
     if method.lower() == "l-bfgs-b":
         options.update(ftol=1e-16, maxiter=2000)
     extra = {} if method.lower() == "l-bfgs-b" else {"hess": lambda e: evaluate(e)[2]}
-    out = minimize(
-        lambda e: evaluate(e)[0],
-        start[0],
-        jac=lambda e: evaluate(e)[1],
-        method=method,
-        options=options,
-        **extra,
-    )
+    try:
+        out = minimize(
+            lambda e: evaluate(e)[0],
+            start[0],
+            jac=lambda e: evaluate(e)[1],
+            method=method,
+            options=options,
+            **extra,
+        )
+    except ValueError as error:
+        raise errors.NoDensityError(
+            errors.message(
+                f"finite derivatives along the way of scipy's {method}",
+                str(error),
+                "Use solver='auto'",
+            )
+        ) from None
     return ScipyResult(
         chart.theta(out.x[None, :], member), bool(out.success), str(out.message), int(out.nit), {}
     )
