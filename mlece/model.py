@@ -110,7 +110,7 @@ class Model:
             function = vars(cls).get(hook)
             if callable(function) and not isinstance(function, (staticmethod, classmethod)):
                 setattr(cls, hook, staticmethod(function))
-        if not abstract and cls.__module__.startswith("mlece."):
+        if not abstract and cls.__module__.startswith("mlece.families"):
             cls.register()
 
     @classmethod

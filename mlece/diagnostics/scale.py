@@ -25,8 +25,9 @@ _LIGHT = 0.5
 class Scale:
     """How T is computed for one kind of data.
 
-    ``observed`` are the data as the entropy estimate takes them; ``statistic`` maps observations (r, n) and the fitted batch to T (r,), the variance of its terms
-    (r,) and the cross-entropy (r,); ``record`` rounds simulated observations like the data.
+    ``observed`` are the data as the entropy estimate takes them. ``statistic`` maps observations (r, n)
+    and the fitted batch to T (r,), the variance of its terms (r,) and the cross-entropy (r,). ``record``
+    rounds simulated observations like the data.
     """
 
     observed: Array
