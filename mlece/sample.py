@@ -169,7 +169,13 @@ def tabulate(sample: Sample) -> Sample:
     if len(y) == 1 and (w is None or len(w) == 1):
         flat_w = None if w is None else w[0]
         if span <= max(_TABLE, y.size // 4) and low >= 0 and high <= max(_TABLE, y.size // 4):
-            counts = np.bincount(y[0], weights=flat_w).astype(float)
+            if span == 2 and flat_w is None:
+                # Two values: their sum counts them.
+                ones = float(y[0].sum(dtype=np.int64) - y.shape[1] * low)
+                counts = np.zeros(high + 1)
+                counts[low:] = y.shape[1] - ones, ones
+            else:
+                counts = np.bincount(y[0], weights=flat_w).astype(float)
             seen = np.flatnonzero(counts)
             return replace(sample, values=seen[None, :].astype(float), weights=counts[None, seen])
         values, inverse = np.unique(y[0], return_inverse=True)
