@@ -138,6 +138,19 @@ def numeric(array: Array, what: str) -> Array:
     )
 
 
+def require_finite(array: Array, what: str) -> None:
+    """Raise the error that names missing and infinite observations, if there are any."""
+    missing = ~np.isfinite(array)
+    if missing.any():
+        raise errors.DataError(
+            errors.message(
+                f"{what}: finite numbers",
+                errors.offenders(missing, array),
+                "Missing values are not dropped in silence: remove or impute them first",
+            )
+        )
+
+
 def factorize(array: Array, what: str) -> tuple[tuple[Any, ...], Array]:
     """Return the distinct labels of an array, sorted where they can be, and a code for each entry.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import as_array, column, numeric
+from mlece.arrays import as_array, column, numeric, require_finite
 from mlece.fitting import resolve
 from mlece.math import Array
 from mlece.model import Model, registered
@@ -49,15 +49,7 @@ def read_data(data: Any, weights: Any, given: Any) -> tuple[str, Array, Array | 
             errors.message("data behind the models", "models only", "compare(models, data)")
         )
     if values.dtype.kind in "fiub":
-        missing = ~np.isfinite(values)
-        if missing.any():
-            raise errors.DataError(
-                errors.message(
-                    f"{name}: finite numbers",
-                    errors.offenders(missing, values),
-                    "Missing values are not dropped in silence: remove or impute them first",
-                )
-            )
+        require_finite(values, name)
     return name, values, weights_like(weights, len(values))
 
 

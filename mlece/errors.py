@@ -93,14 +93,3 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     )
     article = "an" if kind[0] in "aeiou" else "a"
     return UnknownNameError(message(f"the name of {article} {kind}", repr(name), hint))
-
-
-def missing_dependency(package: str, extra: str) -> MissingDependencyError:
-    """Build the error for an optional package that is not installed."""
-    return MissingDependencyError(
-        message(
-            f"the package {package}",
-            "none installed",
-            f"Install it with: python -m pip install 'mlece[{extra}]'",
-        )
-    )

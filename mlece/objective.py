@@ -26,6 +26,13 @@ BLOCK = 8192
 _PASS = 65536
 
 
+def _chunks(members: int, rows: int) -> Iterator[slice]:
+    """Cut a batch so that members times the rows of a block stay in the cache."""
+    step = max(1, 2 * BLOCK // max(1, min(rows, BLOCK)))
+    for start in range(0, members, step):
+        yield slice(start, min(start + step, members))
+
+
 def _wide(a: Array, r: int) -> Array:
     """Repeat a single row r times."""
     return a if len(a) == r else np.broadcast_to(a, (r, *a.shape[1:]))
@@ -100,35 +107,35 @@ class CrossEntropy:
         with np.errstate(all="ignore"):
             parts = [
                 self._partial_sums(rows, extremes)
-                for rows in self._member_chunks(self._data_rows())
+                for rows in _chunks(self._data_rows(), sample.rows)
             ]
-        joined = Sums(
+        total = Sums(
             np.concatenate([p.weight for p in parts]),
             tuple(np.concatenate(t) for t in zip(*[p.totals for p in parts], strict=True)),
             np.concatenate([p.minimum for p in parts]),
             np.concatenate([p.maximum for p in parts]),
         )
         if extremes:
-            check_support(model, sample, joined.minimum, joined.maximum)
-        elif not all(np.all(np.isfinite(t)) for t in joined.totals):
+            check_support(model, sample, total.minimum, total.maximum)
+        elif not all(np.all(np.isfinite(t)) for t in total.totals):
             raw = sample.values
             check_support(model, sample, raw.min(), raw.max())
         if sample.extent is not None:
             # The nodes stand for the whole support of the truth.
-            low, high = (np.full_like(joined.minimum, end) for end in sample.extent)
-            joined = replace(joined, minimum=low, maximum=high)
+            low, high = (np.full_like(total.minimum, end) for end in sample.extent)
+            total = replace(total, minimum=low, maximum=high)
         shift, scale = self.frame.shift, self.frame.scale
         framed = Sums(
-            joined.weight,
-            joined.totals,
-            (joined.minimum - shift) / scale,
-            (joined.maximum - shift) / scale,
+            total.weight,
+            total.totals,
+            (total.minimum - shift) / scale,
+            (total.maximum - shift) / scale,
         )
         summary = framed.summary(sample.rows)
         outward, stretch = sample.outer
         self.ends = (
-            _wide(outward + stretch * joined.minimum, self.size),
-            _wide(outward + stretch * joined.maximum, self.size),
+            _wide(outward + stretch * total.minimum, self.size),
+            _wide(outward + stretch * total.maximum, self.size),
         )
         if model.affine:
             self._single_row = tuple(m[:, None] for m in summary.mean)
@@ -164,11 +171,6 @@ class CrossEntropy:
     def _data_rows(self) -> int:
         w = self.sample.weights
         return max(len(self.sample.values), 1 if w is None else len(w))
-
-    def _member_chunks(self, rows: int) -> Iterator[slice]:
-        step = max(1, 2 * BLOCK // max(1, min(self.sample.rows, BLOCK)))
-        for start in range(0, rows, step):
-            yield slice(start, min(start + step, rows))
 
     def _partial_sums(self, rows: slice, extremes: bool) -> Sums:
         """Sum statistics, weight and extremes of some members over all blocks of observations."""
@@ -261,13 +263,10 @@ class CrossEntropy:
         opg : bool
             Whether to add the outer products of the per-observation scores.
         """
-        r = len(theta[0])
         rows_per_term = 1 if self._single_row is not None and not opg else self.sample.rows
-        step = max(1, 2 * BLOCK // max(1, min(rows_per_term, BLOCK)))
         parts = []
         with np.errstate(all="ignore"):
-            for start in range(0, r, step):
-                cut = slice(start, min(start + step, r))
+            for cut in _chunks(len(theta[0]), rows_per_term):
                 rows: Any = cut if members is None else members[cut]
                 parts.append(self._accumulate(tuple(t[cut] for t in theta), rows, order, opg))
         if len(parts) == 1:
@@ -307,15 +306,10 @@ class CrossEntropy:
 
     def _from_shared(self, theta: Arrays, rows: Any, order: int) -> Evaluation:
         """Sum what the hooks share over all blocks, then call the hooks once at its mean."""
-        r = len(theta[0])
-        sums: list[Array] = []
-        weight: Any = 0.0
-        for t, w, m in self._terms(rows, False):
-            part = [weighted_sum(s, w, m) for s in self.model.shared(t, theta)]
-            sums = part if not sums else [a + b for a, b in zip(sums, part, strict=True)]
-            weight = weight + (float(m) if w is None else w.sum(axis=1))
-        weight = _wide(np.atleast_1d(weight), r)
-        mean = tuple(_wide(s, r)[:, None] / weight[:, None] for s in sums)
+        weight, means = self._means(
+            rows, len(theta[0]), lambda t: tuple(self.model.shared(t, theta)), full=False
+        )
+        mean = tuple(s[:, None] for s in means)
         at = self._block_evaluation(None, theta, None, 1, order, False, mean)
         return Evaluation(
             weight,
@@ -366,24 +360,29 @@ class CrossEntropy:
 
     def profile_means(self, psi: Array, members: Array) -> Arrays:
         """Return the means of the profile statistics at trial values psi (r,) of some members."""
-        step = max(1, 2 * BLOCK // max(1, min(self.sample.rows, BLOCK)))
         parts = []
         with np.errstate(all="ignore"):
-            for start in range(0, len(psi), step):
-                cut = slice(start, start + step)
-                sums: list[Array] | None = None
-                weight: Any = 0.0
-                for t, w, m in self._terms(members[cut], True):
-                    stats = self.model._profile_statistics(t, psi[cut, None])
-                    block = [weighted_sum(s, w, m) for s in stats]
-                    sums = (
-                        block if sums is None else [a + b for a, b in zip(sums, block, strict=True)]
-                    )
-                    weight = weight + (float(m) if w is None else w.sum(axis=1))
-                assert sums is not None
-                r = len(psi[cut])
-                parts.append([np.broadcast_to(s / weight, (r,)) for s in sums])
+            for cut in _chunks(len(psi), self.sample.rows):
+                column = psi[cut, None]
+
+                def statistics(t: Any, column: Array = column) -> Arrays:
+                    return tuple(self.model._profile_statistics(t, column))
+
+                parts.append(self._means(members[cut], len(column), statistics, full=True)[1])
         return tuple(np.concatenate(p) for p in zip(*parts, strict=True))
+
+    def _means(
+        self, rows: Any, r: int, function: Callable[[Any], Arrays], full: bool
+    ) -> tuple[Array, Arrays]:
+        """Return the total weight (r,) and the means (r,) over observations of some arrays."""
+        sums: list[Array] = []
+        weight: Any = 0.0
+        for t, w, m in self._terms(rows, full):
+            part = [weighted_sum(a, w, m) for a in function(t)]
+            sums = part if not sums else [a + b for a, b in zip(sums, part, strict=True)]
+            weight = weight + (float(m) if w is None else w.sum(axis=1))
+        weight = _wide(np.atleast_1d(weight), r)
+        return weight, tuple(_wide(s, r) / weight for s in sums)
 
     def median(self) -> tuple[Array, Array]:
         """Return the weighted median interval of each member, framed, (R,) each."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import as_array, numeric
+from mlece.arrays import as_array, numeric, require_finite
 from mlece.math import Array
 from mlece.model import Model
 
@@ -225,15 +225,7 @@ def check_support(model: Model, sample: Sample, low: Array, high: Array) -> None
         if len(sample.values) > 1
         else sample.values[0]
     )
-    missing = ~np.isfinite(y)
-    if missing.any():
-        raise errors.DataError(
-            errors.message(
-                f"{sample.name}: finite numbers",
-                errors.offenders(missing, y),
-                "Missing values are not dropped in silence: remove or impute them first",
-            )
-        )
+    require_finite(y, sample.name)
     bad = ~model.support.contains(y)
     raise errors.SupportError(
         errors.message(
