@@ -45,6 +45,7 @@ from mlece.limits import Status
 from mlece.model import Model
 from mlece.param import Param
 from mlece.result import Fit
+from mlece.sources.censoring import censored, grouped, right_censored
 
 if TYPE_CHECKING:
     from mlece import datasets
@@ -125,6 +126,7 @@ __all__ = [
     "binary_cross_entropy",
     "categorical_cross_entropy",
     "categories",
+    "censored",
     "compare",
     "counts",
     "cross_entropy",
@@ -134,6 +136,7 @@ __all__ = [
     "family",
     "fit",
     "gap",
+    "grouped",
     "kl_divergence",
     "ledger",
     "nonnegative",
@@ -141,6 +144,7 @@ __all__ = [
     "positive_integer",
     "probability",
     "real",
+    "right_censored",
     "simplex",
     "softmax_cross_entropy",
     "unit_interval",

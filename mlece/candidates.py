@@ -13,6 +13,7 @@ from mlece.fitting import resolve
 from mlece.math import Array
 from mlece.model import Model, registered
 from mlece.sample import weights_like
+from mlece.sources.censoring import Censored
 
 KINDS = ("auto", "continuous", "counts", "labels")
 # Integers that start at 3 or below are read as counts; above, as measurements on a grid.
@@ -38,6 +39,14 @@ def read_data(data: Any, weights: Any, given: Any) -> tuple[str, Array, Array | 
         name, data = data, column(given, data)
     if data is None or isinstance(data, Model):
         raise errors.DataTypeError(errors.message("observations as data", repr(data)))
+    if isinstance(data, Censored):
+        raise errors.DataTypeError(
+            errors.message(
+                "observations known to the point, for an entropy floor",
+                repr(data),
+                "Fit each model and compare fit.tic",
+            )
+        )
     name = str(getattr(data, "name", None) or name)
     values = as_array(data, name)
     if values.ndim != 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +47,19 @@ def _symmetric_inverse(matrix: Array) -> Array:
     outer = d[..., :, None] * d[..., None, :]
     inverse = np.linalg.inv(matrix / outer) / outer
     return np.asarray(0.5 * (inverse + np.swapaxes(inverse, -1, -2)))
+
+
+def _require_kind(fit: Fit, kind: str) -> None:
+    if kind not in KINDS:
+        raise errors.unknown_name("covariance", kind, KINDS)
+    if kind != "sandwich" and fit.sample.weighting == "sampling":
+        raise errors.NotRegularError(
+            errors.message(
+                f"frequency weights for a {kind} covariance",
+                "sampling weights, whose information does not grow with their sum",
+                "The sandwich holds for them",
+            )
+        )
 
 
 def _require_regular(fit: Fit, kind: str) -> None:
@@ -120,7 +133,21 @@ def _framed_matrices(fit: Fit) -> tuple[Array, Array]:
         a[:, index, index] += jump * kink_density(objective, theta)
     if objective.sample.truth is not None:
         b = fit.with_infinite_moments(b)
+    if objective.sample.weighting == "sampling":
+        b = _squared_meat(objective, theta)
     return a, b
+
+
+def _squared_meat(objective: CrossEntropy, theta: Arrays) -> Array:
+    """Return Σ w² s s' / Σ w, the meat for sampling weights (Binder 1983), (R, k, k)."""
+    w = objective.sample.weights
+    if w is None:
+        w = np.ones((1, objective.sample.rows))
+    squares = replace(objective.sample, weights=w * w)
+    twice = CrossEntropy(objective.model, squares, objective.frame)
+    at = twice.evaluate(theta, 1, opg=True)
+    assert at.opg is not None
+    return np.asarray(at.opg * (twice.total / objective.total)[:, None, None])
 
 
 def information(fit: Fit, kind: str = "sandwich") -> Information:
@@ -198,8 +225,7 @@ def covariance(fit: Fit, kind: str = "sandwich") -> Array:
         In the parameters' own units; for a fit to a known distribution the asymptotic covariance of
         √n(θ̂ − θ*).
     """
-    if kind not in KINDS:
-        raise errors.unknown_name("covariance", kind, KINDS)
+    _require_kind(fit, kind)
     if fit.on_simplex:
         return _simplex_covariance(fit)
     framed, factors = _framed_covariance(fit, kind)
@@ -214,6 +240,7 @@ def _framed_covariance(fit: Fit, kind: str) -> tuple[Array, Array]:
     objective = fit.objective
     n = np.ones(objective.size) if fit.sample.truth is not None else objective.total
     if kind == "fisher":
+        fit.require_numbers("expected information")
         _require_regular(fit, kind)
         pick, factors = _free_regular(fit)
         return _symmetric_inverse(fisher_information(fit)[pick]) / n[:, None, None], factors
@@ -227,8 +254,7 @@ def _framed_covariance(fit: Fit, kind: str) -> tuple[Array, Array]:
 
 def standard_errors(fit: Fit, kind: str = "sandwich") -> Array:
     """Return the standard errors of the free parameters, (..., m), in the parameters' own units."""
-    if kind not in KINDS:
-        raise errors.unknown_name("covariance", kind, KINDS)
+    _require_kind(fit, kind)
     if fit.on_simplex:
         return np.asarray(np.sqrt(np.diagonal(_simplex_covariance(fit), axis1=-2, axis2=-1)))
     framed, factors = _framed_covariance(fit, kind)
@@ -257,7 +283,18 @@ def _simplex_covariance(fit: Fit) -> Array:
     (q,) = fit.framed
     n = np.ones(objective.size) if fit.sample.truth is not None else objective.total
     # At the optimum q = p̂, so that A = B: sandwich, Hessian, expected information and outer product agree.
-    out = (q[:, :, None] * np.eye(q.shape[1]) - q[:, :, None] * q[:, None, :]) / n[:, None, None]
+    mass = q
+    if fit.sample.weighting == "sampling" and fit.sample.weights is not None:
+        # Σ w² in each cell takes the place of Σ w.
+        w = np.broadcast_to(fit.sample.weights, (objective.size, objective.sample.rows))
+        codes = np.broadcast_to(fit.sample.values, w.shape).astype(np.int64)
+        cells = np.zeros_like(q)
+        np.add.at(cells, (np.arange(objective.size)[:, None], codes), w**2)
+        mass = cells / n[:, None]
+    cross = mass[:, :, None] * q[:, None, :]
+    total = mass.sum(axis=1)[:, None, None]
+    out = mass[:, :, None] * np.eye(q.shape[1]) - cross - np.swapaxes(cross, 1, 2)
+    out = (out + total * q[:, :, None] * q[:, None, :]) / n[:, None, None]
     return np.asarray(out.reshape((*fit.sample.batch_shape, *out.shape[1:])))
 
 

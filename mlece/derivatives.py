@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -73,26 +72,21 @@ def numerical_curvature(
         return log_density(y, *[t + offsets.get(i, 0.0) * steps[i] for i, t in enumerate(theta)])
 
     centre = at({})
+
+    def along(*parameters: int) -> Array:
+        """Second difference with the given parameters moved together, in units of their steps."""
+        total = _SECOND_CENTRE * centre
+        for m, c in _SECOND:
+            total = total + c * (
+                at(dict.fromkeys(parameters, m)) + at(dict.fromkeys(parameters, -m))
+            )
+        return np.asarray(total)
+
+    own = [along(i) for i in range(k)]
     out = []
-    total: Any
     for i in range(k):
         for j in range(i, k):
-            if i == j:
-                total = _SECOND_CENTRE * centre + sum(
-                    c * (at({i: m}) + at({i: -m})) for m, c in _SECOND
-                )
-            else:
-                total = sum(
-                    c
-                    * d
-                    * (
-                        at({i: m, j: n})
-                        - at({i: m, j: -n})
-                        - at({i: -m, j: n})
-                        + at({i: -m, j: -n})
-                    )
-                    for m, c in _FIRST
-                    for n, d in _FIRST
-                )
+            # Along the diagonal the second difference is f_ii + 2 f_ij + f_jj.
+            total = own[i] if i == j else 0.5 * (along(i, j) - own[i] - own[j])
             out.append(np.asarray(total / (steps[i] * steps[j])))
     return tuple(out)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
+from mlece.chart import Chart
+from mlece.evaluation import Evaluation
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
@@ -99,6 +101,56 @@ def judge(
     parts = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
     parts.update(status=status, special=special | hopeless | collapsed, sentences=sentences)
     return Verdict(**parts, value=value, lost=hopeless | collapsed)
+
+
+# In the frame data are of order one; a parameter this far off, along which nothing bends, runs away.
+_FAR, _FLAT, _NOWHERE = 1e6, 1e-9, 1e-100
+
+
+def running(objective: CrossEntropy, outcome: Outcome, at: Evaluation) -> Outcome:
+    """Find members whose solver stopped on a plateau: a parameter runs off and nothing changes.
+
+    A cross-entropy made of probabilities alone that has reached its bound 0 is one of them.
+    """
+    chart = Chart(objective)
+    if not chart.free or any(p.vector for p in chart.free):
+        return outcome
+    eta = chart.eta(outcome.theta)
+    _, hessian = chart.pull(eta, at)
+    bend = np.diagonal(hessian, axis1=1, axis2=2)
+    status, special, sentences = outcome.status.copy(), outcome.special.copy(), outcome.sentences[:]
+    infimum = outcome.infimum.copy()
+
+    def put(mask: Array, kind: Status, least: Array, sentence: str) -> None:
+        mask = mask & ~special
+        if mask.any():
+            status[mask], special[mask], infimum[mask] = kind, True, least[mask]
+            sentences.append(sentence)
+
+    if not objective.model.support.discrete:
+        certain = (objective.model.density_share(objective.summary) == 0) & (at.value < _FLAT)
+        put(
+            np.broadcast_to(certain, special.shape),
+            Status.NOT_ATTAINED,
+            at.value,
+            "a law concentrated on what the intervals have in common has probability 1",
+        )
+    for column, p in enumerate(chart.free):
+        value = np.abs(outcome.theta[[q.name for q in objective.model.params].index(p.name)])
+        far = (value > _FAR) | ((value < 1 / _FAR) & (p.domain.lower == 0))
+        put(
+            far & (np.abs(bend[:, column]) < _FLAT),
+            Status.NOT_ATTAINED,
+            at.value,
+            f"{p.name} runs off, and the cross-entropy no longer changes with it",
+        )
+        put(
+            (value > 1 / _NOWHERE) & (at.value < 0),
+            Status.UNBOUNDED,
+            np.full_like(at.value, -np.inf),
+            f"{p.name} runs to infinity and the cross-entropy falls without bound",
+        )
+    return replace(outcome, status=status, special=special, sentences=sentences, infimum=infimum)
 
 
 def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:

@@ -10,14 +10,15 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
-from mlece.existence import Verdict, judge, reconcile
+from mlece.existence import Verdict, judge, reconcile, running
 from mlece.limits import LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
-from mlece.sample import Sample, from_data
+from mlece.sample import WEIGHTINGS, Sample, from_data
 from mlece.solvers.dispatch import SOLVERS, Solution, solve
+from mlece.sources.censoring import Censored, from_censored
 
 
 def fit(
@@ -25,6 +26,7 @@ def fit(
     data: Any,
     *,
     weights: Any = None,
+    weighting: str = "frequency",
     given: Any = None,
     solver: str = "auto",
 ) -> Fit:
@@ -37,12 +39,18 @@ def fit(
     ----------
     model : Model, class of Model, or registered name
         Filled slots are held fixed, free ones are estimated.
-    data : array_like (..., n), Model or str
+    data : array_like (..., n), Censored, Model or str
         Observations (lists, arrays, pandas, polars or pyarrow Series, labels for Categorical); leading
-        axes are a batch of fits. A Model with every slot filled is a known distribution. A string names
-        a column of ``given``.
+        axes are a batch of fits. Censored, truncated and grouped observations come from
+        :func:`mlece.censored` and its companions. A Model with every slot filled is a known
+        distribution. A string names a column of ``given``.
     weights : array_like (..., n), optional
-        Frequency weights or counts, finite and non-negative.
+        Finite and non-negative.
+    weighting : {"frequency", "sampling"}
+        What the weights are. A frequency says how often an observation was made (counts); a sampling
+        weight how many members of the population it stands for (an inverse probability of selection).
+        The estimates are the same, the covariance is not: the meat of the sandwich sums w² s s' for
+        sampling weights (Binder 1983).
     given : data frame, optional
         The frame that holds the column named by ``data``.
     solver : {"auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP"}
@@ -64,6 +72,9 @@ def fit(
     ----------
     White, H. (1982). Maximum likelihood estimation of misspecified models. Econometrica 50, 1–25.
 
+    Binder, D. A. (1983). On the variances of asymptotically normal estimators from complex surveys.
+    International Statistical Review 51, 279–292.
+
     Examples
     --------
     >>> import mlece
@@ -74,6 +85,8 @@ def fit(
     1.0
     """
     family = resolve(model)
+    if weighting not in WEIGHTINGS:
+        raise errors.unknown_name("weighting", weighting, WEIGHTINGS)
     if solver not in SOLVERS:
         raise errors.unknown_name("solver", solver, SOLVERS)
     if isinstance(data, Model):
@@ -101,7 +114,9 @@ def fit(
         raise errors.DataTypeError(
             errors.message("the name of a column of given=", f"{type(data).__name__}")
         )
-    family, sample = from_data(family, data, weights, str(getattr(data, "name", None) or name))
+    read = from_censored if isinstance(data, Censored) else from_data
+    label = str(getattr(data, "name", None) or name)
+    family, sample = read(family, data, weights, label, weighting)
     return fit_sample(family, sample, solver)
 
 
@@ -136,6 +151,8 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             at = objective.evaluate_shared(outcome.theta, solution.shared)
         else:
             at = objective.evaluate(outcome.theta, 2)
+        if solution.solver == "newton" or solution.solver.startswith("scipy"):
+            outcome = running(objective, outcome, at)
         value = np.where(np.isnan(outcome.infimum), at.value, outcome.infimum)
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
@@ -157,7 +174,7 @@ def _assemble(
         objective=objective,
         framed=verdict.theta,
         theta=_user_theta(objective, verdict.theta, verdict.lost),
-        values=verdict.value + frame.log_scale,
+        values=verdict.value + objective.log_scale,
         certificate=_certify(objective, sample, solution, verdict, bound),
         solver=solution.solver,
         notes=solution.notes,
@@ -226,7 +243,7 @@ def _with_entropy_check(result: Fit) -> Certificate:
     if any(p.name not in model.free for p in model.params):
         return certificate
     with np.errstate(all="ignore"):
-        entropy = np.asarray(model._entropy(*result.framed)) + result.objective.user.log_scale
+        entropy = np.asarray(model._entropy(*result.framed)) + result.objective.log_scale
     return replace(certificate, entropy_residual=float(result.values[0] - entropy[0]))
 
 
@@ -238,7 +255,7 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     if not members.size:
         return result
     kept = {mapping[p.name]: model.slots[p.name] for p in model.params if p.name in mapping}
-    family = model_by_name(target)
+    family = model.relative(target)
     other = fit_sample(family(**kept), _members(result.sample, members))
     better = other.values <= result.values[members] + rounding(other.values)
     if not better.all():

@@ -37,12 +37,14 @@ class Frame:
         shifts, scales = self._moves
         if not (shifts or scales):
             return y if y.dtype == np.float64 else y.astype(float)
+        # One shift and scale for a member, whatever the axes of its observations.
+        axes = (slice(None),) + (None,) * (y.ndim - 1)
         single = self.shift.size == 1
         if shifts:
-            y = np.subtract(y, (self.shift if single else self.shift[members])[:, None], out=out)
+            y = np.subtract(y, (self.shift if single else self.shift[members])[axes], out=out)
         if scales:
             single = self.scale.size == 1
-            y = np.divide(y, (self.scale if single else self.scale[members])[:, None], out=out)
+            y = np.divide(y, (self.scale if single else self.scale[members])[axes], out=out)
         return y
 
     def within(self, outer: Frame) -> Frame:
@@ -64,7 +66,7 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
     if not roles or model.support.discrete:
         return UNIT
     with np.errstate(all="ignore"):
-        points = pilot_points(sample.values, sample.weights, _PILOT)
+        points = pilot_points(model.points(sample.values), sample.weights, _PILOT)
         size = points.shape[1]
         middle = points[:, size // 2]
         if "location" not in roles:

@@ -86,6 +86,7 @@ class Model:
     """
 
     support: ClassVar[Domain] = real
+    width: ClassVar[int] = 0
     params: ClassVar[tuple[Param, ...]] = ()
     affine: ClassVar[bool] = False
     unit_carrier: ClassVar[bool] = False
@@ -310,6 +311,53 @@ class Model:
 
     # -------------------------------------------- what the engine calls
 
+    def points(self, values: Array) -> Array:
+        """Return one number (R, n) for each observation: where it lies, for frames and starts."""
+        return values
+
+    def located(self, values: Array) -> Array:
+        """Return the observations that are known to the point, (R, n), NaN in place of the others."""
+        return values
+
+    def density_share(self, summary: Summary) -> Any:
+        """Return the share of observations that enter by a density, which has units."""
+        return 1.0
+
+    def member(self, *theta: Any) -> Model:
+        """Return the distribution with these parameters."""
+        return type(self)(*theta, **self.settings)
+
+    def relative(self, name: str) -> type[Model]:
+        """Return the family of that name for observations of the kind that this model takes."""
+        return model_by_name(name)
+
+    def log_probability_hook(
+        self, y: Array, theta: Arrays, above: bool, member: Model | None = None
+    ) -> Array:
+        """Return log P(Y > y), or log P(Y <= y), of points (r, m) under theta (r, 1).
+
+        ``member`` is the distribution theta itself, where the caller has it.
+        """
+        hook, other = ("_log_sf", "_log_cdf") if above else ("_log_cdf", "_log_sf")
+        if self.support.discrete:
+            y = np.floor(y)
+        lower, upper = self.bounds(theta)
+        if self.has(hook):
+            out = np.asarray(getattr(self, hook)(y, *theta))
+        elif self.has(other):
+            out = np.log(-np.expm1(getattr(self, other)(y, *theta)))
+        else:
+            from mlece.sources.cumulative import log_cdf_by_quadrature
+
+            if member is None:
+                member = self.member(*[np.ravel(t) for t in theta])
+                y = np.broadcast_to(y, (*member.batch_shape, y.shape[-1]))
+            cdf = log_cdf_by_quadrature(member, y)
+            out = np.log(-np.expm1(cdf)) if above else cdf
+        below, beyond = (0.0, -np.inf) if above else (-np.inf, 0.0)
+        out = np.where(y < lower, below, out)
+        return np.asarray(np.where(y >= upper, beyond, out))
+
     def admit(self, data: Array, what: str) -> tuple[Model, Array]:
         """Return the model and the data as numbers; labels become codes where a family has labels."""
         return self, numeric(data, what)
@@ -528,33 +576,18 @@ class Model:
             [np.broadcast_to(r / f, shape) for r, f in zip(raw, factors, strict=True)], -1
         )
 
-    def _probability(self, hook: str, other: str, y: Any) -> Array:
-        values = self.encode(y)
+    def _probability(self, y: Any, above: bool) -> Array:
         theta = self._shaped(1 if self.batch_shape else 0)
-        if self.support.discrete:
-            values = np.floor(values)
-        lower, upper = self.bounds(theta)
         with np.errstate(all="ignore"):
-            if self.has(hook):
-                out = np.asarray(getattr(self, hook)(values, *theta))
-            elif self.has(other):
-                out = np.log(-np.expm1(getattr(self, other)(values, *theta)))
-            else:
-                from mlece.sources.cumulative import log_cdf_by_quadrature
-
-                cdf = log_cdf_by_quadrature(self, values)
-                out = cdf if hook == "_log_cdf" else np.log(-np.expm1(cdf))
-        below, above = (-np.inf, 0.0) if hook == "_log_cdf" else (0.0, -np.inf)
-        out = np.where(values < lower, below, out)
-        return np.asarray(np.where(values >= upper, above, out))
+            return self.log_probability_hook(self.encode(y), theta, above, self)
 
     def log_cdf(self, y: Any) -> Array:
         """Return log P(Y <= y)."""
-        return self._probability("_log_cdf", "_log_sf", y)
+        return self._probability(y, above=False)
 
     def log_sf(self, y: Any) -> Array:
         """Return log P(Y > y)."""
-        return self._probability("_log_sf", "_log_cdf", y)
+        return self._probability(y, above=True)
 
     def cdf(self, y: Any) -> Array:
         """Return P(Y <= y)."""

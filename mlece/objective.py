@@ -57,15 +57,16 @@ class CrossEntropy:
     frame : Frame
         The standard frame of the values; they are framed before anything is summed.
     user : Frame
-        The same against the user's units: a framed cross-entropy grows by ``user.log_scale``.
+        The same against the user's units: a framed cross-entropy grows by ``log_scale``.
     """
 
     def __init__(self, model: Model, sample: Sample, frame: Frame | None = None) -> None:
         self.model = model
         self.size = sample.size
         self.total = sample.total
-        self.sample = tabulate(sample) if model.support.discrete else sample
-        if model.support.discrete:
+        counts = model.support.discrete and not model.width
+        self.sample = tabulate(sample) if counts else sample
+        if counts:
             check_support(model, sample, sample.values.min(), sample.values.max())
         self.frame = frame or choose_frame(model, sample)
         if self.frame.shift.size not in (1, self.size):
@@ -89,6 +90,11 @@ class CrossEntropy:
         self.summary = self._summarise()
         self._check_known_ends(sample)
 
+    @property
+    def log_scale(self) -> Array:
+        """What the cross-entropy gains from the frame to the user's units, (R,)."""
+        return np.asarray(self.user.log_scale * self.model.density_share(self.summary))
+
     def flat_slot(self, p: Param) -> Any:
         """Return a filled slot in the user's units with the batch axes flattened, None if free."""
         value = self.model.slots[p.name]
@@ -104,6 +110,7 @@ class CrossEntropy:
     def _summarise(self) -> Summary:
         model, sample = self.model, self.sample
         extremes = model.support.bounded_somewhere or not model.affine or model.has("_bounds")
+        # Observations of several components were checked where they were read.
         with np.errstate(all="ignore"):
             parts = [
                 self._partial_sums(rows, extremes)
@@ -115,7 +122,9 @@ class CrossEntropy:
             np.concatenate([p.minimum for p in parts]),
             np.concatenate([p.maximum for p in parts]),
         )
-        if extremes:
+        if model.width:
+            pass
+        elif extremes:
             check_support(model, sample, total.minimum, total.maximum)
         elif not all(np.all(np.isfinite(t)) for t in total.totals):
             raw = sample.values
@@ -179,14 +188,14 @@ class CrossEntropy:
         low, high = np.full(r, np.inf), np.full(r, -np.inf)
         weight: Any = 0.0
         for raw, y, w in self._blocks(rows, _PASS, reuse=True):
-            if self.model.affine:
+            if self.model.affine or self.model.has("_block_sums"):
                 part = self.model.block_sums(y, w)
             else:
                 part = self._plain_sums(y, w) if self.model.support.discrete else ()
             sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(y.shape[1]) if w is None else w.sum(axis=1))
             if extremes:
-                least, most = self._extremes(raw, w)
+                least, most = self._extremes(self.model.located(raw), w)
                 low, high = np.minimum(low, least), np.maximum(high, most)
         if not extremes:
             low = high = np.full(r, np.nan)
@@ -221,7 +230,7 @@ class CrossEntropy:
         w = w if w is None or len(w) == 1 else w[rows]
         count = len(y) if self.frame.shift.size == 1 else len(self.frame.shift[rows])
         size = max(1, size // count) if reuse else size
-        buffer = np.empty((count, min(size, self.sample.rows))) if reuse else None
+        buffer = np.empty((count, min(size, self.sample.rows), *y.shape[2:])) if reuse else None
         for start in range(0, self.sample.rows, size):
             cut = slice(start, start + size)
             raw = y[:, cut]
@@ -386,7 +395,7 @@ class CrossEntropy:
 
     def median(self) -> tuple[Array, Array]:
         """Return the weighted median interval of each member, framed, (R,) each."""
-        low, high = median_interval(self.sample.values, self.sample.weights)
+        low, high = median_interval(self.model.points(self.sample.values), self.sample.weights)
         if self.sample.truth is not None:
             # The two nodes beside the median of a density enclose it; they are no set of medians.
             low = high = 0.5 * (low + high)
@@ -405,7 +414,7 @@ class CrossEntropy:
 
     def pilot(self, size: int = 512) -> Array:
         """Return sorted framed points (R, p) for starting values."""
-        points = pilot_points(self.sample.values, self.sample.weights, size)
+        points = pilot_points(self.model.points(self.sample.values), self.sample.weights, size)
         framed = (points - self.frame.shift[:, None]) / self.frame.scale[:, None]
         return np.broadcast_to(framed, (self.size, framed.shape[1]))
 

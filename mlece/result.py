@@ -106,7 +106,7 @@ class Fit:
                 )
             built: Model = self.limit_models[0](*values)
             return built
-        return type(self.family)(*values, **self.family.settings)
+        return self.family.member(*values)
 
     def groups(self) -> list[tuple[Array, Model]]:
         """Return the fitted members as batched models: those of the family, and those at each limit.
@@ -124,7 +124,7 @@ class Fit:
             members = np.array([i for i, b in builders.items() if b is builder])
             theta = [t[members] for t in self.theta]
             if builder is None:
-                out.append((members, type(self.family)(*theta, **self.family.settings)))
+                out.append((members, self.family.member(*theta)))
             else:
                 out.append((members, builder(*theta)))
         return out
@@ -212,10 +212,30 @@ class Fit:
         value = -(seen * log_density).sum(axis=-1) / seen.sum(axis=-1)
         return value if shape else HeldOut(value)
 
+    def require_numbers(self, what: str) -> None:
+        """Raise unless the observations are exact numbers (or labels)."""
+        if self.family.width:
+            raise errors.ComparisonError(
+                errors.message(
+                    f"observations known to the point for {what}",
+                    f"observations of {self.family.width} components, such as censored ones",
+                )
+            )
+
     def _data_only(self, what: str) -> None:
         if self.sample.truth is not None:
             raise errors.ComparisonError(
                 errors.message(f"data for {what}", "a fit to a known distribution")
+            )
+
+    def _frequencies_only(self, what: str) -> None:
+        if self.sample.weighting == "sampling":
+            raise errors.ComparisonError(
+                errors.message(
+                    f"a likelihood for {what}",
+                    "sampling weights, under which the sum is a pseudo-likelihood",
+                    "TIC holds for it",
+                )
             )
 
     @property
@@ -234,11 +254,13 @@ class Fit:
     @property
     def aic(self) -> Any:
         """Akaike's criterion, −2 ℓ + 2 k."""
+        self._frequencies_only("Akaike's criterion")
         return -2.0 * self.log_likelihood + 2.0 * self.parameter_count
 
     @property
     def bic(self) -> Any:
         """Schwarz's criterion, −2 ℓ + k log n."""
+        self._frequencies_only("Schwarz's criterion")
         return -2.0 * self.log_likelihood + np.log(self.n) * self.parameter_count
 
     @property
@@ -355,6 +377,7 @@ class Fit:
         """Draw four panels; see :func:`mlece.plot.fit_panels`."""
         from mlece.plot import fit_panels
 
+        self.require_numbers("a plot")
         return fit_panels(self, **options)
 
     def summary(self, units: str = "nats") -> str:

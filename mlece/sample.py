@@ -40,6 +40,8 @@ class Sample:
         Shift and scale of the values against the user's units: nodes stay in the truth's own frame.
     extent : (float, float), optional
         Ends of the support that the nodes stand for, in the units of the values.
+    weighting : {"frequency", "sampling"}
+        What the weights are: how often an observation was made, or how many it stands for.
     """
 
     values: Array
@@ -50,6 +52,7 @@ class Sample:
     rule: Any = None
     outer: tuple[float, float] = (0.0, 1.0)
     extent: tuple[float, float] | None = None
+    weighting: str = "frequency"
 
     @property
     def size(self) -> int:
@@ -84,6 +87,9 @@ class Sample:
         return replace(self, values=values, weights=weights)
 
 
+WEIGHTINGS = ("frequency", "sampling")
+
+
 def weights_like(weights: Any, n: int) -> Array | None:
     """Validate weights: finite, non-negative, not all zero, one for each observation."""
     if weights is None:
@@ -109,7 +115,11 @@ def weights_like(weights: Any, n: int) -> Array | None:
 
 
 def from_data(
-    model: Model, data: Any, weights: Any = None, name: str = "y"
+    model: Model,
+    data: Any,
+    weights: Any = None,
+    name: str = "y",
+    weighting: str = "frequency",
 ) -> tuple[Model, Sample]:
     """Read data for a model; the model comes back with its structure settled by the data.
 
@@ -120,9 +130,11 @@ def from_data(
     data : array_like (..., n)
         Observations; leading axes are a batch of fits.
     weights : array_like (..., n), optional
-        Frequency weights (counts), finite and non-negative.
+        Finite and non-negative.
     name : str
         Name of the variable, for messages and reports.
+    weighting : {"frequency", "sampling"}
+        What the weights are.
 
     Returns
     -------
@@ -134,30 +146,59 @@ def from_data(
     if w is not None and w.ndim == 1 and not np.all(w > 0):
         # A weight of zero leaves an observation out, whatever its value.
         array, w = array[..., w > 0], w[w > 0]
-    n = array.shape[-1]
-    lead = () if w is None else w.shape[:-1]
+    values, w, batch = flattened(array, w, model.batch_shape)
+    return model, Sample(values, w, batch, name, weighting=weighting)
+
+
+def flattened(
+    array: Array, w: Array | None, slots: tuple[int, ...], columns: int = 0
+) -> tuple[Array, Array | None, tuple[int, ...]]:
+    """Flatten the batch axes of data, weights and slots to one.
+
+    Parameters
+    ----------
+    array : array (..., n) or (..., n, columns)
+    w : array (..., n), optional
+    slots : tuple of int
+        Batch shape of the model's filled slots.
+    columns : int
+        Components of an observation, 0 for a number.
+
+    Returns
+    -------
+    values : array (R or 1, n) or (R or 1, n, columns)
+    weights : array (R or 1, n) or None
+    batch_shape : tuple of int
+    """
+    tail = array.shape[array.ndim - 1 - bool(columns) :]
+    lead = array.shape[: array.ndim - len(tail)]
+    own = () if w is None else w.shape[:-1]
     try:
-        batch = np.broadcast_shapes(array.shape[:-1], lead, model.batch_shape)
+        batch = np.broadcast_shapes(lead, own, slots)
     except ValueError:
         raise errors.DataError(
             errors.message(
-                "batch axes of data, weights and slots that broadcast",
-                f"{array.shape[:-1]}, {lead} and {model.batch_shape}",
+                "batch axes of data, weights and slots that broadcast", f"{lead}, {own} and {slots}"
             )
         ) from None
     if 0 in batch:
-        raise errors.DataError(errors.message(f"{name}: at least one sample", f"batch {batch}"))
+        raise errors.DataError(errors.message("at least one sample", f"batch {batch}"))
 
-    def flat(a: Array) -> Array:
-        if a.ndim == 1:
-            return a[None, :]
-        return np.broadcast_to(a, (*batch, n)).reshape(-1, n)
+    def flat(a: Array, inner: tuple[int, ...]) -> Array:
+        if a.ndim == len(inner):
+            return a[None]
+        return np.broadcast_to(a, (*batch, *inner)).reshape(-1, *inner)
 
-    return model, Sample(flat(array), None if w is None else flat(w), batch, name)
+    return flat(array, tail), None if w is None else flat(w, tail[:1]), batch
 
 
 def tabulate(sample: Sample) -> Sample:
-    """Compress integer data to their distinct values, with the counts as weights."""
+    """Compress integer data to their distinct values, with the counts as weights.
+
+    Sampling weights stay as they are: their squares are needed one by one.
+    """
+    if sample.weighting == "sampling":
+        return sample
     y, w = sample.values, sample.weights
     if y.dtype.kind == "f":
         if not np.all(np.abs(y) < 2.0**62):

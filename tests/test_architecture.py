@@ -46,7 +46,7 @@ LONGEST_OF = {
 
 # Methods that hand a question to the room that answers it: (file, function, room above).
 DELEGATIONS = {
-    ("model", "_probability", "sources"),
+    ("model", "log_probability_hook", "sources"),
     ("model", "quantile", "sources"),
     ("model", "entropy", "information"),
     ("model", "_moment", "information"),

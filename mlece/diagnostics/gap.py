@@ -199,6 +199,11 @@ def _check_request(fit: Fit, replicates: int, level: float) -> None:
         raise errors.ComparisonError(
             errors.message("a fit to data", "a fit to a known distribution", "Use mlece.ledger")
         )
+    fit.require_numbers("an entropy floor")
+    if fit.sample.weighting != "frequency":
+        raise errors.ComparisonError(
+            errors.message("frequency weights for an entropy floor", "sampling weights")
+        )
     if fit.sample.batch_shape:
         raise errors.DataError(
             errors.message("one fit", f"a batch {fit.sample.batch_shape}", "Use fit[i].gap()")

@@ -149,4 +149,4 @@ def population_values(best: Fit, fit: Fit) -> Array:
     frame = best.objective.user
     theta = fit.family.to_frame(fit.theta, frame.shift, frame.scale)
     framed = best.objective.evaluate(tuple(np.asarray(t) for t in theta), 0).value
-    return np.asarray(framed + frame.log_scale)
+    return np.asarray(framed + best.objective.log_scale)

@@ -1,0 +1,210 @@
+"""A family of which the observations are incomplete: intervals, and values seen only beyond an entry.
+
+An incomplete observation is a triple (lower, upper, entry). Exact observations have lower = upper, left-
+and right-censored ones an infinite end; without truncation the entry is minus infinity. One formula
+serves all of them,
+
+    log P(lower < Y <= upper) − log P(Y > entry),
+
+with the density in the place of the first probability where the observation is exact (Turnbull 1976).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mlece.derivatives import numerical_curvature, numerical_score
+from mlece.limits import Limit, Status
+from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
+from mlece.model import Model
+from mlece.moments import Summary, weighted_sum
+
+# What rests on sums over exact observations does not hold for incomplete ones.
+_LOST = (
+    "_statistics",
+    "_shared",
+    "_expected_statistics",
+    "_maximise",
+    "_estimate",
+    "_profile_statistics",
+    "_profile_equation",
+    "_profile_shared",
+    "_collapses",
+    "_exact_interval",
+    "_kink",
+)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+# An interval that holds less than this share of the nearer tail is short on the scale of the density.
+_SHORT = 0.1
+
+
+class _Incomplete(Model, abstract=True):
+    """What a family of incomplete observations does in its own way."""
+
+    complete: type[Model]
+    width = 3
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (self.complete, self.slots, self.settings)
+
+    @property
+    def _inner(self) -> Model:
+        return self.complete(**self.slots, **self.settings)
+
+    def member(self, *theta: Any) -> Model:
+        """Return the distribution of a complete observation."""
+        return self._inner.member(*theta)
+
+    def relative(self, name: str) -> type[Model]:
+        """Return the family of that name for incomplete observations."""
+        return incomplete(self._inner.relative(name))
+
+    def points(self, values: Array) -> Array:
+        """Return exact observations, the middle of an interval, or the finite end of a half line."""
+        lower = np.maximum(values[..., 0], self.support.lower)
+        upper = np.minimum(values[..., 1], self.support.upper)
+        middle = lower + 0.5 * (upper - lower)
+        ends = np.where(np.isfinite(lower), lower, np.where(np.isfinite(upper), upper, 0.0))
+        out = np.where(np.isfinite(middle), middle, ends)
+        return np.floor(out) if self.support.discrete else out
+
+    def located(self, values: Array) -> Array:
+        """Return the exact observations, NaN in the place of the others."""
+        return np.where(values[..., 0] == values[..., 1], values[..., 1], np.nan)
+
+    def density_share(self, summary: Summary) -> Any:
+        """Return the share of exact observations; a probability has no units."""
+        return summary.mean[0]
+
+    @staticmethod
+    def _block_sums(y: Array, w: Array | None) -> Arrays:
+        exact = y[..., 0] == y[..., 1]
+        right = ~exact & (y[..., 1] == inf)
+        left = ~exact & (y[..., 0] == -inf)
+        return tuple(weighted_sum(part * 1.0, w, y.shape[1]) for part in (exact, right, left))
+
+    @staticmethod
+    def _degenerate(s: Summary, *theta: Any) -> tuple[Limit, ...]:
+        if any(t is not None for t in theta):
+            return ()
+        found = []
+        for share, side, way in ((s.mean[1], "right", "beyond"), (s.mean[2], "left", "below")):
+            sentence = (
+                f"every observation is {side}-censored: the likelihood rises to 1 as the law moves "
+                f"{way} them all"
+            )
+            nowhere = tuple(np.full_like(share, np.nan) for _ in theta)
+            limit = Limit(share == 1, Status.NOT_ATTAINED, sentence, nowhere, 0.0 * share)
+            found.append(limit)
+        return tuple(found)
+
+    def log_density_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Array:
+        """Return the log density of exact observations, the log probability of the others."""
+        return self._with_exact((self._unseen(t, *theta),), t, theta, self._density)[0]
+
+    def _density(self, t: Any, theta: Arrays) -> Arrays:
+        return (self._inner.log_density_hook(t, theta),)
+
+    def score_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Any:
+        """Return the score: the family's own where exact, sixth-order differences elsewhere."""
+        parts: Arrays = (np.zeros((1, 1)),) * len(theta)
+        if self._has_unseen(t):
+            parts = numerical_score(self._unseen, t, theta, *self._limits())
+        return self._with_exact(parts, t, theta, self._inner.score_hook)
+
+    def curvature_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Any:
+        """Return the upper triangle of the second derivatives, row by row."""
+        k = len(theta)
+        parts: Arrays = (np.zeros((1, 1)),) * (k * (k + 1) // 2)
+        if self._has_unseen(t):
+            parts = numerical_curvature(self._unseen, None, t, theta, *self._limits())
+        return self._with_exact(parts, t, theta, self._inner.curvature_hook)
+
+    def _with_exact(
+        self, parts: Arrays, t: Array, theta: Arrays, hook: Callable[[Any, Arrays], Any]
+    ) -> Arrays:
+        """Add what a hook of the complete family says of the exact observations of a block."""
+        exact = t[..., 0] == t[..., 1]
+        if not exact.any():
+            return parts
+        own = hook(self._inner.statistics(where(exact, t[..., 1], np.nan)), theta)
+        return tuple(a + where(exact, b, 0.0) for a, b in zip(parts, own, strict=True))
+
+    @staticmethod
+    def _has_unseen(t: Array) -> bool:
+        return bool(np.any(t[..., 0] != t[..., 1]) or np.any(t[..., 2] > -inf))
+
+    def _unseen(self, t: Array, *theta: Array) -> Array:
+        """Return log P(lower < Y <= upper) where it is not exact, less log P(Y > entry)."""
+        lower, upper, entry = t[..., 0], t[..., 1], t[..., 2]
+        hidden, truncated = lower != upper, entry > -inf
+        out: Any = np.zeros(hidden.shape)
+        if hidden.any():
+            out = where(hidden, self._log_mass(lower, upper, theta), 0.0)
+        if truncated.any():
+            seen = self._inner.log_probability_hook(entry, theta, above=True)
+            out = out - where(truncated, seen, 0.0)
+        return np.asarray(out)
+
+    def _log_mass(self, lower: Array, upper: Array, theta: Arrays) -> Array:
+        """Return log P(lower < Y <= upper), for counts log P(lower <= Y <= upper), by the nearer tail."""
+        start = lower - 1.0 if self.support.discrete else lower
+        probability = self._inner.log_probability_hook
+        above, below = probability(start, theta, above=True), probability(upper, theta, above=False)
+        upward = above < below
+        tail = where(upward, above, below)
+        rest = where(
+            upward,
+            probability(upper, theta, above=True),
+            probability(start, theta, above=False),
+        )
+        mass = where(tail > -inf, tail + log1mexp(tail - rest), -inf)
+        if self.support.discrete or self.has("_breakpoints"):
+            return mass
+        short = (tail - rest < _SHORT) & (tail > -inf)
+        columns = np.flatnonzero(short.any(axis=0))
+        if not columns.size:
+            return mass
+        # The difference of two nearly equal probabilities has lost digits: integrate the density.
+        low, high = lower[:, columns], upper[:, columns]
+        half = 0.5 * (high - low)
+        y = (low + half)[..., None] + half[..., None] * _NODES
+        density = self._inner.log_density_hook(self._inner.statistics(y.reshape(len(y), -1)), theta)
+        integral = logsumexp(
+            density.reshape(len(density), -1, _NODES.size) + log(_WEIGHTS), axis=-1
+        )
+        mass[:, columns] = where(short[:, columns], integral + log(half), mass[:, columns])
+        return mass
+
+
+_MADE: dict[type[Model], type[Model]] = {}
+
+
+def incomplete(family: type[Model]) -> type[Model]:
+    """Return the family whose observations are triples (lower, upper, entry) of those of another.
+
+    Parameters
+    ----------
+    family : class of Model
+        A family of numbers.
+
+    Returns
+    -------
+    class of Model
+        With the same parameters; its fitted members are members of ``family``.
+    """
+    if family in _MADE:
+        return _MADE[family]
+    body: dict[str, Any] = {name: staticmethod(getattr(Model, name)) for name in _LOST}
+    flags = ("affine", "exponential", "concave", "unit_carrier", "unit_free_sums")
+    body.update(dict.fromkeys(flags, False), profile_over="", complete=family)
+    body.update(__doc__=family.__doc__, __module__=__name__)
+    made = _MADE[family] = type(family.__name__, (_Incomplete, family), body)
+    return made
+
+
+def _rebuild(family: type[Model], slots: dict[str, Any], settings: dict[str, Any]) -> Model:
+    return incomplete(family)(**slots, **settings)
