@@ -176,6 +176,14 @@ def _fit(options: argparse.Namespace) -> str:
     check_level(options.level)
     _check_picture(options.plot)
     family = model_by_name(options.model)
+    if family.width:
+        raise errors.DataTypeError(
+            errors.message(
+                "a family of numbers for one column",
+                f"{family.__name__}, a family of vectors",
+                "Fit it in Python: mlece.fit(model, array)",
+            )
+        )
     model = family(**_fixed(family, options.fix))
     name, columns = _columns(options, labels=family.support.kind == "categories")
     result = fit(model, name, weights=options.weights, given=columns, solver=options.solver)
@@ -200,8 +208,9 @@ def _fixed(family: type[Model], pairs: Sequence[str]) -> dict[str, Any]:
             raise errors.ParameterError(
                 errors.message(f"a number in --fix {name}=value", repr(value))
             ) from None
-        slots[name] = numbers if family.parameter(name).vector else numbers[0]
-        if len(numbers) > 1 and not family.parameter(name).vector:
+        vector = family.params[names.index(name)].vector
+        slots[name] = numbers if vector else numbers[0]
+        if len(numbers) > 1 and not vector:
             raise errors.ParameterError(errors.message(f"one number for {name}", repr(value)))
     return slots
 
@@ -295,7 +304,7 @@ def _families(options: argparse.Namespace) -> str:
 
     del options
     rows = []
-    for family in registered().values():
+    for family in registered(vectors=True).values():
         parameters = ", ".join(
             p.name if p.estimable else f"{p.name} (given)" for p in family.params
         )

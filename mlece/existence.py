@@ -104,10 +104,12 @@ def judge(
 
 
 # In the frame data are of order one; a parameter this far off, along which nothing bends, runs away.
-_FAR, _FLAT, _NOWHERE = 1e6, 1e-9, 1e-100
+_FAR, _FLAT, _NOWHERE = 1e6, 1e-6, 1e-100
 
 
-def running(objective: CrossEntropy, outcome: Outcome, at: Evaluation) -> Outcome:
+def running(
+    objective: CrossEntropy, solution: Solution, outcome: Outcome, at: Evaluation
+) -> Outcome:
     """Find members whose solver stopped on a plateau: a parameter runs off and nothing changes.
 
     A cross-entropy made of probabilities alone that has reached its bound 0 is one of them.
@@ -117,7 +119,9 @@ def running(objective: CrossEntropy, outcome: Outcome, at: Evaluation) -> Outcom
         return outcome
     eta = chart.eta(outcome.theta)
     _, hessian = chart.pull(eta, at)
-    bend = np.diagonal(hessian, axis1=1, axis2=2)
+    usable = np.asarray(np.isfinite(hessian).all(axis=(1, 2)))
+    bends, ways = np.linalg.eigh(np.where(usable[:, None, None], hessian, np.eye(eta.shape[1])))
+    flat = usable & (np.abs(bends[:, 0]) < _FLAT)
     status, special, sentences = outcome.status.copy(), outcome.special.copy(), outcome.sentences[:]
     infimum = outcome.infimum.copy()
 
@@ -128,18 +132,19 @@ def running(objective: CrossEntropy, outcome: Outcome, at: Evaluation) -> Outcom
             sentences.append(sentence)
 
     if not objective.model.support.discrete:
-        certain = (objective.model.density_share(objective.summary) == 0) & (at.value < _FLAT)
+        certain = (objective.model.density_share(objective.summary) == 0) & (at.value < 1e-9)
         put(
-            np.broadcast_to(certain, special.shape),
+            np.broadcast_to(np.asarray(certain), special.shape),
             Status.NOT_ATTAINED,
             at.value,
             "a law concentrated on what the intervals have in common has probability 1",
         )
     for column, p in enumerate(chart.free):
         value = np.abs(outcome.theta[[q.name for q in objective.model.params].index(p.name)])
-        far = (value > _FAR) | ((value < 1 / _FAR) & (p.domain.lower == 0))
+        large, small = value > _FAR, (value < 1 / _FAR) & (p.domain.lower == 0)
+        along = flat & (np.abs(ways[:, column, 0]) > 0.1)
         put(
-            far & (np.abs(bend[:, column]) < _FLAT),
+            (large & (along | ~solution.solved)) | (small & along),
             Status.NOT_ATTAINED,
             at.value,
             f"{p.name} runs off, and the cross-entropy no longer changes with it",

@@ -152,7 +152,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         else:
             at = objective.evaluate(outcome.theta, 2)
         if solution.solver == "newton" or solution.solver.startswith("scipy"):
-            outcome = running(objective, outcome, at)
+            outcome = running(objective, solution, outcome, at)
         value = np.where(np.isnan(outcome.infimum), at.value, outcome.infimum)
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
@@ -270,10 +270,12 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     status = np.array(np.broadcast_to(result.certificate.status, shape), dtype=object).reshape(-1)
     status[members] = Status.BOUNDARY
     sentence = f"{name} runs to infinity: the limit is {target}"
+    # What was said of a single fit on its way there no longer matters.
+    said = result.certificate.sentence if shape else ""
     certificate = replace(
         result.certificate,
         status=status.reshape(shape) if shape else status[0],
-        sentence="; ".join(filter(None, [result.certificate.sentence, sentence])),
+        sentence="; ".join(filter(None, [said, sentence])),
         scope="local",
     )
     if not shape:

@@ -18,7 +18,10 @@ _PILOT = 65
 
 @dataclass(frozen=True)
 class Frame:
-    """z = (y - shift) / scale, one shift and scale for each member of the batch, (R or 1,)."""
+    """z = (y - shift) / scale, one shift and scale for each member of the batch, (R or 1,).
+
+    For vectors of d components shift and scale have the shape (R or 1, d).
+    """
 
     shift: Array
     scale: Array
@@ -26,7 +29,8 @@ class Frame:
     @property
     def log_scale(self) -> Array:
         """What a log density loses in the frame: log q(y) = log q(z) - log scale."""
-        return np.log(self.scale)
+        logs = np.log(self.scale)
+        return logs if logs.ndim == 1 else np.asarray(logs.sum(axis=-1))
 
     @cached_property
     def _moves(self) -> tuple[bool, bool]:
@@ -37,13 +41,13 @@ class Frame:
         shifts, scales = self._moves
         if not (shifts or scales):
             return y if y.dtype == np.float64 else y.astype(float)
-        # One shift and scale for a member, whatever the axes of its observations.
-        axes = (slice(None),) + (None,) * (y.ndim - 1)
-        single = self.shift.size == 1
+        single, vector = len(self.shift) == 1, self.shift.ndim == 2
+        # Behind the member come the observations, and components that share one shift and scale.
+        axes = (slice(None),) + (None,) * (y.ndim - self.shift.ndim)
+        axes = (slice(None), None, slice(None)) if vector else axes
         if shifts:
             y = np.subtract(y, (self.shift if single else self.shift[members])[axes], out=out)
         if scales:
-            single = self.scale.size == 1
             y = np.divide(y, (self.scale if single else self.scale[members])[axes], out=out)
         return y
 
@@ -62,6 +66,9 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
     with a scale alone are divided by their median; everything else stays as it is. A shift much smaller
     than the spread saves nothing and is left out.
     """
+    own = model.pilot_frame(sample.values)
+    if own is not None:
+        return Frame(*own)
     roles = model.roles()
     if not roles or model.support.discrete:
         return UNIT

@@ -71,13 +71,13 @@ class LimitMember:
 
     Parameters
     ----------
-    family : type of Model
+    family : callable
         The limiting family.
     slots : tuple of str or None
         For each parameter in declared order the slot that takes its value; None where it has run off.
     """
 
-    family: type[Model]
+    family: Callable[..., Model]
     slots: tuple[str | None, ...]
 
     def __call__(self, *values: Any) -> Model:

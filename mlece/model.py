@@ -3,7 +3,8 @@
 A family states its support, its parameters and ``_log_density``; everything else follows or can be
 supplied. The public methods are final: they check, broadcast, mask the support and call a hook. Hooks
 are static functions of ``(y, *theta)`` that broadcast; the observations run along axis 1 of arrays of
-shape (R, n), parameters come as (R, 1) (a vector parameter as (R, 1, K)).
+shape (R, n), parameters come as (R, 1) (a vector parameter as (R, 1, K)). A hook that needs the model
+itself, a dimension or labels, takes ``self`` first.
 
 Where a family declares ``_statistics``, every density hook receives that tuple in place of ``y``; with
 ``affine = True`` the hooks are affine in the statistics, so that a mean over observations is the hook at
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -87,6 +90,7 @@ class Model:
 
     support: ClassVar[Domain] = real
     width: ClassVar[int] = 0
+    observations: ClassVar[str] = "numbers"
     params: ClassVar[tuple[Param, ...]] = ()
     affine: ClassVar[bool] = False
     unit_carrier: ClassVar[bool] = False
@@ -109,7 +113,9 @@ class Model:
         cls.abstract = abstract
         for hook in HOOKS:
             function = vars(cls).get(hook)
-            if callable(function) and not isinstance(function, (staticmethod, classmethod)):
+            if isinstance(function, FunctionType) and function.__code__.co_varnames[:1] != (
+                "self",
+            ):
                 setattr(cls, hook, staticmethod(function))
         if not abstract and cls.__module__.startswith("mlece.families"):
             cls.register()
@@ -210,10 +216,9 @@ class Model:
         """Whether every slot is filled, so that the model is one distribution (or an array of them)."""
         return not self.free
 
-    @classmethod
-    def parameter(cls, name: str) -> Param:
+    def parameter(self, name: str) -> Param:
         """Return the declaration of a parameter."""
-        return next(p for p in cls.params if p.name == name)
+        return next(p for p in self.params if p.name == name)
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -319,6 +324,10 @@ class Model:
         """Return the observations that are known to the point, (R, n), NaN in place of the others."""
         return values
 
+    def pilot_frame(self, values: Array) -> tuple[Array, Array] | None:
+        """Return a shift and scale (R, d) for vectors (R, n, d); None for numbers."""
+        return None
+
     def density_share(self, summary: Summary) -> Any:
         """Return the share of observations that enter by a density, which has units."""
         return 1.0
@@ -327,8 +336,8 @@ class Model:
         """Return the distribution with these parameters."""
         return type(self)(*theta, **self.settings)
 
-    def relative(self, name: str) -> type[Model]:
-        """Return the family of that name for observations of the kind that this model takes."""
+    def relative(self, name: str) -> Callable[..., Model]:
+        """Return the maker of members of another family, for observations of the same kind."""
         return model_by_name(name)
 
     def log_probability_hook(
@@ -426,16 +435,14 @@ class Model:
 
     # ------------------------------------------------------------------ frames
 
-    @classmethod
-    def roles(cls) -> set[str]:
+    def roles(self) -> set[str]:
         """Return the roles that the parameters play under a change of units."""
-        return {p.role for p in cls.params} - {""}
+        return {p.role for p in self.params} - {""}
 
-    @classmethod
-    def to_frame(cls, theta: Arrays, shift: Any, scale: Any) -> Arrays:
+    def to_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters to those of (y - shift) / scale."""
         out = []
-        for p, value in zip(cls.params, theta, strict=True):
+        for p, value in zip(self.params, theta, strict=True):
             if value is None or not p.role:
                 out.append(value)
             elif p.role == "location":
@@ -448,11 +455,10 @@ class Model:
                 out.append(value - np.log(scale))
         return tuple(out)
 
-    @classmethod
-    def from_frame(cls, theta: Arrays, shift: Any, scale: Any) -> Arrays:
+    def from_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters of (y - shift) / scale back to those of y."""
         out = []
-        for p, value in zip(cls.params, theta, strict=True):
+        for p, value in zip(self.params, theta, strict=True):
             if not p.role:
                 out.append(value)
             elif p.role == "location":
@@ -465,8 +471,7 @@ class Model:
                 out.append(value + np.log(scale))
         return tuple(out)
 
-    @classmethod
-    def frame_factors(cls, scale: Any) -> list[Any]:
+    def frame_factors(self, scale: Any) -> list[Any]:
         """Return d theta / d theta_framed for each parameter."""
         return [
             scale
@@ -474,7 +479,7 @@ class Model:
             else 1 / scale
             if p.role == "inverse scale"
             else 1.0
-            for p in cls.params
+            for p in self.params
         ]
 
     def own_frame(self, theta: Arrays) -> tuple[Array, Array]:
@@ -571,12 +576,22 @@ class Model:
         if not isinstance(raw, tuple):
             return np.asarray(raw)
         factors = self.frame_factors(scale)
-        shape = np.broadcast_shapes(values.shape, *[np.shape(r) for r in raw])
+        rows = values.shape[:-1] if self.width else values.shape
+        shape = np.broadcast_shapes(rows, *[np.shape(r) for r in raw])
         return np.stack(
             [np.broadcast_to(r / f, shape) for r, f in zip(raw, factors, strict=True)], -1
         )
 
+    def _require_order(self) -> None:
+        if self.width:
+            raise errors.NoDensityError(
+                errors.message(
+                    "observations on a line for a distribution function", self.observations
+                )
+            )
+
     def _probability(self, y: Any, above: bool) -> Array:
+        self._require_order()
         theta = self._shaped(1 if self.batch_shape else 0)
         with np.errstate(all="ignore"):
             return self.log_probability_hook(self.encode(y), theta, above, self)
@@ -605,6 +620,7 @@ class Model:
         DataError
             If a probability lies outside [0, 1].
         """
+        self._require_order()
         prob = np.asarray(u, dtype=float)
         bad = ~((prob >= 0) & (prob <= 1))
         if bad.any():
@@ -696,11 +712,11 @@ class Model:
         return np.sqrt(self.variance)
 
 
-def registered() -> dict[str, type[Model]]:
-    """Return the registered models by their registry name."""
+def registered(vectors: bool = False) -> dict[str, type[Model]]:
+    """Return the registered models by their registry name: those of numbers, or of vectors as well."""
     import mlece.families  # noqa: F401  (registers)
 
-    return dict(_REGISTRY)
+    return {name: c for name, c in _REGISTRY.items() if vectors or not c.width}
 
 
 def model_by_name(name: str) -> type[Model]:
@@ -711,7 +727,7 @@ def model_by_name(name: str) -> type[Model]:
     UnknownNameError
         With the nearest matches.
     """
-    known = registered()
+    known = registered(vectors=True)
     key = registry_name(name)
     if key in _ALIASES:
         return _ALIASES[key]

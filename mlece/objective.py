@@ -69,7 +69,7 @@ class CrossEntropy:
         if counts:
             check_support(model, sample, sample.values.min(), sample.values.max())
         self.frame = frame or choose_frame(model, sample)
-        if self.frame.shift.size not in (1, self.size):
+        if len(self.frame.shift) not in (1, self.size):
             self.frame = UNIT
         shift, scale = (np.array([v]) for v in sample.outer)
         self.user = (
@@ -133,13 +133,11 @@ class CrossEntropy:
             # The nodes stand for the whole support of the truth.
             low, high = (np.full_like(total.minimum, end) for end in sample.extent)
             total = replace(total, minimum=low, maximum=high)
-        shift, scale = self.frame.shift, self.frame.scale
-        framed = Sums(
-            total.weight,
-            total.totals,
-            (total.minimum - shift) / scale,
-            (total.maximum - shift) / scale,
-        )
+        framed = total
+        if self.frame.shift.ndim == 1:
+            shift, scale = self.frame.shift, self.frame.scale
+            least, most = (total.minimum - shift) / scale, (total.maximum - shift) / scale
+            framed = replace(total, minimum=least, maximum=most)
         summary = framed.summary(sample.rows)
         outward, stretch = sample.outer
         self.ends = (
@@ -228,7 +226,7 @@ class CrossEntropy:
         y, w = self.sample.values, self.sample.weights
         y = y if len(y) == 1 else y[rows]
         w = w if w is None or len(w) == 1 else w[rows]
-        count = len(y) if self.frame.shift.size == 1 else len(self.frame.shift[rows])
+        count = len(y) if len(self.frame.shift) == 1 else len(self.frame.shift[rows])
         size = max(1, size // count) if reuse else size
         buffer = np.empty((count, min(size, self.sample.rows), *y.shape[2:])) if reuse else None
         for start in range(0, self.sample.rows, size):
@@ -413,8 +411,12 @@ class CrossEntropy:
         return np.broadcast_to(total / self.summary.weight, (self.size,))
 
     def pilot(self, size: int = 512) -> Array:
-        """Return sorted framed points (R, p) for starting values."""
-        points = pilot_points(self.model.points(self.sample.values), self.sample.weights, size)
+        """Return sorted framed points (R, p), or vectors (R, p, d), for starting values."""
+        points = self.model.points(self.sample.values)
+        if points.ndim == 3:
+            thin = self.frame.apply(points[:, :: max(1, points.shape[1] // size)], slice(None))
+            return np.broadcast_to(thin, (self.size, *thin.shape[1:]))
+        points = pilot_points(points, self.sample.weights, size)
         framed = (points - self.frame.shift[:, None]) / self.frame.scale[:, None]
         return np.broadcast_to(framed, (self.size, framed.shape[1]))
 

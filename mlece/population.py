@@ -37,6 +37,15 @@ def fit_population(model: Model, truth: Model, solver: str) -> Fit:
         If the cross-entropy does not settle.
     """
     truth.theta  # noqa: B018  (raises if a slot is free)
+    for law in (model, truth):
+        if law.width:
+            raise errors.ComparisonError(
+                errors.message(
+                    "a model and a truth of numbers",
+                    f"{type(law).__name__}, a law of {law.observations}",
+                    "Draw a sample of the truth and fit to that",
+                )
+            )
     if truth.support.discrete != model.support.discrete:
         raise errors.ComparisonError(
             errors.message(

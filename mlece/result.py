@@ -200,14 +200,15 @@ class Fit:
         """
         array = as_array(data, "held-out data")
         shape = self.sample.batch_shape
-        if array.ndim > 1 and array.shape[:-1] != shape:
+        rows = array.shape[: array.ndim - bool(self.model.width)]
+        if len(rows) > 1 and rows[:-1] != shape:
             raise errors.DataError(
                 errors.message(
                     f"held-out data of shape {(*shape, 'n')} for this fit", f"shape {array.shape}"
                 )
             )
-        w = weights_like(weights, array.shape[-1])
-        seen = np.ones(array.shape[-1]) if w is None else w
+        w = weights_like(weights, rows[-1])
+        seen = np.ones(rows[-1]) if w is None else w
         log_density = np.where(seen > 0, self.model.log_density(array), 0.0)
         value = -(seen * log_density).sum(axis=-1) / seen.sum(axis=-1)
         return value if shape else HeldOut(value)
@@ -217,8 +218,8 @@ class Fit:
         if self.family.width:
             raise errors.ComparisonError(
                 errors.message(
-                    f"observations known to the point for {what}",
-                    f"observations of {self.family.width} components, such as censored ones",
+                    f"numbers for {what}",
+                    f"{self.family.observations} ({type(self.family).__name__})",
                 )
             )
 

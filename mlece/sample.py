@@ -142,11 +142,14 @@ def from_data(
     sample : Sample
     """
     model, array = model.admit(as_array(data, name), name)
-    w = weights_like(weights, array.shape[-1])
+    columns = array.shape[-1] if model.width else 0
+    n = array.shape[-2] if columns else array.shape[-1]
+    w = weights_like(weights, n)
     if w is not None and w.ndim == 1 and not np.all(w > 0):
         # A weight of zero leaves an observation out, whatever its value.
-        array, w = array[..., w > 0], w[w > 0]
-    values, w, batch = flattened(array, w, model.batch_shape)
+        array = array[..., w > 0, :] if columns else array[..., w > 0]
+        w = w[w > 0]
+    values, w, batch = flattened(array, w, model.batch_shape, columns)
     return model, Sample(values, w, batch, name, weighting=weighting)
 
 

@@ -219,7 +219,7 @@ def test_scale_equivariance(name: str, scale: float) -> None:
     near, far = moved(name, y, 0.0, scale)
     assert statuses(near) == statuses(far)
     close(float(far.cross_entropy) - math.log(scale), near.cross_entropy, "large terms")
-    expected = type(near.family).from_frame(near.theta, 0.0, scale)
+    expected = near.family.from_frame(near.theta, 0.0, scale)
     for key, value in zip([p.name for p in near.family.params], expected, strict=True):
         np.testing.assert_allclose(far.params[key], value[0], rtol=1e-8, err_msg=key)
 
@@ -232,7 +232,7 @@ def test_shift_equivariance(name: str, shift: float) -> None:
     near, far = mlece.fit(family(name), y - shift), mlece.fit(family(name), y)
     assert statuses(near) == statuses(far)
     close(far.cross_entropy, near.cross_entropy, "large terms")
-    expected = type(near.family).from_frame(near.theta, shift, 1.0)
+    expected = near.family.from_frame(near.theta, shift, 1.0)
     for key, value in zip([p.name for p in near.family.params], expected, strict=True):
         np.testing.assert_allclose(far.params[key], value[0], rtol=1e-8, err_msg=key)
     if name in SMOOTH:

@@ -165,7 +165,7 @@ WITH_UNITS = [
 @pytest.mark.parametrize("name", WITH_UNITS)
 def test_a_change_of_units_moves_the_entropy_and_not_the_gap(name: str) -> None:
     truth, model, _ = CASES[name]
-    scaled = type(truth)(*type(truth).from_frame(truth.theta, 0.0, 1024.0))
+    scaled = type(truth)(*truth.from_frame(truth.theta, 0.0, 1024.0))
     near, far = mlece.fit(model, truth), mlece.fit(model, scaled)
     moved = float(far.cross_entropy) - float(near.cross_entropy)
     assert moved == pytest.approx(math.log(1024.0), abs=1e-11)

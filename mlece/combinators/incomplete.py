@@ -19,7 +19,7 @@ import numpy as np
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
-from mlece.model import Model
+from mlece.model import Model, model_by_name
 from mlece.moments import Summary, weighted_sum
 
 # What rests on sums over exact observations does not hold for incomplete ones.
@@ -46,6 +46,7 @@ class _Incomplete(Model, abstract=True):
 
     complete: type[Model]
     width = 3
+    observations = "censored, truncated or grouped observations"
 
     def __reduce__(self) -> Any:
         return _rebuild, (self.complete, self.slots, self.settings)
@@ -58,9 +59,9 @@ class _Incomplete(Model, abstract=True):
         """Return the distribution of a complete observation."""
         return self._inner.member(*theta)
 
-    def relative(self, name: str) -> type[Model]:
+    def relative(self, name: str) -> Callable[..., Model]:
         """Return the family of that name for incomplete observations."""
-        return incomplete(self._inner.relative(name))
+        return incomplete(model_by_name(name))
 
     def points(self, values: Array) -> Array:
         """Return exact observations, the middle of an interval, or the finite end of a half line."""

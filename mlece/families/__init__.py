@@ -5,6 +5,12 @@ from __future__ import annotations
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
+from mlece.families.multivariate import (
+    Dirichlet,
+    DirichletMultinomial,
+    MultivariateGaussian,
+    MultivariateT,
+)
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
 from mlece.families.unit_interval import Beta, Uniform
@@ -14,6 +20,8 @@ __all__ = [
     "Beta",
     "Binomial",
     "Categorical",
+    "Dirichlet",
+    "DirichletMultinomial",
     "Exponential",
     "Gamma",
     "Gaussian",
@@ -23,6 +31,8 @@ __all__ = [
     "Laplace",
     "LogNormal",
     "Logistic",
+    "MultivariateGaussian",
+    "MultivariateT",
     "NegativeBinomial",
     "Pareto",
     "Poisson",
