@@ -144,16 +144,16 @@ def running(
         large, small = value > _FAR, (value < 1 / _FAR) & (p.domain.lower == 0)
         along = flat & (np.abs(ways[:, column, 0]) > 0.1)
         put(
-            (large & (along | ~solution.solved)) | (small & along),
-            Status.NOT_ATTAINED,
-            at.value,
-            f"{p.name} runs off, and the cross-entropy no longer changes with it",
-        )
-        put(
             (value > 1 / _NOWHERE) & (at.value < 0),
             Status.UNBOUNDED,
             np.full_like(at.value, -np.inf),
             f"{p.name} runs to infinity and the cross-entropy falls without bound",
+        )
+        put(
+            (large & (along | ~solution.solved)) | (small & along),
+            Status.NOT_ATTAINED,
+            at.value,
+            f"{p.name} runs off, and the cross-entropy no longer changes with it",
         )
     return replace(outcome, status=status, special=special, sentences=sentences, infimum=infimum)
 
