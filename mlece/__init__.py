@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlece.combinators import family
+from mlece.combinators import Mixture, family
 from mlece.domain import (
     binary,
     categories,
@@ -54,6 +54,7 @@ from mlece.sources.censoring import censored, grouped, right_censored
 if TYPE_CHECKING:
     from mlece import datasets
     from mlece.comparison import Comparison, compare
+    from mlece.diagnostics.components import ComponentChoice, select_components
     from mlece.diagnostics.gap import Gap, gap
     from mlece.diagnostics.ledger import Ledger, ledger
     from mlece.entropy_estimators import estimate_entropy
@@ -68,6 +69,8 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "Comparison": "comparison",
+    "ComponentChoice": "diagnostics.components",
+    "select_components": "diagnostics.components",
     "compare": "comparison",
     "Gap": "diagnostics.gap",
     "gap": "diagnostics.gap",
@@ -104,6 +107,7 @@ __all__ = [
     "Binomial",
     "Categorical",
     "Comparison",
+    "ComponentChoice",
     "Dirichlet",
     "DirichletMultinomial",
     "Exponential",
@@ -118,6 +122,7 @@ __all__ = [
     "Ledger",
     "LogNormal",
     "Logistic",
+    "Mixture",
     "MleceError",
     "Model",
     "MultivariateGaussian",
@@ -153,6 +158,7 @@ __all__ = [
     "probability",
     "real",
     "right_censored",
+    "select_components",
     "simplex",
     "softmax_cross_entropy",
     "unit_interval",

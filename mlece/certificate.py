@@ -233,6 +233,8 @@ def strongest_bound(
         # Convex in the canonical parameters: what holds near θ holds globally.
         excess = _near(nu) + _fenchel_gap(objective, at, solution)
         return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)
+    if model.components:
+        multipliers = {"largest q_k/q": objective.largest_ratio(theta)}
     chart = Chart(objective)
     nu = decrement(*chart.pull(chart.eta(theta), at))
     scope = "global" if model.concave else "local"

@@ -189,6 +189,7 @@ def _certify(
     objective: CrossEntropy, sample: Sample, solution: Solution, verdict: Verdict, bound: Bound
 ) -> Certificate:
     value, special = verdict.value, verdict.special
+    model = objective.model
     excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), bound.excess)
     excess = excess + np.where(np.isfinite(value), rounding(value), 0.0)
     steps = np.where(special, 0.0, bound.nu) * np.sqrt(objective.total)
@@ -206,7 +207,7 @@ def _certify(
         multipliers={name: shaped(v) for name, v in multipliers.items()},
         scope=bound.scope,
         bound=bound.name,
-        sentence="; ".join(dict.fromkeys(verdict.sentences)),
+        sentence="; ".join(filter(None, dict.fromkeys([*verdict.sentences, model.caveat()]))),
         bracket=None if bracket is None else (shaped(bracket[0]), shaped(bracket[1])),
         kkt=bound.kkt,
     )

@@ -102,6 +102,7 @@ class Model:
     unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
     abstract: ClassVar[bool] = True
+    components: tuple[Model, ...] = ()
     slots: dict[str, Array | None]
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
@@ -335,6 +336,10 @@ class Model:
     def member(self, *theta: Any) -> Model:
         """Return the distribution with these parameters."""
         return type(self)(*theta, **self.settings)
+
+    def caveat(self) -> str:
+        """Return what must be said of every fit of the model, empty if nothing."""
+        return ""
 
     def relative(self, name: str) -> Callable[..., Model]:
         """Return the maker of members of another family, for observations of the same kind."""

@@ -391,6 +391,26 @@ class CrossEntropy:
         weight = _wide(np.atleast_1d(weight), r)
         return weight, tuple(_wide(s, r) / weight for s in sums)
 
+    def largest_ratio(self, theta: Arrays) -> Array:
+        """Return the largest mean of q_k/q over the components of a mixture, (R,).
+
+        The weights are optimal for these components if and only if it is 1; its logarithm bounds what
+        other weights could gain (Lindsay 1983).
+        """
+        mixture: Any = self.model
+        columns = tuple(t[:, None] for t in theta)
+        weights, _ = mixture.split(theta)
+
+        def ratios(t: Any) -> Arrays:
+            terms = mixture.terms(t, columns)
+            top = terms.max(axis=0)
+            total = top + np.log(np.exp(terms - top).sum(axis=0))
+            return tuple(np.exp(terms - total - weights[:, :, None]))
+
+        with np.errstate(all="ignore"):
+            means = self._means(slice(None), self.size, ratios, full=True)[1]
+        return np.asarray(np.max(means, axis=0))
+
     def median(self) -> tuple[Array, Array]:
         """Return the weighted median interval of each member, framed, (R,) each."""
         low, high = median_interval(self.model.points(self.sample.values), self.sample.weights)

@@ -146,7 +146,7 @@ class Fit:
             p.name: None if p.name in self.family.free else self.flat(p.name)[member[0]]
             for p in self.family.params
         }
-        return fit_sample(type(self.family)(**slots, **self.family.settings), sample)
+        return fit_sample(self.family.replace(**slots), sample)
 
     @property
     def solution_set(self) -> dict[str, tuple[Any, Any]] | None:

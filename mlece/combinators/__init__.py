@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from mlece.combinators.custom import family
+from mlece.combinators.mixture import Mixture
 
-__all__ = ["family"]
+__all__ = ["Mixture", "family"]

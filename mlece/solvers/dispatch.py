@@ -11,6 +11,7 @@ from mlece import errors
 from mlece.chart import Chart
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
+from mlece.solvers.em import em_starts, narrowness
 from mlece.solvers.newton import DECREMENT, newton
 from mlece.solvers.profile import profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
@@ -20,6 +21,8 @@ SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFG
 _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 # Long samples are solved on one in 32 of the observations first: a few full passes are left to do.
 _THIN_ABOVE = 20_000
+# How many starts of a mixture are followed to the end, more only until a maximum is met.
+_FOLLOWED = 2
 
 
 @dataclass(frozen=True)
@@ -155,23 +158,58 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
         start = np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))
     elif thinned is not None:
         start = chart.eta(_by_newton(thinned, members).theta)
+    elif objective.model.components:
+        return _by_em(objective, members, chart)
     else:
         start = chart.eta(starting_values(objective, members))
+
+    # For a long sample a decrement of 1e-9 is far below a standard error.
+    return _newton_from(objective, members, chart, start, DECREMENT if thinned is None else 1e-9)
+
+
+def _newton_from(
+    objective: CrossEntropy, members: Array, chart: Chart, start: Array, tolerance: float
+) -> Solution:
+    """Run Newton's method from given coordinates (r, m)."""
 
     def evaluate(eta: Array, index: Array) -> tuple[Array, Array, Array]:
         which = members[index]
         at = objective.evaluate(chart.theta(eta, which), 2, which)
         return (at.value, *chart.pull(eta, at))
 
-    # For a long sample a decrement of 1e-9 is far below a standard error.
-    out = newton(evaluate, start, *chart.box(), DECREMENT if thinned is None else 1e-9)
+    out = newton(evaluate, start, *chart.box(), tolerance)
     theta = chart.theta(out.eta, members)
+    if objective.model.components:
+        theta = objective.model.ordered(theta)  # type: ignore[attr-defined]
     return Solution(
         _scatter(objective, members, theta),
         "newton",
         _whole(objective, members, out.converged),
         runaway=_runaway(objective, members, theta),
     )
+
+
+def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
+    """Run the EM algorithm from several starts, then Newton's method from the best of them."""
+    best: Solution | None = None
+    for place, theta in enumerate(em_starts(objective, members, solve)):
+        if place >= _FOLLOWED and best is not None and best.solved[members].all():
+            break
+        found = _newton_from(objective, members, chart, chart.eta(theta), DECREMENT)
+        if best is None:
+            best = found
+            continue
+        everyone = np.arange(objective.size)
+        values = [
+            objective.evaluate(s.theta, 0).value + narrowness(objective, s.theta, everyone)
+            for s in (best, found)
+        ]
+        # A maximum that was met is worth more than a lower value on the way to a singularity.
+        better = np.where(best.solved == found.solved, values[1] < values[0], found.solved)
+        theta = tuple(np.where(better, b, a) for a, b in zip(best.theta, found.theta, strict=True))
+        best = replace(best, theta=theta, solved=best.solved | found.solved)
+    assert best is not None
+    return replace(best, solver="EM, newton")
 
 
 def _runaway(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:
