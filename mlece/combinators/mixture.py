@@ -57,7 +57,8 @@ class Mixture(Model):
     Examples
     --------
     >>> import mlece
-    >>> fit = mlece.fit(mlece.Mixture(mlece.Gaussian(), size=2), mlece.datasets.old_faithful().frame()["waiting"])
+    >>> waiting = mlece.datasets.old_faithful().frame()["waiting"]
+    >>> fit = mlece.fit(mlece.Mixture(mlece.Gaussian(), size=2), waiting)
     >>> round(fit.params["mean[0]"], 3), round(fit.params["weight[1]"], 4)
     (54.615, 0.6391)
     """

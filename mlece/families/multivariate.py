@@ -238,8 +238,8 @@ class MultivariateGaussian(_Elliptical):
     >>> fit = mlece.fit(mlece.MultivariateGaussian(), [[0.0, 1.0], [2.0, 0.0], [1.0, 5.0]])
     >>> fit.model.mean
     array([1., 2.])
-    >>> fit.params["covariance[1,0]"]
-    -0.33333333333333326
+    >>> round(fit.params["covariance[1,0]"], 6)
+    -0.333333
     """
 
     aliases = ("mvn", "multivariatenormal")
@@ -457,8 +457,8 @@ class Dirichlet(Vector):
     Examples
     --------
     >>> import mlece
-    >>> mlece.Dirichlet(alpha=[1, 1, 1]).log_density([0.2, 0.3, 0.5]).round(6)
-    array(0.693147)
+    >>> mlece.Dirichlet(alpha=[1, 1, 1]).log_density([0.2, 0.3, 0.5]).round(6).item()
+    0.693147
     """
 
     affine = True
@@ -593,8 +593,8 @@ class DirichletMultinomial(Vector):
     Examples
     --------
     >>> import mlece
-    >>> mlece.DirichletMultinomial(alpha=[1, 1]).density([1, 3]).round(6)
-    array(0.2)
+    >>> mlece.DirichletMultinomial(alpha=[1, 1]).density([1, 3]).round(6).item()
+    0.2
     """
 
     support = counts

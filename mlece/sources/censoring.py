@@ -85,7 +85,7 @@ def censored(lower: Any, upper: Any, entry: Any = None) -> Censored:
     >>> data
     <Censored: 1 exact, 1 right-censored, 1 in an interval>
     >>> round(mlece.fit(mlece.Exponential(), data).params["rate"], 4)
-    0.5096
+    0.5053
     """
     low, high = _ends(lower, "lower"), _ends(upper, "upper")
     start = np.asarray(-np.inf) if entry is None else _entry(entry)
