@@ -62,10 +62,37 @@ def test_dirichlet_multinomial_against_scipy() -> None:
     np.testing.assert_allclose(law.log_density(y), wanted, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", [*LAWS, "dirichlet-multinomial"])
+COUNTS: dict[str, Model] = {
+    "dirichlet-multinomial": mlece.DirichletMultinomial(alpha=CONCENTRATION),
+    "multinomial": mlece.Multinomial(p=[0.2, 0.3, 0.5]),
+}
+
+
+def test_multinomial() -> None:
+    law = COUNTS["multinomial"]
+    rng = np.random.default_rng(9)
+    y = rng.multinomial(20, law.p, 200)
+    wanted = stats.multinomial(20, law.p).logpmf(y)
+    np.testing.assert_allclose(law.log_density(y), wanted, rtol=1e-12)
+    fit = mlece.fit(mlece.Multinomial(), y)
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    np.testing.assert_allclose(fit.model.p, y.sum(axis=0) / y.sum(), rtol=1e-14)
+    p, trials = fit.params["p[2]"], y.sum()
+    assert fit.standard_errors("hessian")["p[2]"] == pytest.approx(
+        math.sqrt(p * (1 - p) / trials), rel=1e-10
+    )
+    # The sandwich takes an observation, not a trial, as the unit.
+    spread = ((y[:, 2] - 20 * p) ** 2).sum() / trials**2
+    assert fit.standard_errors()["p[2]"] == pytest.approx(math.sqrt(spread), rel=1e-10)
+    empty = mlece.fit(mlece.Multinomial(), [[3, 0, 2], [1, 0, 4]])
+    assert empty.certificate.status is mlece.Status.BOUNDARY
+    assert empty.model.p.tolist() == pytest.approx([0.4, 0.0, 0.6])
+
+
+@pytest.mark.parametrize("name", [*LAWS, *COUNTS])
 def test_derivatives_against_differences(name: str) -> None:
-    if name == "dirichlet-multinomial":
-        law: Model = mlece.DirichletMultinomial(alpha=CONCENTRATION)
+    if name in COUNTS:
+        law = COUNTS[name]
         y = np.random.default_rng(3).multinomial(9, [0.2, 0.3, 0.5], 6).astype(float)
     else:
         law = LAWS[name][0]

@@ -8,6 +8,7 @@ from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.multivariate import (
     Dirichlet,
     DirichletMultinomial,
+    Multinomial,
     MultivariateGaussian,
     MultivariateT,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Laplace",
     "LogNormal",
     "Logistic",
+    "Multinomial",
     "MultivariateGaussian",
     "MultivariateT",
     "NegativeBinomial",

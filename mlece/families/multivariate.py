@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlece.domain import counts, positive, real
-from mlece.errors import NoDensityError, SupportError, message, offenders
+from mlece.domain import counts, positive, probability, real
+from mlece.errors import NoDensityError, ParameterError, SupportError, message, offenders
 from mlece.families.vector import Index, Part, Vector
 from mlece.limits import Limit, Status, full
 from mlece.math import (
@@ -20,8 +20,10 @@ from mlece.math import (
     inf,
     log,
     log1p,
+    ratio_or_zero,
     stirling_remainder,
     trigamma,
+    xlogy,
 )
 from mlece.moments import Summary
 
@@ -641,13 +643,119 @@ class DirichletMultinomial(Vector):
 
     def draw(self, tail: tuple[int, ...], rng: np.random.Generator) -> Array:
         """Refuse: the number of trials belongs to the observation, not to the model."""
-        raise NoDensityError(
-            message(
-                "a number of trials to draw counts",
-                "a model of the counts given their sum",
-                "Draw probabilities from Dirichlet(alpha=...) and counts with rng.multinomial",
-            )
+        raise _no_trials()
+
+
+# ---------------------------------------------------------------------------- Multinomial
+
+
+class _Shares(Part):
+    """Probabilities that sum to 1: the first is what the others leave."""
+
+    def indices(self, d: int, blocks: Array) -> list[Index]:
+        """Return the entries behind the first."""
+        return [(i,) for i in range(1, d)]
+
+    def assembled(self, d: int, entries: dict[Index, Any]) -> Array:
+        """Return all probabilities, (..., d)."""
+        out = super().assembled(d, entries)
+        out[..., 0] = 1.0 - out[..., 1:].sum(axis=-1)
+        return out
+
+
+class Multinomial(Vector):
+    r"""Multinomial counts: log q = log n! − Σ log y_i! + Σ y_i log p_i.
+
+    An observation is a vector of counts; its sum n may differ between observations and is not modelled.
+    The parameters are ``p[1]`` to ``p[d−1]``; ``model.p`` has all of them. Where observations vary more
+    than multinomial ones the sandwich holds and the other covariances do not; DirichletMultinomial
+    models it. scipy.stats: ``multinomial(n, p)``. R: ``dmultinom(x, size, prob)``.
+
+    Parameters
+    ----------
+    p : array_like (..., d), optional
+        Probabilities that sum to 1.
+    dimension : int, optional
+        d, found in the parameters or in the data if not given.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> fit = mlece.fit(mlece.Multinomial(), [[2, 1, 1], [3, 0, 1]])
+    >>> fit.model.p
+    array([0.625, 0.125, 0.25 ])
+    """
+
+    support = counts
+    affine = True
+    exponential = True
+    p = _Shares(probability, "p", rank=1, typical=(0.2, 0.4), doc="probabilities")
+
+    def check_values(self, values: Array, what: str) -> None:
+        """Raise for vectors that are not counts."""
+        _check_counts(values, what)
+
+    def _taken_apart(self, name: str, value: Array) -> dict[str, Array]:
+        if np.any(np.abs(value.sum(axis=-1) - 1) > 1e-12 * value.shape[-1]):
+            raise ParameterError(message("probabilities that sum to 1", f"{value}"))
+        return super()._taken_apart(name, value)
+
+    def inside(self, y: Array, theta: Arrays) -> Array:
+        """Return a mask, True for counts."""
+        return np.asarray(((y >= 0) & (y == np.floor(y)) & np.isfinite(y)).all(axis=-1))
+
+    def statistics(self, y: Array) -> Arrays:
+        """Return the counts and the logarithm of the multinomial coefficient."""
+        columns = tuple(y[..., i] for i in range(self.dimension or 0))
+        coefficient = gammaln(_total(columns) + 1) - _total(gammaln(c + 1) for c in columns)
+        return (*columns, coefficient)
+
+    def _log_density(self, t: Arrays, *theta: Array) -> Array:  # type: ignore[override]
+        (p,) = self.assembled(theta)
+        return np.asarray(t[-1] + _total(xlogy(c, p[..., i]) for i, c in enumerate(t[:-1])))
+
+    def _ratios(self, t: Arrays, theta: Arrays, power: int) -> list[Array]:
+        (p,) = self.assembled(theta)
+        return [ratio_or_zero(c, p[..., i] ** power) for i, c in enumerate(t[:-1])]
+
+    def _score(self, t: Arrays, *theta: Array) -> Arrays:
+        first, *rest = self._ratios(t, theta, 1)
+        return tuple(r - first for r in rest)
+
+    def _curvature(self, t: Arrays, *theta: Array) -> Arrays:
+        first, *rest = self._ratios(t, theta, 2)
+        k = len(rest)
+        return tuple(-first - rest[i] if i == j else -first for i in range(k) for j in range(i, k))
+
+    def _maximise(self, s: Summary, *theta: Array | None) -> Arrays | None:
+        if any(v is not None for v in theta):
+            return None
+        total = _total(s.mean[:-1])
+        return tuple(m / total for m in s.mean[1:-1])
+
+    def _degenerate(  # type: ignore[override]
+        self, s: Summary, *theta: Array | None
+    ) -> tuple[Limit, ...]:
+        best = self._maximise(s, *theta)
+        if best is None:
+            return ()
+        empty = np.asarray(np.stack([m == 0 for m in s.mean[:-1]]).any(axis=0))
+        sentence = "a category was never seen: its probability is 0, with multiplier 1 for a trial"
+        return (Limit(empty, Status.BOUNDARY, sentence, best),)
+
+    def draw(self, tail: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Refuse: the number of trials belongs to the observation, not to the model."""
+        raise _no_trials()
+
+
+def _no_trials() -> NoDensityError:
+    return NoDensityError(
+        message(
+            "a number of trials to draw counts",
+            "a model of the counts given their sum",
+            "Draw them with rng.multinomial(n, p)",
         )
+    )
 
 
 def _check_counts(values: Array, what: str) -> None:
