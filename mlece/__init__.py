@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlece.combinators import Mixture, family
+from mlece.combinators import Mixture, Product, family
 from mlece.domain import (
     binary,
     categories,
@@ -133,6 +133,7 @@ __all__ = [
     "Param",
     "Pareto",
     "Poisson",
+    "Product",
     "Status",
     "StudentT",
     "Uniform",

@@ -103,6 +103,7 @@ class Model:
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
     abstract: ClassVar[bool] = True
     components: tuple[Model, ...] = ()
+    factors: tuple[Model, ...] = ()
     slots: dict[str, Array | None]
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:

@@ -99,7 +99,7 @@ def test_derivatives_against_differences(name: str) -> None:
         y = law.sample(6, rng=3)
     theta = tuple(np.asarray(v)[None, None] for v in law.theta)
     t = law.statistics(y[None])
-    nowhere = [-math.inf] * len(theta), [math.inf] * len(theta)
+    ends = [q.domain.lower for q in law.params], [q.domain.upper for q in law.params]
 
     def density(at: Any, *moved: Array) -> Array:
         return law.log_density_hook(at, moved)
@@ -109,12 +109,12 @@ def test_derivatives_against_differences(name: str) -> None:
 
     # Sixth-order differences round at 1e-13 / step; the curvature differentiates the analytic score.
     for own, other in zip(
-        law.score_hook(t, theta), numerical_score(density, t, theta, *nowhere), strict=True
+        law.score_hook(t, theta), numerical_score(density, t, theta, *ends), strict=True
     ):
         np.testing.assert_allclose(np.broadcast_to(own, other.shape), other, rtol=1e-8, atol=1e-8)
     for own, other in zip(
         law.curvature_hook(t, theta),
-        numerical_curvature(density, score, t, theta, *nowhere),
+        numerical_curvature(density, score, t, theta, *ends),
         strict=True,
     ):
         np.testing.assert_allclose(np.broadcast_to(own, other.shape), other, rtol=1e-7, atol=1e-7)
@@ -199,6 +199,29 @@ def test_models_know_their_shape() -> None:
     assert mlece.kl_divergence(law, moved) == pytest.approx(0.5 * precision[0, 0], rel=1e-12)
 
 
+def test_a_product_is_its_blocks() -> None:
+    rng = np.random.default_rng(10)
+    y = np.column_stack([rng.normal(1e6, 2, 300), rng.poisson(3, 300), rng.gamma(2, 1e-3, 300)])
+    fit = mlece.fit(mlece.Product("gaussian", "poisson", mlece.Gamma()), y)
+    alone = [mlece.fit(f, y[:, j]) for j, f in enumerate(("gaussian", "poisson", "gamma"))]
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    total = sum(float(f.cross_entropy) for f in alone)
+    assert fit.cross_entropy == pytest.approx(total, rel=1e-12)
+    for j, one in enumerate(alone):
+        for name, value in one.params.items():
+            assert fit.params[f"{name}[{j}]"] == pytest.approx(value, rel=1e-7)
+            # Blocks share no observation's score in expectation; the sandwich of each stays its own.
+            assert fit.standard_errors()[f"{name}[{j}]"] == pytest.approx(
+                one.standard_errors()[name], rel=1e-6
+            )
+    law = fit.model
+    assert law.entropy() == pytest.approx(sum(f.model.entropy() for f in alone), rel=1e-9)
+    assert law.sample(5, rng=1).shape == (5, 3)
+    assert pickle.loads(pickle.dumps(law)) == law
+    held = mlece.fit(mlece.Product(mlece.Gaussian(sd=2), "poisson"), y[:, :2])
+    assert list(held.params) == ["mean[0]", "rate[1]"]
+
+
 BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "one axis": (lambda: mlece.fit("mvn", [1.0, 2.0]), errors.DataError, "n, d"),
     "dimensions": (
@@ -246,6 +269,12 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
         lambda: LAWS["gaussian"][0].cdf([0, 0, 0]),
         errors.NoDensityError,
         "vectors",
+    ),
+    "a product of one": (lambda: mlece.Product("gaussian"), errors.ParameterError, "two blocks"),
+    "a column outside": (
+        lambda: mlece.fit(mlece.Product("gaussian", "gamma"), [[1.0, 2.0], [2.0, -1.0]]),
+        errors.SupportError,
+        "column 1",
     ),
     "a truth": (
         lambda: mlece.fit(mlece.MultivariateGaussian(), LAWS["t"][0]),

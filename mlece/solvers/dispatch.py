@@ -79,6 +79,8 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         return Solution(_unsolved(objective), "none", everyone)
     if solver in _SCIPY:
         return _by_scipy(objective, solver)
+    if solver == "auto" and model.factors:
+        return _by_factors(objective)
     if solver in ("auto", "closed"):
         theta, ends, shared = None, None, None
         if model.has("_estimate"):
@@ -98,6 +100,24 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
     if any(p.vector for p in model.params):
         return _on_face(objective, members)
     return _by_newton(objective, members)
+
+
+def _by_factors(objective: CrossEntropy) -> Solution:
+    """Solve each factor of a product on its own component of the observations."""
+    model, sample, frame = objective.model, objective.sample, objective.frame
+    theta: list[Array] = []
+    solved = np.ones(objective.size, dtype=bool)
+    names = []
+    for j, factor in enumerate(model.factors):
+        held = {p.name: model.slots[f"{p.name}[{j}]"] for p in factor.params}
+        part = type(factor)(**held, **factor.settings)
+        inner = CrossEntropy(part, replace(sample, values=sample.values[..., j]))
+        found = solve(inner, "auto", np.arange(objective.size))
+        own = part.from_frame(found.theta, inner.user.shift, inner.user.scale)
+        theta += part.to_frame(own, frame.shift[:, j], frame.scale[:, j])
+        solved &= found.solved
+        names.append(found.solver)
+    return Solution(tuple(theta), ", ".join(dict.fromkeys(names)), solved)
 
 
 def closed_form(objective: CrossEntropy, members: Array) -> Arrays | None:
