@@ -119,7 +119,7 @@ def _framed_matrices(fit: Fit) -> tuple[Array, Array]:
         a = a.copy()
         a[:, index, index] += jump * kink_density(objective, theta)
     if objective.sample.truth is not None:
-        b = fit.with_infinite_moments(b)
+        b = fit.with_whole_moments(b)
     return a, b
 
 

@@ -323,10 +323,10 @@ class Fit:
             out = self.family.log_density_hook(t, columns)
         return np.asarray(-np.broadcast_to(out, y.shape)[0])
 
-    def with_infinite_moments(self, b: Array) -> Array:
-        """Replace entries of B by infinity where the truth's moment diverges."""
+    def with_whole_moments(self, b: Array) -> Array:
+        """Take the entries of B from the nodes with their tails: infinite where a moment diverges."""
         from mlece.evaluation import stacked_scores
-        from mlece.sources.expectation import tail_divergent
+        from mlece.sources.expectation import expectation, tail_divergent
 
         y = self.objective.frame.apply(self.sample.values, slice(None))
         columns = tuple(p[:, None] for p in self.framed)
@@ -339,8 +339,9 @@ class Fit:
             products = s[:, :, None] * s[:, None, :]
         for i in range(s.shape[1]):
             for j in range(i + 1):
-                if tail_divergent(rule, products[:, i, j]):
-                    out[:, i, j] = out[:, j, i] = np.inf
+                g = products[:, i, j]
+                moment = np.inf if tail_divergent(rule, g) else float(expectation(rule, g))
+                out[:, i, j] = out[:, j, i] = moment
         return out
 
     # ------------------------------------------------------------------ floors above

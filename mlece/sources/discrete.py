@@ -31,7 +31,8 @@ def support_nodes(model: Model) -> Nodes:
         values = np.arange(low, high + 1.0)
         log_mass = model.log_density(values)
     keep = log_mass > LOG_SMALLEST
-    law = Nodes(values[keep], np.exp(log_mass[keep]), 0, np.full(int(keep.sum()), np.nan))
+    masses = np.exp(log_mass[keep])
+    law = Nodes(values[keep], masses, 0, np.full(masses.size, np.nan), masses)
     check_mass(model, float(law.weights.sum()))
     return law
 
