@@ -135,7 +135,7 @@ def _fit_nodes(
     if extent is not None and not _ends_fit(model, extent):
         return _infinite(result, "the truth reaches beyond every support that the family offers")
     terms = _terms(result, truth)
-    if np.isnan(terms).any() or tail_divergent(rule, terms):
+    if np.isnan(terms).any() or tail_divergent(rule, terms) or _typically_diverges(result, rule):
         # NaN: a moment of the truth beyond the largest number, which only a divergent one reaches.
         return _infinite(result, "the truth's tails are too heavy for the family")
     return result
@@ -175,6 +175,27 @@ def _terms(result: Fit, truth: Model) -> Array:
         return result.node_values()
     shift, scale = result.sample.outer
     return -result.model.log_density(truth.decode(shift + scale * result.sample.values[0]))
+
+
+def _typically_diverges(result: Fit, rule: Nodes) -> bool:
+    """Tell whether an exponential family has an infinite cross-entropy, at a member of usual size.
+
+    Its statistics have finite means or not, whatever the parameters; a fit to nodes that end at 1e300 may
+    itself have grown so large that its terms do not show it.
+    """
+    model = result.family
+    if not model.affine or not model.free or result.limit_models:
+        return False
+    objective = result.objective
+    theta = tuple(
+        objective.fixed[p.name] if p.name in objective.fixed else np.array([p.typical[0]])
+        for p in model.params
+        if not p.vector
+    )
+    if len(theta) < len(model.params) or not objective.holds(theta).all():
+        return False
+    terms = replace(result, framed=theta).node_values()
+    return bool(np.isfinite(terms).all() and tail_divergent(rule, terms))
 
 
 def _infinite(result: Fit, sentence: str) -> Fit:

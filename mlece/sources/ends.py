@@ -83,7 +83,10 @@ def far_end(law: Nodes, upper: bool) -> End | None:
     index = index if upper else law.count - 1 - index
     total = law.mass.sum()
     quartiles = law.values[np.searchsorted(np.cumsum(law.mass), [0.25 * total, 0.75 * total])]
-    unit = np.abs(quartiles).max()
+    # A law may spread over hundreds of decades: the quartile on the other side is the nearest to its bulk.
+    zero = np.abs(law.values[index[-1]]) < np.abs(quartiles).min()
+    sizes = np.abs(quartiles)[quartiles != 0]
+    unit = (sizes.max() if zero else sizes.min()) if sizes.size else 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         x = log(np.abs(law.values[index])) - log(unit)
     x = x if x[-1] > 0 else -x

@@ -13,7 +13,7 @@ from mlece.sources.nodes import Nodes
 from mlece.sources.pieces import HALF_PI
 
 _DEGREE = 4  # log squared, squared
-_POLYNOMIAL = 1e-9  # relative misfit of an integrand that is a polynomial in the log distance
+_POLYNOMIAL = 1e-12  # relative misfit of an integrand that is a polynomial in the log distance
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,10 @@ def _far_tail(law: Nodes, end: End, values: Array) -> Tail:
     for whole in dict.fromkeys((float(round(found)), 0.0)):
         with np.errstate(over="ignore", under="ignore"):
             rest = g * np.exp(-whole * x)
-        if np.isfinite(rest).all():
-            fitted = np.polyfit(z, rest, _DEGREE)
-            misfit = np.abs(np.polyval(fitted, z) - rest).max()
-            if misfit <= _POLYNOMIAL * np.abs(rest).max():
-                growth, polynomial = whole, fitted
-                break
+        fitted = _polynomial(z, rest) if np.isfinite(rest).all() else None
+        if fitted is not None:
+            growth, polynomial = whole, fitted
+            break
     sign = float(np.sign(g[-1]))
     if power(end, law.mass)[1] + growth > -FLAT:
         return Tail(True, 0.0, sign)
@@ -63,6 +61,15 @@ def _far_tail(law: Nodes, end: End, values: Array) -> Tail:
     if more is None:
         return Tail(False, 0.0, sign)
     return Tail(False, float(np.exp(more[1]) @ np.polyval(polynomial, -more[0] / x[0])), sign)
+
+
+def _polynomial(z: Array, g: Array) -> Array | None:
+    """Return the coefficients of the polynomial of lowest degree that g is, None if it is none."""
+    for degree in range(_DEGREE + 1):
+        fitted = np.polyfit(z, g, degree)
+        if np.abs(np.polyval(fitted, z) - g).max() <= _POLYNOMIAL * np.abs(g).max():
+            return np.asarray(fitted)
+    return None
 
 
 def _tail(law: Nodes, values: Array, upper: bool) -> Tail:
