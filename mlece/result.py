@@ -189,7 +189,8 @@ class Fit:
         -------
         HeldOut
             Unbiased for the population value, with sampling error; infinite where an observation lies
-            outside the support of the fitted model.
+            outside the support of the fitted model. For a batch an array, NaN for members without a
+            minimiser (``fit.certificate.status`` tells which).
 
         Examples
         --------
@@ -208,9 +209,20 @@ class Fit:
             )
         w = weights_like(weights, array.shape[-1])
         seen = np.ones(array.shape[-1]) if w is None else w
-        log_density = np.where(seen > 0, self.model.log_density(array), 0.0)
-        value = -(seen * log_density).sum(axis=-1) / seen.sum(axis=-1)
-        return value if shape else HeldOut(value)
+        groups = self.groups() if shape else []
+        if not groups:
+            log_density = np.where(seen > 0, self.model.log_density(array), 0.0)
+            value = -(seen * log_density).sum(axis=-1) / seen.sum(axis=-1)
+            return value if shape else HeldOut(value)
+        rows = array.shape[-1]
+        array = np.broadcast_to(array, (*shape, rows)).reshape(-1, rows)
+        seen = np.broadcast_to(seen, (*shape, rows)).reshape(-1, rows)
+        out = np.full(self.objective.size, np.nan)
+        for members, model in groups:
+            here = seen[members]
+            log_density = np.where(here > 0, model.log_density(array[members]), 0.0)
+            out[members] = -(here * log_density).sum(axis=-1) / here.sum(axis=-1)
+        return out.reshape(shape)
 
     def _data_only(self, what: str) -> None:
         if self.sample.truth is not None:
@@ -254,6 +266,27 @@ class Fit:
         return -2.0 * self.log_likelihood + 2.0 * self.trace
 
     # ------------------------------------------------------------------ uncertainty
+
+    @property
+    def refusals(self) -> dict[Any, str]:
+        """Members of a batch without standard errors, by their index, and why; NaN stands for them.
+
+        Examples
+        --------
+        >>> import mlece
+        >>> batch = mlece.fit(mlece.Poisson(), [[1, 2, 4], [0, 0, 0]])
+        >>> batch.standard_errors()["rate"].round(3).tolist()
+        [0.72, nan]
+        >>> batch.refusals
+        {1: 'status BOUNDARY: the minimum lies on the boundary of the parameter space'}
+        """
+        from mlece.covariance import refusals
+
+        shape = self.sample.batch_shape
+        found = refusals(self)
+        if len(shape) < 2:
+            return dict(found)
+        return {tuple(map(int, np.unravel_index(r, shape))): why for r, why in found.items()}
 
     def covariance(self, kind: str = "sandwich") -> Array:
         """Return the covariance matrix of the estimates; see :func:`mlece.covariance.covariance`."""
