@@ -129,7 +129,7 @@ def from_data(
     model : Model
     sample : Sample
     """
-    model, array = model.admit(as_array(data, name), name)
+    model, array = model.declare(data).admit(as_array(data, name), name)
     w = weights_like(weights, array.shape[-1])
     if w is not None and w.ndim == 1 and not np.all(w > 0):
         # A weight of zero leaves an observation out, whatever its value.
