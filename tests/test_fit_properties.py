@@ -269,6 +269,23 @@ def test_solvers_agree(name: str, solver: str) -> None:
     assert abs(float(auto.cross_entropy) - float(other.cross_entropy)) <= most
 
 
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize(
+    "model", [mlece.StudentT(), mlece.StudentT(df=1), mlece.StudentT(df=0.5, scale=0.1)], ids=repr
+)
+def test_counts_and_repeats_of_few_observations_meet_the_same_optimum(
+    model: mlece.Model, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.standard_t(2, size=3)
+    counts = rng.integers(1, 5, size=3)
+    counted = mlece.fit(model, y, weights=counts)
+    repeated = mlece.fit(model, rng.permutation(np.repeat(y, counts)))
+    # Such likelihoods have several local maxima: only one start leads to one of them.
+    assert counted.certificate.status is repeated.certificate.status
+    assert counted.values == pytest.approx(repeated.values, rel=1e-9, abs=1e-9)
+
+
 @pytest.mark.parametrize("solver", ["newton", "trust-exact", "L-BFGS-B"])
 @pytest.mark.parametrize(
     ("model", "data"),

@@ -29,8 +29,10 @@ from mlece.sources.pieces import HALF_PI, Piece, cut
 # Halving the step squares the error exp(-c / h): a movement of 1e-11 leaves rounding only.
 SETTLED = 1e-11
 FIRST_LEVEL, LAST_LEVEL = 4, 9
-# Distances from an end, in units of the end, through which a density is continued into the end.
-_BESIDE = 2.0 ** np.array([-12.0, -14.0, -16.0, -20.0, -26.0])
+# Distances from an end through which a density is continued into it; the largest is at most 2^-12 of
+# the end, and at least 2^-30: floats hold them all exactly.
+_BESIDE = 2.0 ** np.array([0.0, -2.0, -4.0, -8.0, -14.0])
+_NEAREST, _FURTHEST = -30.0, -12.0
 
 # Logarithm of the distance, in units of the end, within which nodes take the mass that no float reaches:
 # so small that an integrand which is not a logarithm is constant there.
@@ -228,11 +230,15 @@ def _beside_end(
     width = piece.upper - piece.lower
     u = HALF_PI * np.sinh(t) * (1.0 if at_lower else -1.0)
     log_distance = log(width) + 2 * u - log1p(np.exp(np.minimum(2 * u, 700.0)))
-    near = log_distance < log(abs(end) * _BESIDE[0]) if end != 0 else np.zeros(t.shape, dtype=bool)
-    if not piece.deep[0 if at_lower else 1] or not near.any() or width < abs(end) * 2.0**-10:
+    if end == 0 or not piece.deep[0 if at_lower else 1]:
+        return None
+    room = np.floor(np.log2(width / abs(end))) - 1.0
+    unit = 2.0 ** (np.floor(np.log2(abs(end))) + min(room, _FURTHEST))
+    near = log_distance < log(unit)
+    if room < _NEAREST or not near.any():
         return None
     inward = 1.0 if at_lower else -1.0
-    points = end + inward * abs(end) * _BESIDE
+    points = end + inward * unit * _BESIDE
     d = np.abs(points - end)
     known = model.log_density(points)
     if not np.isfinite(known).all():

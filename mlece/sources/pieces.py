@@ -117,9 +117,10 @@ def cut(model: Model, quartiles: Array, extra: tuple[float, ...] = ()) -> list[P
     span = upper - lower
     if np.isfinite(span):
         end = lower if middle - lower < upper - middle else upper
-        held = lower < middle < upper and (end == 0 or abs(middle - end) > 2.0**-8 * abs(end))
-        if not held:
-            # Floats cannot tell the median from the end, or the piece between would hold no digits.
+        near, far = sorted((abs(q1 - end), abs(q3 - end)))
+        beside = end != 0 and abs(middle - end) <= 2.0**-8 * abs(end) and near < 0.01 * far
+        if beside or not lower < middle < upper:
+            # A law spread over decades beside the end: the piece between would hold too few digits.
             q1, middle, q3 = lower + 0.25 * span, lower + 0.5 * span, lower + 0.75 * span
     if lower == 0 and middle < 1e-100 * max(q3, 1e-100) and np.isinf(upper):
         # Most of the mass lies where floats end: cut where there is room on either side.
