@@ -48,6 +48,30 @@ def as_array(data: Any, what: str) -> Array:
     return array
 
 
+def declared_categories(data: Any) -> tuple[Any, ...] | None:
+    """Return the categories that a pandas categorical or a polars Enum Series declares, in its order.
+
+    None for data that declare none; a polars Categorical knows its categories by what it has met alone.
+    """
+    if isinstance(data, np.ndarray | list | tuple | range):
+        return None
+    own: Any = getattr(data, "dtype", None)
+    if type(own).__name__ == "CategoricalDtype":
+        return tuple(np.asarray(own.categories).tolist())
+    import narwhals as nw
+
+    native = nw.from_native(data, allow_series=True, pass_through=True)
+    if isinstance(native, nw.DataFrame) and len(native.columns) == 1:
+        native = native[native.columns[0]]
+    if not isinstance(native, nw.Series):
+        return None
+    dtype = native.to_native().dtype
+    # A polars Categorical numbers what it has met; an Enum and a pandas one are declared.
+    if isinstance(native.dtype, nw.Enum) or type(dtype).__name__ == "CategoricalDtype":
+        return tuple(np.asarray(dtype.categories).tolist())
+    return None
+
+
 def _unmasked(data: Any, what: str) -> Array:
     mask = np.ma.getmaskarray(data)
     if mask.any():
@@ -108,7 +132,7 @@ def column(frame: Any, name: str) -> Any:
         )
     if name not in native.columns:
         raise errors.unknown_name("column", name, map(str, native.columns))
-    return native[name].to_numpy()
+    return native[name].to_native()
 
 
 def numeric(array: Array, what: str) -> Array:

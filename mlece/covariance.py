@@ -41,11 +41,20 @@ class Information:
 
 
 def _symmetric_inverse(matrix: Array) -> Array:
-    """Invert symmetric matrices after scaling the diagonal to one."""
+    """Invert symmetric matrices (r, k, k), diagonals scaled to one; NaN for a singular one of several."""
     d = np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1)))
     d = np.where(d > 0, d, 1.0)
     outer = d[..., :, None] * d[..., None, :]
-    inverse = np.linalg.inv(matrix / outer) / outer
+    unit = matrix / outer
+    try:
+        inverse = np.linalg.inv(unit) / outer
+    except np.linalg.LinAlgError:
+        if len(unit) == 1:
+            raise
+        # One singular member spoils no other.
+        alone = np.linalg.cond(unit) < 1.0 / np.finfo(float).eps
+        inverse = np.full_like(unit, np.nan)
+        inverse[alone] = np.linalg.inv(unit[alone]) / outer[alone]
     return np.asarray(0.5 * (inverse + np.swapaxes(inverse, -1, -2)))
 
 
@@ -62,7 +71,8 @@ def _require_kind(fit: Fit, kind: str) -> None:
         )
 
 
-def _require_regular(fit: Fit, kind: str) -> None:
+def _regular(fit: Fit, kind: str) -> Array:
+    """Return which members have a covariance, (R,); raise where a single fit or a whole batch has none."""
     for name in fit.family.free:
         if not fit.family.parameter(name).regular:
             raise errors.NotRegularError(
@@ -73,23 +83,49 @@ def _require_regular(fit: Fit, kind: str) -> None:
                     "fit.interval() gives intervals from the exact law",
                 )
             )
-    statuses = np.ravel(np.asarray(fit.certificate.status, dtype=object))
-    for status in statuses:
-        if status.name not in ("OPTIMAL", "NOT_UNIQUE") and not fit.on_simplex:
-            raise errors.NotRegularError(
-                errors.message(
-                    "an interior optimum for a covariance",
-                    f"a fit with status {status.name}: {fit.certificate}",
-                    "Asymptotic standard errors do not exist there",
-                )
+    found = [_reason(fit, r) for r in range(fit.objective.size)]
+    if all(found):
+        raise errors.NotRegularError(
+            errors.message(
+                "an interior optimum for a covariance",
+                found[0] if len(found) == 1 else f"{len(found)} fits, the first {found[0]}",
+                "Asymptotic standard errors do not exist there",
             )
+        )
+    return np.array([not reason for reason in found])
+
+
+def _reason(fit: Fit, member: int) -> str:
+    """Return why a member of a batch has no covariance, "" if it has one."""
+    status = np.ravel(np.asarray(fit.certificate.status, dtype=object))[member]
+    if fit.on_simplex or status.name in ("OPTIMAL", "NOT_UNIQUE"):
+        return ""
+    if not fit.sample.batch_shape:
+        return f"a fit with status {status.name}: {fit.certificate}"
+    return f"status {status.name}: {status.value}"
+
+
+def refusals(fit: Fit) -> dict[int, str]:
+    """Return the members of a flattened batch that have no standard errors, and why.
+
+    Their entries in covariances, standard errors and Wald intervals are NaN. A batch of which no member has
+    any is refused with an error, like a single fit.
+    """
+    out = {r: reason for r in range(fit.objective.size) if (reason := _reason(fit, r))}
+    if len(out) == fit.objective.size or fit.on_simplex:
+        return out
+    found = standard_errors(fit).reshape(fit.objective.size, -1)
+    for r in np.flatnonzero(np.isnan(found).any(axis=1)).tolist():
+        out.setdefault(r, "the information at the estimate is singular, or beyond the floats")
+    return out
 
 
 def kink_density(objective: CrossEntropy, theta: Arrays) -> Array:
     """Return the framed density of p at the location of a kink, (R,).
 
     Known for a known distribution; for data by the difference quotient of quantiles with the bandwidth
-    of Hall and Sheather (1988), as in quantile regression.
+    of Hall and Sheather (1988), as in quantile regression. NaN for a member of a batch whose observations
+    are tied there.
     """
     truth = objective.sample.truth
     where = theta[[p.name for p in objective.model.params].index(objective.model._kink(*theta)[0])]
@@ -108,6 +144,9 @@ def kink_density(objective: CrossEntropy, theta: Arrays) -> Array:
         ends = [0.5 - width[r], 0.5 + width[r]]
         low, high = np.quantile(rows, ends, weights=mass, method="inverted_cdf")
         if high == low:
+            if objective.size > 1:
+                out[r] = np.nan
+                continue
             raise errors.NotRegularError(
                 errors.message(
                     "a density at the median, to weigh the kink of the likelihood",
@@ -132,7 +171,7 @@ def _framed_matrices(fit: Fit) -> tuple[Array, Array]:
         a = a.copy()
         a[:, index, index] += jump * kink_density(objective, theta)
     if objective.sample.truth is not None:
-        b = fit.with_infinite_moments(b)
+        b = fit.with_whole_moments(b)
     if objective.sample.weighting == "sampling":
         b = _squared_meat(objective, theta)
     return a, b
@@ -151,17 +190,20 @@ def _squared_meat(objective: CrossEntropy, theta: Arrays) -> Array:
 
 
 def information(fit: Fit, kind: str = "sandwich") -> Information:
-    """Return A and B of a fit.
+    """Return A and B of a fit; NaN for the members of a batch that :func:`refusals` names.
 
     Raises
     ------
     NotRegularError
-        If the fit ends at a boundary or has no maximum, or the family fixes the end of the support.
+        If the fit (every member of a batch) ends at a boundary or has no maximum, or the family fixes the
+        end of the support.
     """
-    _require_regular(fit, kind)
-    a, b = _framed_matrices(fit)
+    regular = _regular(fit, kind)
+    with np.errstate(all="ignore"):
+        a, b = _framed_matrices(fit)
     pick, factors = _free_regular(fit)
-    return Information(fit.names, a[pick], b[pick], factors)
+    a, b = (np.where(regular[:, None, None], v[pick], np.nan) for v in (a, b))
+    return Information(fit.names, a, b, factors)
 
 
 def _free_regular(fit: Fit) -> tuple[tuple[Array, ...], Array]:
@@ -182,8 +224,9 @@ def fisher_information(fit: Fit) -> Array:
     model, theta = fit.family, fit.framed
     k = len(model.params)
     if model.has("_expected_statistics"):
-        t = tuple(np.asarray(s)[:, None] for s in model._expected_statistics(*theta))
-        raw = model._curvature(t, *[p[:, None] for p in theta])
+        with np.errstate(all="ignore"):
+            t = tuple(np.asarray(s)[:, None] for s in model._expected_statistics(*theta))
+            raw = model._curvature(t, *[p[:, None] for p in theta])
         if isinstance(raw, tuple):
             parts = tuple(-np.broadcast_to(c, (len(theta[0]), 1))[:, 0] for c in raw)
             return triangle(parts, k)
@@ -191,8 +234,8 @@ def fisher_information(fit: Fit) -> Array:
     from mlece.sample import Sample
     from mlece.sources.distribution import nodes
 
-    out = np.empty((fit.objective.size, k, k))
-    for r in range(fit.objective.size):
+    out = np.full((fit.objective.size, k, k), np.nan)
+    for r in np.flatnonzero(_regular(fit, "fisher")):
         member = type(model)(*[t[r] for t in theta], **model.settings)
         rule = nodes(member)
         sample = Sample(rule.values[None, :], rule.weights[None, :], (), "y", member)
@@ -223,7 +266,13 @@ def covariance(fit: Fit, kind: str = "sandwich") -> Array:
     -------
     array (..., k, k)
         In the parameters' own units; for a fit to a known distribution the asymptotic covariance of
-        √n(θ̂ − θ*).
+        √n(θ̂ − θ*). NaN for the members of a batch that ``fit.refusals`` names. On the simplex the
+        covariance on the face of the cells that were seen: empty cells are held at 0.
+
+    Raises
+    ------
+    NotRegularError
+        If the fit, or every member of a batch, has none.
     """
     _require_kind(fit, kind)
     if fit.on_simplex:
@@ -241,22 +290,40 @@ def _framed_covariance(fit: Fit, kind: str) -> tuple[Array, Array]:
     n = np.ones(objective.size) if fit.sample.truth is not None else objective.total
     if kind == "fisher":
         fit.require_numbers("expected information")
-        _require_regular(fit, kind)
+        regular = _regular(fit, kind)
         pick, factors = _free_regular(fit)
-        return _symmetric_inverse(fisher_information(fit)[pick]) / n[:, None, None], factors
+        expected = np.where(regular[:, None, None], fisher_information(fit)[pick], np.nan)
+        return _numbers(_symmetric_inverse(expected)) / n[:, None, None], factors
     info = information(fit, kind)
     if kind == "sandwich":
         out = sandwich(info.a, info.b)
     else:
         out = _symmetric_inverse(info.a if kind == "hessian" else info.b)
-    return out / n[:, None, None], info.factors
+    return _numbers(out) / n[:, None, None], info.factors
+
+
+def _numbers(out: Array) -> Array:
+    """Return a covariance; raise if that of a single fit, or of all of a batch, is no number."""
+    if np.isnan(out).any(axis=(1, 2)).all():
+        raise errors.NotRegularError(
+            errors.message(
+                "an information matrix that floats can hold and invert",
+                "one that is singular to them",
+            )
+        )
+    return out
 
 
 def standard_errors(fit: Fit, kind: str = "sandwich") -> Array:
-    """Return the standard errors of the free parameters, (..., m), in the parameters' own units."""
+    """Return the standard errors of the free parameters, (..., m), in the parameters' own units.
+
+    NaN for empty cells of a Categorical, which lie on the boundary, and for the members of a batch that
+    ``fit.refusals`` names.
+    """
     _require_kind(fit, kind)
     if fit.on_simplex:
-        return np.asarray(np.sqrt(np.diagonal(_simplex_covariance(fit), axis1=-2, axis2=-1)))
+        roots = np.sqrt(np.diagonal(_simplex_covariance(fit), axis1=-2, axis2=-1))
+        return np.where(np.reshape(fit.framed[0], roots.shape) > 0, roots, np.nan)
     framed, factors = _framed_covariance(fit, kind)
     out = np.sqrt(np.diagonal(framed, axis1=1, axis2=2)) * factors
     return np.asarray(out.reshape((*fit.sample.batch_shape, out.shape[1])))
@@ -265,7 +332,7 @@ def standard_errors(fit: Fit, kind: str = "sandwich") -> Array:
 def sandwich(a: Array, b: Array) -> Array:
     """Return A⁻¹BA⁻¹; an infinite entry of B reaches only what A⁻¹ ties to it."""
     inverse = _symmetric_inverse(a)
-    if np.all(np.isfinite(b)):
+    if not np.isinf(b).any():
         out = inverse @ b @ inverse
     else:
         terms = inverse[:, :, :, None, None] * b[:, None, :, :, None] * inverse[:, None, None, :, :]
@@ -304,6 +371,6 @@ def trace_term(fit: Fit) -> Array:
         (q,) = fit.framed
         return np.asarray((q > 0).sum(axis=1) - 1.0)
     info = information(fit, "TIC")
-    if np.all(np.isfinite(info.b)):
-        return np.asarray(np.trace(_symmetric_inverse(info.a) @ info.b, axis1=1, axis2=2))
-    return np.full(fit.objective.size, np.inf)
+    with np.errstate(invalid="ignore"):
+        out = np.trace(_symmetric_inverse(info.a) @ info.b, axis1=1, axis2=2)
+    return np.asarray(np.where(np.isinf(info.b).any(axis=(1, 2)), np.inf, out))

@@ -78,6 +78,8 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
         middle = points[:, size // 2]
         if "location" not in roles:
             usable = np.isfinite(middle) & (middle > 0)
+            # A law spread over hundreds of decades has no unit in which all of it is of order one.
+            usable &= points[:, -1] < 1e150 * middle
             if model.unit_free_sums:
                 usable &= (middle < 1e-200) | (middle > 1e200)
             return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))

@@ -39,7 +39,12 @@ def wald(
     Returns
     -------
     dict
-        ``{name: (lower, upper)}``.
+        ``{name: (lower, upper)}``; NaN for empty cells of a Categorical and for the members of a batch that
+        ``fit.refusals`` names.
+
+    Notes
+    -----
+    On the parameter's own scale an end may lie outside its domain; :func:`outside` tells.
     """
     check_level(level)
     if scale not in ("parameter", "unconstrained"):
@@ -53,8 +58,8 @@ def wald(
             with np.errstate(all="ignore"):
                 eta, width = np.log(p / (1 - p)), z * errors_ / (p * (1 - p))
                 low, high = 1 / (1 + np.exp(width - eta)), 1 / (1 + np.exp(-width - eta))
-            inner = (p > 0) & (p < 1)
-            return {"p": (np.where(inner, low, p), np.where(inner, high, p))}
+            low, high = (np.where(p < 1, end, p) for end in (low, high))
+            return {"p": (np.where(p > 0, low, np.nan), np.where(p > 0, high, np.nan))}
         return {"p": (p - z * errors_, p + z * errors_)}
     for j, name in enumerate(fit.names):
         estimate, error = np.asarray(fit.params[name]), errors_[..., j]
@@ -67,6 +72,17 @@ def wald(
             reach = z * error / slope
             pair = (bijection.forward(eta - reach), bijection.forward(eta + reach))
         out[name] = tuple(_plain(v) for v in pair)
+    return out
+
+
+def outside(fit: Fit, intervals: dict[str, Any]) -> list[str]:
+    """Return the parameters whose interval reaches beyond their domain in some member of the batch."""
+    out = []
+    for name, pair in intervals.items():
+        domain = fit.family.parameter(name).domain
+        lower, upper = (0.0, 1.0) if domain.kind == "simplex" else (domain.lower, domain.upper)
+        if np.any(np.asarray(pair[0]) < lower) or np.any(np.asarray(pair[1]) > upper):
+            out.append(name)
     return out
 
 
@@ -89,7 +105,8 @@ def exact(fit: Fit, level: float = 0.95) -> dict[str, Any]:
             errors.message("whole numbers as weights for an exact law", "fractional weights")
         )
     statuses = np.ravel(np.asarray(fit.certificate.status, dtype=object))
-    if not all(status.solved for status in statuses):
+    solved = np.array([status.solved for status in statuses])
+    if not solved.any():
         raise errors.NotRegularError(
             errors.message("a fit with a minimiser, to have an interval", str(fit.certificate))
         )
@@ -97,7 +114,7 @@ def exact(fit: Fit, level: float = 0.95) -> dict[str, Any]:
     pairs = model._exact_interval(fit.theta, fit.objective.total, 1.0 - level, fixed)
     shape = fit.sample.batch_shape
     return {
-        name: tuple(_plain(np.broadcast_to(v, (fit.objective.size,)).reshape(shape)) for v in pair)
+        name: tuple(_plain(np.where(solved, v, np.nan).reshape(shape)) for v in pair)
         for name, pair in pairs.items()
         if name in model.free
     }

@@ -373,6 +373,10 @@ class Model:
         out = np.where(y < lower, below, out)
         return np.asarray(np.where(y >= upper, beyond, out))
 
+    def declare(self, data: Any) -> Model:
+        """Return the model with the structure that the type of the data declares (its categories)."""
+        return self
+
     def admit(self, data: Array, what: str) -> tuple[Model, Array]:
         """Return the model and the data as numbers; labels become codes where a family has labels."""
         return self, numeric(data, what)

@@ -19,6 +19,7 @@ from mlece.moments import Summary, Sums, weighted_sum
 from mlece.param import Param
 from mlece.sample import Sample, check_support, tabulate
 from mlece.selection import median_interval, pilot_points
+from mlece.sources.expectation import tail_divergent
 
 # Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
 BLOCK = 8192
@@ -300,7 +301,18 @@ class CrossEntropy:
         if self.model.has("_bounds"):
             inside = self.holds(theta, rows)
             total = replace(total, value=np.where(inside, total.value, np.inf))
+        if self.diverges(theta):
+            total = replace(total, value=np.full_like(total.value, np.inf))
         return total
+
+    def diverges(self, theta: Arrays) -> bool:
+        """Tell whether the expectation of -log q under a known truth diverges at a member theta, (1,)."""
+        rule = self.sample.rule
+        if rule is None or self.model.affine or rule.count != self.sample.rows:
+            return False
+        t = self.model.statistics(self.frame.apply(self.sample.values, slice(None)))
+        terms = -self.model.log_density_hook(t, tuple(p[:, None] for p in theta))[0]
+        return bool(np.isnan(terms).any() or tail_divergent(rule, terms))
 
     def holds(self, theta: Arrays, rows: Any = slice(None)) -> Array:
         """Tell which members have all their data in the support at framed parameters, (r,)."""

@@ -172,10 +172,29 @@ def fit_table(
         )
         notes = [("no se", why)] if why else []
         notes += [("interval", how)] if how else []
+        notes += _domain_notes(fit, errors_, intervals)
     else:
         notes = [("parameters", "all slots are filled; nothing was estimated")]
     parts.append(facts(notes + _conclusions(fit, units)))
     return "\n\n".join(parts)
+
+
+def _domain_notes(
+    fit: Fit, errors_: dict[str, Any], intervals: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """Say which intervals leave the domain of their parameter, and which cells lie on its boundary."""
+    from mlece.intervals import outside
+
+    out = []
+    if fit.on_simplex and errors_ and np.isnan(errors_["p"]).any():
+        cells = int(np.isnan(errors_["p"]).sum())
+        noun = "an empty cell lies" if cells == 1 else f"{cells} empty cells lie"
+        out.append(("no se", f"{noun} on the boundary, where no normal law holds"))
+    for name in outside(fit, intervals):
+        domain = fit.family.parameter(name).domain
+        hint = "the interval reaches beyond; use fit.interval(scale='unconstrained')"
+        out.append(("interval", f"{name} must be {domain}: {hint}"))
+    return out
 
 
 def _title(fit: Fit) -> str:
@@ -247,7 +266,9 @@ def _parameter_rows(fit: Fit, errors_: dict[str, Any], intervals: dict[str, Any]
 
 def _parameter_row(name: str, value: float, se: Any, low: Any, high: Any) -> list[str]:
     places = None if se is None else decimals(float(se))
-    span = NONE if low is None else f"{number(low, places)} to {number(high, places)}"
+    span = (
+        NONE if low is None or np.isnan(low) else f"{number(low, places)} to {number(high, places)}"
+    )
     return [name, number(value, places), NONE if se is None else number(se, places, 3), span]
 
 
@@ -284,6 +305,18 @@ def _conclusions(fit: Fit, units: Units) -> list[tuple[str, str]]:
     return out
 
 
+def _without_errors(fit: Fit) -> str:
+    """Say how many members of a batch have no standard errors, and why."""
+    if not fit.names or any(not fit.family.parameter(n).regular for n in fit.names):
+        return ""
+    try:
+        found = Counter(fit.refusals.values())
+    except errors.NotRegularError as error:
+        return str(error)
+    told = "; ".join(f"{c} of {fit.objective.size} with {why}" for why, c in found.most_common())
+    return f"{told} (NaN there; fit.refusals names them)" if told else ""
+
+
 def _batch_summary(fit: Fit, units: Units) -> str:
     """Sum up R fits: how many of each status, and the spread of the estimates."""
     size, scale = fit.objective.size, nats_per_unit(units)
@@ -307,6 +340,9 @@ def _batch_summary(fit: Fit, units: Units) -> str:
     ).most_common()
     told = ", ".join(f"{c} {name.lower().replace('_', ' ')}" for name, c in statuses)
     notes = [("status", told), ("optimum", str(fit.certificate)), ("solver", fit.solver)]
+    without = _without_errors(fit)
+    if without:
+        notes.append(("no se", without))
     return f"{title}, n = {each} each\n\n{table}\n\n{facts(notes)}"
 
 

@@ -189,7 +189,8 @@ class Fit:
         -------
         HeldOut
             Unbiased for the population value, with sampling error; infinite where an observation lies
-            outside the support of the fitted model.
+            outside the support of the fitted model. For a batch an array, NaN for members without a
+            minimiser (``fit.certificate.status`` tells which).
 
         Examples
         --------
@@ -200,7 +201,7 @@ class Fit:
         """
         array = as_array(data, "held-out data")
         shape = self.sample.batch_shape
-        rows = array.shape[: array.ndim - bool(self.model.width)]
+        rows = array.shape[: array.ndim - (self.family.observations == "vectors")]
         if len(rows) > 1 and rows[:-1] != shape:
             raise errors.DataError(
                 errors.message(
@@ -209,9 +210,20 @@ class Fit:
             )
         w = weights_like(weights, rows[-1])
         seen = np.ones(rows[-1]) if w is None else w
-        log_density = np.where(seen > 0, self.model.log_density(array), 0.0)
-        value = -(seen * log_density).sum(axis=-1) / seen.sum(axis=-1)
-        return value if shape else HeldOut(value)
+        groups = self.groups() if shape else []
+        if not groups:
+            log_density = np.where(seen > 0, self.model.log_density(array), 0.0)
+            value = -(seen * log_density).sum(axis=-1) / seen.sum(axis=-1)
+            return value if shape else HeldOut(value)
+        tail = array.shape[len(rows) - 1 :]
+        array = np.broadcast_to(array, (*shape, *tail)).reshape(-1, *tail)
+        seen = np.broadcast_to(seen, (*shape, rows[-1])).reshape(-1, rows[-1])
+        out = np.full(self.objective.size, np.nan)
+        for members, model in groups:
+            here = seen[members]
+            log_density = np.where(here > 0, model.log_density(array[members]), 0.0)
+            out[members] = -(here * log_density).sum(axis=-1) / here.sum(axis=-1)
+        return out.reshape(shape)
 
     def require_numbers(self, what: str) -> None:
         """Raise unless the observations are exact numbers (or labels)."""
@@ -277,6 +289,27 @@ class Fit:
         return -2.0 * self.log_likelihood + 2.0 * self.trace
 
     # ------------------------------------------------------------------ uncertainty
+
+    @property
+    def refusals(self) -> dict[Any, str]:
+        """Members of a batch without standard errors, by their index, and why; NaN stands for them.
+
+        Examples
+        --------
+        >>> import mlece
+        >>> batch = mlece.fit(mlece.Poisson(), [[1, 2, 4], [0, 0, 0]])
+        >>> batch.standard_errors()["rate"].round(3).tolist()
+        [0.72, nan]
+        >>> batch.refusals
+        {1: 'status BOUNDARY: the minimum lies on the boundary of the parameter space'}
+        """
+        from mlece.covariance import refusals
+
+        shape = self.sample.batch_shape
+        found = refusals(self)
+        if len(shape) < 2:
+            return dict(found)
+        return {tuple(map(int, np.unravel_index(r, shape))): why for r, why in found.items()}
 
     def covariance(self, kind: str = "sandwich") -> Array:
         """Return the covariance matrix of the estimates; see :func:`mlece.covariance.covariance`."""
@@ -346,10 +379,10 @@ class Fit:
             out = self.family.log_density_hook(t, columns)
         return np.asarray(-np.broadcast_to(out, y.shape)[0])
 
-    def with_infinite_moments(self, b: Array) -> Array:
-        """Replace entries of B by infinity where the truth's moment diverges."""
+    def with_whole_moments(self, b: Array) -> Array:
+        """Take the entries of B from the nodes with their tails: infinite where a moment diverges."""
         from mlece.evaluation import stacked_scores
-        from mlece.sources.expectation import tail_divergent
+        from mlece.sources.expectation import expectation, tail_divergent
 
         y = self.objective.frame.apply(self.sample.values, slice(None))
         columns = tuple(p[:, None] for p in self.framed)
@@ -362,8 +395,9 @@ class Fit:
             products = s[:, :, None] * s[:, None, :]
         for i in range(s.shape[1]):
             for j in range(i + 1):
-                if tail_divergent(rule, products[:, i, j]):
-                    out[:, i, j] = out[:, j, i] = np.inf
+                g = products[:, i, j]
+                moment = np.inf if tail_divergent(rule, g) else float(expectation(rule, g))
+                out[:, i, j] = out[:, j, i] = moment
         return out
 
     # ------------------------------------------------------------------ floors above

@@ -141,7 +141,7 @@ def from_data(
     model : Model
     sample : Sample
     """
-    model, array = model.admit(as_array(data, name), name)
+    model, array = model.declare(data).admit(as_array(data, name), name)
     columns = array.shape[-1] if model.width else 0
     n = array.shape[-2] if columns else array.shape[-1]
     w = weights_like(weights, n)

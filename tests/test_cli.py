@@ -282,3 +282,52 @@ def test_module_runs_and_a_broken_pipe_is_quiet() -> None:
         complaint = child.stderr.read()
         assert child.wait() == 0
     assert complaint == b""
+
+
+# ---------------------------------------------------------------------------- decimal commas
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("x;y\n1,5;2,0\n-0,25;1\n3;,5\n", ["--column", "x"]),
+        ("x\ty\n1,5\t2,0\n-0,25\t1\n3\t,5\n", ["--column", "x"]),
+        ("1,5;2,0\n-0,25;1\n3;,5\n", ["--no-header", "--column", "1"]),
+        ("1,5;2,0\n-2,5e-1;1\n3;,5\n", ["--no-header", "--column", "1"]),
+    ],
+)
+def test_decimal_commas(capsys: Capture, tmp_path: Path, text: str, options: list[str]) -> None:
+    path = tmp_path / "german.csv"
+    path.write_text(text, encoding="utf-8")
+    found = json.loads(run(capsys, "fit", path, "--model", "gaussian", "--json", *options))
+    assert found["parameters"]["mean"]["estimate"] == pytest.approx((1.5 - 0.25 + 3) / 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x;y\n1.234,5;1\n2.000,5;2\n",
+        "x;y\n1 234,5;1\n2,5;2\n",
+        "x;y\n1'234,5;1\n2,5;2\n",
+        'x,y\n"1,5",1\n"2,5",2\n',
+        'x,y\n"1,234.5",1\n"2,234.5",2\n',
+    ],
+)
+@pytest.mark.parametrize("command", [["fit", "--model", "gaussian"], ["compare"]])
+def test_separators_of_thousands_are_not_guessed(
+    capsys: Capture, tmp_path: Path, text: str, command: list[str]
+) -> None:
+    path = tmp_path / "local.csv"
+    path.write_text(text, encoding="utf-8")
+    said = refused(capsys, command[0], path, *command[1:], "--column", "x")
+    assert "decimal comma" in said
+    assert "data row 1" in said
+
+
+def test_versions_and_dates_stay_labels(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("v;d\n1.2.3;01.02.2024\n1.10.0;02.02.2024\n", encoding="utf-8")
+    for column in "vd":
+        assert "Categorical" in run(
+            capsys, "fit", path, "--model", "categorical", "--column", column
+        )

@@ -351,6 +351,76 @@ def test_boundary_fits_have_no_standard_errors() -> None:
                 ask()
 
 
+BATCH_MODELS = [m.Gamma, m.Gaussian, m.Laplace, m.Weibull, m.LogNormal, m.Logistic]
+
+
+@pytest.mark.parametrize("model", BATCH_MODELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_member_without_an_estimate_spoils_no_other(model: type[m.Model], kind: str) -> None:
+    y = np.random.default_rng(1).gamma(2.0, size=(4, 30))
+    y[2] = 1.5
+    whole = mlece.fit(model, y)
+    assert set(whole.refusals) == {2}
+    assert "UNBOUNDED" in whole.refusals[2]
+    assert "1 of 4" in str(whole)
+    held_out, trace = whole.held_out(y), whole.trace
+    assert np.isnan(held_out[2])
+    assert np.isnan(trace[2])
+    assert np.isnan(whole.covariance(kind)[2]).all()
+    for r in (0, 1, 3):
+        one = mlece.fit(model, y[r])
+        np.testing.assert_allclose(whole.covariance(kind)[r], one.covariance(kind), rtol=1e-8)
+        assert held_out[r] == pytest.approx(float(one.held_out(y[r])), rel=1e-12)
+        assert trace[r] == pytest.approx(one.trace, rel=1e-8)
+        for name, (low, high) in one.interval(kind=kind).items():
+            found = tuple(v[r] for v in whole.interval(kind=kind)[name])
+            assert found == pytest.approx((low, high), rel=1e-8)
+    alone = mlece.fit(model, y[2])
+    for ask in (alone.covariance, alone.interval):
+        with pytest.raises(errors.NotRegularError):
+            ask()
+    with pytest.raises(errors.MleceError):
+        alone.held_out(y[2])
+
+
+def test_a_batch_of_which_no_member_has_an_estimate_is_refused() -> None:
+    fit = mlece.fit(m.Gaussian(), [[1.0, 1.0], [2.0, 2.0]])
+    for ask in (fit.covariance, fit.interval, lambda: fit.held_out([1.0])):
+        with pytest.raises(errors.MleceError):
+            ask()
+    assert set(fit.refusals) == {0, 1}
+
+
+def test_members_of_a_batch_with_two_axes_are_named_by_both() -> None:
+    y = np.random.default_rng(1).gamma(2.0, size=(2, 2, 30))
+    y[1, 0] = 1.5
+    assert set(mlece.fit(m.Gamma(), y).refusals) == {(1, 0)}
+
+
+def test_an_exact_interval_of_a_batch_leaves_out_one_member() -> None:
+    low, high = mlece.fit(m.Uniform(), [[1.0, 2.0, 4.0], [3.0, 3.0, 3.0]]).interval()["lower"]
+    assert np.isfinite(low[0])
+    assert np.isfinite(high[0])
+    assert np.isnan(low[1])
+
+
+def test_an_interval_beyond_the_domain_is_told() -> None:
+    fit = mlece.fit(m.Gamma(), [1.0, 1.2, 0.4])
+    assert fit.interval()["shape"][0] < 0
+    assert "scale='unconstrained'" in str(fit)
+    assert fit.interval(scale="unconstrained")["shape"][0] > 0
+    assert "unconstrained" not in str(mlece.fit(m.Gamma(), sample()))
+
+
+def test_an_empty_cell_has_no_standard_error() -> None:
+    fit = mlece.fit(m.Categorical(labels=list("abc")), list("aab"))
+    assert np.isnan(fit.standard_errors()["p"]).tolist() == [False, False, True]
+    for scale in ("parameter", "unconstrained"):
+        low, high = fit.interval(scale=scale)["p"]
+        assert np.isnan(low).tolist() == np.isnan(high).tolist() == [False, False, True]
+    assert "an empty cell lies on the boundary" in str(fit)
+
+
 def test_laplace_median_against_koenker() -> None:
     # Asymptotic variance of a median, 1/(4 f(m)^2 n), with the density of Hall and Sheather (1988).
     y = np.random.default_rng(9).laplace(size=20_001)

@@ -269,6 +269,56 @@ def test_solvers_agree(name: str, solver: str) -> None:
     assert abs(float(auto.cross_entropy) - float(other.cross_entropy)) <= most
 
 
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize(
+    "model", [mlece.StudentT(), mlece.StudentT(df=1), mlece.StudentT(df=0.5, scale=0.1)], ids=repr
+)
+def test_counts_and_repeats_of_few_observations_meet_the_same_optimum(
+    model: mlece.Model, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.standard_t(2, size=3)
+    counts = rng.integers(1, 5, size=3)
+    counted = mlece.fit(model, y, weights=counts)
+    repeated = mlece.fit(model, rng.permutation(np.repeat(y, counts)))
+    # Such likelihoods have several local maxima: only one start leads to one of them.
+    assert counted.certificate.status is repeated.certificate.status
+    assert counted.values == pytest.approx(repeated.values, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["newton", "trust-exact", "L-BFGS-B"])
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (mlece.Uniform(), [1.0, 2.0, 4.0]),
+        (mlece.Pareto(), [1.0, 2.0, 4.0]),
+        (mlece.Laplace(), [1.0, 2.0, 4.0]),
+    ],
+    ids=["uniform", "pareto", "laplace"],
+)
+def test_derivatives_are_refused_where_there_are_none(
+    model: mlece.Model, data: list[float], solver: str
+) -> None:
+    with pytest.raises(mlece.errors.NoDensityError, match="solver='closed'"):
+        mlece.fit(model, data, solver=solver)
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (mlece.Pareto(scale=1.0), [1.0, 2.0, 4.0]),
+        (mlece.Laplace(loc=2.0), [1.0, 2.0, 4.0]),
+    ],
+    ids=["pareto", "laplace"],
+)
+def test_newton_serves_the_slots_in_which_a_likelihood_is_smooth(
+    model: mlece.Model, data: list[float]
+) -> None:
+    found = mlece.fit(model, data, solver="newton")
+    assert found.certificate.status is mlece.Status.OPTIMAL
+    assert found.params == pytest.approx(mlece.fit(model, data).params, rel=1e-9)
+
+
 @every_family
 @pytest.mark.parametrize("solver", ["closed", "profile"])
 def test_a_solver_that_is_not_offered_says_so(name: str, solver: str) -> None:

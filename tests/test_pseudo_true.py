@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -213,6 +214,106 @@ def test_infinite_variance_of_an_estimate_with_a_finite_cross_entropy(df: float)
     assert fit.variance_ratio["mean"] == pytest.approx(1.0, rel=1e-9)
     assert fit.variance_ratio["sd"] == math.inf
     assert fit.trace == math.inf
+
+
+def weibull_on_pareto(shape: float, tail: float, scale: float) -> float:
+    """E[−log q] of a Weibull law under Pareto(tail, 1), by E log Y = 1/tail and E Y^k = tail/(tail − k)."""
+    moment = tail / (tail - shape) * scale**-shape
+    return -math.log(shape) + shape * math.log(scale) - (shape - 1) / tail + moment
+
+
+def gumbel_on_laplace(scale: float, width: float, loc: float) -> float:
+    """E[−log q] of a Gumbel law under Laplace(0, width), by the moment generating function 1/(1 − t²)."""
+    return math.log(scale) - loc / scale + math.exp(loc / scale) / (1 - (width / scale) ** 2)
+
+
+@pytest.mark.parametrize("tail", [0.5, 1.5, 3.0])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_members_with_an_infinite_cross_entropy_are_passed_over(tail: float, scale: float) -> None:
+    fit = mlece.fit(m.Weibull(scale=scale), m.Pareto(tail, 1.0))
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    grid = np.linspace(0.01, 0.99, 99) * tail
+    best = min(weibull_on_pareto(k, tail, scale) for k in grid)
+    value = weibull_on_pareto(fit.params["shape"], tail, scale)
+    assert fit.cross_entropy == pytest.approx(value, rel=TOLERANCE)
+    assert value <= best
+
+
+@pytest.mark.parametrize("width", [1.0, 2.0])
+@pytest.mark.parametrize("loc", [-3.0, 0.0, 3.0])
+def test_a_start_where_the_expectation_diverges_is_left(width: float, loc: float) -> None:
+    fit = mlece.fit(m.Gumbel(loc=loc), m.Laplace(0.0, width))
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    best = min(gumbel_on_laplace(s, width, loc) for s in width * np.linspace(1.05, 12, 220))
+    value = gumbel_on_laplace(fit.params["scale"], width, loc)
+    assert fit.cross_entropy == pytest.approx(value, rel=TOLERANCE)
+    assert value <= best
+
+
+def test_a_family_with_no_finite_member_is_infinite_still() -> None:
+    fit = mlece.fit(m.Gumbel(loc=0.0), m.StudentT(3, 0, 1))
+    assert fit.certificate.status is mlece.Status.INFINITE
+
+
+# ---------------------------------------------------------------------------- beyond the floats
+
+
+@pytest.mark.parametrize("df", [2.001, 2.01, 2.05])
+def test_a_variance_that_comes_from_beyond_the_floats(df: float) -> None:
+    fit = mlece.fit(m.Gaussian(), m.StudentT(df, 0, 1))
+    # Half of E Y² of t with 2.001 degrees lies beyond the outermost node.
+    assert fit.params["sd"] ** 2 == pytest.approx(df / (df - 2), rel=1e-10)
+
+
+@pytest.mark.parametrize("df", [4.01, 4.1])
+def test_a_kurtosis_that_comes_from_beyond_the_floats(df: float) -> None:
+    fit = mlece.fit(m.Gaussian(), m.StudentT(df, 0, 1))
+    assert fit.variance_ratio["sd"] == pytest.approx(1 + 3 / (df - 4), rel=1e-10)
+
+
+@pytest.mark.parametrize("shape", [0.05, 0.02, 0.01, 0.003, 0.001])
+def test_gamma_laws_with_mass_below_the_floats(shape: float) -> None:
+    truth = m.Gamma(shape, 1)
+    moments = mlece.fit(m.Gaussian(), truth).params
+    assert moments["mean"] == pytest.approx(shape, rel=1e-10)
+    assert moments["sd"] ** 2 == pytest.approx(shape, rel=1e-10)
+    assert mlece.fit(m.Gamma(), truth).params["shape"] == pytest.approx(shape, rel=1e-10)
+    logs = mlece.fit(m.LogNormal(), truth)
+    assert logs.params["meanlog"] == pytest.approx(float(mpmath.digamma(shape)), rel=1e-10)
+    variance = mpmath.psi(1, shape)
+    assert logs.params["sdlog"] ** 2 == pytest.approx(float(variance), rel=1e-10)
+    # (kurtosis − 1)/4 over 1/2: the sandwich needs the fourth power of the logarithm.
+    kurtosis = 3 + mpmath.psi(3, shape) / variance**2
+    assert logs.variance_ratio["sdlog"] == pytest.approx(float(kurtosis - 1) / 2, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "tolerance"),
+    [
+        (0.5, 0.5, 1e-11),
+        (0.1, 0.1, 1e-11),
+        (2.0, 0.1, 1e-11),
+        (0.01, 2.0, 1e-11),
+        # Seven tenths of the mass are nearer to 1 than floats: the nodes' weights reach 1e4 and round.
+        (2.0, 0.01, 1e-7),
+        (0.01, 0.01, 1e-7),
+    ],
+)
+def test_beta_laws_with_mass_beside_an_end(alpha: float, beta: float, tolerance: float) -> None:
+    truth = m.Beta(alpha, beta)
+    moments = mlece.fit(m.Gaussian(), truth).params
+    total = alpha + beta
+    assert moments["mean"] == pytest.approx(alpha / total, rel=tolerance)
+    variance = alpha * beta / (total**2 * (total + 1))
+    assert moments["sd"] ** 2 == pytest.approx(variance, rel=tolerance)
+    fit = mlece.fit(m.Beta(), truth)
+    assert fit.params == pytest.approx({"alpha": alpha, "beta": beta}, rel=tolerance)
+    assert fit.trace == pytest.approx(2.0, rel=tolerance)
+
+
+def test_a_law_that_floats_cannot_hold_is_refused_and_says_so() -> None:
+    with pytest.raises(mlece.errors.NoDensityError, match="1e-300"):
+        mlece.fit(m.Gaussian(), m.Weibull(0.001, 1))
 
 
 def test_heavy_tails_do_not_trouble_a_family_that_has_them() -> None:

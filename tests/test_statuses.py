@@ -6,6 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from scipy.special import xlogy
 
@@ -423,3 +425,42 @@ def test_every_fit_can_be_shown(name: str, data: list[Any]) -> None:
     for text in (str(fit), repr(fit), str(fit.certificate)):
         assert name in text or fit.certificate.status.value in text
         assert "nan" not in text.lower()
+
+
+# ---------------------------------------------------------------------------- declared categories
+
+
+DECLARED = ("c", "a", "b")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pd.Series(pd.Categorical(["a", "b", "a"], categories=DECLARED)),
+        pd.Series(pd.Categorical(["a", "b", "a"], categories=DECLARED, ordered=True)),
+        pd.Categorical(["a", "b", "a"], categories=DECLARED),
+        pd.DataFrame({"g": pd.Categorical(["a", "b", "a"], categories=DECLARED)}),
+        pl.Series(["a", "b", "a"], dtype=pl.Enum(DECLARED)),
+    ],
+    ids=["pandas", "ordered", "bare", "frame", "polars"],
+)
+def test_declared_categories_are_cells_seen_or_not(data: Any) -> None:
+    fit = mlece.fit(m.Categorical(), data)
+    assert fit.family.settings["labels"] == DECLARED
+    at_boundary(fit, "multiplier 1")
+    assert fit.params["p"] == pytest.approx([0, 2 / 3, 1 / 3])
+    assert fit.certificate.multipliers["p"].tolist() == [1.0, 0.0, 0.0]
+    assert fit.model.density(["a", "c"]) == pytest.approx([2 / 3, 0.0])
+
+
+def test_a_column_of_a_frame_keeps_its_categories() -> None:
+    frame = pd.DataFrame(
+        {"g": pd.Categorical(["a", "b", "a"], categories=DECLARED), "n": [1, 2, 1]}
+    )
+    fit = mlece.fit("categorical", "g", weights="n", given=frame)
+    assert fit.params["p"] == pytest.approx([0, 0.5, 0.5])
+
+
+def test_what_declares_no_categories_has_those_it_shows() -> None:
+    for data in (["a", "b"], pd.Series(["a", "b"]), pl.Series(["a", "b"], dtype=pl.Categorical)):
+        assert mlece.fit(m.Categorical(), data).family.settings["labels"] == ("a", "b")

@@ -449,7 +449,8 @@ class NegativeBinomial(Model):
             # Anscombe (1950), Levin and Reeds (1977): a finite size needs more variance than mean.
             spread = (y2 - y * y) + (y - centre) ** 2
             # Equal to the rounding of the moments is equal: a Poisson law itself ends in the limit.
-            excess = spread - y > 8 * np.finfo(float).eps * (y2 + y)
+            # A known law with a power tail may have no variance: nothing is more overdispersed.
+            excess = (spread - y > 8 * np.finfo(float).eps * (y2 + y)) | np.isposinf(y2)
             sentence = "the data are not overdispersed: size is infinite, the Poisson limit"
             infimum = np.asarray(centre - xlogy(y, centre) + log_factorial)
             theta = (full(y, inf), centre)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mlece.arrays import factorize
+from mlece.arrays import declared_categories, factorize
 from mlece.domain import binary, categories, probability, simplex
 from mlece.errors import NoDensityError, ParameterError, SupportError, message, offenders
 from mlece.limits import Limit, Status, full, or_fixed
@@ -120,7 +120,8 @@ class Bernoulli(Model):
 class Categorical(Model):
     r"""Categorical (a die with K sides): log q = Σ t_k log p_k for the indicator t of the label.
 
-    Labels may be of any type that hashes; a fitted member remembers them. The maximum likelihood
+    Labels may be of any type that hashes; a fitted member remembers them. The categories of a pandas
+    categorical or polars Enum Series are cells whether or not they were seen. The maximum likelihood
     estimate is the empirical distribution; an empty cell lies on the boundary, p_k = 0, with the
     Karush–Kuhn–Tucker multiplier 1. R: ``prop.table(table(x))``.
 
@@ -171,6 +172,11 @@ class Categorical(Model):
     def replace(self, **slots: Any) -> Self:
         """Return a copy with other probabilities or labels."""
         return type(self)(**{"p": self.slots["p"], "labels": self.labels, **slots})
+
+    def declare(self, data: Any) -> Model:
+        """Take the categories of a pandas categorical or polars Enum Series, seen or not."""
+        found = declared_categories(data) if self.labels is None else None
+        return self if found is None else type(self)(labels=found)
 
     def admit(self, data: Array, what: str) -> tuple[Model, Array]:
         """Turn labels into codes; labels that were not declared are refused."""

@@ -68,7 +68,7 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
     Raises
     ------
     NoDensityError
-        If the named solver does not apply to the model.
+        If the named solver does not apply to the model, or asks for derivatives that it has not.
     """
     model = objective.model
     slots = tuple(objective.fixed.get(p.name) for p in model.params)
@@ -77,6 +77,8 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         return Solution(tuple(s for s in slots if s is not None), "nothing to estimate", everyone)
     if not members.size:
         return Solution(_unsolved(objective), "none", everyone)
+    if solver == "newton" or solver in _SCIPY:
+        _require_smooth(objective, solver)
     if solver in _SCIPY:
         return _by_scipy(objective, solver)
     if solver == "auto" and model.factors:
@@ -120,6 +122,31 @@ def _by_factors(objective: CrossEntropy) -> Solution:
     return Solution(tuple(theta), ", ".join(dict.fromkeys(names)), solved)
 
 
+def _require_smooth(objective: CrossEntropy, solver: str) -> None:
+    """Refuse derivatives where the likelihood jumps or has a kink in a free parameter."""
+    model = objective.model
+    ends = [p.name for p in model.params if not p.regular and p.name in model.free]
+    kinks = []
+    if model.has("_kink"):
+        name = model._kink(*(np.ones(1) for _ in model.params))[0]
+        kinks = [name] if name in model.free else []
+    if not (ends or kinks):
+        return
+    why = (
+        f"{', '.join(ends)} an end of the support"
+        if ends
+        else f"a kink of the likelihood in {kinks[0]}"
+    )
+    serves = "closed" if model.has("_estimate") or model.has("_maximise") else "auto"
+    raise errors.NoDensityError(
+        errors.message(
+            f"a likelihood that is smooth in every free slot for solver={solver!r}",
+            f"{model!r} with {why}",
+            f"Use solver={serves!r}, or fill that slot",
+        )
+    )
+
+
 def closed_form(objective: CrossEntropy, members: Array) -> Arrays | None:
     """Return the maximiser of some members from their mean statistics, where the family has one."""
     model = objective.model
@@ -134,7 +161,7 @@ def closed_form(objective: CrossEntropy, members: Array) -> Arrays | None:
 
 def _not_offered(what: str, objective: CrossEntropy) -> errors.NoDensityError:
     return errors.NoDensityError(
-        errors.message(f"{what} for {objective.model!r}", "none", "Use solver='newton'")
+        errors.message(f"{what} for {objective.model!r}", "none", "Use solver='auto'")
     )
 
 

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 
+from mlece.chart import Chart
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.param import Param
@@ -20,10 +21,35 @@ def starting_values(objective: CrossEntropy, members: Array) -> Arrays:
         guess = model._start(objective.pilot()[members])
     else:
         guess = _best_of_grid(objective, members)
-    return tuple(
+    start = tuple(
         objective.fixed[p.name][members] if p.name in objective.fixed else np.asarray(g, float)
         for p, g in zip(model.params, guess, strict=True)
     )
+    return _convergent(objective, start) if objective.sample.rule is not None else start
+
+
+def _convergent(objective: CrossEntropy, start: Arrays) -> Arrays:
+    """Return a start where the expectation under a known truth converges, if there is one nearby.
+
+    Steps of e in the unconstrained coordinates, one or two at a time, the nearest first.
+    """
+    if not objective.diverges(start):
+        return start
+    chart, one = Chart(objective), np.arange(1)
+    eta = chart.eta(start)
+    if any(p.vector for p in chart.free):
+        return start
+    steps = [s * 0.5 * 1.5**k for k in range(10) for s in (-1.0, 1.0)]
+    for count in (1, 2):
+        for step in steps:
+            for which in itertools.combinations(range(eta.shape[1]), min(count, eta.shape[1])):
+                for signs in itertools.product((1.0, -1.0), repeat=len(which) - 1):
+                    moved = eta.copy()
+                    moved[0, list(which)] += step * np.array([1.0, *signs])
+                    theta = chart.theta(moved, one)
+                    if not objective.diverges(theta):
+                        return theta
+    return start
 
 
 def _candidates(p: Param, middle: Array, spread: Array) -> list[Array]:

@@ -9,9 +9,9 @@ import numpy as np
 from mlece import errors
 from mlece.math import Array, expit, log, log1p
 from mlece.model import Model
-from mlece.sources.discrete import support_nodes
 from mlece.sources.nodes import check_mass
 from mlece.sources.pieces import Piece, cut
+from mlece.sources.steps import Steps
 
 _GAUSS = np.polynomial.legendre.leggauss(24)
 _PANEL = 0.125
@@ -223,10 +223,7 @@ def log_cdf_by_quadrature(model: Model, y: Array) -> Array:
         return _by_member(model, y, "cdf")
     with np.errstate(divide="ignore"):
         if model.support.discrete:
-            law = support_nodes(model)
-            mass = np.append(0.0, np.minimum(np.cumsum(law.weights), 1.0))
-            mass[-1] = 1.0
-            return np.asarray(log(mass[np.searchsorted(law.values, y, side="right")]))
+            return np.asarray(log(Steps.of(model).cdf(np.atleast_1d(y)).reshape(y.shape)))
         table = _normalised(model)
         return np.asarray(log(table.cdf(np.atleast_1d(y)).reshape(y.shape)))
 
@@ -276,9 +273,7 @@ def quantile_by_search(model: Model, u: Array) -> Array:
     flat = np.atleast_1d(u).ravel()
     lower, upper = (float(end) for end in model.bounds(model.theta))
     if model.support.discrete:
-        law = support_nodes(model)
-        mass = np.cumsum(law.weights)
-        found = law.values[np.minimum(np.searchsorted(mass, flat), law.count - 1)]
+        found = Steps.of(model).quantile(flat)
     elif model.has("_log_cdf") or model.has("_log_sf"):
         found = _bisect(model, flat, lower, upper)
     else:

@@ -2,38 +2,161 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 
 from mlece import errors
 from mlece.math import Array, log
 from mlece.model import Model
-from mlece.sources.nodes import LOG_SMALLEST, Nodes, check_mass
+from mlece.sources.ends import completed, far_end, power
+from mlece.sources.nodes import LOG_SMALLEST, MASS_TOLERANCE, Nodes, check_mass
+from mlece.sources.series import FIRST, LEVEL, Panel, far_nodes, panels
 
 LARGEST_SUPPORT = 2**22
 TAIL_MASS = 1e-18
+SMOOTH = 1e-10  # agreement of two interpolations that shows a law to be smooth beyond its middle
+_POWER = (
+    30.0  # a geometric tail that has fallen to 1e-18 falls faster than this power of the distance
+)
+
+
+@dataclass(frozen=True)
+class Support:
+    """The integers that carry a discrete law: one by one around its middle, by panels further out.
+
+    Parameters
+    ----------
+    values, masses : array (m,)
+        Consecutive integers and their probabilities.
+    below, above : list of Panel
+        What lies beyond on either side, outwards.
+    far : (bool, bool)
+        Whether mass lies beyond the last panel below and above.
+    """
+
+    values: Array
+    masses: Array
+    below: list[Panel] = field(default_factory=list)
+    above: list[Panel] = field(default_factory=list)
+    far: tuple[bool, bool] = (False, False)
+
+    def origin(self, upper: bool) -> float:
+        """Return the point half-way between the last panel and what lies beyond."""
+        last = (self.above if upper else self.below)[-1]
+        return last.first + last.direction * (last.count - 0.5)
+
+    def checks(self) -> Array:
+        """Return mass and entropy, of what is not far."""
+        w = [self.masses, *(p.masses for p in (*self.below, *self.above))]
+        with np.errstate(divide="ignore"):
+            logs = [log(self.masses), *(p.log_mass for p in (*self.below, *self.above))]
+        some = [np.where(np.isfinite(v), v, 0.0) for v in logs]
+        return np.array([sum(v.sum() for v in w), sum(v @ u for v, u in zip(w, some, strict=True))])
 
 
 def support_nodes(model: Model) -> Nodes:
-    """Return the support of a discrete law and its probabilities, but for 1e-18 in either tail.
+    """Return a discrete law as weighted points.
+
+    Its support where 2^22 points hold it but for 1e-18 of the mass in either tail; a thousand of them, and
+    nodes that stand for the others, where its tails are powers or it is wider.
 
     Raises
     ------
     NoDensityError
-        If the mass does not come to 1 within 1e-8, or more than 2^22 points are needed.
+        If the mass does not come to 1 within 1e-8, or the tails are not smooth.
     """
     if model.support.kind == "categories":
         masses = cell_masses(model)
-        values = np.arange(float(masses.size))
-        with np.errstate(divide="ignore"):
-            log_mass = log(masses)
-    else:
-        low, high = _integer_span(model)
-        values = np.arange(low, high + 1.0)
-        log_mass = model.log_density(values)
-    keep = log_mass > LOG_SMALLEST
-    law = Nodes(values[keep], np.exp(log_mass[keep]), 0, np.full(int(keep.sum()), np.nan))
+        return _checked(model, _plain(np.arange(float(masses.size)), masses))
+    found = support(model)
+    if not (found.below or found.above):
+        return _checked(model, _plain(found.values, found.masses))
+    inner = [(p.values[::-1], p.masses[::-1]) for p in found.below[::-1]]
+    inner += [(found.values, found.masses), *((p.values, p.masses) for p in found.above)]
+    parts = [(v, w, np.full(v.size, np.nan)) for v, w in inner]
+    if found.far[1]:
+        parts.append(far_nodes(model, found.origin(True), 1.0))
+    if found.far[0]:
+        v, w, t = far_nodes(model, found.origin(False), -1.0)
+        parts.insert(0, (v[::-1], w[::-1], t[::-1]))
+    values, masses, t = (np.concatenate(column) for column in zip(*parts, strict=True))
+    keep = np.isfinite(values) & (np.abs(masses) > np.exp(LOG_SMALLEST))
+    values, masses, t = values[keep], masses[keep], t[keep]
+    if not any(found.far):
+        return _checked(model, Nodes(values, masses, 0, t, masses))
+    law = completed(Nodes(values, masses, LEVEL, t, masses, found.far))
+    if not abs(law.weights.sum() - 1.0) <= MASS_TOLERANCE:
+        ends = [far_end(law, side) for side in (False, True)]
+        falls = [power(end, law.mass)[1] - 1.0 for end in ends if end is not None]
+        raise errors.NoDensityError(
+            errors.message(
+                f"probabilities that sum to 1, of {model!r}",
+                f"{law.weights.sum():.12g}"
+                + "".join(f", with a tail like the power {v:.6g} of the distance" for v in falls),
+                "Normalise it; a tail that is no power below -1 far out cannot be summed",
+            )
+        )
+    return law
+
+
+def _plain(values: Array, masses: Array) -> Nodes:
+    keep = masses > np.exp(LOG_SMALLEST)
+    masses = masses[keep]
+    return Nodes(values[keep], masses, 0, np.full(masses.size, np.nan), masses)
+
+
+def _checked(model: Model, law: Nodes) -> Nodes:
     check_mass(model, float(law.weights.sum()))
     return law
+
+
+def support(model: Model) -> Support:
+    """Return the integers that carry a law.
+
+    Raises
+    ------
+    NoDensityError
+        If they are too many to add one by one and polynomials do not follow the probabilities.
+    """
+    lower, upper = (float(end) for end in model.bounds(model.theta))
+    start = (
+        float(model.quantile(0.5)) if model.has("_quantile") else _likeliest(model, lower, upper)
+    )
+    low, slow_below = _tail_end(model, start, -1.0, lower)
+    high, slow_above = _tail_end(model, start, 1.0, upper)
+    few = high - low < LARGEST_SUPPORT
+    if not few or slow_below or slow_above:
+        fine, coarse = (_by_panels(model, start, lower, upper, points) for points in (20, 14))
+        here, there = fine.checks(), coarse.checks()
+        if np.all(np.abs(here - there) <= SMOOTH * np.maximum(1.0, np.abs(here))):
+            return fine
+    if not few:
+        raise errors.NoDensityError(
+            errors.message(
+                f"a discrete law that {LARGEST_SUPPORT} points describe but for 1e-18 of its mass, or "
+                "whose probabilities are a smooth function further out",
+                f"{model!r}, which needs more and is not smooth",
+                "Use a continuous law of the same mean and variance, or a sample",
+            )
+        )
+    values = np.arange(low, high + 1.0)
+    return Support(values, np.exp(model.log_density(values)))
+
+
+def _by_panels(model: Model, start: float, lower: float, upper: float, points: int) -> Support:
+    low = lower if start - lower <= 4 * FIRST else start - FIRST
+    high = min(start + FIRST - 1.0, upper)
+    values = np.arange(low, high + 1.0)
+    below = panels(model, low - 1.0, -1.0, lower, points) if low > lower else []
+    above = panels(model, high + 1.0, 1.0, upper, points) if high < upper else []
+    far = (bool(below) and np.isinf(lower), bool(above) and np.isinf(upper))
+    found = Support(values, np.exp(model.log_density(values)), below, above)
+    ends = [
+        open_end and bool(far_nodes(model, found.origin(bool(side)), 2.0 * side - 1.0)[1].max() > 0)
+        for side, open_end in enumerate(far)
+    ]
+    return replace(found, far=(ends[0], ends[1]))
 
 
 def cell_masses(model: Model) -> Array:
@@ -42,25 +165,6 @@ def cell_masses(model: Model) -> Array:
         if p.vector:
             return np.asarray(value)
     raise errors.NoDensityError(errors.message("a vector of probabilities", repr(model)))
-
-
-def _integer_span(model: Model) -> tuple[float, float]:
-    """Return integers beyond which either tail holds less than 1e-18 of the mass."""
-    lower, upper = (float(end) for end in model.bounds(model.theta))
-    start = (
-        float(model.quantile(0.5)) if model.has("_quantile") else _likeliest(model, lower, upper)
-    )
-    low = _tail_end(model, start, -1.0, lower)
-    high = _tail_end(model, start, 1.0, upper)
-    if not high - low < LARGEST_SUPPORT:
-        raise errors.NoDensityError(
-            errors.message(
-                f"a discrete law that {LARGEST_SUPPORT} points describe but for 1e-18 of its mass",
-                f"{model!r}, which needs more",
-                "Use a continuous law of the same mean and variance, or a sample",
-            )
-        )
-    return low, high
 
 
 def _likeliest(model: Model, lower: float, upper: float) -> float:
@@ -79,22 +183,23 @@ def _likeliest(model: Model, lower: float, upper: float) -> float:
     return float(fine[int(np.argmax(model.log_density(fine)))])
 
 
-def _tail_end(model: Model, start: float, direction: float, end: float) -> float:
+def _tail_end(model: Model, start: float, direction: float, end: float) -> tuple[float, bool]:
     """Walk outward in growing strides until the terms left sum to less than 1e-18.
 
     Beyond a point where the ratio of neighbouring terms is r < 1 and falling the rest is at most
-    mass / (1 - r), the geometric series.
+    mass / (1 - r), the geometric series. Also tells whether the terms fall there like a power of the
+    distance, so that moments draw on what lies beyond.
     """
     stride = 1.0
     while stride < LARGEST_SUPPORT:
         point = start + direction * stride
         if direction * (point - end) >= 0:
-            return end
+            return end, False
         here, after = model.log_density(np.array([point, point + direction]))
         if np.isneginf(here) and np.isneginf(after):
-            return point
+            return point, False
         fall = after - here
         if fall < 0 and here - log(-np.expm1(fall)) < log(TAIL_MASS):
-            return point
+            return point, bool(-fall * stride < _POWER)
         stride = np.ceil(stride * 1.25)
-    return start + direction * 2 * LARGEST_SUPPORT
+    return start + direction * 2 * LARGEST_SUPPORT, True

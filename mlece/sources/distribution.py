@@ -18,16 +18,26 @@ from __future__ import annotations
 import numpy as np
 
 from mlece import errors
-from mlece.math import Array, expit, log
+from mlece.math import Array, log, log1p
 from mlece.model import Model
 from mlece.sources.cumulative import quantile_by_search
 from mlece.sources.discrete import cell_masses, support_nodes
+from mlece.sources.ends import completed, tilted
 from mlece.sources.nodes import LOG_SMALLEST, Nodes, check_mass
 from mlece.sources.pieces import HALF_PI, Piece, cut
 
 # Halving the step squares the error exp(-c / h): a movement of 1e-11 leaves rounding only.
 SETTLED = 1e-11
 FIRST_LEVEL, LAST_LEVEL = 4, 9
+# Distances from an end through which a density is continued into it; the largest is at most 2^-12 of
+# the end, and at least 2^-30: floats hold them all exactly.
+_BESIDE = 2.0 ** np.array([0.0, -2.0, -4.0, -8.0, -14.0])
+_NEAREST, _FURTHEST = -30.0, -12.0
+
+# Logarithm of the distance, in units of the end, within which nodes take the mass that no float reaches:
+# so small that an integrand which is not a logarithm is constant there.
+_LOG_TILTED, _LOG_FLOAT = -29.0, -36.7
+_COUNTS = 1e-15  # mass nearer than any float, below which the nodes are left as they are
 
 
 def framed_member(model: Model, shift: float, scale: float) -> Model:
@@ -66,9 +76,9 @@ def nodes(model: Model, level: int | None = None, extra: tuple[float, ...] = ())
 
     Notes
     -----
-    Takahasi and Mori (1974). Beside a singular end b other than zero floats stop at a distance of
-    1e-16 |b|; the mass of order 1e-16^β that a density (b - y)^(β - 1) has nearer than that is put
-    on the nearest float (Beta, β = 1/2: 1e-8).
+    Takahasi and Mori (1974). Floats stop at a distance of 1e-16 |b| beside a singular end b other
+    than zero, at 1e-308 beside zero and at 1e308 in a tail; the mass beyond is put on the outermost
+    nodes, see :mod:`mlece.sources.ends`.
 
     Examples
     --------
@@ -95,14 +105,16 @@ def nodes(model: Model, level: int | None = None, extra: tuple[float, ...] = ())
     keep = np.isfinite(values)
     keep[keep] = model.log_density(values[keep]) > -np.inf
     starts = np.flatnonzero(np.append(True, values[keep][1:] > values[keep][:-1]))
+    masses = np.add.reduceat(found.mass[keep], starts)
     law = Nodes(
         values[keep][starts],
-        np.add.reduceat(found.weights[keep], starts),
+        masses,
         found.level,
         found.angle[keep][starts],
+        masses,
         found.open_ends,
     )
-    return _checked(model, law)
+    return _checked(model, completed(law))
 
 
 def _check_single(model: Model) -> None:
@@ -156,58 +168,90 @@ def _assemble(model: Model, pieces: list[Piece], level: int) -> Nodes:
     start = np.flatnonzero(first)
     ends = (pieces[0].lower, pieces[-1].upper)
     open_ends = tuple(bool(np.isinf(e) or e == 0) for e in ends)
-    return Nodes(
-        y[start],
-        np.add.reduceat(w, start) if start.size else w,
-        level,
-        t[start],
-        (open_ends[0], open_ends[1]),
-    )
+    masses = np.add.reduceat(w, start) if start.size else w
+    return completed(Nodes(y[start], masses, level, t[start], masses, (open_ends[0], open_ends[1])))
 
 
 def _weighted(model: Model, piece: Piece, level: int) -> tuple[Array, Array, Array]:
     """Return the nodes of one piece: y, weights, t; those without weight left out."""
-    low, high = piece.range()
+    low, high = piece.range(beyond_floats=True)
     h = 2.0**-level
     t = h * np.arange(np.ceil(low / h), np.floor(high / h) + 1)
     y, log_jacobian = piece.at(t)
     log_density = model.log_density(y)
+    least, most = piece.range()
+    usable = (t >= least) & (t <= most)
+    continued = []
     if np.isfinite(piece.upper - piece.lower):
-        u = HALF_PI * np.sinh(t)
-        width = piece.upper - piece.lower
-        y, log_density = _beside_end(model, piece, True, width * expit(2 * u), y, log_density)
-        y, log_density = _beside_end(model, piece, False, width * expit(-2 * u), y, log_density)
+        for at_lower in (True, False):
+            found = _beside_end(model, piece, at_lower, t)
+            if found is not None:
+                near, log_distance, density = found
+                log_density = np.where(near, density, log_density)
+                usable |= near
+                continued.append((at_lower, near, log_distance))
     log_weight = log_density + log_jacobian + log(h)
-    keep = np.isfinite(y) & (log_weight > LOG_SMALLEST)
-    return y[keep], np.exp(log_weight[keep]), t[keep]
+    keep = usable & np.isfinite(y) & (log_weight > LOG_SMALLEST)
+    w = np.exp(np.where(keep, log_weight, -np.inf))
+    for at_lower, near, log_distance in continued:
+        end = piece.lower if at_lower else piece.upper
+        y = np.where(y == end, np.nextafter(end, piece.upper if at_lower else piece.lower), y)
+        near = near & keep
+        x = log(np.abs(y[near] - end))
+        inner = log_distance[near] < log(abs(end)) + _LOG_TILTED
+        if w[near][log_distance[near] < log(abs(end)) + _LOG_FLOAT].sum() > _COUNTS:
+            # The rounding of y further off is made good here too.
+            basis, true_basis = (_beside_basis(v) for v in (x, log_distance[near]))
+            wanted = true_basis @ w[near] - basis[:, ~inner] @ w[near][~inner]
+            w[np.flatnonzero(near)[inner]] = tilted(basis[:, inner], w[near][inner], wanted)
+    return y[keep], w[keep], t[keep]
+
+
+def _beside_basis(x: Array) -> Array:
+    """Return what is summed rightly beside an end, at log distances x: 1, x and x²."""
+    z = (x - _LOG_TILTED) / (_LOG_TILTED - _LOG_FLOAT)
+    return np.stack([np.ones(x.size), z, z * z])
 
 
 def _beside_end(
-    model: Model, piece: Piece, at_lower: bool, distance: Array, y: Array, log_density: Array
-) -> tuple[Array, Array]:
-    """Continue a density into the last 1e-6 beside an end other than zero.
+    model: Model, piece: Piece, at_lower: bool, t: Array
+) -> tuple[Array, Array, Array] | None:
+    """Continue a density into the last thousandth beside an end other than zero.
 
     There the distance to the end is lost in the rounding of y. The log density is continued as
-    c + a log d + b d through three distances d that floats hold exactly.
+    c + a log d + a cubic in d, through five distances d that floats hold exactly.
+
+    Returns
+    -------
+    tuple or None
+        Which points are so near, the logarithm of their distance and their log density.
     """
     end = piece.lower if at_lower else piece.upper
-    inward = np.inf if at_lower else -np.inf
-    near = distance < abs(end) * 2.0**-20
     width = piece.upper - piece.lower
-    deep = piece.deep[0] if at_lower else piece.deep[1]
-    if not deep or not near.any() or width < abs(end) * 2.0**-10:
-        return y, log_density
-    points = end + np.sign(inward) * abs(end) * 2.0 ** np.array([-20.0, -22.0, -24.0])
+    u = HALF_PI * np.sinh(t) * (1.0 if at_lower else -1.0)
+    log_distance = log(width) + 2 * u - log1p(np.exp(np.minimum(2 * u, 700.0)))
+    if end == 0 or not piece.deep[0 if at_lower else 1]:
+        return None
+    room = np.floor(np.log2(width / abs(end))) - 1.0
+    unit = 2.0 ** (np.floor(np.log2(abs(end))) + min(room, _FURTHEST))
+    near = log_distance < log(unit)
+    if room < _NEAREST or not near.any():
+        return None
+    inward = 1.0 if at_lower else -1.0
+    points = end + inward * unit * _BESIDE
     d = np.abs(points - end)
     known = model.log_density(points)
     if not np.isfinite(known).all():
-        return y, log_density
-    basis = np.stack([np.ones(3), log(d / d[0]), d / d[0]], axis=1)
-    c, a, b = np.linalg.solve(basis, known)
-    with np.errstate(divide="ignore"):
-        continued = c + a * log(distance / d[0]) + b * distance / d[0]
-    y = np.where(y == end, np.nextafter(end, inward), y)
-    return y, np.where(near, continued, log_density)
+        return None
+    part = (d / d[0])[:, None]
+    basis = np.hstack([np.ones((5, 1)), log(part), part, part**2, part**3])
+    found = np.linalg.solve(basis, known)
+    far = np.where(near, log_distance - log(d[0]), 0.0)
+    return (
+        near,
+        log_distance,
+        found[0] + found[1] * far + np.polyval([*found[:1:-1], 0.0], np.exp(far)),
+    )
 
 
 def log_density_at(model: Model, law: Nodes, source: Model) -> Array:

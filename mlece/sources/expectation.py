@@ -8,10 +8,12 @@ import numpy as np
 
 from mlece import errors
 from mlece.math import Array, log
+from mlece.sources.ends import FLAT, End, beyond, far_end, power
 from mlece.sources.nodes import Nodes
 from mlece.sources.pieces import HALF_PI
 
-_FLAT = 1e-7  # a tail term that falls more slowly than this power of the distance has no finite sum
+_DEGREE = 4  # log squared, squared
+_POLYNOMIAL = 1e-12  # relative misfit of an integrand that is a polynomial in the log distance
 
 
 @dataclass(frozen=True)
@@ -34,39 +36,71 @@ class Tail:
     sign: float
 
 
-def _tail(law: Nodes, terms: Array, upper: bool) -> Tail:
+def _far_tail(law: Nodes, end: End, values: Array) -> Tail:
+    """Judge a tail that reaches so far that the law is a power of the distance there.
+
+    The integrand is taken as a whole power of the distance times a polynomial in its logarithm where that
+    fits, as a power else.
+    """
+    g, x = values[end.index], end.x - end.x[-1]
+    z = -x / x[0]
+    few = max(x.size - 9, 0)
+    found = float((log(np.abs(g[-1])) - log(np.abs(g[few]))) / (x[-1] - x[few]))
+    growth, polynomial = found, np.array([g[-1]])
+    for whole in dict.fromkeys((float(round(found)), 0.0)):
+        with np.errstate(over="ignore", under="ignore"):
+            rest = g * np.exp(-whole * x)
+        fitted = _polynomial(z, rest) if np.isfinite(rest).all() else None
+        if fitted is not None:
+            growth, polynomial = whole, fitted
+            break
+    sign = float(np.sign(g[-1]))
+    if power(end, law.mass)[1] + growth > -FLAT:
+        return Tail(True, 0.0, sign)
+    more = beyond(law, end, growth)
+    if more is None:
+        return Tail(False, 0.0, sign)
+    return Tail(False, float(np.exp(more[1]) @ np.polyval(polynomial, -more[0] / x[0])), sign)
+
+
+def _polynomial(z: Array, g: Array) -> Array | None:
+    """Return the coefficients of the polynomial of lowest degree that g is, None if it is none."""
+    for degree in range(_DEGREE + 1):
+        fitted = np.polyfit(z, g, degree)
+        if np.abs(np.polyval(fitted, z) - g).max() <= _POLYNOMIAL * np.abs(g).max():
+            return np.asarray(fitted)
+    return None
+
+
+def _tail(law: Nodes, values: Array, upper: bool) -> Tail:
     """Judge one tail from its outermost terms.
 
     Written per unit of log distance, u'(t) = ½π cosh t apart, the terms of a power tail fall like a
     power of the distance. The exponent comes from the outermost nodes; terms that do not fall have
-    no finite sum, and those that fall slowly are continued beyond the last node with that exponent.
+    no finite sum.
     """
+    terms = law.mass * values
     t = law.angle if upper else -law.angle[::-1]
     ordered = terms if upper else terms[::-1]
-    u = HALF_PI * np.sinh(np.abs(t[-9:]))
     if t.size < 9 or not t[-1] > 0 or ordered[-1] == 0:
         return Tail(False, 0.0, 0.0)
+    end = far_end(law, upper)
+    if end is not None and np.all(terms[end.index] != 0):
+        return _far_tail(law, end, values)
+    u = HALF_PI * np.sinh(np.abs(t[-9:]))
     with np.errstate(divide="ignore"):
         height = log(np.abs(ordered[-9:])) - log(np.cosh(t[-9:]))
     sign = float(np.sign(ordered[-1]))
     if not np.isfinite(height).all():
         return Tail(False, 0.0, sign)
     slope = float((height[-1] - height[0]) / (u[-1] - u[0]))
-    if slope > -_FLAT:
-        return Tail(True, 0.0, sign)
-    total = float(np.sum(np.abs(terms)))
-    if np.abs(ordered[-1]) <= 1e-18 * total:
-        return Tail(False, 0.0, sign)
-    h = 2.0**-law.level
-    beyond = t[-1] + h * np.arange(1, int(8.0 / h))
-    more = height[-1] + slope * (HALF_PI * np.sinh(beyond) - u[-1]) + log(np.cosh(beyond))
-    return Tail(False, sign * float(np.exp(more).sum()), sign)
+    return Tail(slope > -FLAT, 0.0, sign)
 
 
-def _tails(law: Nodes, terms: Array) -> tuple[Tail, Tail]:
+def _tails(law: Nodes, values: Array) -> tuple[Tail, Tail]:
     none = Tail(False, 0.0, 0.0)
-    lower = _tail(law, terms, False) if law.open_ends[0] else none
-    upper = _tail(law, terms, True) if law.open_ends[1] else none
+    lower = _tail(law, values, False) if law.open_ends[0] else none
+    upper = _tail(law, values, True) if law.open_ends[1] else none
     return lower, upper
 
 
@@ -104,7 +138,7 @@ def tail_divergent(law: Nodes, values: Array) -> bool:
     values = _column(law, values)
     if np.isinf(values).any():
         return True
-    return any(tail.diverges for tail in _tails(law, law.weights * values))
+    return any(tail.diverges for tail in _tails(law, values))
 
 
 def _column(law: Nodes, values: Array) -> Array:
@@ -127,11 +161,10 @@ def _expectation(law: Nodes, values: Array) -> float:
     if np.isinf(values).any():
         signs = {float(s) for s in np.sign(values[np.isinf(values)])}
     else:
-        terms = law.weights * values
-        tails = _tails(law, terms)
+        tails = _tails(law, values)
         signs = {tail.sign for tail in tails if tail.diverges}
         if not signs:
-            return float(terms.sum() + sum(tail.rest for tail in tails))
+            return float((law.mass * values).sum() + sum(tail.rest for tail in tails))
     if len(signs) > 1:
         raise errors.NoDensityError(
             errors.message(

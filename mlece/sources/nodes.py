@@ -21,11 +21,14 @@ class Nodes:
     values : array (m,)
         The points, in the units of the observations (codes for categories).
     weights : array (m,)
-        Positive weights that sum to 1 up to rounding.
+        Weights that sum to 1 up to rounding; positive but for the outermost nodes of a law with mass
+        beyond the floats.
     level : int
         The step in t was 2^-level (0 for discrete laws).
     angle : array (m,)
         The t of each point; NaN for discrete laws.
+    mass : array (m,)
+        The weights before the mass beyond the outermost nodes was put on them.
     open_ends : (bool, bool)
         Whether the lower and the upper end is one where an expectation can diverge: an infinite
         end, or an end at zero. False for discrete laws.
@@ -35,6 +38,7 @@ class Nodes:
     weights: Array
     level: int
     angle: Array
+    mass: Array
     open_ends: tuple[bool, bool] = (False, False)
 
     @property
@@ -50,6 +54,7 @@ def check_mass(model: Model, mass: float) -> None:
             errors.message(
                 f"a density that integrates to 1, of {model!r}",
                 f"{mass:.12g}",
-                "Normalise it, or declare its kinks and peaks in _breakpoints",
+                "Normalise it, or declare its kinks and peaks in _breakpoints; mass nearer to an end "
+                "than 1e-300, or beyond 1e300, is found only where it follows a power of the distance",
             )
         )

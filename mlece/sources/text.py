@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ FORMATS = ("csv", "tsv", "jsonl")
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "."})
 
 Table = dict[str, list[Any]]
+
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?")
+# Numbers as they are written in some country: 1,5  1.234,5  1'234  1 234,5  1,234.5
+_LOCAL = re.compile(
+    r"[+-]?(\d*,\d+|\d{1,3}([.'’\u00a0\u202f ]\d{3})+(,\d+)?|\d{1,3}(,\d{3})+(\.\d+)?)"
+)
 
 
 def read_table(path: str, kind: str | None = None, *, header: bool = True) -> Table:
@@ -97,9 +104,10 @@ def _json_lines(text: str, where: str) -> Table:
 
 
 def _delimited(text: str, where: str, kind: str, header: bool) -> Table:
-    """Read comma- or tab-separated text; a semicolon is understood where there is no comma."""
+    """Read comma- or tab-separated text; a semicolon is understood where no comma can separate."""
     first = text.split("\n", 1)[0]
-    comma = ";" if ";" in first and "," not in first else ","
+    numbers = all(_DECIMAL_COMMA.fullmatch(c.strip()) for c in first.split(";"))
+    comma = ";" if ";" in first and ("," not in first or numbers) else ","
     text = text.rstrip("\r\n")
     reader = csv.reader(io.StringIO(text), delimiter="\t" if kind == "tsv" else comma)
     rows: list[list[str]] = []
@@ -129,7 +137,20 @@ def _delimited(text: str, where: str, kind: str, header: bool) -> Table:
         raise errors.DataError(
             errors.message("a different name for every column", ", ".join(names))
         )
+    if kind == "tsv" or comma == ";":
+        return {name: _with_points([row[j] for row in rows]) for j, name in enumerate(names)}
     return {name: [row[j] for row in rows] for j, name in enumerate(names)}
+
+
+def _with_points(cells: list[str]) -> list[str]:
+    """Write decimal commas as points, in a column in which every cell is a number that way.
+
+    Only where another sign separates the cells, and some cell has a comma; a thousands separator is not
+    guessed.
+    """
+    present = [c.strip() for c in cells if c.strip().lower() not in MISSING]
+    decimal = any("," in c for c in present) and all(_DECIMAL_COMMA.fullmatch(c) for c in present)
+    return [c.replace(",", ".") for c in cells] if decimal else cells
 
 
 def column_of(table: Table, name: str, labels: bool) -> Array:
@@ -161,6 +182,17 @@ def column_of(table: Table, name: str, labels: bool) -> Array:
     if values is not None:
         return values
     bad = [i for i, c in enumerate(cells) if _number(c) is None]
+    grouped = [i for i in bad if _LOCAL.fullmatch(str(cells[i]).strip())]
+    if bad == grouped and not labels:
+        raise errors.DataTypeError(
+            errors.message(
+                f"numbers with a decimal point in column {name!r}",
+                f"{len(bad)} of {len(cells)} cells with commas or separators of thousands, the first "
+                f"{str(cells[bad[0]])!r:.40} in data row {bad[0] + 1}",
+                "A decimal comma is read where ';' or a tab separates the cells and no number has a "
+                "separator of thousands: write the numbers that way, or with a point (1234.5)",
+            )
+        )
     if labels or (len(bad) == len(cells) and all(isinstance(c, str) for c in cells)):
         return np.array([str(c) for c in cells])
     raise errors.DataTypeError(
