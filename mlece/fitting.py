@@ -14,6 +14,7 @@ from mlece.existence import Verdict, judge, reconcile
 from mlece.limits import LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
+from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import Sample, from_data
@@ -142,7 +143,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         result = _assemble(objective, sample, solution, verdict, bound)
         for name, mask in solution.runaway.items():
             result = _at_limit_family(result, name, mask & ~stopped)
-    return replace(result, certificate=_with_entropy_check(result))
+    return result
 
 
 def _assemble(
@@ -151,14 +152,15 @@ def _assemble(
     """Put the parts of a fit together in the user's units and batch axes."""
     model, frame = objective.model, objective.user
     ends = solution.ends
+    values = verdict.value + frame.log_scale
     return Fit(
         family=model,
         sample=sample,
         objective=objective,
         framed=verdict.theta,
         theta=_user_theta(objective, verdict.theta, verdict.lost),
-        values=verdict.value + frame.log_scale,
-        certificate=_certify(objective, sample, solution, verdict, bound),
+        values=values,
+        certificate=_certify(objective, sample, solution, verdict, bound, values),
         solver=solution.solver,
         notes=solution.notes,
         ends=None
@@ -169,7 +171,12 @@ def _assemble(
 
 
 def _certify(
-    objective: CrossEntropy, sample: Sample, solution: Solution, verdict: Verdict, bound: Bound
+    objective: CrossEntropy,
+    sample: Sample,
+    solution: Solution,
+    verdict: Verdict,
+    bound: Bound,
+    values: Array,
 ) -> Certificate:
     value, special = verdict.value, verdict.special
     excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), bound.excess)
@@ -177,8 +184,9 @@ def _certify(
     steps = np.where(special, 0.0, bound.nu) * np.sqrt(objective.total)
 
     def shaped(a: Array) -> Any:
-        out = np.reshape(a, (*sample.batch_shape, *np.shape(a)[1:]))
-        return out.item() if out.ndim == 0 else out
+        if not sample.batch_shape and a.ndim == 1:
+            return a.item()
+        return np.reshape(a, (*sample.batch_shape, *a.shape[1:]))
 
     bracket = solution.bracket
     multipliers = {**bound.multipliers, **verdict.multipliers}
@@ -190,6 +198,7 @@ def _certify(
         scope=bound.scope,
         bound=bound.name,
         sentence="; ".join(dict.fromkeys(verdict.sentences)),
+        entropy_residual=_entropy_residual(objective, sample, verdict, values),
         bracket=None if bracket is None else (shaped(bracket[0]), shaped(bracket[1])),
         kkt=bound.kkt,
     )
@@ -202,7 +211,7 @@ def _user_theta(objective: CrossEntropy, theta: Arrays, lost: Array) -> Arrays:
     for p, value in zip(
         model.params, model.from_frame(theta, frame.shift, frame.scale), strict=True
     ):
-        own = np.array(np.broadcast_to(value, (objective.size, *np.shape(value)[1:])), dtype=float)
+        own = np.array(wide(np.asarray(value), objective.size), dtype=float)
         if p.name in model.free:
             if not p.regular:
                 # An end of the support is an observation, to the last bit.
@@ -210,24 +219,25 @@ def _user_theta(objective: CrossEntropy, theta: Arrays, lost: Array) -> Arrays:
                     reach = 8 * np.finfo(float).eps * (np.abs(end) + frame.scale)
                     near = np.isfinite(end) & (np.abs(own - end) <= reach)
                     own = np.where(near, end, own)
-            own[lost] = np.nan
+            if lost.any():
+                own[lost] = np.nan
         else:
             own = objective.flat_slot(p)
         out.append(own)
     return tuple(out)
 
 
-def _with_entropy_check(result: Fit) -> Certificate:
-    """Add CE_n − H(q_θ̂), which the theory of exponential families puts at zero."""
-    model, certificate = result.family, result.certificate
-    single = result.sample.size == 1 and isinstance(certificate.status, Status)
-    if not (single and certificate.status.solved and model.unit_carrier and model.has("_entropy")):
-        return certificate
-    if any(p.name not in model.free for p in model.params):
-        return certificate
-    with np.errstate(all="ignore"):
-        entropy = np.asarray(model._entropy(*result.framed)) + result.objective.user.log_scale
-    return replace(certificate, entropy_residual=float(result.values[0] - entropy[0]))
+def _entropy_residual(
+    objective: CrossEntropy, sample: Sample, verdict: Verdict, values: Array
+) -> float | None:
+    """Return CE_n − H(q_θ̂), which the theory of exponential families puts at zero."""
+    model = objective.model
+    if sample.batch_shape or not (model.unit_carrier and model.has("_entropy")):
+        return None
+    if not verdict.status[0].solved or len(model.free) < len(model.params):
+        return None
+    entropy = np.asarray(model._entropy(*verdict.theta)) + objective.user.log_scale
+    return float(values[0] - entropy[0])
 
 
 def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:

@@ -98,6 +98,8 @@ class Model:
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
     abstract: ClassVar[bool] = True
     slots: dict[str, Array | None]
+    free: tuple[str, ...]
+    """Names of the slots that hold nothing."""
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -143,6 +145,7 @@ class Model:
                 )
         filled = {p.name: self._check_slot(p, slots.get(p.name)) for p in self.params}
         object.__setattr__(self, "slots", filled)
+        object.__setattr__(self, "free", tuple(k for k, v in filled.items() if v is None))
         self._check_shapes()
 
     def _check_slot(self, param: Param, value: Any) -> Array | None:
@@ -198,11 +201,6 @@ class Model:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; use replace({name}=...)")
-
-    @property
-    def free(self) -> tuple[str, ...]:
-        """Names of the slots that hold nothing."""
-        return tuple(p.name for p in self.params if self.slots[p.name] is None)
 
     @property
     def known(self) -> bool:

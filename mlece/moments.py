@@ -51,12 +51,28 @@ class Sums:
     minimum: Array
     maximum: Array
 
-    def summary(self, count: int) -> Summary:
-        """Divide by the weight."""
+    def summary(self, count: int, shift: Array, scale: Array) -> Summary:
+        """Divide by the weight, and put the extremes into the frame of the statistics."""
         mean = tuple(
             t / (self.weight if t.ndim == 1 else self.weight[:, None]) for t in self.totals
         )
-        return Summary(mean, self.minimum, self.maximum, self.weight, count)
+        low, high = (self.minimum - shift) / scale, (self.maximum - shift) / scale
+        return Summary(mean, low, high, self.weight, count)
+
+
+def stacked(parts: list[Sums]) -> Sums:
+    """Put the sums of different members behind each other."""
+    return Sums(
+        np.concatenate([p.weight for p in parts]),
+        tuple(np.concatenate(t) for t in zip(*[p.totals for p in parts], strict=True)),
+        np.concatenate([p.minimum for p in parts]),
+        np.concatenate([p.maximum for p in parts]),
+    )
+
+
+def wide(a: Array, r: int) -> Array:
+    """Repeat a single row r times."""
+    return a if len(a) == r else np.broadcast_to(a, (r, *a.shape[1:]))
 
 
 def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:

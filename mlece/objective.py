@@ -15,7 +15,7 @@ from mlece.evaluation import Evaluation, joined, stacked_scores, triangle
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.math import Array, Arrays, gammaln
 from mlece.model import Model
-from mlece.moments import Summary, Sums, weighted_sum
+from mlece.moments import Summary, Sums, stacked, weighted_sum, wide
 from mlece.param import Param
 from mlece.sample import Sample, check_support, tabulate
 from mlece.selection import median_interval, pilot_points
@@ -33,11 +33,6 @@ def _chunks(members: int, rows: int) -> Iterator[slice]:
         yield slice(start, min(start + step, members))
 
 
-def _wide(a: Array, r: int) -> Array:
-    """Repeat a single row r times."""
-    return a if len(a) == r else np.broadcast_to(a, (r, *a.shape[1:]))
-
-
 class CrossEntropy:
     """E_p[−log q_θ] for p a weighted sample, in the standard frame.
 
@@ -52,8 +47,6 @@ class CrossEntropy:
     ----------
     summary : Summary
         Mean statistics and extremes.
-    ends : (array (R,), array (R,))
-        Smallest and largest observation in the user's units.
     frame : Frame
         The standard frame of the values; they are framed before anything is summed.
     user : Frame
@@ -74,20 +67,22 @@ class CrossEntropy:
         self.user = (
             self.frame.within(Frame(shift, scale)) if sample.outer != (0.0, 1.0) else self.frame
         )
-        self.fixed: dict[str, Array] = {}
-        for p, value in zip(
-            model.params,
-            model.to_frame(
-                tuple(self.flat_slot(p) for p in model.params), self.user.shift, self.user.scale
-            ),
-            strict=True,
-        ):
-            if value is not None:
-                shape = (self.size, value.shape[-1]) if p.vector else (self.size,)
-                self.fixed[p.name] = np.broadcast_to(value, shape)
+        self.fixed = self._framed_slots() if len(model.free) < len(model.params) else {}
         self._single_row: Arrays | None = None
         self.summary = self._summarise()
         self._check_known_ends(sample)
+
+    def _framed_slots(self) -> dict[str, Array]:
+        """Return the filled slots in the standard frame, (R,) each."""
+        out: dict[str, Array] = {}
+        model, frame = self.model, self.user
+        slots = tuple(self.flat_slot(p) for p in model.params)
+        framed = model.to_frame(slots, frame.shift, frame.scale)
+        for p, value in zip(model.params, framed, strict=True):
+            if value is not None:
+                shape = (self.size, value.shape[-1]) if p.vector else (self.size,)
+                out[p.name] = np.broadcast_to(value, shape)
+        return out
 
     def flat_slot(self, p: Param) -> Any:
         """Return a filled slot in the user's units with the batch axes flattened, None if free."""
@@ -109,12 +104,7 @@ class CrossEntropy:
                 self._partial_sums(rows, extremes)
                 for rows in _chunks(self._data_rows(), sample.rows)
             ]
-        total = Sums(
-            np.concatenate([p.weight for p in parts]),
-            tuple(np.concatenate(t) for t in zip(*[p.totals for p in parts], strict=True)),
-            np.concatenate([p.minimum for p in parts]),
-            np.concatenate([p.maximum for p in parts]),
-        )
+        total = parts[0] if len(parts) == 1 else stacked(parts)
         if extremes:
             check_support(model, sample, total.minimum, total.maximum)
         elif not all(np.all(np.isfinite(t)) for t in total.totals):
@@ -124,22 +114,18 @@ class CrossEntropy:
             # The nodes stand for the whole support of the truth.
             low, high = (np.full_like(total.minimum, end) for end in sample.extent)
             total = replace(total, minimum=low, maximum=high)
-        shift, scale = self.frame.shift, self.frame.scale
-        framed = Sums(
-            total.weight,
-            total.totals,
-            (total.minimum - shift) / scale,
-            (total.maximum - shift) / scale,
-        )
-        summary = framed.summary(sample.rows)
-        outward, stretch = sample.outer
-        self.ends = (
-            _wide(outward + stretch * total.minimum, self.size),
-            _wide(outward + stretch * total.maximum, self.size),
-        )
+        self._raw_ends = total.minimum, total.maximum
+        summary = total.summary(sample.rows, self.frame.shift, self.frame.scale)
         if model.affine:
             self._single_row = tuple(m[:, None] for m in summary.mean)
         return self._spread(summary)
+
+    @property
+    def ends(self) -> tuple[Array, Array]:
+        """Smallest and largest observation in the user's units, (R,) each."""
+        outward, stretch = self.sample.outer
+        low, high = (wide(outward + stretch * end, self.size) for end in self._raw_ends)
+        return low, high
 
     def _check_known_ends(self, sample: Sample) -> None:
         """Refuse data beyond an end of the support that a known constant sets (trials of a Binomial)."""
@@ -164,9 +150,9 @@ class CrossEntropy:
         """Give every array the full batch length."""
         if len(s.weight) == self.size:
             return s
-        ends = _wide(s.minimum, self.size), _wide(s.maximum, self.size)
-        mean = tuple(_wide(m, self.size) for m in s.mean)
-        return Summary(mean, *ends, _wide(s.weight, self.size), s.count)
+        ends = wide(s.minimum, self.size), wide(s.maximum, self.size)
+        mean = tuple(wide(m, self.size) for m in s.mean)
+        return Summary(mean, *ends, wide(s.weight, self.size), s.count)
 
     def _data_rows(self) -> int:
         w = self.sample.weights
@@ -176,7 +162,8 @@ class CrossEntropy:
         """Sum statistics, weight and extremes of some members over all blocks of observations."""
         r = rows.stop - rows.start
         sums: list[Array] = []
-        low, high = np.full(r, np.inf), np.full(r, -np.inf)
+        low: Any = np.inf
+        high: Any = -np.inf
         weight: Any = 0.0
         for raw, y, w in self._blocks(rows, _PASS, reuse=True):
             if self.model.affine:
@@ -190,8 +177,8 @@ class CrossEntropy:
                 low, high = np.minimum(low, least), np.maximum(high, most)
         if not extremes:
             low = high = np.full(r, np.nan)
-        total = np.broadcast_to(np.atleast_1d(weight), (r,))
-        return Sums(total, tuple(_wide(s, r) for s in sums), _wide(low, r), _wide(high, r))
+        total = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
+        return Sums(total, tuple(wide(s, r) for s in sums), wide(low, r), wide(high, r))
 
     @staticmethod
     def _plain_sums(y: Array, w: Array | None) -> Arrays:
@@ -205,7 +192,8 @@ class CrossEntropy:
             present = np.broadcast_to(w > 0, np.broadcast_shapes(w.shape, y.shape))
             low = np.where(present, y, np.inf).min(axis=1)
             return low, np.where(present, y, -np.inf).max(axis=1)
-        return y.min(axis=1).astype(float), y.max(axis=1).astype(float)
+        ends = np.minimum.reduce(y, axis=1), np.maximum.reduce(y, axis=1)
+        return ends if y.dtype == np.float64 else (ends[0].astype(float), ends[1].astype(float))
 
     # ------------------------------------------------------------------ blocks
 
@@ -329,7 +317,7 @@ class CrossEntropy:
         shared: Any = None,
     ) -> Evaluation:
         r = len(theta[0])
-        weight = np.full(r, float(m)) if w is None else _wide(w.sum(axis=1), r)
+        weight = np.full(r, float(m)) if w is None else wide(w.sum(axis=1), r)
         shared = self.model.shared(t, theta) if shared is None else shared
         density = self.model.log_density_hook(t, theta, shared)
         value = weighted_sum(density, w, m)
@@ -340,7 +328,7 @@ class CrossEntropy:
         if order >= 1 or opg:
             raw = self.model.score_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                score = -np.stack([_wide(weighted_sum(s, w, m), r) for s in raw], axis=-1)
+                score = -np.stack([wide(weighted_sum(s, w, m), r) for s in raw], axis=-1)
             else:
                 score = -weighted_sum(raw, w, m)
             if opg:
@@ -350,11 +338,11 @@ class CrossEntropy:
         if order >= 2:
             raw = self.model.curvature_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                parts = tuple(-_wide(weighted_sum(c, w, m), r) for c in raw)
+                parts = tuple(-wide(weighted_sum(c, w, m), r) for c in raw)
                 hessian = triangle(parts, len(self.model.params))
             else:
                 hessian = -weighted_sum(raw, w, m)
-        return Evaluation(weight, -_wide(value, r), score, hessian, outer)
+        return Evaluation(weight, -wide(value, r), score, hessian, outer)
 
     # ------------------------------------------------------------------ what special solvers ask
 
@@ -381,8 +369,8 @@ class CrossEntropy:
             part = [weighted_sum(a, w, m) for a in function(t)]
             sums = part if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(m) if w is None else w.sum(axis=1))
-        weight = _wide(np.atleast_1d(weight), r)
-        return weight, tuple(_wide(s, r) / weight for s in sums)
+        weight = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
+        return weight, tuple(wide(s, r) / weight for s in sums)
 
     def median(self) -> tuple[Array, Array]:
         """Return the weighted median interval of each member, framed, (R,) each."""
