@@ -30,7 +30,12 @@ class Frame:
 
     @cached_property
     def _moves(self) -> tuple[bool, bool]:
-        return bool(np.any(self.shift != 0)), bool(np.any(self.scale != 1))
+        return bool((self.shift != 0).any()), bool((self.scale != 1).any())
+
+    @property
+    def moves(self) -> bool:
+        """Whether the frame changes anything."""
+        return any(self._moves)
 
     def apply(self, y: Array, members: Any, out: Array | None = None) -> Array:
         """Frame a block of observations (r or 1, m), in a buffer where one is given."""
@@ -71,6 +76,9 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
             usable = np.isfinite(middle) & (middle > 0)
             if model.unit_free_sums:
                 usable &= (middle < 1e-200) | (middle > 1e200)
+            else:
+                # Observations of order one gain nothing.
+                usable &= (middle < 0.125) | (middle > 8.0)
             return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
         quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
         spread = quartiles

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlece.math import Array, Arrays
+
+
+# Scratch arrays of 256 kB lie in the second cache.
+ROOM = 1 << 15
+FRAME = 7
 
 
 @dataclass(frozen=True)
@@ -93,3 +100,71 @@ def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
     if a.ndim == 2:
         return np.asarray(np.vecdot(w, a))
     return np.asarray((w.reshape(*w.shape, *([1] * (a.ndim - 2))) * a).sum(axis=1))
+
+
+# -------------------------------------------------------------------------------- scratch
+
+
+class _Rooms(threading.local):
+    def __init__(self) -> None:
+        self.arrays: dict[int, Array] = {}
+
+
+_ROOMS = _Rooms()
+
+
+def room(like: Array, k: int = 0) -> Array:
+    """Return scratch array number k in the shape of a block; its content is lost with the next call.
+
+    New arrays of this size would come from the system page by page for every block.
+    """
+    if like.size > ROOM:
+        return np.empty(like.shape)
+    if k not in _ROOMS.arrays:
+        _ROOMS.arrays[k] = np.empty(ROOM)
+    return _ROOMS.arrays[k][: like.size].reshape(like.shape)
+
+
+def cuts(y: Array, w: Array | None) -> Iterator[tuple[Array, Array | None]]:
+    """Cut a block into pieces for which there is room."""
+    size = max(1, ROOM // (len(y) if w is None else max(len(y), len(w))))
+    for start in range(0, y.shape[1], size):
+        piece = slice(start, start + size)
+        yield y[:, piece], None if w is None else w[:, piece]
+
+
+def sum_log(y: Array, w: Array | None) -> Array:
+    """Sum log y over axis 1 of an array (r, m) of positive numbers.
+
+    Unweighted, it is the logarithm of products of eight factors: an eighth of the logarithms, and an
+    error of 1e-16 for each factor. Plain logarithms serve where a product could leave the range of
+    numbers, and where all factors are close to 1, so that such an error would be seen.
+    """
+    total: Array = np.zeros(())
+    if w is None and _multiplies(y):
+        for a, _ in cuts(y, w):
+            total = total + _log_products(a)
+        if np.isfinite(total).all():
+            return total
+        total = np.zeros(())
+    for a, b in cuts(y, w):
+        total = total + weighted_sum(np.log(a, out=room(a)), b, a.shape[1])
+    return total
+
+
+def _multiplies(y: Array) -> bool:
+    """Tell whether products of eight do not underflow, and not all factors of a row are close to 1."""
+    if not (y.min(axis=1) > 1e-37).all():
+        return False
+    return bool((abs(y[:, 0] - 1) > 0.1).all() or (abs(y - 1) > 0.1).any(axis=1).all())
+
+
+def _log_products(y: Array) -> Array:
+    half = y.shape[1] // 8 * 4
+    total = np.log(y[:, 2 * half :]).sum(axis=1)
+    if half:
+        p = np.multiply(y[:, :half], y[:, half : 2 * half], out=room(y[:, :half]))
+        for half in (half // 2, half // 4):
+            p = np.multiply(p[:, :half], p[:, half : 2 * half], out=p[:, :half])
+        total = total + np.log(p, out=p).sum(axis=1)
+    return total

@@ -15,15 +15,15 @@ from mlece.evaluation import Evaluation, joined, stacked_scores, triangle
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.math import Array, Arrays, gammaln
 from mlece.model import Model
-from mlece.moments import Summary, Sums, stacked, weighted_sum, wide
+from mlece.moments import FRAME, ROOM, Summary, Sums, room, stacked, weighted_sum, wide
 from mlece.param import Param
 from mlece.sample import Sample, check_support, tabulate
 from mlece.selection import median_interval, pilot_points
 
 # Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
 BLOCK = 8192
-# The one pass over the data works in a buffer of its own and may take longer blocks.
-_PASS = 65536
+# Sums that need no temporaries, or keep them in scratch arrays, take longer blocks.
+_LONG = 1 << 18
 
 
 def _chunks(members: int, rows: int) -> Iterator[slice]:
@@ -161,17 +161,24 @@ class CrossEntropy:
     def _partial_sums(self, rows: slice, extremes: bool) -> Sums:
         """Sum statistics, weight and extremes of some members over all blocks of observations."""
         r = rows.stop - rows.start
+        model = self.model
         sums: list[Array] = []
         low: Any = np.inf
         high: Any = -np.inf
         weight: Any = 0.0
-        for raw, y, w in self._blocks(rows, _PASS, reuse=True):
-            if self.model.affine:
-                part = self.model.block_sums(y, w)
-            else:
-                part = self._plain_sums(y, w) if self.model.support.discrete else ()
+        still = not self.frame.moves and self.sample.values.dtype == np.float64
+        if not (model.affine or model.support.discrete) or (still and model.has("_block_sums")):
+            size = _LONG
+        else:
+            size = ROOM if model.has("_block_sums") else BLOCK
+        for raw, w in self._cuts(rows, size):
+            part: Arrays = ()
+            if model.affine:
+                part = model.block_sums(self.frame.apply(raw, rows, room(raw, FRAME)), w)
+            elif model.support.discrete:
+                part = self._plain_sums(self.frame.apply(raw, rows), w)
             sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
-            weight = weight + (float(y.shape[1]) if w is None else w.sum(axis=1))
+            weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
             if extremes:
                 least, most = self._extremes(raw, w)
                 low, high = np.minimum(low, least), np.maximum(high, most)
@@ -197,24 +204,21 @@ class CrossEntropy:
 
     # ------------------------------------------------------------------ blocks
 
-    def _blocks(
-        self, rows: slice | Array, size: int = BLOCK, reuse: bool = False
-    ) -> Iterator[tuple[Array, Array, Array | None]]:
-        """Yield raw observations, framed observations (r or 1, m) and weights of some members.
-
-        With ``reuse`` the framed observations of all blocks share one buffer.
-        """
+    def _cuts(
+        self, rows: slice | Array, size: int
+    ) -> Iterator[tuple[Array, Array | None]]:
+        """Yield raw observations (r or 1, m) and weights of some members, ``size`` at a time."""
         y, w = self.sample.values, self.sample.weights
         y = y if len(y) == 1 else y[rows]
         w = w if w is None or len(w) == 1 else w[rows]
-        count = len(y) if self.frame.shift.size == 1 else len(self.frame.shift[rows])
-        size = max(1, size // count) if reuse else size
-        buffer = np.empty((count, min(size, self.sample.rows))) if reuse else None
         for start in range(0, self.sample.rows, size):
             cut = slice(start, start + size)
-            raw = y[:, cut]
-            out = None if buffer is None else buffer[:, : raw.shape[1]]
-            yield raw, self.frame.apply(raw, rows, out), None if w is None else w[:, cut]
+            yield y[:, cut], None if w is None else w[:, cut]
+
+    def _blocks(self, rows: slice | Array) -> Iterator[tuple[Array, Array | None]]:
+        """Yield framed observations (r or 1, m) and weights of some members, block by block."""
+        for raw, w in self._cuts(rows, BLOCK):
+            yield self.frame.apply(raw, rows), w
 
     def _terms(self, rows: slice | Array, full: bool) -> Iterator[tuple[Any, Array | None, int]]:
         """Yield what the hooks take (statistics or observations), the weights and the row count."""
@@ -226,7 +230,7 @@ class CrossEntropy:
                 1,
             )
             return
-        for _, y, w in self._blocks(rows):
+        for y, w in self._blocks(rows):
             yield self.model.statistics(y), w, y.shape[1]
 
     # ------------------------------------------------------------------ evaluation
@@ -387,7 +391,7 @@ class CrossEntropy:
     def mean_of(self, function: Callable[[Array], Array]) -> Array:
         """Return the weighted mean over the framed observations of a function of y (R or 1, m), (R,)."""
         total: Any = 0.0
-        for _, y, w in self._blocks(slice(None)):
+        for y, w in self._blocks(slice(None)):
             total = total + weighted_sum(function(y), w, y.shape[1])
         return np.broadcast_to(total / self.summary.weight, (self.size,))
 

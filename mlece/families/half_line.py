@@ -31,7 +31,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model
-from mlece.moments import Summary, weighted_sum
+from mlece.moments import Summary, sum_log, weighted_sum
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Exponential
@@ -59,6 +59,10 @@ class Exponential(Model):
     @staticmethod
     def _statistics(y: Array) -> Arrays:
         return (y,)
+
+    @staticmethod
+    def _block_sums(y: Array, w: Array | None) -> Arrays:
+        return (weighted_sum(y, w, y.shape[1]),)
 
     @staticmethod
     def _log_density(t: Arrays, rate: Array) -> Array:
@@ -143,9 +147,9 @@ def _gamma_shape(gap: Array) -> Array:
     return np.asarray(shape)
 
 
-def _narrow(d: Array) -> bool:
+def _narrow(y: Array) -> bool:
     """Tell whether all observations lie within 1e-4 of 1; the first one settles it for most."""
-    return bool(abs(d.flat[0]) < 1e-4 and np.max(abs(d)) < 1e-4) if d.size else False
+    return bool(abs(y.flat[0] - 1) < 1e-4 and np.max(abs(y - 1)) < 1e-4) if y.size else False
 
 
 def _second_order(d: Array) -> Array:
@@ -175,14 +179,15 @@ class Gamma(Model):
     def _statistics(y: Array) -> Arrays:
         # In the frame y is of order 1. A large shape lives on log y - (y - 1), of second order.
         d, log_y = y - 1, log(y)
-        return d, log_y, _second_order(d) if _narrow(d) else log_y - d
+        return d, log_y, _second_order(d) if _narrow(y) else log_y - d
 
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
-        d, log_y = y - 1, log(y)
-        first, second = (weighted_sum(a, w, y.shape[1]) for a in (d, log_y))
-        if _narrow(d):
-            return first, second, weighted_sum(_second_order(d), w, y.shape[1])
+        m = y.shape[1]
+        if _narrow(y):
+            return tuple(weighted_sum(t, w, m) for t in Gamma._statistics(y))
+        first = weighted_sum(y, w, m) - (m if w is None else w.sum(axis=1))
+        second = sum_log(y, w)
         return first, second, second - first
 
     @staticmethod
