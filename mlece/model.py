@@ -60,6 +60,9 @@ HOOKS = (
     "_profile_statistics",
     "_profile_equation",
     "_profile_shared",
+    "_tilt",
+    "_tilt_rate",
+    "_shared_sums",
     "_estimate",
     "_exact_interval",
     "_kink",
@@ -294,7 +297,7 @@ class Model:
     _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
-    ) = _estimate = _exact_interval = _kink = _missing
+    ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:

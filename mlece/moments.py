@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,16 +114,17 @@ class _Rooms(threading.local):
 _ROOMS = _Rooms()
 
 
-def room(like: Array, k: int = 0) -> Array:
+def room(shape: tuple[int, ...], k: int = 0) -> Array:
     """Return scratch array number k in the shape of a block; its content is lost with the next call.
 
     New arrays of this size would come from the system page by page for every block.
     """
-    if like.size > ROOM:
-        return np.empty(like.shape)
+    size = math.prod(shape)
+    if size > ROOM:
+        return np.empty(shape)
     if k not in _ROOMS.arrays:
         _ROOMS.arrays[k] = np.empty(ROOM)
-    return _ROOMS.arrays[k][: like.size].reshape(like.shape)
+    return _ROOMS.arrays[k][:size].reshape(shape)
 
 
 def cuts(y: Array, w: Array | None) -> Iterator[tuple[Array, Array | None]]:
@@ -148,7 +150,7 @@ def sum_log(y: Array, w: Array | None) -> Array:
             return total
         total = np.zeros(())
     for a, b in cuts(y, w):
-        total = total + weighted_sum(np.log(a, out=room(a)), b, a.shape[1])
+        total = total + weighted_sum(np.log(a, out=room(a.shape)), b, a.shape[1])
     return total
 
 
@@ -163,7 +165,7 @@ def _log_products(y: Array) -> Array:
     half = y.shape[1] // 8 * 4
     total = np.log(y[:, 2 * half :]).sum(axis=1)
     if half:
-        p = np.multiply(y[:, :half], y[:, half : 2 * half], out=room(y[:, :half]))
+        p = np.multiply(y[:, :half], y[:, half : 2 * half], out=room(y[:, :half].shape))
         for half in (half // 2, half // 4):
             p = np.multiply(p[:, :half], p[:, half : 2 * half], out=p[:, :half])
         total = total + np.log(p, out=p).sum(axis=1)

@@ -19,6 +19,7 @@ from mlece.moments import FRAME, ROOM, Summary, Sums, room, stacked, weighted_su
 from mlece.param import Param
 from mlece.sample import Sample, check_support, tabulate
 from mlece.selection import median_interval, pilot_points
+from mlece.tilt import Tilt, tilted_sums
 
 # Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
 BLOCK = 8192
@@ -170,11 +171,11 @@ class CrossEntropy:
         if not (model.affine or model.support.discrete) or (still and model.has("_block_sums")):
             size = _LONG
         else:
-            size = ROOM if model.has("_block_sums") else BLOCK
+            size = ROOM // r if model.has("_block_sums") else BLOCK
         for raw, w in self._cuts(rows, size):
             part: Arrays = ()
             if model.affine:
-                part = model.block_sums(self.frame.apply(raw, rows, room(raw, FRAME)), w)
+                part = model.block_sums(self._framed(raw, rows), w)
             elif model.support.discrete:
                 part = self._plain_sums(self.frame.apply(raw, rows), w)
             sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
@@ -214,6 +215,13 @@ class CrossEntropy:
         for start in range(0, self.sample.rows, size):
             cut = slice(start, start + size)
             yield y[:, cut], None if w is None else w[:, cut]
+
+    def _framed(self, raw: Array, rows: slice | Array) -> Array:
+        """Return a block of framed observations, in a scratch array where the frame moves them."""
+        if not self.frame.moves:
+            return self.frame.apply(raw, rows)
+        count = 1 if self.frame.shift.size == 1 else len(self.frame.shift[rows])
+        return self.frame.apply(raw, rows, room((max(count, len(raw)), raw.shape[1]), FRAME))
 
     def _blocks(self, rows: slice | Array) -> Iterator[tuple[Array, Array | None]]:
         """Yield framed observations (r or 1, m) and weights of some members, block by block."""
@@ -352,8 +360,10 @@ class CrossEntropy:
 
     def profile_means(self, psi: Array, members: Array) -> Arrays:
         """Return the means of the profile statistics at trial values psi (r,) of some members."""
-        parts = []
+        model, parts = self.model, []
         with np.errstate(all="ignore"):
+            if model.has("_tilt"):
+                return self._tilted_means(np.asarray(model._tilt_rate(psi)), members)
             for cut in _chunks(len(psi), self.sample.rows):
                 column = psi[cut, None]
 
@@ -362,6 +372,34 @@ class CrossEntropy:
 
                 parts.append(self._means(members[cut], len(column), statistics, full=True)[1])
         return tuple(np.concatenate(p) for p in zip(*parts, strict=True))
+
+    def _tilted_means(self, rate: Array, members: Array) -> Arrays:
+        """Return the means of l and of l^j e^(rate l), j = 0, 1, 2, reading the data where necessary."""
+        far, out = np.arange(len(rate)), np.empty((4, len(rate)))
+        if self.sample.rows * len(rate) > BLOCK:
+            # Reading a few thousand values again is faster than the expansion.
+            out, exact = self._tilt.near(rate, members)
+            far = np.flatnonzero(~exact)
+        for cut in _chunks(len(far), self.sample.rows):
+            some = far[cut]
+            rows, column = members[some], rate[some, None]
+            sums: Any = 0.0
+            weight: Any = 0.0
+            for raw, w in self._cuts(rows, max(1, ROOM // len(some))):
+                y = self._framed(raw, rows)
+                log_y = self.model._tilt(y, room(y.shape))
+                sums = sums + np.array([wide(s, len(some)) for s in tilted_sums(log_y, w, column)])
+                weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
+            means = sums / weight
+            self._tilt.keep(rate[some], rows, means)
+            out[:, some] = means[: len(out)]
+        return tuple(out)
+
+    @functools.cached_property
+    def _tilt(self) -> Tilt:
+        ends = self.summary.minimum, self.summary.maximum
+        low, high = (self.model._tilt(end, np.empty_like(end)) for end in ends)
+        return Tilt(np.maximum(low, high))
 
     def _means(
         self, rows: Any, r: int, function: Callable[[Any], Arrays], full: bool

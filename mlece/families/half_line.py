@@ -342,11 +342,12 @@ class Weibull(Model):
         )
 
     @staticmethod
-    def _profile_statistics(t: Arrays, shape: Array) -> Arrays:
-        (log_y,) = t
-        power = exp(shape * log_y)
-        weighted = log_y * power
-        return log_y, power, weighted, log_y * weighted
+    def _tilt(y: Array, out: Array) -> Array:
+        return log(y, out=out)
+
+    @staticmethod
+    def _tilt_rate(shape: Array) -> Array:
+        return shape
 
     @staticmethod
     def _profile_shared(m: Arrays, shape: Array, scale: Array) -> Arrays:

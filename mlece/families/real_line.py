@@ -539,17 +539,16 @@ class Gumbel(Model):
         )
 
     @staticmethod
-    def _profile_statistics(y: Array, scale: Array) -> Arrays:
-        # A point 600 scales below the frame means a scale far under the root: held there, e^(-y/b)
-        # does not overflow and the equation keeps its sign.
-        power = exp(minimum(-y / scale, 600.0))
-        weighted = y * power
-        return y, power, weighted, y * weighted
+    def _tilt(y: Array, out: Array) -> Array:
+        return np.negative(y, out=out)
+
+    @staticmethod
+    def _tilt_rate(scale: Array) -> Array:
+        return 1 / scale
 
     @staticmethod
     def _profile_shared(m: Arrays, loc: Array, scale: Array) -> Arrays:
-        mean, power, weighted, squared = m
-        tilt = weighted / power
+        mean, power, tilt, squared = -m[0], m[1], -m[2] / m[1], m[3]
         # The mean of exp(-z), z = (y - loc)/scale, is 1 but for the rounding of the location.
         unit = exp(log(power) + loc / scale)
         spread = squared / power - 2 * loc * tilt + loc**2
@@ -557,9 +556,9 @@ class Gumbel(Model):
 
     @staticmethod
     def _profile_equation(m: Arrays, scale: Array) -> tuple[Array, Array, Arrays]:
-        mean, power, weighted, squared = m
-        tilt = weighted / power
-        value = (scale - (mean - tilt)) / scale**2
+        mean, power, tilt, squared = -m[0], m[1], -m[2] / m[1], m[3]
+        # Powers beyond the largest number mean a scale far below the root.
+        value = where(np.isfinite(tilt), (scale - (mean - tilt)) / scale**2, -inf)
         slope = (1 + (squared / power - tilt**2) / scale**2) / scale**2 - 2 * value / scale
         return value, slope, (-scale * log(power), scale)
 

@@ -62,7 +62,7 @@ class LogNormal(Model):
     def _block_sums(y: Array, w: Array | None) -> Arrays:
         first = second = np.zeros(())
         for a, b in cuts(y, w):
-            log_y = np.log(a, out=room(a))
+            log_y = np.log(a, out=room(a.shape))
             weighted = log_y if b is None else b * log_y
             first = first + weighted.sum(axis=1)
             second = second + np.vecdot(weighted, log_y)
@@ -187,8 +187,8 @@ class InverseGaussian(Model):
     def _block_sums(y: Array, w: Array | None) -> Arrays:
         first = second = fourth = np.zeros(())
         for a, b in cuts(y, w):
-            d = np.subtract(a, 1, out=room(a))
-            ratio = np.divide(d, a, out=room(a, 1))
+            d = np.subtract(a, 1, out=room(a.shape))
+            ratio = np.divide(d, a, out=room(a.shape, 1))
             weighted = d if b is None else b * d
             first = first + weighted.sum(axis=1)
             second = second + np.vecdot(weighted, ratio)

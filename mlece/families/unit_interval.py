@@ -98,7 +98,7 @@ class Beta(Model):
     def _block_sums(y: Array, w: Array | None) -> Arrays:
         second = np.zeros(())
         for a, b in cuts(y, w):
-            rest = np.negative(a, out=room(a))
+            rest = np.negative(a, out=room(a.shape))
             second = second + weighted_sum(np.log1p(rest, out=rest), b, a.shape[1])
         return sum_log(y, w), second
 
