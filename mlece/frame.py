@@ -87,7 +87,8 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
         spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
         if model.unit_free_sums and np.all((np.abs(middle) < 1e200) & (spread > 1e-200)):
             return UNIT
-        scale = np.exp2(np.round(np.log2(spread)))
+        near = (spread > 0.125) & (spread < 8.0)
+        scale = np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
         if model.affine and np.all((spread > 1e-6) & (spread < 1e6)):
             scale = np.ones_like(scale)
         middle = np.where(np.isfinite(middle), middle, 0.0)

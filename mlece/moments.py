@@ -142,16 +142,13 @@ def sum_log(y: Array, w: Array | None) -> Array:
     error of 1e-16 for each factor. Plain logarithms serve where a product could leave the range of
     numbers, and where all factors are close to 1, so that such an error would be seen.
     """
-    total: Array = np.zeros(())
     if w is None and _multiplies(y):
-        for a, _ in cuts(y, w):
-            total = total + _log_products(a)
+        total = sum(sum_log_products(a, None) for a, _ in cuts(y, w))
         if np.isfinite(total).all():
-            return total
-        total = np.zeros(())
-    for a, b in cuts(y, w):
-        total = total + weighted_sum(np.log(a, out=room(a.shape)), b, a.shape[1])
-    return total
+            return np.asarray(total)
+    return np.asarray(
+        sum(weighted_sum(np.log(a, out=room(a.shape)), b, a.shape[1]) for a, b in cuts(y, w))
+    )
 
 
 def _multiplies(y: Array) -> bool:
@@ -161,12 +158,15 @@ def _multiplies(y: Array) -> bool:
     return bool((abs(y[:, 0] - 1) > 0.1).all() or (abs(y - 1) > 0.1).any(axis=1).all())
 
 
-def _log_products(y: Array) -> Array:
+def sum_log_products(y: Array, w: Array | None) -> Array:
+    """Sum log y over axis 1 of a short block, through products of eight; not finite if one overflows."""
+    if w is not None:
+        return weighted_sum(np.log(y, out=room(y.shape)), w, y.shape[1])
     half = y.shape[1] // 8 * 4
-    total = np.log(y[:, 2 * half :]).sum(axis=1)
+    total: Array = np.log(y[:, 2 * half :]).sum(axis=1)
     if half:
-        p = np.multiply(y[:, :half], y[:, half : 2 * half], out=room(y[:, :half].shape))
-        for half in (half // 2, half // 4):
-            p = np.multiply(p[:, :half], p[:, half : 2 * half], out=p[:, :half])
+        p = np.multiply(y[:, :half], y[:, half : 2 * half], out=room((len(y), half)))
+        for short in (half // 2, half // 4):
+            p = np.multiply(p[:, :short], p[:, short : 2 * short], out=p[:, :short])
         total = total + np.log(p, out=p).sum(axis=1)
     return total

@@ -70,6 +70,7 @@ class CrossEntropy:
         )
         self.fixed = self._framed_slots() if len(model.free) < len(model.params) else {}
         self._single_row: Arrays | None = None
+        self._last: tuple[Arrays, Evaluation] = (), Evaluation(np.ones(1), np.ones(1))
         self.summary = self._summarise()
         self._check_known_ends(sample)
 
@@ -263,15 +264,25 @@ class CrossEntropy:
         opg : bool
             Whether to add the outer products of the per-observation scores.
         """
+        whole = members is None or len(members) == self.size
+        if whole and not opg and self._is_last(theta, order):
+            return self._last[1]
         rows_per_term = 1 if self._single_row is not None and not opg else self.sample.rows
         parts = []
         with np.errstate(all="ignore"):
             for cut in _chunks(len(theta[0]), rows_per_term):
                 rows: Any = cut if members is None else members[cut]
                 parts.append(self._accumulate(tuple(t[cut] for t in theta), rows, order, opg))
-        if len(parts) == 1:
-            return parts[0].mean()
-        return joined(parts).mean()
+        out = (parts[0] if len(parts) == 1 else joined(parts)).mean()
+        if whole and not opg:
+            self._last = theta, out
+        return out
+
+    def _is_last(self, theta: Arrays, order: int) -> bool:
+        """Tell whether these parameters are those of the last evaluation, to that order."""
+        known, at = self._last
+        enough = order == 0 or (at.hessian if order == 2 else at.score) is not None
+        return enough and all(map(np.array_equal, known, theta)) and bool(known)
 
     def evaluate_shared(self, theta: Arrays, shared: Arrays) -> Evaluation:
         """Return value, score and Hessian of every member from known means of what the hooks share."""
@@ -306,9 +317,13 @@ class CrossEntropy:
 
     def _from_shared(self, theta: Arrays, rows: Any, order: int) -> Evaluation:
         """Sum what the hooks share over all blocks, then call the hooks once at its mean."""
-        weight, means = self._means(
-            rows, len(theta[0]), lambda t: tuple(self.model.shared(t, theta)), full=False
-        )
+        model, r = self.model, len(theta[0])
+        if model.has("_shared_sums"):
+            weight, means = self._summed(rows, r, lambda y, w: self._shared_block(y, w, theta))
+        else:
+            weight, means = self._means(
+                rows, r, lambda t: tuple(model.shared(t, theta)), full=False
+            )
         mean = tuple(s[:, None] for s in means)
         at = self._block_evaluation(None, theta, None, 1, order, False, mean)
         return Evaluation(
@@ -383,18 +398,35 @@ class CrossEntropy:
         for cut in _chunks(len(far), self.sample.rows):
             some = far[cut]
             rows, column = members[some], rate[some, None]
-            sums: Any = 0.0
-            weight: Any = 0.0
-            for raw, w in self._cuts(rows, max(1, ROOM // len(some))):
-                y = self._framed(raw, rows)
-                log_y = self.model._tilt(y, room(y.shape))
-                sums = sums + np.array([wide(s, len(some)) for s in tilted_sums(log_y, w, column)])
-                weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
-            means = sums / weight
+
+            def sums(y: Array, w: Array | None, column: Array = column) -> Arrays:
+                return tilted_sums(self.model._tilt(y, room(y.shape)), w, column)
+
+            means = np.array(self._summed(rows, len(some), sums)[1])
             self._tilt.keep(rate[some], rows, means)
             out[:, some] = means[: len(out)]
         return tuple(out)
 
+    def _shared_block(self, y: Array, w: Array | None, theta: Arrays) -> Arrays:
+        """Sum what the hooks share over a block; plainly where the scratch arrays overflowed."""
+        sums: Arrays = self.model._shared_sums(y, w, *theta)
+        if sums and all(np.isfinite(s).all() for s in sums):
+            return sums
+        shared = self.model.shared(self.model.statistics(y), theta)
+        return tuple(weighted_sum(a, w, y.shape[1]) for a in shared)
+
+    def _summed(
+        self, rows: Any, r: int, block_sums: Callable[[Array, Array | None], Arrays]
+    ) -> tuple[Array, Arrays]:
+        """Return the total weight (r,) and the means (r,) from sums over long framed blocks."""
+        sums: list[Array] = []
+        weight: Any = 0.0
+        for raw, w in self._cuts(rows, max(1, ROOM // r)):
+            part = block_sums(self._framed(raw, rows), w)
+            sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
+            weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
+        weight = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
+        return weight, tuple(wide(s, r) / weight for s in sums)
     @functools.cached_property
     def _tilt(self) -> Tilt:
         ends = self.summary.minimum, self.summary.maximum

@@ -36,7 +36,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model
-from mlece.moments import Summary
+from mlece.moments import Summary, room, sum_log_products
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Gaussian
@@ -223,6 +223,25 @@ class StudentT(Model):
         # log1p(u) - u/(1 + u) cancels only where u is tiny, that is, where df is large.
         deficit = log1pmx(u) + u * uw if np.any(df > 1e3) else log_u - uw
         return log_u, deficit, uw, uw * w, zw, zw * w
+
+    @staticmethod
+    def _shared_sums(y: Array, weights: Array | None, *theta: Array) -> Arrays:
+        df, loc, scale = theta
+        if np.any(df > 50):
+            return ()  # 1 - w and log(1 + u) would lose digits
+        # u = x^2 with x = z/sqrt(df), and w = 1/(1 + u).
+        x = np.subtract(y, loc, out=room((max(len(y), len(df)), y.shape[1]), 1))
+        x *= 1 / (scale * sqrt(df))
+        w = np.multiply(x, x, out=room(x.shape, 2))
+        w += 1
+        log_u = sum_log_products(w, weights)
+        np.divide(1, w, out=w)
+        total = y.shape[1] if weights is None else weights.sum(axis=1)
+        h = w if weights is None else np.multiply(w, weights, out=room(x.shape))
+        uw, uww, zw = total - h.sum(axis=1), np.vecdot(h, w), np.vecdot(h, x)
+        uww, zww = total - uw - uww, np.vecdot(np.multiply(h, w, out=h), x)
+        root = sqrt(df[:, 0])
+        return log_u, log_u - uw, uw, uww, root * zw, root * zww
 
     @staticmethod
     def _log_density(t: Arrays, df: Array, loc: Array, scale: Array) -> Array:
