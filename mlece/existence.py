@@ -109,8 +109,8 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
     """Put the limits that a family declares in the place of what a solver returned for them."""
     size = objective.size
     theta = [np.array(wide(t, size), float) for t in solution.theta]
-    status = np.full(size, Status.OPTIMAL, dtype=object)
-    infimum, special = np.full(size, np.nan), np.zeros(size, dtype=bool)
+    status = np.array([Status.OPTIMAL] * size, dtype=object)
+    infimum, special = np.array([np.nan] * size), np.zeros(size, dtype=bool)
     sentences: list[str] = []
     models: dict[int, Any] = {}
     for limit in limits:
@@ -136,9 +136,11 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
         status[empty] = Status.BOUNDARY
         if empty.any():
             sentences.append("empty cells have probability 0 and Karush–Kuhn–Tucker multiplier 1")
-    outside = ~objective.holds(tuple(theta)) & ~special
-    at_end = special & (status == Status.BOUNDARY) if limits else special
-    slopes = _boundary_slopes(objective, tuple(theta), at_end)
+    outside = ~(objective.holds(tuple(theta)) | special)
+    slopes: dict[str, Array] = {}
+    if limits:
+        at_end = special & (status == Status.BOUNDARY)
+        slopes = _boundary_slopes(objective, tuple(theta), at_end)
     return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes, outside)
 
 

@@ -127,17 +127,20 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
     slots = tuple(objective.fixed.get(p.name) for p in model.params)
     with np.errstate(all="ignore"):
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
-        limits = [limit for limit in limits if limit.any()]
+        limits = [limit for limit in limits if limit.mask.any()]
         stopped = np.zeros(objective.size, dtype=bool)
         for limit in limits:
             stopped |= limit.mask
-        solution = solve(objective, solver, np.flatnonzero(~stopped))
+        members = np.flatnonzero(~stopped) if limits else np.arange(objective.size)
+        solution = solve(objective, solver, members)
         outcome = reconcile(objective, solution, limits)
         if solution.shared is not None:
             at = objective.evaluate_shared(outcome.theta, solution.shared)
         else:
             at = objective.evaluate(outcome.theta, 2)
-        value = np.where(np.isnan(outcome.infimum), at.value, outcome.infimum)
+        value = at.value
+        if limits:
+            value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         result = _assemble(objective, sample, solution, verdict, bound)
@@ -179,9 +182,11 @@ def _certify(
     values: Array,
 ) -> Certificate:
     value, special = verdict.value, verdict.special
-    excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), bound.excess)
+    excess, steps = bound.excess, bound.nu * np.sqrt(objective.total)
+    if special.any():
+        excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), excess)
+        steps = np.where(special, 0.0, steps)
     excess = excess + np.where(np.isfinite(value), rounding(value), 0.0)
-    steps = np.where(special, 0.0, bound.nu) * np.sqrt(objective.total)
 
     def shaped(a: Array) -> Any:
         if not sample.batch_shape and a.ndim == 1:

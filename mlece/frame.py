@@ -68,29 +68,28 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
     roles = model.roles()
     if not roles or model.support.discrete:
         return UNIT
-    with np.errstate(all="ignore"):
-        points = pilot_points(sample.values, sample.weights, _PILOT)
-        size = points.shape[1]
-        middle = points[:, size // 2]
-        if "location" not in roles:
-            usable = np.isfinite(middle) & (middle > 0)
-            if model.unit_free_sums:
-                usable &= (middle < 1e-200) | (middle > 1e200)
-            else:
-                # Observations of order one gain nothing.
-                usable &= (middle < 0.125) | (middle > 8.0)
-            return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
-        quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
-        spread = quartiles
-        spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
-        spread = np.where(spread > 0, spread, np.abs(middle))
-        spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
-        if model.unit_free_sums and np.all((np.abs(middle) < 1e200) & (spread > 1e-200)):
-            return UNIT
-        near = (spread > 0.125) & (spread < 8.0)
-        scale = np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
-        if model.affine and np.all((spread > 1e-6) & (spread < 1e6)):
-            scale = np.ones_like(scale)
-        middle = np.where(np.isfinite(middle), middle, 0.0)
-        shift = np.where(np.abs(middle) <= 2.0 * quartiles, 0.0, middle)
+    points = pilot_points(sample.values, sample.weights, _PILOT)
+    size = points.shape[1]
+    middle = points[:, size // 2]
+    if "location" not in roles:
+        usable = np.isfinite(middle) & (middle > 0)
+        if model.unit_free_sums:
+            usable &= (middle < 1e-200) | (middle > 1e200)
+        else:
+            # Observations of order one gain nothing.
+            usable &= (middle < 0.125) | (middle > 8.0)
+        return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
+    quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
+    spread = quartiles
+    spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
+    spread = np.where(spread > 0, spread, np.abs(middle))
+    spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
+    if model.unit_free_sums and np.all((np.abs(middle) < 1e200) & (spread > 1e-200)):
+        return UNIT
+    near = (spread > 0.125) & (spread < 8.0)
+    scale = np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
+    if model.affine and np.all((spread > 1e-6) & (spread < 1e6)):
+        scale = np.ones_like(scale)
+    middle = np.where(np.isfinite(middle), middle, 0.0)
+    shift = np.where(np.abs(middle) <= 2.0 * quartiles, 0.0, middle)
     return Frame(shift, scale)

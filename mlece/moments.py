@@ -88,10 +88,10 @@ def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
 
     Returns an array (r, ...). ``rows`` is the length of the axis summed over.
     """
-    if a.shape[1] == 1 and rows > 1:
+    if a.shape[1] == 1 and (rows > 1 or w is None):
         head = a[:, 0]
         if w is None:
-            return np.asarray(head * float(rows))
+            return np.asarray(head if rows == 1 else head * float(rows))
         total = w.sum(axis=1)
         return np.asarray(
             head * (total if head.ndim == 1 else total.reshape(-1, *([1] * (head.ndim - 1))))

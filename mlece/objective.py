@@ -61,18 +61,23 @@ class CrossEntropy:
         self.sample = tabulate(sample) if model.support.discrete else sample
         if model.support.discrete:
             check_support(model, sample, sample.values.min(), sample.values.max())
+        with np.errstate(all="ignore"):
+            self._read(frame)
+        self._check_known_ends(sample)
+
+    def _read(self, frame: Frame | None) -> None:
+        model, sample = self.model, self.sample
         self.frame = frame or choose_frame(model, sample)
         if self.frame.shift.size not in (1, self.size):
             self.frame = UNIT
-        shift, scale = (np.array([v]) for v in sample.outer)
-        self.user = (
-            self.frame.within(Frame(shift, scale)) if sample.outer != (0.0, 1.0) else self.frame
-        )
+        self.user = self.frame
+        if sample.outer != (0.0, 1.0):
+            shift, scale = (np.array([v]) for v in sample.outer)
+            self.user = self.frame.within(Frame(shift, scale))
         self.fixed = self._framed_slots() if len(model.free) < len(model.params) else {}
         self._single_row: Arrays | None = None
         self._last: tuple[Arrays, Evaluation] = (), Evaluation(np.ones(1), np.ones(1))
         self.summary = self._summarise()
-        self._check_known_ends(sample)
 
     def _framed_slots(self) -> dict[str, Array]:
         """Return the filled slots in the standard frame, (R,) each."""
@@ -101,15 +106,13 @@ class CrossEntropy:
     def _summarise(self) -> Summary:
         model, sample = self.model, self.sample
         extremes = model.support.bounded_somewhere or not model.affine or model.has("_bounds")
-        with np.errstate(all="ignore"):
-            parts = [
-                self._partial_sums(rows, extremes)
-                for rows in _chunks(self._data_rows(), sample.rows)
-            ]
+        parts = [
+            self._partial_sums(rows, extremes) for rows in _chunks(self._data_rows(), sample.rows)
+        ]
         total = parts[0] if len(parts) == 1 else stacked(parts)
         if extremes:
             check_support(model, sample, total.minimum, total.maximum)
-        elif not all(np.all(np.isfinite(t)) for t in total.totals):
+        elif not all(np.isfinite(t).all() for t in total.totals):
             raw = sample.values
             check_support(model, sample, raw.min(), raw.max())
         if sample.extent is not None:
@@ -344,7 +347,7 @@ class CrossEntropy:
         shared: Any = None,
     ) -> Evaluation:
         r = len(theta[0])
-        weight = np.full(r, float(m)) if w is None else wide(w.sum(axis=1), r)
+        weight = np.ones(r) * m if w is None else wide(w.sum(axis=1), r)
         shared = self.model.shared(t, theta) if shared is None else shared
         density = self.model.log_density_hook(t, theta, shared)
         value = weighted_sum(density, w, m)

@@ -217,7 +217,7 @@ def check_support(model: Model, sample: Sample, low: Array, high: Array) -> None
         Extremes of the observations; NaN if any observation is NaN.
     """
     whole = not model.support.discrete or sample.values.dtype.kind != "f" or _all_whole(sample)
-    if whole and model.support.encloses(float(np.min(low)), float(np.max(high))):
+    if whole and model.support.encloses(float(low.min()), float(high.max())):
         return
     y = (
         sample.values.reshape(*sample.batch_shape, -1)

@@ -142,8 +142,8 @@ def _gamma_shape(gap: Array) -> Array:
         slope = where(shape > 16, tail, 1 - shape * trigamma(shape))
         step = error / slope
         shape = shape * exp(-step)
-        if np.all(np.abs(step) < 4e-16):
-            break
+        if (np.abs(step) < 3e-9).all():
+            break  # what is left is of the order of the square
     return np.asarray(shape)
 
 
