@@ -142,7 +142,7 @@ def sum_log(y: Array, w: Array | None) -> Array:
     error of 1e-16 for each factor. Plain logarithms serve where a product could leave the range of
     numbers, and where all factors are close to 1, so that such an error would be seen.
     """
-    if w is None and _multiplies(y):
+    if w is None and spread_out(y):
         total = sum(sum_log_products(a, None) for a, _ in cuts(y, w))
         if np.isfinite(total).all():
             return np.asarray(total)
@@ -151,22 +151,30 @@ def sum_log(y: Array, w: Array | None) -> Array:
     )
 
 
-def _multiplies(y: Array) -> bool:
-    """Tell whether products of eight do not underflow, and not all factors of a row are close to 1."""
-    if not (y.min(axis=1) > 1e-37).all():
-        return False
-    return bool((abs(y[:, 0] - 1) > 0.1).all() or (abs(y - 1) > 0.1).any(axis=1).all())
+def spread_out(y: Array) -> bool:
+    """Tell whether no row of positive numbers has all of them within a tenth of 1."""
+    first = abs(y[:, 0] - 1) > 0.1
+    return bool(first.all() or (first | (abs(y - 1) > 0.1).any(axis=1)).all())
 
 
 def sum_log_products(y: Array, w: Array | None) -> Array:
-    """Sum log y over axis 1 of a short block, through products of eight; not finite if one overflows."""
+    """Sum log y over axis 1 of a short block of positive numbers, through products of eight.
+
+    Not finite if a product may have left the range of numbers.
+    """
     if w is not None:
         return weighted_sum(np.log(y, out=room(y.shape)), w, y.shape[1])
     half = y.shape[1] // 8 * 4
-    total: Array = np.log(y[:, 2 * half :]).sum(axis=1)
-    if half:
-        p = np.multiply(y[:, :half], y[:, half : 2 * half], out=room((len(y), half)))
-        for short in (half // 2, half // 4):
-            p = np.multiply(p[:, :short], p[:, short : 2 * short], out=p[:, :short])
-        total = total + np.log(p, out=p).sum(axis=1)
-    return total
+    pairs = np.multiply(y[:, :half], y[:, half : 2 * half], out=room((len(y), half)))
+    return sum_log_pairs(pairs) + np.log(y[:, 2 * half :]).sum(axis=1)
+
+
+def sum_log_pairs(p: Array) -> Array:
+    """Sum log p over axis 1 of products of two, a multiple of four of them, which are lost."""
+    half = p.shape[1]
+    # With pairs above 1e-70 nothing can underflow, and what overflows stays infinite.
+    if not (half and p.min() > 1e-70):
+        return np.full(len(p), np.nan if half else 0.0)
+    for short in (half // 2, half // 4):
+        p = np.multiply(p[:, :short], p[:, short : 2 * short], out=p[:, :short])
+    return np.asarray(np.log(p, out=p).sum(axis=1))
