@@ -152,7 +152,7 @@ def decrement(gradient: Array, hessian: Array) -> Array:
             h, g = hessian[:, 0, 0], gradient[:, 0]
             return np.where(h > 0, np.abs(g) / np.sqrt(h), np.inf)
         # Unit diagonal first: the decrement is free of the parameters' scales, eigenvalues are not.
-        d = np.sqrt(hessian.diagonal(0, 1, 2))
+        d = np.asarray(np.sqrt(hessian.diagonal(0, 1, 2)))
         g = gradient / d
         if m == 2:
             r = hessian[:, 0, 1] / (d[:, 0] * d[:, 1])

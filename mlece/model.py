@@ -10,6 +10,9 @@ Where a family declares ``_statistics``, every density hook receives that tuple 
 the mean statistics. ``_shared(y, *theta)`` does the same at a given theta: density, score and curvature
 then receive its result in place of ``y`` and must be affine in it, so that one sum over the observations
 of a few arrays serves all three.
+
+``_block_sums``, ``_shared_sums`` and ``_tilt`` are the same sums in scratch arrays (:mod:`mlece.moments`)
+for long samples: they may be left out.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import numpy as np
 
 from mlece.math import Array, Arrays
 
-
 # Scratch arrays of 256 kB lie in the second cache.
 ROOM = 1 << 15
 FRAME = 7
@@ -166,7 +165,7 @@ def sum_log_products(y: Array, w: Array | None) -> Array:
         return weighted_sum(np.log(y, out=room(y.shape)), w, y.shape[1])
     half = y.shape[1] // 8 * 4
     pairs = np.multiply(y[:, :half], y[:, half : 2 * half], out=room((len(y), half)))
-    return sum_log_pairs(pairs) + np.log(y[:, 2 * half :]).sum(axis=1)
+    return np.asarray(sum_log_pairs(pairs) + np.log(y[:, 2 * half :]).sum(axis=1))
 
 
 def sum_log_pairs(p: Array) -> Array:

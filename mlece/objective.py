@@ -209,9 +209,7 @@ class CrossEntropy:
 
     # ------------------------------------------------------------------ blocks
 
-    def _cuts(
-        self, rows: slice | Array, size: int
-    ) -> Iterator[tuple[Array, Array | None]]:
+    def _cuts(self, rows: slice | Array, size: int) -> Iterator[tuple[Array, Array | None]]:
         """Yield raw observations (r or 1, m) and weights of some members, ``size`` at a time."""
         y, w = self.sample.values, self.sample.weights
         y = y if len(y) == 1 else y[rows]
@@ -430,6 +428,7 @@ class CrossEntropy:
             weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
         weight = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
         return weight, tuple(wide(s, r) / weight for s in sums)
+
     @functools.cached_property
     def _tilt(self) -> Tilt:
         ends = self.summary.minimum, self.summary.maximum

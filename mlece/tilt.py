@@ -59,7 +59,7 @@ class Tilt:
         self.rate = np.full(len(top), np.nan)
         self.means = np.full((ORDERS + 1, len(top)), np.nan)
 
-    def keep(self, rate: Array, members: Array, means: Arrays) -> None:
+    def keep(self, rate: Array, members: Array, means: Array) -> None:
         """Remember the means of l and of l^j e^(ρ l)."""
         self.rate[members] = rate
         self.means[:, members] = means

@@ -25,7 +25,6 @@ from mlece.math import (
     log_ndtr,
     log_probability,
     logit,
-    minimum,
     ndtri,
     pi,
     sign,
