@@ -14,6 +14,7 @@ from mlece.math import Array, Arrays
 # Scratch arrays of 256 kB lie in the second cache.
 ROOM = 1 << 15
 FRAME = 7
+_SHORT = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,16 @@ def wide(a: Array, r: int) -> Array:
     return a if len(a) == r else np.broadcast_to(a, (r, *a.shape[1:]))
 
 
+def row_dot(x: Array, y: Array) -> Array:
+    """Return dot products along axis 1, in pieces too short for BLAS to start threads on them."""
+    m = x.shape[1]
+    whole = m // _SHORT * _SHORT
+    if whole == 0:
+        return np.asarray(np.vecdot(x, y))
+    x_cut, y_cut = (a[:, :whole].reshape(len(a), -1, _SHORT) for a in (x, y))
+    return np.asarray(np.vecdot(x_cut, y_cut).sum(axis=1) + np.vecdot(x[:, whole:], y[:, whole:]))
+
+
 def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
     """Sum over axis 1 of an array (r, m, ...) with weights (r, m); axis 1 of length 1 is broadcast.
 
@@ -98,7 +109,7 @@ def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
     if w is None:
         return np.asarray(np.add.reduce(a, axis=1))
     if a.ndim == 2:
-        return np.asarray(np.vecdot(w, a))
+        return row_dot(w, a)
     return np.asarray((w.reshape(*w.shape, *([1] * (a.ndim - 2))) * a).sum(axis=1))
 
 
@@ -152,8 +163,12 @@ def sum_log(y: Array, w: Array | None) -> Array:
 
 def spread_out(y: Array) -> bool:
     """Tell whether no row of positive numbers has all of them within a tenth of 1."""
-    first = abs(y[:, 0] - 1) > 0.1
-    return bool(first.all() or (first | (abs(y - 1) > 0.1).any(axis=1)).all())
+    far = abs(y[:, 0] - 1) > 0.1
+    for piece, _ in cuts(y, None):
+        if far.all():
+            break
+        far = far | (abs(piece - 1) > 0.1).any(axis=1)
+    return bool(far.all())
 
 
 def sum_log_products(y: Array, w: Array | None) -> Array:

@@ -24,7 +24,7 @@ from mlece.tilt import Tilt, tilted_sums
 # Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
 BLOCK = 8192
 # Sums that need no temporaries, or keep them in scratch arrays, take longer blocks.
-_LONG = 1 << 18
+_LONG = 1 << 20
 
 
 def _chunks(members: int, rows: int) -> Iterator[slice]:
@@ -60,7 +60,9 @@ class CrossEntropy:
         self.total = sample.total
         self.sample = tabulate(sample) if model.support.discrete else sample
         if model.support.discrete:
-            check_support(model, sample, sample.values.min(), sample.values.max())
+            # A table holds the extremes of what it was made from, where nothing has weight 0.
+            known = self.sample if sample.weights is None else sample
+            check_support(model, sample, known.values.min(), known.values.max())
         with np.errstate(all="ignore"):
             self._read(frame)
         self._check_known_ends(sample)

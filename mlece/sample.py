@@ -14,6 +14,8 @@ from mlece.math import Array
 from mlece.model import Model
 
 _BLOCK = 16384
+# A thinned sample of one in so many is copied; more would be no small share of the memory of the data.
+_COPIED = 32
 # Counts are tabulated by value when the table is not much longer than the data.
 _TABLE = 1 << 22
 
@@ -79,8 +81,10 @@ class Sample:
         """Return an evenly thinned sample of about ``size`` observations, for starting values."""
         step = max(1, self.rows // size)
         w = self.weights
-        values = np.ascontiguousarray(self.values[:, ::step])
-        weights = None if w is None else np.ascontiguousarray(w[:, ::step])
+        values, weights = self.values[:, ::step], None if w is None else w[:, ::step]
+        if step >= _COPIED:
+            values = np.ascontiguousarray(values)
+            weights = None if weights is None else np.ascontiguousarray(weights)
         return replace(self, values=values, weights=weights)
 
 

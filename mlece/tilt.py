@@ -12,7 +12,7 @@ from math import factorial
 import numpy as np
 
 from mlece.math import Array, Arrays
-from mlece.moments import room, weighted_sum
+from mlece.moments import room, row_dot, weighted_sum
 
 ORDERS = 5
 # Remainders, as shares of the moment of order 0, that nobody sees: in the cross-entropy, in its score
@@ -38,10 +38,10 @@ def tilted_sums(log_y: Array, w: Array | None, rate: Array) -> Arrays:
     np.exp(power, out=power)
     if w is not None:
         power *= w
-    sums = [weighted_sum(log_y, w, m), power.sum(axis=1), np.vecdot(power, log_y)]
+    sums = [weighted_sum(log_y, w, m), power.sum(axis=1), row_dot(power, log_y)]
     for _ in range(2, ORDERS):
         power *= log_y
-        sums.append(np.vecdot(power, log_y))
+        sums.append(row_dot(power, log_y))
     return tuple(sums)
 
 

@@ -31,7 +31,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model
-from mlece.moments import Summary, sum_log, weighted_sum
+from mlece.moments import Summary, cuts, sum_log, weighted_sum
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Exponential
@@ -149,7 +149,10 @@ def _gamma_shape(gap: Array) -> Array:
 
 def _narrow(y: Array) -> bool:
     """Tell whether all observations lie within 1e-4 of 1; the first one settles it for most."""
-    return bool(abs(y.flat[0] - 1) < 1e-4 and np.max(abs(y - 1)) < 1e-4) if y.size else False
+    if not y.size or abs(y.flat[0] - 1) >= 1e-4:
+        return False
+    row = y.reshape(1, -1)
+    return all(np.max(abs(piece - 1)) < 1e-4 for piece, _ in cuts(row, None))
 
 
 def _second_order(d: Array) -> Array:

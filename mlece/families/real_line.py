@@ -35,7 +35,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model
-from mlece.moments import Summary, room, sum_log_products
+from mlece.moments import Summary, room, row_dot, sum_log_products
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Gaussian
@@ -68,9 +68,9 @@ class Gaussian(Model):
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
         if w is None:
-            return y.sum(axis=1), np.vecdot(y, y)
+            return y.sum(axis=1), row_dot(y, y)
         wy = w * y
-        return wy.sum(axis=1), np.vecdot(wy, y)
+        return wy.sum(axis=1), row_dot(wy, y)
 
     @staticmethod
     def _log_density(t: Arrays, mean: Array, sd: Array) -> Array:
@@ -237,8 +237,8 @@ class StudentT(Model):
         np.divide(1, w, out=w)
         total = y.shape[1] if weights is None else weights.sum(axis=1)
         h = w if weights is None else np.multiply(w, weights, out=room(x.shape))
-        uw, uww, zw = total - h.sum(axis=1), np.vecdot(h, w), np.vecdot(h, x)
-        uww, zww = total - uw - uww, np.vecdot(np.multiply(h, w, out=h), x)
+        uw, uww, zw = total - h.sum(axis=1), row_dot(h, w), row_dot(h, x)
+        uww, zww = total - uw - uww, row_dot(np.multiply(h, w, out=h), x)
         root = sqrt(df[:, 0])
         return log_u, log_u - uw, uw, uww, root * zw, root * zww
 

@@ -32,6 +32,7 @@ from mlece.moments import (
     Summary,
     cuts,
     room,
+    row_dot,
     spread_out,
     sum_log,
     sum_log_pairs,
@@ -73,7 +74,7 @@ class LogNormal(Model):
             log_y = np.log(a, out=room(a.shape))
             weighted = log_y if b is None else b * log_y
             first = first + weighted.sum(axis=1)
-            second = second + np.vecdot(weighted, log_y)
+            second = second + row_dot(weighted, log_y)
         return first, second
 
     @staticmethod
@@ -217,7 +218,7 @@ class InverseGaussian(Model):
             ratio = np.divide(d, a, out=room(a.shape, 1))
             weighted = d if b is None else b * d
             first = first + weighted.sum(axis=1)
-            second = second + np.vecdot(weighted, ratio)
+            second = second + row_dot(weighted, ratio)
             fourth = fourth + weighted_sum(ratio, b, a.shape[1])
         return first, second, sum_log(y, w), fourth
 
