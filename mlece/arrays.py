@@ -225,6 +225,9 @@ def _missing_labels(mask: Array, values: Array, what: str) -> errors.DataError:
     )
 
 
+_LABELS = 4096
+
+
 class _Positions(dict[Any, int]):
     """Labels numbered in their order of arrival."""
 
@@ -233,18 +236,30 @@ class _Positions(dict[Any, int]):
         return position
 
 
+def _positions_of(entries: list[Any], positions: _Positions) -> Array:
+    if len(positions) < 200:
+        try:
+            return np.frombuffer(bytes(map(positions.__getitem__, entries)), dtype=np.uint8)
+        except ValueError:
+            pass  # more than 256 labels
+    return np.fromiter(map(positions.__getitem__, entries), dtype=np.int64, count=len(entries))
+
+
 def _factorize_objects(array: Array, flat: Array, what: str) -> tuple[tuple[Any, ...], Array]:
     positions = _Positions()
-    entries = flat.tolist()
+    codes = np.empty(flat.size, dtype=np.int64)
     try:
-        codes = np.fromiter(map(positions.__getitem__, entries), dtype=np.int64, count=len(entries))
+        # Block by block the objects are still in the cache when they are released.
+        for start in range(0, flat.size, _LABELS):
+            entries = flat[start : start + _LABELS].tolist()
+            codes[start : start + _LABELS] = _positions_of(entries, positions)
     except TypeError:
         raise errors.DataTypeError(
             errors.message(f"{what}: labels that hash", f"entries such as {entries[0]!r:.40}")
         ) from None
     bad = [label for label in positions if label is None or label != label]
     if bad:
-        mask = np.array([e is None or e != e for e in entries])
+        mask = np.array([e is None or e != e for e in flat.tolist()])
         raise _missing_labels(mask, flat, what)
     try:
         labels = tuple(sorted(positions))

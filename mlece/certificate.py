@@ -148,11 +148,12 @@ def decrement(gradient: Array, hessian: Array) -> Array:
     if m == 0:
         return np.zeros(len(gradient))
     with np.errstate(all="ignore"):
-        # Unit diagonal first: the decrement is free of the parameters' scales, eigenvalues are not.
-        d = np.sqrt(np.diagonal(hessian, axis1=1, axis2=2))
-        g = gradient / d
         if m == 1:
-            return np.asarray(np.where(d[:, 0] > 0, np.abs(g[:, 0]), np.inf))
+            h, g = hessian[:, 0, 0], gradient[:, 0]
+            return np.where(h > 0, np.abs(g) / np.sqrt(h), np.inf)
+        # Unit diagonal first: the decrement is free of the parameters' scales, eigenvalues are not.
+        d = np.asarray(np.sqrt(hessian.diagonal(0, 1, 2)))
+        g = gradient / d
         if m == 2:
             r = hessian[:, 0, 1] / (d[:, 0] * d[:, 1])
             square = (g[:, 0] ** 2 - 2 * r * g[:, 0] * g[:, 1] + g[:, 1] ** 2) / ((1 - r) * (1 + r))
@@ -181,8 +182,10 @@ def _fenchel_gap(objective: CrossEntropy, at: Evaluation, solution: Solution) ->
     stands alone).
     """
     model = objective.model
+    if solution.solver == "closed form" or not model.has("_maximise"):
+        return np.zeros(objective.size)
     members = np.flatnonzero(np.isfinite(at.value))
-    if solution.solver == "closed form" or not (model.has("_maximise") and members.size):
+    if not members.size:
         return np.zeros(objective.size)
     closed = closed_form(objective, members)
     if closed is None:
@@ -216,11 +219,15 @@ def strongest_bound(
         return _simplex_bound(objective, theta)
     assert at.score is not None
     assert at.hessian is not None
-    factors = model.frame_factors(objective.user.scale)
     edges = [i for i in index if not model.params[i].regular]
-    multipliers = {model.params[i].name: np.abs(at.score[:, i] / factors[i]) for i in edges}
-    index = [i for i in index if model.params[i].regular]
-    gradient, hessian = at.score[:, index], at.hessian[:, index][:, :, index]
+    multipliers: dict[str, Array] = {}
+    gradient, hessian = at.score, at.hessian
+    if edges:
+        factors = model.frame_factors(objective.user.scale)
+        multipliers = {model.params[i].name: np.abs(at.score[:, i] / factors[i]) for i in edges}
+        index = [i for i in index if model.params[i].regular]
+    if len(index) < len(model.params):
+        gradient, hessian = gradient[:, index], hessian[:, index][:, :, index]
     if solution.solver == "closed form" and model.has("_estimate"):
         return Bound(zero, zero, "global", "subgradient of a convex function", multipliers)
     nu = decrement(gradient, hessian)
@@ -233,7 +240,7 @@ def strongest_bound(
         # Convex in the canonical parameters: what holds near θ holds globally.
         excess = _near(nu) + _fenchel_gap(objective, at, solution)
         return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)
-    if model.components:
+    if model._components:
         multipliers = {"largest q_k/q": objective.largest_ratio(theta)}
     chart = Chart(objective)
     nu = decrement(*chart.pull(chart.eta(theta), at))

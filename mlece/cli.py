@@ -176,7 +176,7 @@ def _fit(options: argparse.Namespace) -> str:
     check_level(options.level)
     _check_picture(options.plot)
     family = model_by_name(options.model)
-    if family.width:
+    if family._width:
         raise errors.DataTypeError(
             errors.message(
                 "a family of numbers for one column",

@@ -54,6 +54,12 @@ class Domain:
                 inside &= v == np.floor(v)
         return np.asarray(inside)
 
+    def encloses(self, low: float, high: float) -> bool:
+        """Tell whether an interval has both ends in the convex hull of the set; NaN never has."""
+        above = self.lower <= low if self.closed_lower else self.lower < low
+        below = high <= self.upper if self.closed_upper else high < self.upper
+        return above and below and -np.inf < low and high < np.inf
+
     def __str__(self) -> str:
         if self.name:
             return self.name

@@ -49,6 +49,8 @@ class Evaluation:
     def mean(self) -> Evaluation:
         """Divide by the weight: the cross-entropy and its derivatives."""
         w = self.weight
+        if (w == 1).all():
+            return self
         return Evaluation(
             np.ones_like(w),
             self.value / w,
@@ -70,6 +72,8 @@ def joined(parts: list[Evaluation]) -> Evaluation:
 
 def triangle(parts: Arrays, k: int) -> Array:
     """Build symmetric matrices (..., k, k) from the upper triangle given row by row."""
+    if k == 1:
+        return np.asarray(parts[0])[..., None, None]
     full = np.empty((*np.shape(parts[0]), k, k))
     at = 0
     for i in range(k):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from mlece.chart import Chart
 from mlece.evaluation import Evaluation
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
+from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import Solution
 
@@ -76,12 +77,15 @@ def judge(
     bounded : array of bool (R,)
         Whether a bound on the excess is finite.
     """
+    proved = solution.solved & bounded
+    if (outcome.special | (proved & (value < np.inf) & ~outcome.outside)).all():
+        return Verdict(**vars(outcome), value=value, lost=np.zeros(objective.size, dtype=bool))
     status, special, sentences = outcome.status.copy(), outcome.special, list(outcome.sentences)
     hopeless = ~special & (np.isposinf(value) | outcome.outside)
     if hopeless.any():
         status[hopeless] = Status.INFINITE
         sentences.append("observations lie outside the support that the filled slots leave")
-    unfinished = ~special & ~hopeless & ~(solution.solved & bounded)
+    unfinished = ~special & ~hopeless & ~proved
     collapsed = collapses(objective, unfinished)
     if collapsed.any():
         status[collapsed] = Status.UNBOUNDED
@@ -98,7 +102,7 @@ def judge(
             else "the solver met no optimality criterion; look at the score and the data"
         )
     value = np.where(hopeless, np.inf, np.where(collapsed, -np.inf, value))
-    parts = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
+    parts = {**vars(outcome)}
     parts.update(status=status, special=special | hopeless | collapsed, sentences=sentences)
     return Verdict(**parts, value=value, lost=hopeless | collapsed)
 
@@ -163,9 +167,9 @@ def running(
 def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:
     """Put the limits that a family declares in the place of what a solver returned for them."""
     size = objective.size
-    theta = [np.array(np.broadcast_to(t, (size, *t.shape[1:])), float) for t in solution.theta]
-    status = np.full(size, Status.OPTIMAL, dtype=object)
-    infimum, special = np.full(size, np.nan), np.zeros(size, dtype=bool)
+    theta = [np.array(wide(t, size), float) for t in solution.theta]
+    status = np.array([Status.OPTIMAL] * size, dtype=object)
+    infimum, special = np.array([np.nan] * size), np.zeros(size, dtype=bool)
     sentences: list[str] = []
     models: dict[int, Any] = {}
     for limit in limits:
@@ -179,20 +183,23 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
         if limit.model is not None:
             models.update(dict.fromkeys(np.flatnonzero(limit.mask).tolist(), limit.model))
     if solution.ends is not None:
-        wide = np.zeros(size, dtype=bool)
+        apart = np.zeros(size, dtype=bool)
         for a, b in zip(*solution.ends, strict=True):
-            wide |= np.broadcast_to(a != b, (size,))
-        wide &= ~special
-        if wide.any():
-            status[wide] = Status.NOT_UNIQUE
+            apart |= np.broadcast_to(a != b, (size,))
+        apart &= ~special
+        if apart.any():
+            status[apart] = Status.NOT_UNIQUE
             sentences.append("every point between the two ends in fit.solution_set is optimal")
     if any(p.vector and p.name in objective.model.free for p in objective.model.params):
         empty = (objective.summary.mean[0] == 0).any(axis=1)
         status[empty] = Status.BOUNDARY
         if empty.any():
             sentences.append("empty cells have probability 0 and Karush–Kuhn–Tucker multiplier 1")
-    outside = ~objective.holds(tuple(theta)) & ~special
-    slopes = _boundary_slopes(objective, tuple(theta), special & (status == Status.BOUNDARY))
+    outside = ~(objective.holds(tuple(theta)) | special)
+    slopes: dict[str, Array] = {}
+    if limits:
+        at_end = special & (status == Status.BOUNDARY)
+        slopes = _boundary_slopes(objective, tuple(theta), at_end)
     return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes, outside)
 
 

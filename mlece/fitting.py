@@ -14,6 +14,7 @@ from mlece.existence import Verdict, judge, reconcile, running
 from mlece.limits import LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
+from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import WEIGHTINGS, Sample, from_data
@@ -141,25 +142,28 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
     slots = tuple(objective.fixed.get(p.name) for p in model.params)
     with np.errstate(all="ignore"):
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
-        limits = [limit for limit in limits if limit.any()]
+        limits = [limit for limit in limits if limit.mask.any()]
         stopped = np.zeros(objective.size, dtype=bool)
         for limit in limits:
             stopped |= limit.mask
-        solution = solve(objective, solver, np.flatnonzero(~stopped))
+        members = np.flatnonzero(~stopped) if limits else np.arange(objective.size)
+        solution = solve(objective, solver, members)
         outcome = reconcile(objective, solution, limits)
         if solution.shared is not None:
             at = objective.evaluate_shared(outcome.theta, solution.shared)
         else:
             at = objective.evaluate(outcome.theta, 2)
+        value = at.value
         if solution.solver == "newton" or solution.solver.startswith("scipy"):
             outcome = running(objective, solution, outcome, at)
-        value = np.where(np.isnan(outcome.infimum), at.value, outcome.infimum)
+        if outcome.special.any():
+            value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         result = _assemble(objective, sample, solution, verdict, bound)
         for name, mask in solution.runaway.items():
             result = _at_limit_family(result, name, mask & ~stopped)
-    return replace(result, certificate=_with_entropy_check(result))
+    return result
 
 
 def _assemble(
@@ -168,14 +172,15 @@ def _assemble(
     """Put the parts of a fit together in the user's units and batch axes."""
     model, frame = objective.model, objective.user
     ends = solution.ends
+    values = verdict.value + objective.log_scale
     return Fit(
         family=model,
         sample=sample,
         objective=objective,
         framed=verdict.theta,
         theta=_user_theta(objective, verdict.theta, verdict.lost),
-        values=verdict.value + objective.log_scale,
-        certificate=_certify(objective, sample, solution, verdict, bound),
+        values=values,
+        certificate=_certify(objective, sample, solution, verdict, bound, values),
         solver=solution.solver,
         notes=solution.notes,
         ends=None
@@ -186,17 +191,25 @@ def _assemble(
 
 
 def _certify(
-    objective: CrossEntropy, sample: Sample, solution: Solution, verdict: Verdict, bound: Bound
+    objective: CrossEntropy,
+    sample: Sample,
+    solution: Solution,
+    verdict: Verdict,
+    bound: Bound,
+    values: Array,
 ) -> Certificate:
     value, special = verdict.value, verdict.special
     model = objective.model
-    excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), bound.excess)
+    excess, steps = bound.excess, bound.nu * np.sqrt(objective.total)
+    if special.any():
+        excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), excess)
+        steps = np.where(special, 0.0, steps)
     excess = excess + np.where(np.isfinite(value), rounding(value), 0.0)
-    steps = np.where(special, 0.0, bound.nu) * np.sqrt(objective.total)
 
     def shaped(a: Array) -> Any:
-        out = np.reshape(a, (*sample.batch_shape, *np.shape(a)[1:]))
-        return out.item() if out.ndim == 0 else out
+        if not sample.batch_shape and a.ndim == 1:
+            return a.item()
+        return np.reshape(a, (*sample.batch_shape, *a.shape[1:]))
 
     bracket = solution.bracket
     multipliers = {**bound.multipliers, **verdict.multipliers}
@@ -208,6 +221,7 @@ def _certify(
         scope=bound.scope,
         bound=bound.name,
         sentence="; ".join(filter(None, dict.fromkeys([*verdict.sentences, model.caveat()]))),
+        entropy_residual=_entropy_residual(objective, sample, verdict, values),
         bracket=None if bracket is None else (shaped(bracket[0]), shaped(bracket[1])),
         kkt=bound.kkt,
     )
@@ -220,7 +234,7 @@ def _user_theta(objective: CrossEntropy, theta: Arrays, lost: Array) -> Arrays:
     for p, value in zip(
         model.params, model.from_frame(theta, frame.shift, frame.scale), strict=True
     ):
-        own = np.array(np.broadcast_to(value, (objective.size, *np.shape(value)[1:])), dtype=float)
+        own = np.array(wide(np.asarray(value), objective.size), dtype=float)
         if p.name in model.free:
             if not p.regular:
                 # An end of the support is an observation, to the last bit.
@@ -228,24 +242,25 @@ def _user_theta(objective: CrossEntropy, theta: Arrays, lost: Array) -> Arrays:
                     reach = 8 * np.finfo(float).eps * (np.abs(end) + frame.scale)
                     near = np.isfinite(end) & (np.abs(own - end) <= reach)
                     own = np.where(near, end, own)
-            own[lost] = np.nan
+            if lost.any():
+                own[lost] = np.nan
         else:
             own = objective.flat_slot(p)
         out.append(own)
     return tuple(out)
 
 
-def _with_entropy_check(result: Fit) -> Certificate:
-    """Add CE_n − H(q_θ̂), which the theory of exponential families puts at zero."""
-    model, certificate = result.family, result.certificate
-    single = result.sample.size == 1 and isinstance(certificate.status, Status)
-    if not (single and certificate.status.solved and model.unit_carrier and model.has("_entropy")):
-        return certificate
-    if any(p.name not in model.free for p in model.params):
-        return certificate
-    with np.errstate(all="ignore"):
-        entropy = np.asarray(model._entropy(*result.framed)) + result.objective.log_scale
-    return replace(certificate, entropy_residual=float(result.values[0] - entropy[0]))
+def _entropy_residual(
+    objective: CrossEntropy, sample: Sample, verdict: Verdict, values: Array
+) -> float | None:
+    """Return CE_n − H(q_θ̂), which the theory of exponential families puts at zero."""
+    model = objective.model
+    if sample.batch_shape or not (model.unit_carrier and model.has("_entropy")):
+        return None
+    if not verdict.status[0].solved or len(model.free) < len(model.params):
+        return None
+    entropy = np.asarray(model._entropy(*verdict.theta)) + objective.log_scale
+    return float(values[0] - entropy[0])
 
 
 def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:

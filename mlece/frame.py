@@ -34,7 +34,12 @@ class Frame:
 
     @cached_property
     def _moves(self) -> tuple[bool, bool]:
-        return bool(np.any(self.shift != 0)), bool(np.any(self.scale != 1))
+        return bool((self.shift != 0).any()), bool((self.scale != 1).any())
+
+    @property
+    def moves(self) -> bool:
+        """Whether the frame changes anything."""
+        return any(self._moves)
 
     def apply(self, y: Array, members: Any, out: Array | None = None) -> Array:
         """Frame a block of observations (r or 1, m), in a buffer where one is given."""
@@ -72,27 +77,30 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
     roles = model.roles()
     if not roles or model.support.discrete:
         return UNIT
-    with np.errstate(all="ignore"):
-        points = pilot_points(model.points(sample.values), sample.weights, _PILOT)
-        size = points.shape[1]
-        middle = points[:, size // 2]
-        if "location" not in roles:
-            usable = np.isfinite(middle) & (middle > 0)
-            # A law spread over hundreds of decades has no unit in which all of it is of order one.
-            usable &= points[:, -1] < 1e150 * middle
-            if model.unit_free_sums:
-                usable &= (middle < 1e-200) | (middle > 1e200)
-            return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
-        quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
-        spread = quartiles
-        spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
-        spread = np.where(spread > 0, spread, np.abs(middle))
-        spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
-        if model.unit_free_sums and np.all((np.abs(middle) < 1e200) & (spread > 1e-200)):
-            return UNIT
-        scale = np.exp2(np.round(np.log2(spread)))
-        if model.affine and np.all((spread > 1e-6) & (spread < 1e6)):
-            scale = np.ones_like(scale)
-        middle = np.where(np.isfinite(middle), middle, 0.0)
-        shift = np.where(np.abs(middle) <= 2.0 * quartiles, 0.0, middle)
+    points = pilot_points(model.points(sample.values), sample.weights, _PILOT)
+    size = points.shape[1]
+    middle = points[:, size // 2]
+    if "location" not in roles:
+        usable = np.isfinite(middle) & (middle > 0)
+        # A law spread over hundreds of decades has no unit in which all of it is of order one.
+        usable &= points[:, -1] < 1e150 * middle
+        if model.unit_free_sums:
+            usable &= (middle < 1e-200) | (middle > 1e200)
+        else:
+            # Observations of order one gain nothing.
+            usable &= (middle < 0.125) | (middle > 8.0)
+        return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
+    quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
+    spread = quartiles
+    spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
+    spread = np.where(spread > 0, spread, np.abs(middle))
+    spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
+    if model.unit_free_sums and np.all((np.abs(middle) < 1e200) & (spread > 1e-200)):
+        return UNIT
+    near = (spread > 0.125) & (spread < 8.0)
+    scale = np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
+    if model.affine and np.all((spread > 1e-6) & (spread < 1e6)):
+        scale = np.ones_like(scale)
+    middle = np.where(np.isfinite(middle), middle, 0.0)
+    shift = np.where(np.abs(middle) <= 2.0 * quartiles, 0.0, middle)
     return Frame(shift, scale)

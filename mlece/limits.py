@@ -60,10 +60,6 @@ class Limit:
     infimum: Array | None = None
     model: Callable[..., Model] | None = None
 
-    def any(self) -> bool:
-        """Whether any member is concerned."""
-        return bool(np.any(self.mask))
-
 
 @dataclass(frozen=True)
 class LimitMember:

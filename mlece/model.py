@@ -11,6 +11,9 @@ Where a family declares ``_statistics``, every density hook receives that tuple 
 the mean statistics. ``_shared(y, *theta)`` does the same at a given theta: density, score and curvature
 then receive its result in place of ``y`` and must be affine in it, so that one sum over the observations
 of a few arrays serves all three.
+
+``_block_sums``, ``_shared_sums`` and ``_tilt`` are the same sums in scratch arrays (:mod:`mlece.moments`)
+for long samples: they may be left out.
 """
 
 from __future__ import annotations
@@ -63,6 +66,9 @@ HOOKS = (
     "_profile_statistics",
     "_profile_equation",
     "_profile_shared",
+    "_tilt",
+    "_tilt_rate",
+    "_shared_sums",
     "_estimate",
     "_exact_interval",
     "_kink",
@@ -89,8 +95,8 @@ class Model:
     """
 
     support: ClassVar[Domain] = real
-    width: ClassVar[int] = 0
-    observations: ClassVar[str] = "numbers"
+    _width: ClassVar[int] = 0
+    _observations: ClassVar[str] = "numbers"
     params: ClassVar[tuple[Param, ...]] = ()
     affine: ClassVar[bool] = False
     unit_carrier: ClassVar[bool] = False
@@ -102,9 +108,11 @@ class Model:
     unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
     abstract: ClassVar[bool] = True
-    components: tuple[Model, ...] = ()
-    factors: tuple[Model, ...] = ()
+    _components: tuple[Model, ...] = ()
+    _factors: tuple[Model, ...] = ()
     slots: dict[str, Array | None]
+    free: tuple[str, ...]
+    """Names of the slots that hold nothing."""
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -152,6 +160,7 @@ class Model:
                 )
         filled = {p.name: self._check_slot(p, slots.get(p.name)) for p in self.params}
         object.__setattr__(self, "slots", filled)
+        object.__setattr__(self, "free", tuple(k for k, v in filled.items() if v is None))
         self._check_shapes()
 
     def _check_slot(self, param: Param, value: Any) -> Array | None:
@@ -207,11 +216,6 @@ class Model:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; use replace({name}=...)")
-
-    @property
-    def free(self) -> tuple[str, ...]:
-        """Names of the slots that hold nothing."""
-        return tuple(p.name for p in self.params if self.slots[p.name] is None)
 
     @property
     def known(self) -> bool:
@@ -304,7 +308,7 @@ class Model:
     _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
-    ) = _estimate = _exact_interval = _kink = _missing
+    ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:
@@ -586,17 +590,17 @@ class Model:
         if not isinstance(raw, tuple):
             return np.asarray(raw)
         factors = self.frame_factors(scale)
-        rows = values.shape[:-1] if self.width else values.shape
+        rows = values.shape[:-1] if self._width else values.shape
         shape = np.broadcast_shapes(rows, *[np.shape(r) for r in raw])
         return np.stack(
             [np.broadcast_to(r / f, shape) for r, f in zip(raw, factors, strict=True)], -1
         )
 
     def _require_order(self) -> None:
-        if self.width:
+        if self._width:
             raise errors.NoDensityError(
                 errors.message(
-                    "observations on a line for a distribution function", self.observations
+                    "observations on a line for a distribution function", self._observations
                 )
             )
 
@@ -726,7 +730,7 @@ def registered(vectors: bool = False) -> dict[str, type[Model]]:
     """Return the registered models by their registry name: those of numbers, or of vectors as well."""
     import mlece.families  # noqa: F401  (registers)
 
-    return {name: c for name, c in _REGISTRY.items() if vectors or not c.width}
+    return {name: c for name, c in _REGISTRY.items() if vectors or not c._width}
 
 
 def model_by_name(name: str) -> type[Model]:

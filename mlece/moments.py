@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlece.math import Array, Arrays
+
+# Scratch arrays of 256 kB lie in the second cache.
+ROOM = 1 << 15
+FRAME = 7
+_SHORT = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -51,12 +59,38 @@ class Sums:
     minimum: Array
     maximum: Array
 
-    def summary(self, count: int) -> Summary:
-        """Divide by the weight."""
+    def summary(self, count: int, shift: Array, scale: Array) -> Summary:
+        """Divide by the weight, and put the extremes into the frame of the statistics."""
         mean = tuple(
             t / (self.weight if t.ndim == 1 else self.weight[:, None]) for t in self.totals
         )
-        return Summary(mean, self.minimum, self.maximum, self.weight, count)
+        low, high = (self.minimum - shift) / scale, (self.maximum - shift) / scale
+        return Summary(mean, low, high, self.weight, count)
+
+
+def stacked(parts: list[Sums]) -> Sums:
+    """Put the sums of different members behind each other."""
+    return Sums(
+        np.concatenate([p.weight for p in parts]),
+        tuple(np.concatenate(t) for t in zip(*[p.totals for p in parts], strict=True)),
+        np.concatenate([p.minimum for p in parts]),
+        np.concatenate([p.maximum for p in parts]),
+    )
+
+
+def wide(a: Array, r: int) -> Array:
+    """Repeat a single row r times."""
+    return a if len(a) == r else np.broadcast_to(a, (r, *a.shape[1:]))
+
+
+def row_dot(x: Array, y: Array) -> Array:
+    """Return dot products along axis 1, in pieces too short for BLAS to start threads on them."""
+    m = x.shape[1]
+    whole = m // _SHORT * _SHORT
+    if whole == 0:
+        return np.asarray(np.vecdot(x, y))
+    x_cut, y_cut = (a[:, :whole].reshape(len(a), -1, _SHORT) for a in (x, y))
+    return np.asarray(np.vecdot(x_cut, y_cut).sum(axis=1) + np.vecdot(x[:, whole:], y[:, whole:]))
 
 
 def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
@@ -64,10 +98,10 @@ def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
 
     Returns an array (r, ...). ``rows`` is the length of the axis summed over.
     """
-    if a.shape[1] == 1 and rows > 1:
+    if a.shape[1] == 1 and (rows > 1 or w is None):
         head = a[:, 0]
         if w is None:
-            return np.asarray(head * float(rows))
+            return np.asarray(head if rows == 1 else head * float(rows))
         total = w.sum(axis=1)
         return np.asarray(
             head * (total if head.ndim == 1 else total.reshape(-1, *([1] * (head.ndim - 1))))
@@ -75,5 +109,86 @@ def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
     if w is None:
         return np.asarray(np.add.reduce(a, axis=1))
     if a.ndim == 2:
-        return np.asarray(np.vecdot(w, a))
+        return row_dot(w, a)
     return np.asarray((w.reshape(*w.shape, *([1] * (a.ndim - 2))) * a).sum(axis=1))
+
+
+# -------------------------------------------------------------------------------- scratch
+
+
+class _Rooms(threading.local):
+    def __init__(self) -> None:
+        self.arrays: dict[int, Array] = {}
+
+
+_ROOMS = _Rooms()
+
+
+def room(shape: tuple[int, ...], k: int = 0) -> Array:
+    """Return scratch array number k in the shape of a block; its content is lost with the next call.
+
+    New arrays of this size would come from the system page by page for every block.
+    """
+    size = math.prod(shape)
+    if size > ROOM:
+        return np.empty(shape)
+    if k not in _ROOMS.arrays:
+        _ROOMS.arrays[k] = np.empty(ROOM)
+    return _ROOMS.arrays[k][:size].reshape(shape)
+
+
+def cuts(y: Array, w: Array | None) -> Iterator[tuple[Array, Array | None]]:
+    """Cut a block into pieces for which there is room."""
+    size = max(1, ROOM // (len(y) if w is None else max(len(y), len(w))))
+    for start in range(0, y.shape[1], size):
+        piece = slice(start, start + size)
+        yield y[:, piece], None if w is None else w[:, piece]
+
+
+def sum_log(y: Array, w: Array | None) -> Array:
+    """Sum log y over axis 1 of an array (r, m) of positive numbers.
+
+    Unweighted, it is the logarithm of products of eight factors: an eighth of the logarithms, and an
+    error of 1e-16 for each factor. Plain logarithms serve where a product could leave the range of
+    numbers, and where all factors are close to 1, so that such an error would be seen.
+    """
+    if w is None and spread_out(y):
+        total = sum(sum_log_products(a, None) for a, _ in cuts(y, w))
+        if np.isfinite(total).all():
+            return np.asarray(total)
+    return np.asarray(
+        sum(weighted_sum(np.log(a, out=room(a.shape)), b, a.shape[1]) for a, b in cuts(y, w))
+    )
+
+
+def spread_out(y: Array) -> bool:
+    """Tell whether no row of positive numbers has all of them within a tenth of 1."""
+    far = abs(y[:, 0] - 1) > 0.1
+    for piece, _ in cuts(y, None):
+        if far.all():
+            break
+        far = far | (abs(piece - 1) > 0.1).any(axis=1)
+    return bool(far.all())
+
+
+def sum_log_products(y: Array, w: Array | None) -> Array:
+    """Sum log y over axis 1 of a short block of positive numbers, through products of eight.
+
+    Not finite if a product may have left the range of numbers.
+    """
+    if w is not None:
+        return weighted_sum(np.log(y, out=room(y.shape)), w, y.shape[1])
+    half = y.shape[1] // 8 * 4
+    pairs = np.multiply(y[:, :half], y[:, half : 2 * half], out=room((len(y), half)))
+    return np.asarray(sum_log_pairs(pairs) + np.log(y[:, 2 * half :]).sum(axis=1))
+
+
+def sum_log_pairs(p: Array) -> Array:
+    """Sum log p over axis 1 of products of two, a multiple of four of them, which are lost."""
+    half = p.shape[1]
+    # With pairs above 1e-70 nothing can underflow, and what overflows stays infinite.
+    if not (half and p.min() > 1e-70):
+        return np.full(len(p), np.nan if half else 0.0)
+    for short in (half // 2, half // 4):
+        p = np.multiply(p[:, :short], p[:, short : 2 * short], out=p[:, :short])
+    return np.asarray(np.log(p, out=p).sum(axis=1))

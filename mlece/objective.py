@@ -15,16 +15,17 @@ from mlece.evaluation import Evaluation, joined, stacked_scores, triangle
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.math import Array, Arrays, gammaln
 from mlece.model import Model
-from mlece.moments import Summary, Sums, weighted_sum
+from mlece.moments import FRAME, ROOM, Summary, Sums, room, stacked, weighted_sum, wide
 from mlece.param import Param
 from mlece.sample import Sample, check_support, tabulate
 from mlece.selection import median_interval, pilot_points
 from mlece.sources.expectation import tail_divergent
+from mlece.tilt import Tilt, tilted_sums
 
 # Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
 BLOCK = 8192
-# The one pass over the data works in a buffer of its own and may take longer blocks.
-_PASS = 65536
+# Sums that need no temporaries, or keep them in scratch arrays, take longer blocks.
+_LONG = 1 << 20
 
 
 def _chunks(members: int, rows: int) -> Iterator[slice]:
@@ -32,11 +33,6 @@ def _chunks(members: int, rows: int) -> Iterator[slice]:
     step = max(1, 2 * BLOCK // max(1, min(rows, BLOCK)))
     for start in range(0, members, step):
         yield slice(start, min(start + step, members))
-
-
-def _wide(a: Array, r: int) -> Array:
-    """Repeat a single row r times."""
-    return a if len(a) == r else np.broadcast_to(a, (r, *a.shape[1:]))
 
 
 class CrossEntropy:
@@ -53,8 +49,6 @@ class CrossEntropy:
     ----------
     summary : Summary
         Mean statistics and extremes.
-    ends : (array (R,), array (R,))
-        Smallest and largest observation in the user's units.
     frame : Frame
         The standard frame of the values; they are framed before anything is summed.
     user : Frame
@@ -65,31 +59,41 @@ class CrossEntropy:
         self.model = model
         self.size = sample.size
         self.total = sample.total
-        counts = model.support.discrete and not model.width
+        counts = model.support.discrete and not model._width
         self.sample = tabulate(sample) if counts else sample
         if counts:
-            check_support(model, sample, sample.values.min(), sample.values.max())
+            # A table holds the extremes of what it was made from, where nothing has weight 0.
+            known = self.sample if sample.weights is None else sample
+            check_support(model, sample, known.values.min(), known.values.max())
+        with np.errstate(all="ignore"):
+            self._read(frame)
+        self._check_known_ends(sample)
+
+    def _read(self, frame: Frame | None) -> None:
+        model, sample = self.model, self.sample
         self.frame = frame or choose_frame(model, sample)
         if len(self.frame.shift) not in (1, self.size):
             self.frame = UNIT
-        shift, scale = (np.array([v]) for v in sample.outer)
-        self.user = (
-            self.frame.within(Frame(shift, scale)) if sample.outer != (0.0, 1.0) else self.frame
-        )
-        self.fixed: dict[str, Array] = {}
-        for p, value in zip(
-            model.params,
-            model.to_frame(
-                tuple(self.flat_slot(p) for p in model.params), self.user.shift, self.user.scale
-            ),
-            strict=True,
-        ):
+        self.user = self.frame
+        if sample.outer != (0.0, 1.0):
+            shift, scale = (np.array([v]) for v in sample.outer)
+            self.user = self.frame.within(Frame(shift, scale))
+        self.fixed = self._framed_slots() if len(model.free) < len(model.params) else {}
+        self._single_row: Arrays | None = None
+        self._last: tuple[Arrays, Evaluation] = (), Evaluation(np.ones(1), np.ones(1))
+        self.summary = self._summarise()
+
+    def _framed_slots(self) -> dict[str, Array]:
+        """Return the filled slots in the standard frame, (R,) each."""
+        out: dict[str, Array] = {}
+        model, frame = self.model, self.user
+        slots = tuple(self.flat_slot(p) for p in model.params)
+        framed = model.to_frame(slots, frame.shift, frame.scale)
+        for p, value in zip(model.params, framed, strict=True):
             if value is not None:
                 shape = (self.size, value.shape[-1]) if p.vector else (self.size,)
-                self.fixed[p.name] = np.broadcast_to(value, shape)
-        self._single_row: Arrays | None = None
-        self.summary = self._summarise()
-        self._check_known_ends(sample)
+                out[p.name] = np.broadcast_to(value, shape)
+        return out
 
     @property
     def log_scale(self) -> Array:
@@ -111,43 +115,35 @@ class CrossEntropy:
     def _summarise(self) -> Summary:
         model, sample = self.model, self.sample
         extremes = model.support.bounded_somewhere or not model.affine or model.has("_bounds")
-        # Observations of several components were checked where they were read.
-        with np.errstate(all="ignore"):
-            parts = [
-                self._partial_sums(rows, extremes)
-                for rows in _chunks(self._data_rows(), sample.rows)
-            ]
-        total = Sums(
-            np.concatenate([p.weight for p in parts]),
-            tuple(np.concatenate(t) for t in zip(*[p.totals for p in parts], strict=True)),
-            np.concatenate([p.minimum for p in parts]),
-            np.concatenate([p.maximum for p in parts]),
-        )
-        if model.width:
+        parts = [
+            self._partial_sums(rows, extremes) for rows in _chunks(self._data_rows(), sample.rows)
+        ]
+        total = parts[0] if len(parts) == 1 else stacked(parts)
+        if model._width:
+            # Observations of several components were checked where they were read.
             pass
         elif extremes:
             check_support(model, sample, total.minimum, total.maximum)
-        elif not all(np.all(np.isfinite(t)) for t in total.totals):
+        elif not all(np.isfinite(t).all() for t in total.totals):
             raw = sample.values
             check_support(model, sample, raw.min(), raw.max())
         if sample.extent is not None:
             # The nodes stand for the whole support of the truth.
             low, high = (np.full_like(total.minimum, end) for end in sample.extent)
             total = replace(total, minimum=low, maximum=high)
-        framed = total
-        if self.frame.shift.ndim == 1:
-            shift, scale = self.frame.shift, self.frame.scale
-            least, most = (total.minimum - shift) / scale, (total.maximum - shift) / scale
-            framed = replace(total, minimum=least, maximum=most)
-        summary = framed.summary(sample.rows)
-        outward, stretch = sample.outer
-        self.ends = (
-            _wide(outward + stretch * total.minimum, self.size),
-            _wide(outward + stretch * total.maximum, self.size),
-        )
+        self._raw_ends = total.minimum, total.maximum
+        line = self.frame if self.frame.shift.ndim == 1 else UNIT
+        summary = total.summary(sample.rows, line.shift, line.scale)
         if model.affine:
             self._single_row = tuple(m[:, None] for m in summary.mean)
         return self._spread(summary)
+
+    @property
+    def ends(self) -> tuple[Array, Array]:
+        """Smallest and largest observation in the user's units, (R,) each."""
+        outward, stretch = self.sample.outer
+        low, high = (wide(outward + stretch * end, self.size) for end in self._raw_ends)
+        return low, high
 
     def _check_known_ends(self, sample: Sample) -> None:
         """Refuse data beyond an end of the support that a known constant sets (trials of a Binomial)."""
@@ -172,9 +168,9 @@ class CrossEntropy:
         """Give every array the full batch length."""
         if len(s.weight) == self.size:
             return s
-        ends = _wide(s.minimum, self.size), _wide(s.maximum, self.size)
-        mean = tuple(_wide(m, self.size) for m in s.mean)
-        return Summary(mean, *ends, _wide(s.weight, self.size), s.count)
+        ends = wide(s.minimum, self.size), wide(s.maximum, self.size)
+        mean = tuple(wide(m, self.size) for m in s.mean)
+        return Summary(mean, *ends, wide(s.weight, self.size), s.count)
 
     def _data_rows(self) -> int:
         w = self.sample.weights
@@ -183,23 +179,33 @@ class CrossEntropy:
     def _partial_sums(self, rows: slice, extremes: bool) -> Sums:
         """Sum statistics, weight and extremes of some members over all blocks of observations."""
         r = rows.stop - rows.start
+        model = self.model
         sums: list[Array] = []
-        low, high = np.full(r, np.inf), np.full(r, -np.inf)
+        low: Any = np.inf
+        high: Any = -np.inf
         weight: Any = 0.0
-        for raw, y, w in self._blocks(rows, _PASS, reuse=True):
-            if self.model.affine or self.model.has("_block_sums"):
-                part = self.model.block_sums(y, w)
-            else:
-                part = self._plain_sums(y, w) if self.model.support.discrete else ()
+        still = not self.frame.moves and self.sample.values.dtype == np.float64
+        if model._width:
+            size = BLOCK
+        elif not (model.affine or model.support.discrete) or (still and model.has("_block_sums")):
+            size = _LONG
+        else:
+            size = ROOM // r if model.has("_block_sums") else BLOCK
+        for raw, w in self._cuts(rows, size):
+            part: Arrays = ()
+            if model.affine or (model._width and model.has("_block_sums")):
+                part = model.block_sums(self._framed(raw, rows), w)
+            elif model.support.discrete and not model._width:
+                part = self._plain_sums(self.frame.apply(raw, rows), w)
             sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
-            weight = weight + (float(y.shape[1]) if w is None else w.sum(axis=1))
+            weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
             if extremes:
                 least, most = self._extremes(self.model.located(raw), w)
                 low, high = np.minimum(low, least), np.maximum(high, most)
         if not extremes:
             low = high = np.full(r, np.nan)
-        total = np.broadcast_to(np.atleast_1d(weight), (r,))
-        return Sums(total, tuple(_wide(s, r) for s in sums), _wide(low, r), _wide(high, r))
+        total = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
+        return Sums(total, tuple(wide(s, r) for s in sums), wide(low, r), wide(high, r))
 
     @staticmethod
     def _plain_sums(y: Array, w: Array | None) -> Arrays:
@@ -213,28 +219,31 @@ class CrossEntropy:
             present = np.broadcast_to(w > 0, np.broadcast_shapes(w.shape, y.shape))
             low = np.where(present, y, np.inf).min(axis=1)
             return low, np.where(present, y, -np.inf).max(axis=1)
-        return y.min(axis=1).astype(float), y.max(axis=1).astype(float)
+        ends = np.minimum.reduce(y, axis=1), np.maximum.reduce(y, axis=1)
+        return ends if y.dtype == np.float64 else (ends[0].astype(float), ends[1].astype(float))
 
     # ------------------------------------------------------------------ blocks
 
-    def _blocks(
-        self, rows: slice | Array, size: int = BLOCK, reuse: bool = False
-    ) -> Iterator[tuple[Array, Array, Array | None]]:
-        """Yield raw observations, framed observations (r or 1, m) and weights of some members.
-
-        With ``reuse`` the framed observations of all blocks share one buffer.
-        """
+    def _cuts(self, rows: slice | Array, size: int) -> Iterator[tuple[Array, Array | None]]:
+        """Yield raw observations (r or 1, m) and weights of some members, ``size`` at a time."""
         y, w = self.sample.values, self.sample.weights
         y = y if len(y) == 1 else y[rows]
         w = w if w is None or len(w) == 1 else w[rows]
-        count = len(y) if len(self.frame.shift) == 1 else len(self.frame.shift[rows])
-        size = max(1, size // count) if reuse else size
-        buffer = np.empty((count, min(size, self.sample.rows), *y.shape[2:])) if reuse else None
         for start in range(0, self.sample.rows, size):
             cut = slice(start, start + size)
-            raw = y[:, cut]
-            out = None if buffer is None else buffer[:, : raw.shape[1]]
-            yield raw, self.frame.apply(raw, rows, out), None if w is None else w[:, cut]
+            yield y[:, cut], None if w is None else w[:, cut]
+
+    def _framed(self, raw: Array, rows: slice | Array) -> Array:
+        """Return a block of framed observations, in a scratch array where the frame moves them."""
+        if not self.frame.moves or self.model._width:
+            return self.frame.apply(raw, rows)
+        count = 1 if len(self.frame.shift) == 1 else len(self.frame.shift[rows])
+        return self.frame.apply(raw, rows, room((max(count, len(raw)), raw.shape[1]), FRAME))
+
+    def _blocks(self, rows: slice | Array) -> Iterator[tuple[Array, Array | None]]:
+        """Yield framed observations (r or 1, m) and weights of some members, block by block."""
+        for raw, w in self._cuts(rows, BLOCK):
+            yield self.frame.apply(raw, rows), w
 
     def _terms(self, rows: slice | Array, full: bool) -> Iterator[tuple[Any, Array | None, int]]:
         """Yield what the hooks take (statistics or observations), the weights and the row count."""
@@ -246,7 +255,7 @@ class CrossEntropy:
                 1,
             )
             return
-        for _, y, w in self._blocks(rows):
+        for y, w in self._blocks(rows):
             yield self.model.statistics(y), w, y.shape[1]
 
     # ------------------------------------------------------------------ evaluation
@@ -271,15 +280,25 @@ class CrossEntropy:
         opg : bool
             Whether to add the outer products of the per-observation scores.
         """
+        whole = members is None or len(members) == self.size
+        if whole and not opg and self._is_last(theta, order):
+            return self._last[1]
         rows_per_term = 1 if self._single_row is not None and not opg else self.sample.rows
         parts = []
         with np.errstate(all="ignore"):
             for cut in _chunks(len(theta[0]), rows_per_term):
                 rows: Any = cut if members is None else members[cut]
                 parts.append(self._accumulate(tuple(t[cut] for t in theta), rows, order, opg))
-        if len(parts) == 1:
-            return parts[0].mean()
-        return joined(parts).mean()
+        out = (parts[0] if len(parts) == 1 else joined(parts)).mean()
+        if whole and not opg:
+            self._last = theta, out
+        return out
+
+    def _is_last(self, theta: Arrays, order: int) -> bool:
+        """Tell whether these parameters are those of the last evaluation, to that order."""
+        known, at = self._last
+        enough = order == 0 or (at.hessian if order == 2 else at.score) is not None
+        return enough and all(map(np.array_equal, known, theta)) and bool(known)
 
     def evaluate_shared(self, theta: Arrays, shared: Arrays) -> Evaluation:
         """Return value, score and Hessian of every member from known means of what the hooks share."""
@@ -325,9 +344,13 @@ class CrossEntropy:
 
     def _from_shared(self, theta: Arrays, rows: Any, order: int) -> Evaluation:
         """Sum what the hooks share over all blocks, then call the hooks once at its mean."""
-        weight, means = self._means(
-            rows, len(theta[0]), lambda t: tuple(self.model.shared(t, theta)), full=False
-        )
+        model, r = self.model, len(theta[0])
+        if model.has("_shared_sums"):
+            weight, means = self._summed(rows, r, lambda y, w: self._shared_block(y, w, theta))
+        else:
+            weight, means = self._means(
+                rows, r, lambda t: tuple(model.shared(t, theta)), full=False
+            )
         mean = tuple(s[:, None] for s in means)
         at = self._block_evaluation(None, theta, None, 1, order, False, mean)
         return Evaluation(
@@ -348,7 +371,7 @@ class CrossEntropy:
         shared: Any = None,
     ) -> Evaluation:
         r = len(theta[0])
-        weight = np.full(r, float(m)) if w is None else _wide(w.sum(axis=1), r)
+        weight = np.ones(r) * m if w is None else wide(w.sum(axis=1), r)
         shared = self.model.shared(t, theta) if shared is None else shared
         density = self.model.log_density_hook(t, theta, shared)
         value = weighted_sum(density, w, m)
@@ -359,7 +382,7 @@ class CrossEntropy:
         if order >= 1 or opg:
             raw = self.model.score_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                score = -np.stack([_wide(weighted_sum(s, w, m), r) for s in raw], axis=-1)
+                score = -np.stack([wide(weighted_sum(s, w, m), r) for s in raw], axis=-1)
             else:
                 score = -weighted_sum(raw, w, m)
             if opg:
@@ -369,18 +392,20 @@ class CrossEntropy:
         if order >= 2:
             raw = self.model.curvature_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                parts = tuple(-_wide(weighted_sum(c, w, m), r) for c in raw)
+                parts = tuple(-wide(weighted_sum(c, w, m), r) for c in raw)
                 hessian = triangle(parts, len(self.model.params))
             else:
                 hessian = -weighted_sum(raw, w, m)
-        return Evaluation(weight, -_wide(value, r), score, hessian, outer)
+        return Evaluation(weight, -wide(value, r), score, hessian, outer)
 
     # ------------------------------------------------------------------ what special solvers ask
 
     def profile_means(self, psi: Array, members: Array) -> Arrays:
         """Return the means of the profile statistics at trial values psi (r,) of some members."""
-        parts = []
+        model, parts = self.model, []
         with np.errstate(all="ignore"):
+            if model.has("_tilt"):
+                return self._tilted_means(np.asarray(model._tilt_rate(psi)), members)
             for cut in _chunks(len(psi), self.sample.rows):
                 column = psi[cut, None]
 
@@ -389,6 +414,52 @@ class CrossEntropy:
 
                 parts.append(self._means(members[cut], len(column), statistics, full=True)[1])
         return tuple(np.concatenate(p) for p in zip(*parts, strict=True))
+
+    def _tilted_means(self, rate: Array, members: Array) -> Arrays:
+        """Return the means of l and of l^j e^(rate l), j = 0, 1, 2, reading the data where necessary."""
+        far, out = np.arange(len(rate)), np.empty((4, len(rate)))
+        if self.sample.rows * len(rate) > BLOCK:
+            # Reading a few thousand values again is faster than the expansion.
+            out, exact = self._tilt.near(rate, members)
+            far = np.flatnonzero(~exact)
+        for cut in _chunks(len(far), self.sample.rows):
+            some = far[cut]
+            rows, column = members[some], rate[some, None]
+
+            def sums(y: Array, w: Array | None, column: Array = column) -> Arrays:
+                return tilted_sums(self.model._tilt(y, room(y.shape)), w, column)
+
+            means = np.array(self._summed(rows, len(some), sums)[1])
+            self._tilt.keep(rate[some], rows, means)
+            out[:, some] = means[: len(out)]
+        return tuple(out)
+
+    def _shared_block(self, y: Array, w: Array | None, theta: Arrays) -> Arrays:
+        """Sum what the hooks share over a block; plainly where the scratch arrays overflowed."""
+        sums: Arrays = self.model._shared_sums(y, w, *theta)
+        if sums and all(np.isfinite(s).all() for s in sums):
+            return sums
+        shared = self.model.shared(self.model.statistics(y), theta)
+        return tuple(weighted_sum(a, w, y.shape[1]) for a in shared)
+
+    def _summed(
+        self, rows: Any, r: int, block_sums: Callable[[Array, Array | None], Arrays]
+    ) -> tuple[Array, Arrays]:
+        """Return the total weight (r,) and the means (r,) from sums over long framed blocks."""
+        sums: list[Array] = []
+        weight: Any = 0.0
+        for raw, w in self._cuts(rows, max(1, ROOM // r)):
+            part = block_sums(self._framed(raw, rows), w)
+            sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
+            weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
+        weight = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
+        return weight, tuple(wide(s, r) / weight for s in sums)
+
+    @functools.cached_property
+    def _tilt(self) -> Tilt:
+        ends = self.summary.minimum, self.summary.maximum
+        low, high = (self.model._tilt(end, np.empty_like(end)) for end in ends)
+        return Tilt(np.maximum(low, high))
 
     def _means(
         self, rows: Any, r: int, function: Callable[[Any], Arrays], full: bool
@@ -400,8 +471,8 @@ class CrossEntropy:
             part = [weighted_sum(a, w, m) for a in function(t)]
             sums = part if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(m) if w is None else w.sum(axis=1))
-        weight = _wide(np.atleast_1d(weight), r)
-        return weight, tuple(_wide(s, r) / weight for s in sums)
+        weight = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
+        return weight, tuple(wide(s, r) / weight for s in sums)
 
     def largest_ratio(self, theta: Arrays) -> Array:
         """Return the largest mean of q_k/q over the components of a mixture, (R,).
@@ -438,7 +509,7 @@ class CrossEntropy:
     def mean_of(self, function: Callable[[Array], Array]) -> Array:
         """Return the weighted mean over the framed observations of a function of y (R or 1, m), (R,)."""
         total: Any = 0.0
-        for _, y, w in self._blocks(slice(None)):
+        for y, w in self._blocks(slice(None)):
             total = total + weighted_sum(function(y), w, y.shape[1])
         return np.broadcast_to(total / self.summary.weight, (self.size,))
 

@@ -40,11 +40,11 @@ def fit_population(model: Model, truth: Model, solver: str) -> Fit:
     """
     truth.theta  # noqa: B018  (raises if a slot is free)
     for law in (model, truth):
-        if law.width:
+        if law._width:
             raise errors.ComparisonError(
                 errors.message(
                     "a model and a truth of numbers",
-                    f"{type(law).__name__}, a law of {law.observations}",
+                    f"{type(law).__name__}, a law of {law._observations}",
                     "Draw a sample of the truth and fit to that",
                 )
             )

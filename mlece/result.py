@@ -201,7 +201,7 @@ class Fit:
         """
         array = as_array(data, "held-out data")
         shape = self.sample.batch_shape
-        rows = array.shape[: array.ndim - (self.family.observations == "vectors")]
+        rows = array.shape[: array.ndim - (self.family._observations == "vectors")]
         if len(rows) > 1 and rows[:-1] != shape:
             raise errors.DataError(
                 errors.message(
@@ -227,11 +227,11 @@ class Fit:
 
     def require_numbers(self, what: str) -> None:
         """Raise unless the observations are exact numbers (or labels)."""
-        if self.family.width:
+        if self.family._width:
             raise errors.ComparisonError(
                 errors.message(
                     f"numbers for {what}",
-                    f"{self.family.observations} ({type(self.family).__name__})",
+                    f"{self.family._observations} ({type(self.family).__name__})",
                 )
             )
 

@@ -14,6 +14,8 @@ from mlece.math import Array
 from mlece.model import Model
 
 _BLOCK = 16384
+# A thinned sample of one in so many is copied; more would be no small share of the memory of the data.
+_COPIED = 32
 # Counts are tabulated by value when the table is not much longer than the data.
 _TABLE = 1 << 22
 
@@ -82,8 +84,10 @@ class Sample:
         """Return an evenly thinned sample of about ``size`` observations, for starting values."""
         step = max(1, self.rows // size)
         w = self.weights
-        values = np.ascontiguousarray(self.values[:, ::step])
-        weights = None if w is None else np.ascontiguousarray(w[:, ::step])
+        values, weights = self.values[:, ::step], None if w is None else w[:, ::step]
+        if step >= _COPIED:
+            values = np.ascontiguousarray(values)
+            weights = None if weights is None else np.ascontiguousarray(weights)
         return replace(self, values=values, weights=weights)
 
 
@@ -142,7 +146,7 @@ def from_data(
     sample : Sample
     """
     model, array = model.declare(data).admit(as_array(data, name), name)
-    columns = array.shape[-1] if model.width else 0
+    columns = array.shape[-1] if model._width else 0
     n = array.shape[-2] if columns else array.shape[-1]
     w = weights_like(weights, n)
     if w is not None and w.ndim == 1 and not np.all(w > 0):
@@ -260,9 +264,8 @@ def check_support(model: Model, sample: Sample, low: Array, high: Array) -> None
     low, high : arrays
         Extremes of the observations; NaN if any observation is NaN.
     """
-    ends = np.concatenate([np.ravel(low), np.ravel(high)])
     whole = not model.support.discrete or sample.values.dtype.kind != "f" or _all_whole(sample)
-    if np.all(model.support.contains(ends)) and whole:
+    if whole and model.support.encloses(float(low.min()), float(high.max())):
         return
     y = (
         sample.values.reshape(*sample.batch_shape, -1)

@@ -15,6 +15,7 @@ from mlece import errors
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.math import Array
 from mlece.model import Model
+from mlece.moments import weighted_sum
 
 Property = Callable[[Model, np.random.Generator], None]
 
@@ -404,6 +405,27 @@ def check_expected_statistics(member: Model, rng: np.random.Generator) -> None:
     closed = member._expected_statistics(*member.to_frame(theta, shift, scale))
     direct = expectation(member, lambda y: np.stack(member.statistics((y - shift) / scale)))
     _agree(member, "expected statistics", np.stack(closed), direct, "quadrature")
+
+
+@_property
+def check_sums(member: Model, rng: np.random.Generator) -> None:
+    """Sums taken in scratch arrays equal the sums of what the hooks take."""
+    if not _scalar(member):
+        return
+    theta = tuple(np.asarray(t) for t in member.theta)
+    shift, scale = member.own_frame(theta)
+    y = (np.asarray(member.sample(37, rng=rng), dtype=float)[None, :] - shift) / scale
+    at = tuple(np.reshape(t, (1, 1)) for t in member.to_frame(theta, shift, scale))
+    for w in (None, rng.uniform(0.5, 2, y.shape)):
+        pairs = []
+        if member.has("_block_sums"):
+            pairs.append((member.block_sums(y, w), member.statistics(y)))
+        if member.has("_shared_sums"):
+            pairs.append((member._shared_sums(y, w, *at), member.shared(y, at)))
+        for sums, arrays in pairs:
+            direct = [weighted_sum(a, w, y.shape[1]) for a in arrays]
+            if sums:
+                _agree(member, "sums of a block", np.stack(sums), np.stack(direct), "rounding")
 
 
 @_property

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "mlece"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "math", "quantities", "__version__"),
     ("domain", "bijection", "param", "arrays"),
-    ("derivatives", "limits", "moments", "model", "selection"),
+    ("derivatives", "limits", "moments", "tilt", "model", "selection"),
     ("families", "combinators"),
     ("sample", "sources", "frame", "predictor"),
     ("evaluation", "objective", "chart", "solvers", "certificate", "existence"),

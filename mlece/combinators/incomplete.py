@@ -45,8 +45,8 @@ class _Incomplete(Model, abstract=True):
     """What a family of incomplete observations does in its own way."""
 
     complete: type[Model]
-    width = 3
-    observations = "censored, truncated or grouped observations"
+    _width = 3
+    _observations = "censored, truncated or grouped observations"
 
     def __reduce__(self) -> Any:
         return _rebuild, (self.complete, self.slots, self.settings)

@@ -63,8 +63,6 @@ class Mixture(Model):
     (54.615, 0.6391)
     """
 
-    components: tuple[Model, ...]
-
     def __init__(
         self, *components: Any, size: int | None = None, shared: Any = (), **slots: Any
     ) -> None:
@@ -75,7 +73,7 @@ class Mixture(Model):
         _check(parts, size, shared)
         # Values live in the slots; the components kept are bare.
         bare = tuple(type(c)(**_constants(c), **c.settings) for c in parts)
-        object.__setattr__(self, "components", bare)
+        object.__setattr__(self, "_components", bare)
         object.__setattr__(self, "common", tuple(shared))
         params, places = _layout(parts, tuple(shared))
         object.__setattr__(self, "params", params)
@@ -90,6 +88,11 @@ class Mixture(Model):
 
     common: tuple[str, ...]
     _places: tuple[tuple[int, ...], ...]
+
+    @property
+    def components(self) -> tuple[Model, ...]:
+        """The families of the components, without values."""
+        return self._components
 
     def member(self, *theta: Any) -> Model:
         """Return the mixture with these parameters."""
@@ -379,7 +382,7 @@ def _component(model: Any) -> Model:
                 f"{type(model).__name__} {model!r:.40}",
             )
         )
-    if model.width or model.support.kind not in ("interval", "integers"):
+    if model._width or model.support.kind not in ("interval", "integers"):
         raise errors.ParameterError(
             errors.message("models of numbers in Mixture", f"{type(model).__name__}")
         )

@@ -40,9 +40,8 @@ class Product(Model):
     (1.0, 1.0)
     """
 
-    width = 1
-    observations = "vectors"
-    factors: tuple[Model, ...]
+    _width = 1
+    _observations = "vectors"
     _places: tuple[slice, ...]
 
     def __init__(self, *blocks: Any, **slots: Any) -> None:
@@ -59,10 +58,15 @@ class Product(Model):
                 params.append(own)
                 if part.slots[p.name] is not None:
                     slots.setdefault(own.name, part.slots[p.name])
-        object.__setattr__(self, "factors", tuple(_bare(p) for p in parts))
+        object.__setattr__(self, "_factors", tuple(_bare(p) for p in parts))
         object.__setattr__(self, "params", tuple(params))
         object.__setattr__(self, "_places", tuple(places))
         super().__init__(**slots)
+
+    @property
+    def factors(self) -> tuple[Model, ...]:
+        """The families of the factors, without values."""
+        return self._factors
 
     def member(self, *theta: Any) -> Model:
         """Return the product with these parameters."""
@@ -222,7 +226,7 @@ def _block(model: Any) -> Model:
         model = model_by_name(model)
     if isinstance(model, type) and issubclass(model, Model):
         model = model()
-    if not isinstance(model, Model) or model.width or any(p.vector for p in model.params):
+    if not isinstance(model, Model) or model._width or any(p.vector for p in model.params):
         raise errors.ParameterError(
             errors.message("models of numbers in Product", f"{type(model).__name__} {model!r:.40}")
         )

@@ -31,7 +31,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model
-from mlece.moments import Summary, weighted_sum
+from mlece.moments import Summary, cuts, sum_log, weighted_sum
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Exponential
@@ -59,6 +59,10 @@ class Exponential(Model):
     @staticmethod
     def _statistics(y: Array) -> Arrays:
         return (y,)
+
+    @staticmethod
+    def _block_sums(y: Array, w: Array | None) -> Arrays:
+        return (weighted_sum(y, w, y.shape[1]),)
 
     @staticmethod
     def _log_density(t: Arrays, rate: Array) -> Array:
@@ -138,14 +142,17 @@ def _gamma_shape(gap: Array) -> Array:
         slope = where(shape > 16, tail, 1 - shape * trigamma(shape))
         step = error / slope
         shape = shape * exp(-step)
-        if np.all(np.abs(step) < 4e-16):
-            break
+        if (np.abs(step) < 3e-9).all():
+            break  # what is left is of the order of the square
     return np.asarray(shape)
 
 
-def _narrow(d: Array) -> bool:
+def _narrow(y: Array) -> bool:
     """Tell whether all observations lie within 1e-4 of 1; the first one settles it for most."""
-    return bool(abs(d.flat[0]) < 1e-4 and np.max(abs(d)) < 1e-4) if d.size else False
+    if not y.size or abs(y.flat[0] - 1) >= 1e-4:
+        return False
+    row = y.reshape(1, -1)
+    return all(np.max(abs(piece - 1)) < 1e-4 for piece, _ in cuts(row, None))
 
 
 def _second_order(d: Array) -> Array:
@@ -175,14 +182,15 @@ class Gamma(Model):
     def _statistics(y: Array) -> Arrays:
         # In the frame y is of order 1. A large shape lives on log y - (y - 1), of second order.
         d, log_y = y - 1, log(y)
-        return d, log_y, _second_order(d) if _narrow(d) else log_y - d
+        return d, log_y, _second_order(d) if _narrow(y) else log_y - d
 
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
-        d, log_y = y - 1, log(y)
-        first, second = (weighted_sum(a, w, y.shape[1]) for a in (d, log_y))
-        if _narrow(d):
-            return first, second, weighted_sum(_second_order(d), w, y.shape[1])
+        m = y.shape[1]
+        if _narrow(y):
+            return tuple(weighted_sum(t, w, m) for t in Gamma._statistics(y))
+        first = weighted_sum(y, w, m) - (m if w is None else w.sum(axis=1))
+        second = sum_log(y, w)
         return first, second, second - first
 
     @staticmethod
@@ -337,11 +345,12 @@ class Weibull(Model):
         )
 
     @staticmethod
-    def _profile_statistics(t: Arrays, shape: Array) -> Arrays:
-        (log_y,) = t
-        power = exp(shape * log_y)
-        weighted = log_y * power
-        return log_y, power, weighted, log_y * weighted
+    def _tilt(y: Array, out: Array) -> Array:
+        return log(y, out=out)
+
+    @staticmethod
+    def _tilt_rate(shape: Array) -> Array:
+        return shape
 
     @staticmethod
     def _profile_shared(m: Arrays, shape: Array, scale: Array) -> Arrays:

@@ -25,7 +25,6 @@ from mlece.math import (
     log_ndtr,
     log_probability,
     logit,
-    minimum,
     ndtri,
     pi,
     sign,
@@ -36,7 +35,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model
-from mlece.moments import Summary
+from mlece.moments import Summary, room, row_dot, sum_log_products
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Gaussian
@@ -69,9 +68,9 @@ class Gaussian(Model):
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
         if w is None:
-            return y.sum(axis=1), np.vecdot(y, y)
+            return y.sum(axis=1), row_dot(y, y)
         wy = w * y
-        return wy.sum(axis=1), np.vecdot(wy, y)
+        return wy.sum(axis=1), row_dot(wy, y)
 
     @staticmethod
     def _log_density(t: Arrays, mean: Array, sd: Array) -> Array:
@@ -223,6 +222,25 @@ class StudentT(Model):
         # log1p(u) - u/(1 + u) cancels only where u is tiny, that is, where df is large.
         deficit = log1pmx(u) + u * uw if np.any(df > 1e3) else log_u - uw
         return log_u, deficit, uw, uw * w, zw, zw * w
+
+    @staticmethod
+    def _shared_sums(y: Array, weights: Array | None, *theta: Array) -> Arrays:
+        df, loc, scale = theta
+        if np.any(df > 50):
+            return ()  # 1 - w and log(1 + u) would lose digits
+        # u = x^2 with x = z/sqrt(df), and w = 1/(1 + u).
+        x = np.subtract(y, loc, out=room((max(len(y), len(df)), y.shape[1]), 1))
+        x *= 1 / (scale * sqrt(df))
+        w = np.multiply(x, x, out=room(x.shape, 2))
+        w += 1
+        log_u = sum_log_products(w, weights)
+        np.divide(1, w, out=w)
+        total = y.shape[1] if weights is None else weights.sum(axis=1)
+        h = w if weights is None else np.multiply(w, weights, out=room(x.shape))
+        uw, uww, zw = total - h.sum(axis=1), row_dot(h, w), row_dot(h, x)
+        uww, zww = total - uw - uww, row_dot(np.multiply(h, w, out=h), x)
+        root = sqrt(df[:, 0])
+        return log_u, log_u - uw, uw, uww, root * zw, root * zww
 
     @staticmethod
     def _log_density(t: Arrays, df: Array, loc: Array, scale: Array) -> Array:
@@ -539,17 +557,16 @@ class Gumbel(Model):
         )
 
     @staticmethod
-    def _profile_statistics(y: Array, scale: Array) -> Arrays:
-        # A point 600 scales below the frame means a scale far under the root: held there, e^(-y/b)
-        # does not overflow and the equation keeps its sign.
-        power = exp(minimum(-y / scale, 600.0))
-        weighted = y * power
-        return y, power, weighted, y * weighted
+    def _tilt(y: Array, out: Array) -> Array:
+        return np.negative(y, out=out)
+
+    @staticmethod
+    def _tilt_rate(scale: Array) -> Array:
+        return 1 / scale
 
     @staticmethod
     def _profile_shared(m: Arrays, loc: Array, scale: Array) -> Arrays:
-        mean, power, weighted, squared = m
-        tilt = weighted / power
+        mean, power, tilt, squared = -m[0], m[1], -m[2] / m[1], m[3]
         # The mean of exp(-z), z = (y - loc)/scale, is 1 but for the rounding of the location.
         unit = exp(log(power) + loc / scale)
         spread = squared / power - 2 * loc * tilt + loc**2
@@ -557,9 +574,9 @@ class Gumbel(Model):
 
     @staticmethod
     def _profile_equation(m: Arrays, scale: Array) -> tuple[Array, Array, Arrays]:
-        mean, power, weighted, squared = m
-        tilt = weighted / power
-        value = (scale - (mean - tilt)) / scale**2
+        mean, power, tilt, squared = -m[0], m[1], -m[2] / m[1], m[3]
+        # Powers beyond the largest number mean a scale far below the root.
+        value = where(np.isfinite(tilt), (scale - (mean - tilt)) / scale**2, -inf)
         slope = (1 + (squared / power - tilt**2) / scale**2) / scale**2 - 2 * value / scale
         return value, slope, (-scale * log(power), scale)
 

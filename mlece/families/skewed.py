@@ -28,7 +28,16 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model
-from mlece.moments import Summary, weighted_sum
+from mlece.moments import (
+    Summary,
+    cuts,
+    room,
+    row_dot,
+    spread_out,
+    sum_log,
+    sum_log_pairs,
+    weighted_sum,
+)
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- lognormal
@@ -60,9 +69,13 @@ class LogNormal(Model):
 
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
-        log_y = log(y)
-        weighted = log_y if w is None else w * log_y
-        return weighted.sum(axis=1), np.vecdot(weighted, log_y)
+        first = second = np.zeros(())
+        for a, b in cuts(y, w):
+            log_y = np.log(a, out=room(a.shape))
+            weighted = log_y if b is None else b * log_y
+            first = first + weighted.sum(axis=1)
+            second = second + row_dot(weighted, log_y)
+        return first, second
 
     @staticmethod
     def _log_density(t: Arrays, meanlog: Array, sdlog: Array) -> Array:
@@ -154,6 +167,19 @@ def _mean_log(ratio: Array) -> Array:
     return np.asarray(where(x < 50, -exp(small) * exp1(small), -series / big))
 
 
+def _pair_sums(y: Array) -> Arrays:
+    """Sum the statistics of an inverse Gaussian over a short block, two observations at a time."""
+    half = y.shape[1] // 8 * 4
+    low, high, rest = y[:, :half], y[:, half : 2 * half], y[:, 2 * half :]
+    pairs = np.multiply(low, high, out=room(low.shape))
+    both = np.add(low, high, out=room(low.shape, 1))
+    total = both.sum(axis=1) + rest.sum(axis=1)
+    # 1/a + 1/b = (a + b)/(a b).
+    reciprocal = np.divide(both, pairs, out=both).sum(axis=1) + (1 / rest).sum(axis=1)
+    d, ratio = total - y.shape[1], y.shape[1] - reciprocal
+    return d, d - ratio, sum_log_pairs(pairs) + log(rest).sum(axis=1), ratio
+
+
 class InverseGaussian(Model):
     r"""Inverse Gaussian: log q = ½ log(λ/2π) − (3/2) log y − λ (y − μ)²/(2 μ² y).
 
@@ -173,23 +199,36 @@ class InverseGaussian(Model):
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
-        # 1/y = 1 - d + d*d/y: with y of order 1, mean(1/y) - 1/mean(y) keeps its digits.
+        # 1/y = 1 - d + d*d/y: with y of order 1, mean(1/y) - 1/mean(y) keeps its digits. Where y is
+        # large, 1/y itself does, by d/y = 1 - 1/y.
         d = y - 1
-        return d, d * (d / y), log(y)
+        ratio = d / y
+        return d, d * ratio, log(y), ratio
 
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
-        d = y - 1
-        weighted = d if w is None else w * d
-        third = weighted_sum(log(y), w, y.shape[1])
-        return weighted.sum(axis=1), np.vecdot(weighted, d / y), third
+        if w is None and spread_out(y):
+            plain = tuple(sum(s) for s in zip(*[_pair_sums(a) for a, _ in cuts(y, w)], strict=True))
+            # The sum of d*d/y comes as a difference: good only where it is no small one.
+            if all(np.isfinite(s).all() for s in plain) and (plain[1] > 0.05 * y.shape[1]).all():
+                return plain
+        first = second = fourth = np.zeros(())
+        for a, b in cuts(y, w):
+            d = np.subtract(a, 1, out=room(a.shape))
+            ratio = np.divide(d, a, out=room(a.shape, 1))
+            weighted = d if b is None else b * d
+            first = first + weighted.sum(axis=1)
+            second = second + row_dot(weighted, ratio)
+            fourth = fourth + weighted_sum(ratio, b, a.shape[1])
+        return first, second, sum_log(y, w), fourth
 
     @staticmethod
     def _distance(t: Arrays, mean: Array) -> Array:
         """Return (y − μ)²/(μ² y)."""
-        d, e, _ = t
+        d, e, _, ratio = t
         step = (1 - mean) / mean
-        return step * step + d * step * (step + 2) + e
+        near = step * step + d * step * (step + 2) + e
+        return where(e > 1, ((1 + d) / mean - 2) / mean + (1 - ratio), near)
 
     @staticmethod
     def _log_density(t: Arrays, mean: Array, shape: Array) -> Array:
@@ -208,12 +247,16 @@ class InverseGaussian(Model):
 
     @staticmethod
     def _expected_statistics(mean: Array, shape: Array) -> Arrays:
-        return mean - 1, (mean - 1) ** 2 / mean + 1 / shape, log(mean) + _mean_log(shape / mean)
+        d, log_y = mean - 1, log(mean) + _mean_log(shape / mean)
+        return d, d**2 / mean + 1 / shape, log_y, d / mean - 1 / shape
 
     @staticmethod
     def _maximise(s: Summary, mean: Array | None, shape: Array | None) -> Arrays:
-        d, e, _ = s.mean
-        distance = e - d * d / (1 + d) if mean is None else InverseGaussian._distance(s.mean, mean)
+        d, e, _, ratio = s.mean
+        if mean is None:
+            distance = where(e > 1, (1 - ratio) - 1 / (1 + d), e - d * d / (1 + d))
+        else:
+            distance = InverseGaussian._distance(s.mean, mean)
         return or_fixed(1 + d, mean), or_fixed(1 / distance, shape)
 
     @staticmethod
@@ -330,6 +373,10 @@ class Pareto(Model):
     @staticmethod
     def _statistics(y: Array) -> Arrays:
         return (log(y),)
+
+    @staticmethod
+    def _block_sums(y: Array, w: Array | None) -> Arrays:
+        return (sum_log(y, w),)
 
     @staticmethod
     def _log_density(t: Arrays, shape: Array, scale: Array) -> Array:

@@ -28,7 +28,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model
-from mlece.moments import Summary
+from mlece.moments import Summary, cuts, room, sum_log, weighted_sum
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Beta
@@ -93,6 +93,14 @@ class Beta(Model):
     @staticmethod
     def _statistics(y: Array) -> Arrays:
         return log(y), log1p(-y)
+
+    @staticmethod
+    def _block_sums(y: Array, w: Array | None) -> Arrays:
+        second = np.zeros(())
+        for a, b in cuts(y, w):
+            rest = np.negative(a, out=room(a.shape))
+            second = second + weighted_sum(np.log1p(rest, out=rest), b, a.shape[1])
+        return sum_log(y, w), second
 
     @staticmethod
     def _log_density(t: Arrays, alpha: Array, beta: Array) -> Array:

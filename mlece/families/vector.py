@@ -93,8 +93,8 @@ class Vector(Model, abstract=True):
         Groups of components that may be correlated, for families with a matrix; all by default.
     """
 
-    width = 1
-    observations = "vectors"
+    _width = 1
+    _observations = "vectors"
     structured: ClassVar[bool] = False
     dimension: int | None
 

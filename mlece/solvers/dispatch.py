@@ -19,10 +19,12 @@ from mlece.solvers.starts import starting_values
 
 SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
-# Long samples are solved on one in 32 of the observations first: a few full passes are left to do.
+# Long samples are solved on a part of the observations first: a few full passes are left to do.
 _THIN_ABOVE = 20_000
 # How many starts of a mixture are followed to the end, more only until a maximum is met.
 _FOLLOWED = 2
+# The square of the decrement bounds the excess: this one lies below the rounding of a cross-entropy.
+_LONG_DECREMENT = 1e-8
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         _require_smooth(objective, solver)
     if solver in _SCIPY:
         return _by_scipy(objective, solver)
-    if solver == "auto" and model.factors:
+    if solver == "auto" and model._factors:
         return _by_factors(objective)
     if solver in ("auto", "closed"):
         theta, ends, shared = None, None, None
@@ -110,7 +112,7 @@ def _by_factors(objective: CrossEntropy) -> Solution:
     theta: list[Array] = []
     solved = np.ones(objective.size, dtype=bool)
     names = []
-    for j, factor in enumerate(model.factors):
+    for j, factor in enumerate(model._factors):
         held = {p.name: model.slots[f"{p.name}[{j}]"] for p in factor.params}
         part = type(factor)(**held, **factor.settings)
         inner = CrossEntropy(part, replace(sample, values=sample.values[..., j]))
@@ -192,26 +194,28 @@ def _whole(objective: CrossEntropy, members: Array, values: Array) -> Array:
     return out
 
 
-def _thin(objective: CrossEntropy) -> CrossEntropy | None:
-    """Return the objective on a thinned sample, where the full one is long."""
-    long = objective.sample.rows > _THIN_ABOVE and not objective.model.affine
-    return objective.thinned(objective.sample.rows // 32) if long and objective.size == 1 else None
+def _thin(objective: CrossEntropy, one_in: int) -> CrossEntropy | None:
+    """Return the objective on one in so many observations, where the full sample is long."""
+    rows = objective.sample.rows
+    long = rows > _THIN_ABOVE and objective.size == 1 and not objective.model.affine
+    return objective.thinned(rows // one_in) if long else None
 
 
-def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
+def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECREMENT) -> Solution:
     chart = Chart(objective)
-    thinned = _thin(objective)
+    thinned = _thin(objective, 8)
     if any(p.vector for p in chart.free):
         start = np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))
     elif thinned is not None:
-        start = chart.eta(_by_newton(thinned, members).theta)
-    elif objective.model.components:
+        # Nearer than a tenth of its own standard error, the solution of a part is no better start.
+        enough = 0.1 / float(np.sqrt(thinned.sample.rows))
+        start = chart.eta(_by_newton(thinned, members, enough).theta)
+        tolerance = max(tolerance, _LONG_DECREMENT)
+    elif objective.model._components:
         return _by_em(objective, members, chart)
     else:
         start = chart.eta(starting_values(objective, members))
-
-    # For a long sample a decrement of 1e-9 is far below a standard error.
-    return _newton_from(objective, members, chart, start, DECREMENT if thinned is None else 1e-9)
+    return _newton_from(objective, members, chart, start, tolerance)
 
 
 def _newton_from(
@@ -226,7 +230,7 @@ def _newton_from(
 
     out = newton(evaluate, start, *chart.box(), tolerance)
     theta = chart.theta(out.eta, members)
-    if objective.model.components:
+    if objective.model._components:
         theta = objective.model.ordered(theta)  # type: ignore[attr-defined]
     return Solution(
         _scatter(objective, members, theta),
@@ -294,7 +298,7 @@ def _on_face(objective: CrossEntropy, members: Array) -> Solution:
 def _by_profile(objective: CrossEntropy, members: Array) -> Solution:
     model = objective.model
     at = [p.name for p in model.params].index(model.profile_over)
-    thinned = _thin(objective)
+    thinned = _thin(objective, 32)
     if thinned is not None:
         start = _by_profile(thinned, members).theta[at]
     else:

@@ -226,7 +226,7 @@ def from_censored(
     SupportError
         If an exact observation or a whole interval lies outside the support.
     """
-    if model.width or model.support.kind == "categories":
+    if model._width or model.support.kind == "categories":
         raise errors.DataTypeError(
             errors.message(
                 "a family of numbers for censored data", f"{type(model).__name__} ({model.support})"

@@ -1,0 +1,84 @@
+"""Sums in scratch arrays and through products equal the plain ones, whatever the range of the data."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import mlece
+import mlece.testing
+from mlece.moments import sum_log, weighted_sum
+from mlece.tilt import Tilt, tilted_sums
+
+RNG = np.random.default_rng(5)
+SAMPLES = {
+    "ordinary": RNG.gamma(2, 3, 70_001),
+    "short": RNG.gamma(2, 3, 5),
+    "narrow": 1 + 1e-6 * RNG.normal(size=4_000),
+    "wide": 10 ** RNG.uniform(-300, 300, 4_000),
+    "small": 10 ** RNG.uniform(-60, -50, 4_000),
+    "large": 10 ** RNG.uniform(50, 60, 4_000),
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_sum_of_logarithms(name: str, weighted: bool) -> None:
+    y = SAMPLES[name]
+    w = RNG.uniform(0.5, 2, y.size) if weighted else None
+    terms = np.log(y) if w is None else w * np.log(y)
+    with np.errstate(all="ignore"):
+        found = sum_log(y[None, :], None if w is None else w[None, :])[0]
+    # Rounding of every term, and of the blocks' sums.
+    assert abs(found - math.fsum(terms)) <= 1e-14 * math.fsum(np.abs(terms))
+
+
+@pytest.mark.parametrize("bad", [0.0, np.inf, np.nan])
+def test_sum_of_logarithms_shows_what_is_not_a_positive_number(bad: float) -> None:
+    y = SAMPLES["ordinary"].copy()
+    y[777] = bad
+    with np.errstate(all="ignore"):
+        assert not np.isfinite(sum_log(y[None, :], None)).any()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_nearby(weighted: bool) -> None:
+    y = np.log(RNG.weibull([[1.5], [3.0]], (2, 5_000)))
+    w = RNG.uniform(0.5, 2, (1, 5_000)) if weighted else None
+    total = 5_000.0 if w is None else w.sum()
+
+    def means(rate: np.ndarray) -> np.ndarray:
+        return np.array(tilted_sums(y, w, rate[:, None])) / total
+
+    everyone, rate = np.arange(2), np.array([1.4, 3.1])
+    tilt = Tilt(y.max(axis=1))
+    assert not tilt.near(rate, everyone)[1].any()  # nothing is known yet
+    tilt.keep(rate, everyone, means(rate))
+    step = np.array([1e-5, 0.3])
+    found, exact = tilt.near(rate + step, everyone)
+    assert exact.tolist() == [True, False]
+    direct = means(rate + step)[:4]
+    plain = [weighted_sum(a, w, 5_000)[0] / total for a in (y, np.exp((rate + step)[:, None] * y))]
+    np.testing.assert_allclose(direct[:2, 0], plain, rtol=1e-13)  # rounding of 5,000 terms
+    np.testing.assert_allclose(
+        found[:, 0], direct[:, 0], rtol=1e-12
+    )  # the same, second moment 1e-6 at most
+
+
+@pytest.mark.parametrize("name", ["Weibull", "Gumbel", "StudentT", "Logistic", "Gamma"])
+def test_a_long_sample_and_its_tabulated_halves_agree(name: str) -> None:
+    family = getattr(mlece, name)()
+    member = mlece.testing.typical_members(family)[0]
+    y = member.sample(50_000, rng=3)
+    plain = mlece.fit(family, y)
+    weighted = mlece.fit(family, np.concatenate([y, y]), weights=np.full(100_000, 0.5))
+    n = np.sqrt(y.size)
+    for key, value in plain.params.items():
+        # Long samples stop at a decrement of 1e-8: that many standard errors of one observation.
+        unit = plain.standard_errors()[key] * n
+        assert abs(value - weighted.params[key]) <= 1e-7 * unit
+    assert plain.certificate.status.solved
+    # The square of that decrement, and rounding.
+    assert plain.certificate.excess < 1e-14
