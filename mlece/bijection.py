@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from mlece.domain import Domain
-from mlece.math import Array, exp, expit, log, logit, logsumexp
+from mlece.math import Array, exp, expit, log, logit, logsumexp, wrap_angle
 
 
 class Bijection(ABC):
@@ -91,6 +91,24 @@ class Expit(Bijection):
         return p * q, p * q * (q - p)
 
 
+class Winding(Bijection):
+    """theta = eta brought to (-pi, pi] by whole turns: the line wound round the circle."""
+
+    name = "winding"
+
+    def forward(self, eta: Array) -> Array:
+        """Return the angle of eta in (-pi, pi]."""
+        return wrap_angle(eta)
+
+    def inverse(self, theta: Array) -> Array:
+        """Return theta, the nearest of the values that wind to it."""
+        return theta
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return 1 and 0."""
+        return np.ones_like(eta), np.zeros_like(eta)
+
+
 class Softmax(Bijection):
     """Log-ratios against the last cell: K - 1 free values onto K probabilities."""
 
@@ -123,12 +141,15 @@ identity = Identity()
 log_link = Exp()
 logit_link = Expit()
 softmax = Softmax()
+winding = Winding()
 
 
 def default_bijection(domain: Domain) -> Bijection:
     """Return the map of the whole line onto the interior of a parameter's domain."""
     if domain.kind == "simplex":
         return softmax
+    if domain.periodic:
+        return winding
     if np.isfinite(domain.lower) and np.isfinite(domain.upper):
         return logit_link
     return log_link if np.isfinite(domain.lower) else identity

@@ -140,7 +140,10 @@ def candidates(values: Array, kind: str) -> list[Model]:
     families = [
         m
         for m in registered().values()
-        if _measure(m) == kind and all(p.estimable and p.regular for p in m.params)
+        if _measure(m) == kind
+        and all(p.estimable and p.regular for p in m.params)
+        # Numbers do not say that they are angles.
+        and not m.support.periodic
     ]
     if kind == "labels":
         return [m() for m in families]

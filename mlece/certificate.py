@@ -221,7 +221,7 @@ def strongest_bound(
     multipliers = {model.params[i].name: np.abs(at.score[:, i] / factors[i]) for i in edges}
     index = [i for i in index if model.params[i].regular]
     gradient, hessian = at.score[:, index], at.hessian[:, index][:, :, index]
-    if solution.solver == "closed form" and model.has("_estimate"):
+    if solution.solver == "closed form" and model.has("_kink"):
         return Bound(zero, zero, "global", "subgradient of a convex function", multipliers)
     nu = decrement(gradient, hessian)
     if edges:
@@ -235,7 +235,9 @@ def strongest_bound(
         return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)
     chart = Chart(objective)
     nu = decrement(*chart.pull(chart.eta(theta), at))
-    scope = "global" if model.concave else "local"
+    # One maximum over the whole family need not mean one along a slice of it.
+    alone = model.concave or (model.unimodal and not objective.fixed)
+    scope = "global" if alone else "local"
     return Bound(_near(nu), nu, scope, "Newton decrement", multipliers)
 
 

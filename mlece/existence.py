@@ -148,7 +148,7 @@ def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dic
     if not members.size:
         return out
     for j, p in enumerate(objective.model.params):
-        if p.vector or p.name in objective.fixed:
+        if p.vector or p.domain.periodic or p.name in objective.fixed:
             continue
         low, high = p.domain.lower, p.domain.upper
         at_low = theta[j][members] == low

@@ -24,7 +24,7 @@ from mlece import errors
 from mlece.arrays import numeric
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.domain import Domain, real
-from mlece.math import Array, Arrays
+from mlece.math import Array, Arrays, wrap_angle
 from mlece.moments import weighted_sum
 from mlece.param import Param
 from mlece.units import Units
@@ -92,6 +92,7 @@ class Model:
     profile_over: ClassVar[str] = ""
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
+    unimodal: ClassVar[bool] = False
     saturated: ClassVar[bool] = False
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
@@ -353,7 +354,12 @@ class Model:
         return numerical_curvature(density, analytic, t, theta, *self._limits())
 
     def _limits(self) -> tuple[list[float], list[float]]:
-        return [p.domain.lower for p in self.params], [p.domain.upper for p in self.params]
+        # A direction may be moved past the cut of the circle.
+        ends = [
+            (-np.inf, np.inf) if p.domain.periodic else (p.domain.lower, p.domain.upper)
+            for p in self.params
+        ]
+        return [low for low, _ in ends], [high for _, high in ends]
 
     def bounds(self, theta: Arrays) -> tuple[Array, Array]:
         """Return the ends of the support, arrays that broadcast against theta."""
@@ -381,7 +387,12 @@ class Model:
     @classmethod
     def roles(cls) -> set[str]:
         """Return the roles that the parameters play under a change of units."""
-        return {p.role for p in cls.params} - {""}
+        return {p.role for p in cls.params} - {"", "angle"}
+
+    @classmethod
+    def turns(cls) -> bool:
+        """Whether a parameter turns with the observations on a circle."""
+        return any(p.role == "angle" for p in cls.params)
 
     @classmethod
     def to_frame(cls, theta: Arrays, shift: Any, scale: Any) -> Arrays:
@@ -390,6 +401,8 @@ class Model:
         for p, value in zip(cls.params, theta, strict=True):
             if value is None or not p.role:
                 out.append(value)
+            elif p.role == "angle":
+                out.append(wrap_angle(value - shift))
             elif p.role == "location":
                 out.append((value - shift) / scale)
             elif p.role == "scale":
@@ -407,6 +420,8 @@ class Model:
         for p, value in zip(cls.params, theta, strict=True):
             if not p.role:
                 out.append(value)
+            elif p.role == "angle":
+                out.append(wrap_angle(value + shift))
             elif p.role == "location":
                 out.append(value * scale + shift)
             elif p.role == "scale":
@@ -436,7 +451,7 @@ class Model:
             return np.asarray(shift), np.asarray(scale)
         shift, scale = np.asarray(0.0), np.asarray(1.0)
         for p, value in zip(self.params, theta, strict=True):
-            if p.role == "location":
+            if p.role in ("location", "angle"):
                 shift = value
             elif p.role == "scale":
                 scale = value

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mlece.families.circle import VonMises, WrappedCauchy
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
+from mlece.families.proportions import Kumaraswamy, LogitNormal, Power, Simplex
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
 from mlece.families.unit_interval import Beta, Uniform
@@ -20,13 +22,19 @@ __all__ = [
     "Geometric",
     "Gumbel",
     "InverseGaussian",
+    "Kumaraswamy",
     "Laplace",
     "LogNormal",
     "Logistic",
+    "LogitNormal",
     "NegativeBinomial",
     "Pareto",
     "Poisson",
+    "Power",
+    "Simplex",
     "StudentT",
     "Uniform",
+    "VonMises",
     "Weibull",
+    "WrappedCauchy",
 ]

@@ -34,7 +34,7 @@ from mlece.param import Param
 # ---------------------------------------------------------------------------- Beta
 
 
-def _log_beta(a: Array, b: Array) -> Array:
+def log_beta(a: Array, b: Array) -> Array:
     """Return log B(a, b) by Stirling's formula with its exact remainder."""
     remainder = stirling_remainder(a) + stirling_remainder(b) - stirling_remainder(a + b)
     root = 0.5 * (LOG_2PI + log1p(a / b) - log(a))
@@ -46,9 +46,30 @@ def _digamma_gap(a: Array, b: Array) -> Array:
     return log1p(b / a) + log_minus_digamma(a) - log_minus_digamma(a + b)
 
 
-def _times(power: Array, log_y: Array) -> Array:
+def times(power: Array, log_y: Array) -> Array:
     """Return power * log_y, 0 where the power is 0 even if y = 0."""
     return where(power == 0, 0.0, power * where(power == 0, 0.0, log_y))
+
+
+def shape_limits(
+    s: Summary, shapes: tuple[tuple[str, Array | None], tuple[str, Array | None]]
+) -> tuple[Limit, ...]:
+    """Return what observations at 0 and at 1 come to, where a shape is the power of y and of 1 - y.
+
+    A shape below 1 makes the density infinite at its end, one above 1 makes it 0.
+    """
+    limits = []
+    given = tuple(full(s.minimum, np.nan) if shape is None else shape for _, shape in shapes)
+    at_ends = (s.minimum == 0, s.maximum == 1)
+    for end, (at_end, (name, shape)) in enumerate(zip(at_ends, shapes, strict=True)):
+        spike = at_end if shape is None else at_end & (shape < 1)
+        sentence = f"an observation is {end}: the density there is infinite for {name} below 1"
+        limits.append(Limit(spike, Status.UNBOUNDED, sentence, given, full(s.minimum, -inf)))
+        if shape is not None:
+            sentence = f"an observation is {end}: the density there is 0 for {name} above 1"
+            none = at_end & (shape > 1)
+            limits.append(Limit(none, Status.NOT_ATTAINED, sentence, given, full(s.minimum, inf)))
+    return tuple(limits)
 
 
 def _beta_shapes(log_y: Array, log_rest: Array) -> Arrays:
@@ -96,7 +117,7 @@ class Beta(Model):
 
     @staticmethod
     def _log_density(t: Arrays, alpha: Array, beta: Array) -> Array:
-        return _times(alpha - 1, t[0]) + _times(beta - 1, t[1]) - _log_beta(alpha, beta)
+        return times(alpha - 1, t[0]) + times(beta - 1, t[1]) - log_beta(alpha, beta)
 
     @staticmethod
     def _score(t: Arrays, alpha: Array, beta: Array) -> Arrays:
@@ -119,31 +140,13 @@ class Beta(Model):
 
     @staticmethod
     def _degenerate(s: Summary, alpha: Array | None, beta: Array | None) -> tuple[Limit, ...]:
-        limits = []
-        ends = (
-            (s.minimum == 0, alpha, "alpha", 0),
-            (s.maximum == 1, beta, "beta", 1),
-        )
-        given = (
-            full(s.minimum, np.nan) if alpha is None else alpha,
-            full(s.minimum, np.nan) if beta is None else beta,
-        )
-        for at_end, shape, name, end in ends:
-            spike = at_end if shape is None else at_end & (shape < 1)
-            sentence = f"an observation is {end}: the density there is infinite for {name} below 1"
-            limits.append(Limit(spike, Status.UNBOUNDED, sentence, given, full(s.minimum, -inf)))
-            if shape is not None:
-                sentence = f"an observation is {end}: the density there is 0 for {name} above 1"
-                none = at_end & (shape > 1)
-                limits.append(
-                    Limit(none, Status.NOT_ATTAINED, sentence, given, full(s.minimum, inf))
-                )
+        limits = shape_limits(s, (("alpha", alpha), ("beta", beta)))
         if alpha is None and beta is None:
             sentence = "every observation is equal: alpha and beta grow without bound, ratio fixed"
             grown = (full(s.minimum, inf), full(s.minimum, inf))
             equal = s.minimum == s.maximum
-            limits.append(Limit(equal, Status.UNBOUNDED, sentence, grown, full(s.minimum, -inf)))
-        return tuple(limits)
+            limits += (Limit(equal, Status.UNBOUNDED, sentence, grown, full(s.minimum, -inf)),)
+        return limits
 
     @staticmethod
     def _start(x: Array) -> Arrays:

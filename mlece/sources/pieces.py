@@ -97,7 +97,8 @@ def cut(model: Model, quartiles: Array, extra: tuple[float, ...] = ()) -> list[P
     kinks = {float(b) for b in np.ravel(np.asarray(model._breakpoints(*theta), dtype=float))}
     kinks |= {float(b) for b in extra}
     kinks = {b for b in kinks if lower < b < upper}
-    singular = {lower, upper, *kinks}
+    # On a circle the ends are one ordinary point.
+    singular = kinks if model.support.periodic else {lower, upper, *kinks}
     spread = max(q3 - q1, np.finfo(float).tiny)
     below = middle - q1 if middle > q1 else spread
     above = q3 - middle if q3 > middle else spread
