@@ -222,7 +222,7 @@ def strongest_bound(
     index = [i for i in index if model.params[i].regular]
     gradient, hessian = at.score[:, index], at.hessian[:, index][:, :, index]
     if solution.solver == "closed form" and model.has("_kink"):
-        return Bound(zero, zero, "global", "subgradient of a convex function", multipliers)
+        return Bound(zero, zero, "global", model.exact_by, multipliers)
     nu = decrement(gradient, hessian)
     if edges:
         excess = _near(nu)

@@ -180,12 +180,9 @@ def collapses(objective: CrossEntropy, members: Array) -> Array:
     known = objective.sample.truth is not None
     if known or not (members.any() and objective.model.has("_collapses")):
         return out
-    y, w = objective.sample.values, objective.sample.weights
     slots = tuple(objective.fixed.get(p.name) for p in objective.model.params)
-    for r in np.flatnonzero(members):
-        _, codes = np.unique(y[r if len(y) > 1 else 0], return_inverse=True)
-        mass = np.bincount(codes, None if w is None else w[r if len(w) > 1 else 0])
-        share = np.array([mass.max() / mass.sum()])
+    for r in np.flatnonzero(members).tolist():
+        share = np.array([objective.distinct(r)[1].max()])
         own = tuple(None if s is None else s[[r]] for s in slots)
         out[r] = bool(np.all(objective.model._collapses(share, *own)))
     return out

@@ -93,6 +93,7 @@ class Model:
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
     unimodal: ClassVar[bool] = False
+    exact_by: ClassVar[str] = "subgradient of a convex function"
     saturated: ClassVar[bool] = False
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False

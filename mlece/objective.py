@@ -149,7 +149,7 @@ class CrossEntropy:
         theta = tuple(self.fixed.get(p.name, np.ones(self.size)) for p in model.params)
         if self.holds(theta).all():
             return
-        low, high = model.bounds(theta)
+        low, high = model.bounds(model.from_frame(theta, self.frame.shift, self.frame.scale))
         y = sample.values.astype(float)
         bad = (y < np.min(low)) | (y > np.max(high))
         raise errors.SupportError(
@@ -395,6 +395,16 @@ class CrossEntropy:
             np.broadcast_to((low - shift) / scale, (self.size,)),
             np.broadcast_to((high - shift) / scale, (self.size,)),
         )
+
+    def distinct(self, r: int) -> tuple[Array, Array]:
+        """Return the distinct framed observations of one member in order, and their shares."""
+        y, w = self.sample.values, self.sample.weights
+        values, codes = np.unique(y[r if len(y) > 1 else 0], return_inverse=True)
+        mass = np.bincount(codes, None if w is None else w[r if len(w) > 1 else 0])
+        at = r if self.frame.shift.size > 1 else 0
+        framed = (values - self.frame.shift[at]) / self.frame.scale[at]
+        present = mass > 0
+        return framed[present], mass[present] / mass.sum()
 
     def mean_of(self, function: Callable[[Array], Array]) -> Array:
         """Return the weighted mean over the framed observations of a function of y (R or 1, m), (R,)."""

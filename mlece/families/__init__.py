@@ -9,7 +9,7 @@ from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.proportions import Kumaraswamy, LogitNormal, Power, Simplex
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
-from mlece.families.unit_interval import Beta, Uniform
+from mlece.families.unit_interval import Beta, Triangular, Uniform
 
 __all__ = [
     "Bernoulli",
@@ -33,6 +33,7 @@ __all__ = [
     "Power",
     "Simplex",
     "StudentT",
+    "Triangular",
     "Uniform",
     "VonMises",
     "Weibull",

@@ -173,7 +173,8 @@ class VonMises(Model):
             loose = (balanced | (kappa == 0)) if mu is None else full(bent, 0.0).astype(bool)
             sentence = "every mu is optimal: the directions balance, or kappa is 0"
             return (Limit(loose, Status.NOT_UNIQUE, sentence, (somewhere, kappa)),)
-        equal = s.minimum == s.maximum
+        # Angles closer than 1e-160 have no cosine that tells them apart.
+        equal = (s.minimum == s.maximum) | ((bent == 0) & (s.maximum - s.minimum < 1))
         if mu is not None:
             equal = equal & (wrap_angle(s.minimum - mu) == 0)
             length = (1 - bent) * cos(mu) + sine * sin(mu)
