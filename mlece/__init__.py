@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlece.combinators import family
+from mlece.combinators import family, from_scipy
 from mlece.domain import (
     angle,
     binary,
@@ -149,6 +149,7 @@ __all__ = [
     "estimate_entropy",
     "family",
     "fit",
+    "from_scipy",
     "gap",
     "kl_divergence",
     "ledger",

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _REGISTRY: dict[str, type[Model]] = {}
 _ALIASES: dict[str, type[Model]] = {}
 
+# The name of a distribution in scipy.stats, and its arguments.
+Twin = tuple[str, dict[str, Any]]
+
 HOOKS = (
     "_log_density",
     "_score",
@@ -63,6 +66,7 @@ HOOKS = (
     "_estimate",
     "_exact_interval",
     "_kink",
+    "_scipy",
 )
 
 
@@ -148,6 +152,7 @@ class Model:
         self._check_shapes()
 
     def _check_slot(self, param: Param, value: Any) -> Array | None:
+        value = param.default if value is None else value
         if value is None:
             if not param.estimable:
                 raise errors.ParameterError(
@@ -298,7 +303,7 @@ class Model:
     _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
-    ) = _estimate = _exact_interval = _kink = _missing
+    ) = _estimate = _exact_interval = _kink = _scipy = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:
@@ -654,6 +659,32 @@ class Model:
         from mlece.information import entropy
 
         return entropy(self, units=units)
+
+    def to_scipy(self) -> Any:
+        """Return the same law as a frozen distribution of scipy.stats.
+
+        Raises
+        ------
+        FreeSlotError
+            If a slot is free.
+        NoDensityError
+            If scipy.stats has no such distribution.
+        """
+        theta = self.theta
+        if not self.has("_scipy"):
+            raise errors.NoDensityError(
+                errors.message(
+                    "a family that scipy.stats has too",
+                    type(self).__name__,
+                    "Its own methods (log_density, cdf, quantile, sample) serve in its place",
+                )
+            )
+        from scipy import stats
+
+        name, slots = self._scipy(*theta)
+        # Numbers rather than arrays of none, which some of scipy's methods do not take.
+        plain = {k: np.asarray(v).item() if np.ndim(v) == 0 else v for k, v in slots.items()}
+        return getattr(stats, name)(**plain)
 
     def _moment(self, hook: str, power: int) -> Any:
         closed = self._closed(hook)

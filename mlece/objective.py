@@ -146,15 +146,18 @@ class CrossEntropy:
         model = self.model
         if all(p.estimable for p in model.params):
             return
-        theta = tuple(self.fixed.get(p.name, np.ones(self.size)) for p in model.params)
+        theta = tuple(self.fixed.get(p.name, np.full(self.size, np.nan)) for p in model.params)
         if self.holds(theta).all():
             return
         low, high = model.bounds(model.from_frame(theta, self.frame.shift, self.frame.scale))
         y = sample.values.astype(float)
-        bad = (y < np.min(low)) | (y > np.max(high))
+        # An end that a free slot moves is no number here.
+        low = np.min(np.where(np.isnan(low), -np.inf, low))
+        high = np.max(np.where(np.isnan(high), np.inf, high))
+        bad = (y < low) | (y > high)
         raise errors.SupportError(
             errors.message(
-                f"{sample.name} in the support of {model!r}, {np.min(low):g} to {np.max(high):g}",
+                f"{sample.name} in the support of {model!r}, {low:g} to {high:g}",
                 errors.offenders(bad[0] if len(bad) == 1 else bad, y[0] if len(y) == 1 else y),
                 "The cross-entropy is infinite for every member of the family",
             )

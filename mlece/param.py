@@ -34,6 +34,8 @@ class Param:
         False for parameters that fix the end of the support: no score equation, no sandwich.
     estimable : bool
         False for a structural constant that the user must give (the number of trials).
+    default : float, optional
+        Value of such a constant where the user gives none.
     bijection : Bijection, optional
         Map from the whole line onto the domain; chosen from the domain if not given.
     limits : (float, float), optional
@@ -52,6 +54,7 @@ class Param:
         role: str = "",
         regular: bool = True,
         estimable: bool = True,
+        default: float | None = None,
         bijection: Bijection | None = None,
         limits: tuple[float, float] | None = None,
         doc: str = "",
@@ -64,6 +67,7 @@ class Param:
         self.role = role
         self.regular = regular
         self.estimable = estimable
+        self.default = default
         self.bijection = bijection or default_bijection(domain)
         ends = (-np.inf, np.inf) if domain.periodic else (domain.lower, domain.upper)
         self.limits = limits or ends

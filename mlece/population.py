@@ -134,10 +134,11 @@ def _inside(model: Model, values: Array) -> Array:
     if all(p.estimable for p in model.params):
         return inside
     theta = tuple(
-        np.asarray(1.0) if (slot := model.slots[p.name]) is None else slot for p in model.params
+        np.asarray(np.nan) if (slot := model.slots[p.name]) is None else slot for p in model.params
     )
     low, high = model.bounds(theta)
-    return np.asarray(inside & (values >= low) & (values <= high))
+    # An end that a free slot moves is no number here, and excludes nothing.
+    return np.asarray(inside & ~(values < low) & ~(values > high))
 
 
 def _moves_ends(model: Model) -> bool:

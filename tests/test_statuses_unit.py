@@ -98,8 +98,8 @@ def test_the_ends_of_a_triangle_are_known_constants() -> None:
         mlece.fit(mlece.Triangular(lower=-1, upper=4), [0.0, 5.0])
     with pytest.raises(errors.ParameterError, match="lower <= mode <= upper"):
         mlece.Triangular(mode=2)
-    with pytest.raises(errors.ParameterError, match="known constant"):
-        mlece.Triangular(lower=None)
+    assert mlece.Triangular(lower=-1).free == ("mode",)
+    assert mlece.Triangular(mode=0.5) == mlece.Triangular(0, 1, 0.5)
 
 
 def test_a_triangle_is_found_in_a_known_law() -> None:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from mlece.combinators.custom import family
+from mlece.combinators.scipy_family import from_scipy
 
-__all__ = ["family"]
+__all__ = ["family", "from_scipy"]

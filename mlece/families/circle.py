@@ -31,7 +31,7 @@ from mlece.math import (
     where,
     wrap_angle,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -208,6 +208,10 @@ class VonMises(Model):
     @staticmethod
     def _entropy(mu: Array, kappa: Array) -> Array:
         return np.asarray(LOG_2PI + log(i0e(kappa)) + kappa * bessel_deficit(kappa) + 0 * mu)
+
+    @staticmethod
+    def _scipy(mu: Array, kappa: Array) -> Twin:
+        return "vonmises", {"kappa": kappa, "loc": mu}
 
 
 # ---------------------------------------------------------------------------- wrapped Cauchy

@@ -31,7 +31,7 @@ from mlece.math import (
     square,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -319,6 +319,10 @@ class Power(Model):
     @staticmethod
     def _variance(shape: Array) -> Array:
         return np.asarray(shape / (square(shape + 1) * (shape + 2)))
+
+    @staticmethod
+    def _scipy(shape: Array) -> Twin:
+        return "powerlaw", {"a": shape}
 
 
 # ---------------------------------------------------------------------------- simplex

@@ -35,7 +35,7 @@ from mlece.math import (
     trigamma,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -136,6 +136,10 @@ class Gaussian(Model):
     @staticmethod
     def _variance(mean: Array, sd: Array) -> Array:
         return np.asarray(sd**2 + 0 * mean)
+
+    @staticmethod
+    def _scipy(mean: Array, sd: Array) -> Twin:
+        return "norm", {"loc": mean, "scale": sd}
 
 
 # ---------------------------------------------------------------------------- Student t
@@ -299,6 +303,10 @@ class StudentT(Model):
     def _variance(df: Array, loc: Array, scale: Array) -> Array:
         return np.asarray(where(df > 2, scale**2 * df / where(df > 2, df - 2, 1.0), inf) + 0 * loc)
 
+    @staticmethod
+    def _scipy(df: Array, loc: Array, scale: Array) -> Twin:
+        return "t", {"df": df, "loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- Laplace
 
@@ -410,6 +418,10 @@ class Laplace(Model):
     def _variance(loc: Array, scale: Array) -> Array:
         return np.asarray(2 * scale**2 + 0 * loc)
 
+    @staticmethod
+    def _scipy(loc: Array, scale: Array) -> Twin:
+        return "laplace", {"loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- logistic
 
@@ -490,6 +502,10 @@ class Logistic(Model):
     @staticmethod
     def _variance(loc: Array, scale: Array) -> Array:
         return np.asarray((pi * scale) ** 2 / 3 + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array) -> Twin:
+        return "logistic", {"loc": loc, "scale": scale}
 
 
 # ---------------------------------------------------------------------------- Gumbel
@@ -601,3 +617,7 @@ class Gumbel(Model):
     @staticmethod
     def _variance(loc: Array, scale: Array) -> Array:
         return np.asarray((pi * scale) ** 2 / 6 + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array) -> Twin:
+        return "gumbel_r", {"loc": loc, "scale": scale}

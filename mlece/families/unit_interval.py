@@ -28,7 +28,7 @@ from mlece.math import (
     trigamma,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -197,6 +197,10 @@ class Beta(Model):
         total = alpha + beta
         return np.asarray((alpha / total) * (beta / total) / (total + 1))
 
+    @staticmethod
+    def _scipy(alpha: Array, beta: Array) -> Twin:
+        return "beta", {"a": alpha, "b": beta}
+
 
 # ---------------------------------------------------------------------------- Uniform
 
@@ -326,6 +330,10 @@ class Uniform(Model):
     def _variance(lower: Array, upper: Array) -> Array:
         return (upper - lower) ** 2 / 12
 
+    @staticmethod
+    def _scipy(lower: Array, upper: Array) -> Twin:
+        return "uniform", {"loc": lower, "scale": upper - lower}
+
 
 # ---------------------------------------------------------------------------- Triangular
 
@@ -378,12 +386,19 @@ class Triangular(Model):
 
     support = real
     exact_by = "the largest value over the observations"
-    lower = Param(real, "a", typical=(-3, -1), role="location", estimable=False, doc="lower end")
-    upper = Param(real, "b", typical=(1, 3), role="location", estimable=False, doc="upper end")
+    lower = Param(
+        real,
+        "a",
+        typical=(-3, -1),
+        role="location",
+        estimable=False,
+        default=0.0,
+        doc="lower end",
+    )
+    upper = Param(
+        real, "b", typical=(1, 3), role="location", estimable=False, default=1.0, doc="upper end"
+    )
     mode = Param(real, "c", typical=(-0.6, 0.6), role="location", doc="mode")
-
-    def __init__(self, lower: Any = 0.0, upper: Any = 1.0, mode: Any = None) -> None:
-        super().__init__(lower, upper, mode)
 
     def _check_shapes(self) -> None:
         super()._check_shapes()
@@ -502,6 +517,11 @@ class Triangular(Model):
     def _variance(lower: Array, upper: Array, mode: Array) -> Array:
         width, rise = upper - lower, mode - lower
         return np.asarray((width**2 - width * rise + rise**2) / 18)
+
+    @staticmethod
+    def _scipy(lower: Array, upper: Array, mode: Array) -> Twin:
+        width = upper - lower
+        return "triang", {"c": (mode - lower) / width, "loc": lower, "scale": width}
 
 
 def _triangle_tails(y: Array, lower: Array, upper: Array, mode: Array) -> tuple[Array, Array]:
