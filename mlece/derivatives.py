@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,18 @@ def numerical_score(
     theta: Arrays,
     lower: list[float],
     upper: list[float],
+    held: Collection[int] = (),
 ) -> Arrays:
-    """Return d log q / d theta_j by sixth-order central differences, one array per parameter."""
+    """Return d log q / d theta_j by sixth-order central differences, one array per parameter.
+
+    The parameters in ``held`` are known constants: not moved, their derivatives 0.
+    """
     steps = _steps(theta, lower, upper, 1 / 7)
     out = []
     for j, h in enumerate(steps):
+        if j in held:
+            out.append(np.zeros_like(steps[j]))
+            continue
 
         def shifted(k: float, j: int = j, h: Array = h) -> Array:
             moved = [t + k * h if i == j else t for i, t in enumerate(theta)]
@@ -53,6 +60,7 @@ def numerical_curvature(
     theta: Arrays,
     lower: list[float],
     upper: list[float],
+    held: Collection[int] = (),
 ) -> Arrays:
     """Return the upper triangle of d2 log q, row by row, from the score where there is one."""
     k = len(theta)
@@ -60,6 +68,9 @@ def numerical_curvature(
         steps = _steps(theta, lower, upper, 1 / 7)
         rows = []
         for j, h in enumerate(steps):
+            if j in held:
+                rows.append([np.zeros_like(h)] * k)
+                continue
 
             def moved(m: float, j: int = j, h: Array = h) -> Arrays:
                 return score(y, *[t + m * h if i == j else t for i, t in enumerate(theta)])
@@ -77,6 +88,9 @@ def numerical_curvature(
     total: Any
     for i in range(k):
         for j in range(i, k):
+            if i in held or j in held:
+                out.append(np.zeros_like(steps[j]))
+                continue
             if i == j:
                 total = _SECOND_CENTRE * centre + sum(
                     c * (at({i: m}) + at({i: -m})) for m, c in _SECOND

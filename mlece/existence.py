@@ -75,7 +75,14 @@ def judge(
         Whether a bound on the excess is finite.
     """
     status, special, sentences = outcome.status.copy(), outcome.special, list(outcome.sentences)
-    hopeless = ~special & (np.isposinf(value) | outcome.outside)
+    # Only filled slots leave data outside for good; where free ones move the ends of the support, a
+    # solver that met nothing has shown nothing.
+    kept = tuple(
+        objective.fixed.get(p.name, np.full(objective.size, np.nan)) for p in objective.model.params
+    )
+    beyond = np.isposinf(value) | outcome.outside
+    astray = beyond & ~solution.solved & objective.holds(kept) & objective.model.has("_bounds")
+    hopeless = ~special & ~astray & beyond
     if hopeless.any():
         status[hopeless] = Status.INFINITE
         sentences.append("observations lie outside the support that the filled slots leave")

@@ -343,7 +343,7 @@ class Model:
         def density(at: Any, *moved: Array) -> Array:
             return self.log_density_hook(at, moved)
 
-        return numerical_score(density, t, theta, *self._limits())
+        return numerical_score(density, t, theta, *self._limits(), self._held())
 
     def curvature_hook(self, t: Any, theta: Arrays, shared: Any = None) -> Any:
         """Return the upper triangle of the second derivatives, row by row."""
@@ -357,7 +357,10 @@ class Model:
             return tuple(self.score_hook(at, moved))
 
         analytic = score if self.has("_score") else None
-        return numerical_curvature(density, analytic, t, theta, *self._limits())
+        return numerical_curvature(density, analytic, t, theta, *self._limits(), self._held())
+
+    def _held(self) -> list[int]:
+        return [j for j, p in enumerate(self.params) if not p.estimable]
 
     def _limits(self) -> tuple[list[float], list[float]]:
         # A direction may be moved past the cut of the circle.

@@ -18,10 +18,13 @@ from mlece.param import Param
 _INTEGERS = Domain(kind="integers")
 
 
+def _classes(law: Any) -> set[str]:
+    return {c.__name__ for c in type(law).__mro__ if c.__module__.startswith("scipy.stats")}
+
+
 def is_scipy(law: Any) -> bool:
     """Whether an object is a distribution of scipy.stats, frozen or not (which is not imported)."""
-    names = {c.__name__ for c in type(law).__mro__ if c.__module__.startswith("scipy.stats")}
-    return bool(names & {"rv_frozen", "rv_continuous", "rv_discrete"})
+    return bool(_classes(law) & {"rv_frozen", "rv_continuous", "rv_discrete"})
 
 
 def adopt(law: Any) -> Any:
@@ -52,9 +55,10 @@ def from_scipy(law: Any) -> Any:
 
     Notes
     -----
-    A parameter that would move an end of the support is a known constant: ``loc`` (0 if not given)
-    where the support has a finite end or the law is discrete, ``scale`` (1 if not given) where it has
-    two. So are integer shapes, which have to be given. ``fit``, ``compare``, ``entropy``,
+    Where ``loc`` or ``scale`` would move an end of the support it is a known constant, 0 and 1 if not
+    given; so is ``loc`` of a discrete law. Shapes that scipy declares to be integers have to be given.
+    Points where a density is not smooth are not known to scipy: beside ``loc`` a kink is not resolved,
+    which the error of a quadrature or the status of a fit then says. ``fit``, ``compare``, ``entropy``,
     ``cross_entropy`` and ``kl_divergence`` take distributions of scipy.stats directly.
 
     Examples
@@ -73,7 +77,7 @@ def from_scipy(law: Any) -> Any:
                 f"{type(law).__name__}",
             )
         )
-    if not hasattr(law, "dist"):
+    if "rv_frozen" not in _classes(law):
         return _family(law)
     made = _family(_canonical(law.dist))
     shapes, *place = law.dist._parse_args(*law.args, **law.kwds)
@@ -95,7 +99,8 @@ def _shape(info: Any) -> Param:
     # scipy writes an open end at 0 as the smallest number above it.
     low = 0.0 if 0 < low < 1e-300 else low
     if info.integrality:
-        domain = Domain(low, high, True, True, kind="integers")
+        # scipy takes other numbers too for some of them (the size of nbinom).
+        domain = Domain(low, high, low > -inf, high < inf)
         return Param(domain, info.name, typical=(5, 15), estimable=False, doc="shape")
     domain = Domain(low, high, info.inclusive[0] and low > -inf, info.inclusive[1] and high < inf)
     start = low if low > -inf else -0.5
@@ -104,22 +109,29 @@ def _shape(info: Any) -> Param:
     return Param(domain, info.name, typical=typical, doc="shape")
 
 
-def _place(law: Any, discrete: bool) -> dict[str, Param]:
+def _place(law: Any, shapes: dict[str, Param], discrete: bool) -> dict[str, Param]:
     """Declare loc and scale: estimated unless they move an end of the support."""
-    ends = int(np.isfinite(law.a)) + int(np.isfinite(law.b))
     if discrete:
         return {"loc": Param(_INTEGERS, "m", estimable=False, default=0.0, doc="location")}
-    fixed_role = "scale" if ends == 1 else ""
-    loc = (
-        Param(real, "m", typical=(-2, 2), role="location", doc="location")
-        if not ends
-        else Param(real, "m", role=fixed_role, estimable=False, default=0.0, doc="location")
-    )
-    scale = (
-        Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
-        if ends < 2
-        else Param(positive, "s", estimable=False, default=1.0, doc="scale")
-    )
+    count = len(shapes) + 1
+    usual = [
+        round(low + (j + 1) / count * (high - low), 9)  # 0, not 5e-17, between -0.3 and 0.3
+        for j, (low, high) in enumerate(p.typical for p in shapes.values())
+    ]
+    with np.errstate(all="ignore"):
+        found = law.support(*usual)
+    ends = [float(end) for end in (found if not np.isnan(found).any() else (law.a, law.b))]
+    finite = [end for end in ends if np.isfinite(end)]
+    if not finite:
+        loc = Param(real, "m", typical=(-2, 2), role="location", doc="location")
+    else:
+        # With its end at 0 a law grows from there: a location is measured in the same unit.
+        role = "scale" if finite == [0.0] else ""
+        loc = Param(real, "m", role=role, estimable=False, default=0.0, doc="location")
+    if not finite or finite == [0.0]:
+        scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
+    else:
+        scale = Param(positive, "s", estimable=False, default=1.0, doc="scale")
     return {"loc": loc, "scale": scale}
 
 
@@ -128,15 +140,23 @@ def _family(law: Any) -> type[Model]:
     """Build the family of one distribution; hooks take (y, *shapes, loc[, scale]) as scipy does."""
     from scipy import stats
 
+    if law.name == "vonmises":
+        raise errors.DataTypeError(
+            errors.message(
+                "a density with mass 1 on the line",
+                "scipy.stats.vonmises, which repeats itself every 2π",
+                "Use mlece.VonMises, or scipy.stats.vonmises_line",
+            )
+        )
     discrete = isinstance(law, stats.rv_discrete)
     log_mass = law.logpmf if discrete else law.logpdf
     shapes = {info.name: _shape(info) for info in law._shape_info()}
-    params = {**shapes, **_place(law, discrete)}
+    params = {**shapes, **_place(law, shapes, discrete)}
     body: dict[str, Any] = {
         "__doc__": f"{law.name}: the distribution of that name in scipy.stats.",
         "__module__": "scipy.stats",
         "support": _INTEGERS if discrete else real,
-        "_log_density": _hook(log_mass),
+        "_log_density": _density(log_mass),
         "_log_cdf": _hook(law.logcdf),
         "_log_sf": _hook(law.logsf),
         "_quantile": _hook(law.ppf),
@@ -150,6 +170,8 @@ def _family(law: Any) -> type[Model]:
     if moving or np.isfinite(law.a) or np.isfinite(law.b):
         body["_bounds"] = _ends(law, discrete, moving)
     if not discrete and params["loc"].estimable:
+        # Densities in |y - loc| are many among scipy's.
+        body["_breakpoints"] = lambda *theta: (theta[-2],)
         body["_degenerate"] = _equal(len(shapes))
     return type(law.name, (Model,), body)
 
@@ -160,6 +182,17 @@ def _hook(method: Any) -> Any:
     def hook(y: Array, *theta: Array) -> Array:
         with np.errstate(all="ignore"):
             return np.asarray(method(y, *theta))
+
+    return hook
+
+
+def _density(log_mass: Any) -> Any:
+    """Return the log density as a hook; combinations of shapes that scipy refuses have none."""
+    plain = _hook(log_mass)
+
+    def hook(y: Array, *theta: Array) -> Array:
+        out = plain(y, *theta)
+        return np.where(np.isnan(out), -inf, out)
 
     return hook
 

@@ -117,9 +117,9 @@ class VonMises(Model):
     Examples
     --------
     >>> import mlece
-    >>> fit = mlece.fit(mlece.VonMises(), [3.0, -3.1, 2.9, -2.8])
+    >>> fit = mlece.fit(mlece.VonMises(), [-0.2, 0.3, 0.8])
     >>> round(fit.params["mu"], 6)
-    3.141593
+    0.3
     """
 
     support = angle

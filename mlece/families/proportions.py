@@ -157,7 +157,7 @@ class LogitNormal(Model):
     Examples
     --------
     >>> import mlece
-    >>> mlece.LogitNormal(mean=0, sd=1).cdf(0.5).item()
+    >>> mlece.LogitNormal(meanlogit=0, sdlogit=1).cdf(0.5).item()
     0.5
     """
 

@@ -179,7 +179,11 @@ def _weighted(model: Model, piece: Piece, level: int) -> tuple[Array, Array, Arr
         y, log_density = _beside_end(model, piece, False, width * expit(-2 * u), y, log_density)
     log_weight = log_density + log_jacobian + log(h)
     keep = np.isfinite(y) & (log_weight > LOG_SMALLEST)
-    return y[keep], np.exp(log_weight[keep]), t[keep]
+    if any(piece.deep):
+        # Beside an end a formula may round to 0, or to infinity, where the continued density does not.
+        keep[keep] = np.isfinite(model.log_density(y[keep]))
+    with np.errstate(over="ignore"):
+        return y[keep], np.exp(log_weight[keep]), t[keep]
 
 
 def _beside_end(
@@ -200,10 +204,13 @@ def _beside_end(
     points = end + np.sign(inward) * abs(end) * 2.0 ** np.array([-20.0, -22.0, -24.0])
     d = np.abs(points - end)
     known = model.log_density(points)
-    if not np.isfinite(known).all():
+    if not np.isfinite(known).all() or known.max() < LOG_SMALLEST:
         return y, log_density
     basis = np.stack([np.ones(3), log(d / d[0]), d / d[0]], axis=1)
     c, a, b = np.linalg.solve(basis, known)
+    if not a > -1:
+        # No density grows like that: it vanishes faster than any power.
+        return y, log_density
     with np.errstate(divide="ignore"):
         continued = c + a * log(distance / d[0]) + b * distance / d[0]
     y = np.where(y == end, np.nextafter(end, inward), y)
