@@ -9,8 +9,10 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from mlece.families.circle import VonMises, WrappedCauchy
 from mlece.families.counts import Binomial, NegativeBinomial, Poisson
 from mlece.families.half_line import Gamma
+from mlece.families.proportions import Kumaraswamy, LogitNormal, Simplex
 from mlece.families.real_line import StudentT
 from mlece.families.skewed import InverseGaussian
 from mlece.families.unit_interval import Beta
@@ -108,6 +110,28 @@ def _poisson(y: Any, rate: Any) -> Any:
     return y * mp.log(rate) - rate - mp.loggamma(y + 1)
 
 
+def _kumaraswamy(y: Any, a: Any, b: Any) -> Any:
+    return mp.log(a * b) + (a - 1) * mp.log(y) + (b - 1) * mp.log1p(-(y**a))
+
+
+def _logit_normal(y: Any, mean: Any, sd: Any) -> Any:
+    z = (mp.log(y / (1 - y)) - mean) / sd
+    return -mp.log(sd * mp.sqrt(2 * mp.pi) * y * (1 - y)) - z**2 / 2
+
+
+def _simplex(y: Any, mean: Any, dispersion: Any) -> Any:
+    d = (y - mean) ** 2 / (y * (1 - y) * mean**2 * (1 - mean) ** 2)
+    return -mp.log(2 * mp.pi * dispersion * (y * (1 - y)) ** 3) / 2 - d / (2 * dispersion)
+
+
+def _von_mises(y: Any, mu: Any, kappa: Any) -> Any:
+    return kappa * mp.cos(y - mu) - mp.log(2 * mp.pi * mp.besseli(0, kappa))
+
+
+def _wrapped_cauchy(y: Any, mu: Any, rho: Any) -> Any:
+    return mp.log((1 - rho**2) / (2 * mp.pi * (1 + rho**2 - 2 * rho * mp.cos(y - mu))))
+
+
 # member, log density in mpmath, tolerance relative to 1 + |reference|, why
 EXTREMES: list[tuple[Model, Callable[..., Any], float, str]] = [
     (Gamma(shape=1e-3, rate=2.0), _gamma, 1e-13, "no cancellation"),
@@ -123,6 +147,15 @@ EXTREMES: list[tuple[Model, Callable[..., Any], float, str]] = [
     (Beta(alpha=1e6, beta=3e6), _beta, 1e-8, "log y rounds to eps, times alpha"),
     (Beta(alpha=1e-3, beta=1e-3), _beta, 1e-13, "no cancellation"),
     (Binomial(n=10**9, p=0.3), _binomial, 1e-11, "n p is rounded: eps sqrt(n)"),
+    (Kumaraswamy(a=50.0, b=1e30), _kumaraswamy, 1e-13, "log y rounds to eps, times a"),
+    (Kumaraswamy(a=1e-3, b=2.0), _kumaraswamy, 1e-13, "no cancellation"),
+    (LogitNormal(meanlogit=-30.0, sdlogit=1.0), _logit_normal, 1e-13, "no cancellation"),
+    (Simplex(mean=1e-3, dispersion=1e3), _simplex, 1e-13, "no cancellation"),
+    (Simplex(mean=0.999, dispersion=1e-3), _simplex, 1e-12, "1 - mean is rounded"),
+    (VonMises(mu=2.0, kappa=1e-3), _von_mises, 1e-13, "no cancellation"),
+    (VonMises(mu=2.0, kappa=29.0), _von_mises, 1e-13, "no cancellation"),
+    (VonMises(mu=2.0, kappa=1e10), _von_mises, 1e-13, "y - mu is exact"),
+    (WrappedCauchy(mu=1.0, rho=1 - 2.0**-27), _wrapped_cauchy, 1e-13, "1 - rho is exact"),
     (Poisson(rate=1e4), _poisson, 1e-10, "log y! is a statistic and rounds to eps of itself"),
 ]
 

@@ -11,6 +11,8 @@ from scipy import stats
 
 import mlece
 from mlece import errors
+from mlece.bijection import default_bijection
+from mlece.domain import Domain
 from mlece.limits import Status
 from mlece.testing import PROPERTIES, check_model
 
@@ -177,3 +179,45 @@ def test_there_and_back() -> None:
         np.testing.assert_allclose(again.cdf(y), law.cdf(y), rtol=1e-14)
     batch = m.Gaussian(mean=[0.0, 1.0], sd=1).to_scipy()
     np.testing.assert_allclose(batch.mean(), [0, 1])
+
+
+# ---------------------------------------------------------------------------- domains of shapes
+
+DOMAINS = [
+    mlece.real,
+    mlece.positive,
+    mlece.unit_interval,
+    Domain(1.0),
+    Domain(-2.0, 3.0),
+    Domain(upper=4.0),
+]
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=str)
+def test_every_interval_has_coordinates(domain: Domain) -> None:
+    bijection = default_bijection(domain)
+    eta = np.linspace(-3, 3, 13)
+    theta = bijection.forward(eta)
+    assert domain.contains(theta).all()
+    np.testing.assert_allclose(bijection.inverse(theta), eta, atol=1e-13)
+    first, second = bijection.derivatives(eta)
+    # Central differences: the cube of 1e-5 beside the rounding 1e-16 / 1e-5.
+    step = 1e-5
+    slope = (bijection.forward(eta + step) - bijection.forward(eta - step)) / (2 * step)
+    np.testing.assert_allclose(first, slope, rtol=1e-8, atol=1e-8)
+    above, below = (bijection.derivatives(eta + s)[0] for s in (step, -step))
+    np.testing.assert_allclose(second, (above - below) / (2 * step), rtol=1e-8, atol=1e-8)
+
+
+def test_a_solver_led_astray_proves_nothing() -> None:
+    # Both shapes of truncnorm are ends of its support, and no start holds all of the data.
+    y = stats.truncnorm(0.1, 2).rvs(100, random_state=1)
+    fit = mlece.fit(stats.truncnorm, y)
+    assert fit.certificate.status is Status.STEP_LIMIT
+
+
+def test_the_periodic_von_mises_of_scipy_is_no_density_on_the_line() -> None:
+    with pytest.raises(errors.DataTypeError, match="vonmises_line"):
+        mlece.from_scipy(stats.vonmises(2.0))
+    line = mlece.from_scipy(stats.vonmises_line(2.0))
+    assert line.entropy() == pytest.approx(m.VonMises(mu=0, kappa=2).entropy(), rel=EXACT)
