@@ -188,3 +188,18 @@ def test_a_known_von_mises_law_is_integrated(kappa: float, mu: float) -> None:
     other = mlece.VonMises(mu=1.0, kappa=2.0)
     gap = mlece.cross_entropy(law, other) - law.entropy()
     assert mlece.kl_divergence(law, other) == pytest.approx(gap, rel=1e-10)
+
+
+@pytest.mark.parametrize("spread", [1e-2, 2e-3, 1e-4, 1e-7])
+def test_proportions_in_a_narrow_range(spread: float) -> None:
+    y = 0.2 + spread * np.random.default_rng(0).normal(size=100)
+    best = float(mlece.fit(mlece.Gaussian(), y).cross_entropy)
+    for model in (mlece.Beta(), *OPEN):
+        fit = mlece.fit(model, y)
+        assert fit.certificate.status is Status.OPTIMAL
+        # In a narrow range each of them is nearly Gaussian.
+        assert float(fit.cross_entropy) == pytest.approx(best, abs=0.05)
+    # b of the Kumaraswamy law is of the order of 5^a, a of the order of 0.2 / spread.
+    fit = mlece.fit(mlece.Kumaraswamy(), y)
+    shown = Status.OPTIMAL if spread > 1e-3 else Status.STEP_LIMIT
+    assert fit.certificate.status is shown

@@ -100,8 +100,9 @@ class Kumaraswamy(Model):
         code, rest, slope, bend = m
         b = -1 / rest
         value = code - 1 / a - (b - 1) * slope
-        # Where 1 − y^a rounds to 1 throughout, a lies far above the root.
-        usable = np.isfinite(b)
+        # Where y^a nears the smallest number a lies above the root. Data so narrow that the root
+        # itself does end at this b, and the infinite slope beyond it leaves no bound on the excess.
+        usable = b < 1e290
         change = 1 / square(a) + (b - 1) * bend - square(b * slope)
         return where(usable, value, inf), change, (a, b)
 
