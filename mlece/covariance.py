@@ -110,9 +110,13 @@ def kink_density(objective: CrossEntropy, theta: Arrays) -> Array:
 
 
 def _level(objective: CrossEntropy, where: Array) -> Array:
-    """Return the share of the observations below a kink, half of those at it included, (R,)."""
+    """Return the share of the observations up to a kink, (R,).
+
+    Observations at it leave a choice, of which the nearest to 1/2 is taken: the level of a median.
+    """
     column = np.broadcast_to(where, (objective.size,))[:, None]
-    share = objective.mean_of(lambda y: 0.5 * ((y < column) + 1.0 * (y <= column)))
+    below = objective.mean_of(lambda y: 1.0 * (y < column))
+    share = np.clip(0.5, below, objective.mean_of(lambda y: 1.0 * (y <= column)))
     rest = 0.5 / objective.total
     return np.asarray(np.clip(share, rest, 1 - rest))
 

@@ -77,11 +77,9 @@ def judge(
     status, special, sentences = outcome.status.copy(), outcome.special, list(outcome.sentences)
     # Only filled slots leave data outside for good; where free ones move the ends of the support, a
     # solver that met nothing has shown nothing.
-    kept = tuple(
-        objective.fixed.get(p.name, np.full(objective.size, np.nan)) for p in objective.model.params
-    )
     beyond = np.isposinf(value) | outcome.outside
-    astray = beyond & ~solution.solved & objective.holds(kept) & objective.model.has("_bounds")
+    moves = objective.model.has("_bounds")
+    astray = beyond & ~solution.solved & ~objective.excluded() & moves
     hopeless = ~special & ~astray & beyond
     if hopeless.any():
         status[hopeless] = Status.INFINITE

@@ -377,6 +377,25 @@ class Model:
             return np.asarray(lower), np.asarray(upper)
         return np.asarray(self.support.lower), np.asarray(self.support.upper)
 
+    def settled_bounds(self, slots: tuple[Array | None, ...]) -> tuple[Array, Array]:
+        """Return the ends of the support as far as filled slots settle them, infinite elsewhere.
+
+        An end that stays when the free slots (None) change is settled.
+        """
+        if any(p.vector for p in self.params):
+            return np.asarray(-np.inf), np.asarray(np.inf)
+        first, second = (
+            self.bounds(
+                tuple(
+                    np.asarray(p.typical[side]) if value is None else value
+                    for p, value in zip(self.params, slots, strict=True)
+                )
+            )
+            for side in (0, 1)
+        )
+        low = np.where(first[0] == second[0], first[0], -np.inf)
+        return low, np.where(first[1] == second[1], first[1], np.inf)
+
     def inside(self, y: Array, theta: Arrays) -> Array:
         """Return a mask, True where y lies in the support of the member theta."""
         mask = self.support.contains(y)

@@ -146,14 +146,12 @@ class CrossEntropy:
         model = self.model
         if all(p.estimable for p in model.params):
             return
-        theta = tuple(self.fixed.get(p.name, np.full(self.size, np.nan)) for p in model.params)
-        if self.holds(theta).all():
+        if not self.excluded().any():
             return
-        low, high = model.bounds(model.from_frame(theta, self.frame.shift, self.frame.scale))
+        low, high = model.settled_bounds(self.fixed_slots())
+        shift, scale = self.frame.shift, self.frame.scale
+        low, high = np.min(low * scale + shift), np.max(high * scale + shift)
         y = sample.values.astype(float)
-        # An end that a free slot moves is no number here.
-        low = np.min(np.where(np.isnan(low), -np.inf, low))
-        high = np.max(np.where(np.isnan(high), np.inf, high))
         bad = (y < low) | (y > high)
         raise errors.SupportError(
             errors.message(
@@ -297,6 +295,17 @@ class CrossEntropy:
             inside = self.holds(theta, rows)
             total = replace(total, value=np.where(inside, total.value, np.inf))
         return total
+
+    def fixed_slots(self) -> tuple[Array | None, ...]:
+        """Return the framed values of the filled slots in declared order, None for free ones."""
+        return tuple(self.fixed.get(p.name) for p in self.model.params)
+
+    def excluded(self) -> Array:
+        """Tell which members have data beyond an end of the support that filled slots settle, (R,)."""
+        if not self.model.has("_bounds"):
+            return np.zeros(self.size, dtype=bool)
+        low, high = self.model.settled_bounds(self.fixed_slots())
+        return np.asarray((self.summary.minimum < low) | (self.summary.maximum > high))
 
     def holds(self, theta: Arrays, rows: Any = slice(None)) -> Array:
         """Tell which members have all their data in the support at framed parameters, (r,)."""

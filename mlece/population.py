@@ -133,12 +133,8 @@ def _inside(model: Model, values: Array) -> Array:
     inside = model.support.contains(values)
     if all(p.estimable for p in model.params):
         return inside
-    theta = tuple(
-        np.asarray(np.nan) if (slot := model.slots[p.name]) is None else slot for p in model.params
-    )
-    low, high = model.bounds(theta)
-    # An end that a free slot moves is no number here, and excludes nothing.
-    return np.asarray(inside & ~(values < low) & ~(values > high))
+    low, high = model.settled_bounds(tuple(model.slots[p.name] for p in model.params))
+    return np.asarray(inside & (values >= low) & (values <= high))
 
 
 def _moves_ends(model: Model) -> bool:
