@@ -113,6 +113,7 @@ class VonMises(Model):
     ``mu`` is the mean direction; the mean resultant length is A(κ) = I₁(κ)/I₀(κ), the circular
     standard deviation √(−2 log A(κ)). ``mean`` and ``variance`` of the law are those of the number y
     between −π and π, ``cdf`` is measured from −π. κ = 0 is the uniform law, for which any mu serves.
+    An interval for mu may reach beyond ±π; it goes on past the cut.
 
     Examples
     --------
@@ -223,7 +224,8 @@ class WrappedCauchy(Model):
     scipy.stats: ``wrapcauchy(c=rho, loc=mu)``, on [μ, μ + 2π). R: ``circular::wrappedcauchy(mu, rho)``.
     ``mu`` is the mean direction, ``rho`` the mean resultant length, √(−2 log ρ) the circular standard
     deviation. The likelihood has one maximum unless half of the observations or more are equal (Kent
-    and Tyler 1988, J. Applied Statistics 15, 247-254). ``cdf`` is measured from −π.
+    and Tyler 1988, J. Applied Statistics 15, 247-254). ``cdf`` is measured from −π. Directions within
+    1e-9 of one another put rho so near 1 that it has no digits left: no optimum is claimed there.
 
     Examples
     --------
