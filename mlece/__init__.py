@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlece.combinators import Mixture, Product, family
+from mlece.combinators import Mixture, Product, family, from_scipy
 from mlece.domain import (
+    angle,
     binary,
     categories,
     counts,
@@ -32,8 +33,10 @@ from mlece.families import (
     Geometric,
     Gumbel,
     InverseGaussian,
+    Kumaraswamy,
     Laplace,
     Logistic,
+    LogitNormal,
     LogNormal,
     Multinomial,
     MultivariateGaussian,
@@ -41,9 +44,14 @@ from mlece.families import (
     NegativeBinomial,
     Pareto,
     Poisson,
+    Power,
+    Simplex,
     StudentT,
+    Triangular,
     Uniform,
+    VonMises,
     Weibull,
+    WrappedCauchy,
 )
 from mlece.fitting import fit
 from mlece.limits import Status
@@ -119,10 +127,12 @@ __all__ = [
     "Geometric",
     "Gumbel",
     "InverseGaussian",
+    "Kumaraswamy",
     "Laplace",
     "Ledger",
     "LogNormal",
     "Logistic",
+    "LogitNormal",
     "Mixture",
     "MleceError",
     "Model",
@@ -133,11 +143,17 @@ __all__ = [
     "Param",
     "Pareto",
     "Poisson",
+    "Power",
     "Product",
+    "Simplex",
     "Status",
     "StudentT",
+    "Triangular",
     "Uniform",
+    "VonMises",
     "Weibull",
+    "WrappedCauchy",
+    "angle",
     "binary",
     "binary_cross_entropy",
     "categorical_cross_entropy",
@@ -151,6 +167,7 @@ __all__ = [
     "estimate_entropy",
     "family",
     "fit",
+    "from_scipy",
     "gap",
     "grouped",
     "kl_divergence",

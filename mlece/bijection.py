@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from mlece.domain import Domain
-from mlece.math import Array, exp, expit, log, logit, logsumexp
+from mlece.math import Array, exp, expit, log, logit, logsumexp, wrap_angle
 
 
 class Bijection(ABC):
@@ -91,6 +91,45 @@ class Expit(Bijection):
         return p * q, p * q * (q - p)
 
 
+class Moved(Bijection):
+    """theta = shift + scale * inner(eta): the half lines and intervals that do not start at 0."""
+
+    def __init__(self, inner: Bijection, shift: float, scale: float) -> None:
+        self.inner, self.shift, self.scale = inner, shift, scale
+        self.name = f"{inner.name} of (theta - {shift:g}) / {scale:g}"
+
+    def forward(self, eta: Array) -> Array:
+        """Return shift + scale * inner(eta)."""
+        return self.shift + self.scale * self.inner.forward(eta)
+
+    def inverse(self, theta: Array) -> Array:
+        """Return the inner inverse of (theta - shift) / scale."""
+        return self.inner.inverse((theta - self.shift) / self.scale)
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return the inner derivatives times the scale."""
+        first, second = self.inner.derivatives(eta)
+        return self.scale * first, self.scale * second
+
+
+class Winding(Bijection):
+    """theta = eta brought to (-pi, pi] by whole turns: the line wound round the circle."""
+
+    name = "winding"
+
+    def forward(self, eta: Array) -> Array:
+        """Return the angle of eta in (-pi, pi]."""
+        return wrap_angle(eta)
+
+    def inverse(self, theta: Array) -> Array:
+        """Return theta, the nearest of the values that wind to it."""
+        return theta
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return 1 and 0."""
+        return np.ones_like(eta), np.zeros_like(eta)
+
+
 class Softmax(Bijection):
     """Log-ratios against the last cell: K - 1 free values onto K probabilities."""
 
@@ -123,12 +162,18 @@ identity = Identity()
 log_link = Exp()
 logit_link = Expit()
 softmax = Softmax()
+winding = Winding()
 
 
 def default_bijection(domain: Domain) -> Bijection:
     """Return the map of the whole line onto the interior of a parameter's domain."""
     if domain.kind == "simplex":
         return softmax
-    if np.isfinite(domain.lower) and np.isfinite(domain.upper):
-        return logit_link
-    return log_link if np.isfinite(domain.lower) else identity
+    if domain.periodic:
+        return winding
+    low, high = domain.lower, domain.upper
+    if np.isfinite(low) and np.isfinite(high):
+        return logit_link if (low, high) == (0, 1) else Moved(logit_link, low, high - low)
+    if np.isfinite(low):
+        return log_link if low == 0 else Moved(log_link, low, 1.0)
+    return Moved(log_link, high, -1.0) if np.isfinite(high) else identity

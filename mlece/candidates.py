@@ -9,6 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import as_array, column, numeric, require_finite
+from mlece.combinators.scipy_family import is_scipy
 from mlece.fitting import resolve
 from mlece.math import Array
 from mlece.model import Model, registered
@@ -149,7 +150,10 @@ def candidates(values: Array, kind: str) -> list[Model]:
     families = [
         m
         for m in registered().values()
-        if _measure(m) == kind and all(p.estimable and p.regular for p in m.params)
+        if _measure(m) == kind
+        and all(p.estimable and p.regular for p in m.params)
+        # Numbers do not say that they are angles.
+        and not m.support.periodic
     ]
     if kind == "labels":
         return [m() for m in families]
@@ -167,7 +171,7 @@ def candidates(values: Array, kind: str) -> list[Model]:
 
 def resolve_all(models: Any) -> list[Model]:
     """Return models from models, classes of them and registered names; one may stand alone."""
-    if isinstance(models, str | Model | type):
+    if isinstance(models, str | Model | type) or is_scipy(models):
         models = [models]
     if not isinstance(models, Iterable):
         raise errors.DataTypeError(errors.message("a list of models", type(models).__name__))

@@ -228,8 +228,8 @@ def strongest_bound(
         index = [i for i in index if model.params[i].regular]
     if len(index) < len(model.params):
         gradient, hessian = gradient[:, index], hessian[:, index][:, :, index]
-    if solution.solver == "closed form" and model.has("_estimate"):
-        return Bound(zero, zero, "global", "subgradient of a convex function", multipliers)
+    if solution.solver == "closed form" and model.has("_kink"):
+        return Bound(zero, zero, "global", model.exact_by, multipliers)
     nu = decrement(gradient, hessian)
     if edges:
         excess = _near(nu)
@@ -244,7 +244,9 @@ def strongest_bound(
         multipliers = {"largest q_k/q": objective.largest_ratio(theta)}
     chart = Chart(objective)
     nu = decrement(*chart.pull(chart.eta(theta), at))
-    scope = "global" if model.concave else "local"
+    # One maximum over the whole family need not mean one along a slice of it.
+    alone = model.concave or (model.unimodal and not objective.fixed)
+    scope = "global" if alone else "local"
     return Bound(_near(nu), nu, scope, "Newton decrement", multipliers)
 
 

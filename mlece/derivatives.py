@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -30,11 +30,18 @@ def numerical_score(
     theta: Arrays,
     lower: list[float],
     upper: list[float],
+    held: Collection[int] = (),
 ) -> Arrays:
-    """Return d log q / d theta_j by sixth-order central differences, one array per parameter."""
+    """Return d log q / d theta_j by sixth-order central differences, one array per parameter.
+
+    The parameters in ``held`` are known constants: not moved, their derivatives 0.
+    """
     steps = _steps(theta, lower, upper, 1 / 7)
     out = []
     for j, h in enumerate(steps):
+        if j in held:
+            out.append(np.zeros_like(steps[j]))
+            continue
 
         def shifted(k: float, j: int = j, h: Array = h) -> Array:
             moved = [t + k * h if i == j else t for i, t in enumerate(theta)]
@@ -52,6 +59,7 @@ def numerical_curvature(
     theta: Arrays,
     lower: list[float],
     upper: list[float],
+    held: Collection[int] = (),
 ) -> Arrays:
     """Return the upper triangle of d2 log q, row by row, from the score where there is one."""
     k = len(theta)
@@ -59,6 +67,9 @@ def numerical_curvature(
         steps = _steps(theta, lower, upper, 1 / 7)
         rows = []
         for j, h in enumerate(steps):
+            if j in held:
+                rows.append([np.zeros_like(h)] * k)
+                continue
 
             def moved(m: float, j: int = j, h: Array = h) -> Arrays:
                 return score(y, *[t + m * h if i == j else t for i, t in enumerate(theta)])
@@ -82,10 +93,13 @@ def numerical_curvature(
             )
         return np.asarray(total)
 
-    own = [along(i) for i in range(k)]
+    own = [centre if i in held else along(i) for i in range(k)]
     out = []
     for i in range(k):
         for j in range(i, k):
+            if i in held or j in held:
+                out.append(np.zeros_like(steps[j]))
+                continue
             # Along the diagonal the second difference is f_ii + 2 f_ij + f_jj.
             total = own[i] if i == j else 0.5 * (along(i, j) - own[i] - own[j])
             out.append(np.asarray(total / (steps[i] * steps[j])))

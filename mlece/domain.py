@@ -21,6 +21,12 @@ class Domain:
         Whether an end belongs to the set.
     kind : {"interval", "integers", "simplex", "categories"}
         Integers carry the counting measure, intervals the Lebesgue measure.
+    name : str
+        What to call the set, where its ends do not say it.
+    hint : str
+        What to do with values that lie outside.
+    periodic : bool
+        Whether the two ends are one point of a circle.
     """
 
     lower: float = -np.inf
@@ -29,6 +35,8 @@ class Domain:
     closed_upper: bool = False
     kind: str = "interval"
     name: str = ""
+    hint: str = ""
+    periodic: bool = False
 
     @property
     def discrete(self) -> bool:
@@ -88,3 +96,13 @@ positive_integer = Domain(1, closed_lower=True, kind="integers")
 binary = Domain(0, 1, True, True, kind="integers", name="0 or 1 (or False, True)")
 simplex = Domain(kind="simplex")
 categories = Domain(kind="categories")
+angle = Domain(
+    -np.pi,
+    np.pi,
+    True,
+    True,
+    name="angles in radians from −π to π",
+    hint="Wrap angles in radians by numpy.angle(numpy.exp(1j * y))",
+    periodic=True,
+)
+direction = Domain(-np.pi, np.pi, False, True, name="an angle in radians in (−π, π]", periodic=True)

@@ -81,7 +81,12 @@ def judge(
     if (outcome.special | (proved & (value < np.inf) & ~outcome.outside)).all():
         return Verdict(**vars(outcome), value=value, lost=np.zeros(objective.size, dtype=bool))
     status, special, sentences = outcome.status.copy(), outcome.special, list(outcome.sentences)
-    hopeless = ~special & (np.isposinf(value) | outcome.outside)
+    # Only filled slots leave data outside for good; where free ones move the ends of the support, a
+    # solver that met nothing has shown nothing.
+    beyond = np.isposinf(value) | outcome.outside
+    moves = objective.model.has("_bounds")
+    astray = beyond & ~solution.solved & ~objective.excluded() & moves
+    hopeless = ~special & ~astray & beyond
     if hopeless.any():
         status[hopeless] = Status.INFINITE
         sentences.append("observations lie outside the support that the filled slots leave")
@@ -214,7 +219,7 @@ def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dic
     if not members.size:
         return out
     for j, p in enumerate(objective.model.params):
-        if p.vector or p.name in objective.fixed:
+        if p.vector or p.domain.periodic or p.name in objective.fixed:
             continue
         low, high = p.domain.lower, p.domain.upper
         at_low = theta[j][members] == low
@@ -246,12 +251,9 @@ def collapses(objective: CrossEntropy, members: Array) -> Array:
     known = objective.sample.truth is not None
     if known or not (members.any() and objective.model.has("_collapses")):
         return out
-    y, w = objective.sample.values, objective.sample.weights
     slots = tuple(objective.fixed.get(p.name) for p in objective.model.params)
-    for r in np.flatnonzero(members):
-        _, codes = np.unique(y[r if len(y) > 1 else 0], return_inverse=True)
-        mass = np.bincount(codes, None if w is None else w[r if len(w) > 1 else 0])
-        share = np.array([mass.max() / mass.sum()])
+    for r in np.flatnonzero(members).tolist():
+        share = np.array([objective.distinct(r)[1].max()])
         own = tuple(None if s is None else s[[r]] for s in slots)
         out[r] = bool(np.all(objective.model._collapses(share, *own)))
     return out

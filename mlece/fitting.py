@@ -10,6 +10,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
+from mlece.combinators.scipy_family import adopt
 from mlece.existence import Verdict, judge, reconcile, running
 from mlece.limits import LimitMember, Status
 from mlece.math import Array, Arrays
@@ -85,7 +86,7 @@ def fit(
     >>> mlece.fit(mlece.Gaussian(), mlece.Exponential(rate=1)).params["sd"].__round__(9)
     1.0
     """
-    family = resolve(model)
+    family, data = resolve(model), adopt(data)
     if weighting not in WEIGHTINGS:
         raise errors.unknown_name("weighting", weighting, WEIGHTINGS)
     if solver not in SOLVERS:
@@ -123,6 +124,7 @@ def fit(
 
 def resolve(model: Model | type[Model] | str) -> Model:
     """Return a model from an instance, a class or a registered name."""
+    model = adopt(model)
     if isinstance(model, str):
         return model_by_name(model)()
     if isinstance(model, type) and issubclass(model, Model):

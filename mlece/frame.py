@@ -68,12 +68,17 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
     """Choose the frame from the roles of the parameters and a few dozen points of the sample.
 
     Families with a location are centred at the median and scaled by the spread of the points, families
-    with a scale alone are divided by their median; everything else stays as it is. A shift much smaller
-    than the spread saves nothing and is left out.
+    with a scale alone are divided by their median, angles are turned to their mean direction;
+    everything else stays as it is. A shift much smaller than the spread saves nothing and is left out.
     """
     own = model.pilot_frame(sample.values)
     if own is not None:
         return Frame(*own)
+    if model.turns():
+        with np.errstate(all="ignore"):
+            points = pilot_points(sample.values, sample.weights, _PILOT)
+            shift = np.arctan2(np.sin(points).mean(axis=1), np.cos(points).mean(axis=1))
+        return Frame(np.where(np.isfinite(shift), shift, 0.0), np.ones_like(shift))
     roles = model.roles()
     if not roles or model.support.discrete:
         return UNIT

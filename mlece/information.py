@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.scipy_family import adopt
 from mlece.laws import Law, pair, probabilities_of
 from mlece.math import Array, Arrays, expm1, log, log1pmx, xlogy
 from mlece.model import Model
@@ -130,6 +131,7 @@ def entropy(p: Law, units: Units = "nats") -> Any:
     >>> entropy([0.5, 0.5], units="bits")
     1.0
     """
+    p = adopt(p)
     if not isinstance(p, Model):
         masses = probabilities_of(p, "p")
         return _out(-xlogy(masses, masses).sum(axis=-1) + 0.0, units, Entropy)
@@ -176,6 +178,7 @@ def varentropy(p: Law, units: Units = "nats") -> Any:
     0.5
     """
     factor = nats_per_unit(units) ** 2
+    p = adopt(p)
     if not isinstance(p, Model):
         masses = probabilities_of(p, "p")
         surprise = -log(np.where(masses > 0, masses, 1.0))

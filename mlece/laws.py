@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.scipy_family import adopt
 from mlece.math import Array
 from mlece.model import Model
 
@@ -65,6 +66,7 @@ def pair(p: Law, q: Law) -> tuple[bool, Any, Any]:
     ComparisonError
         If no one measure dominates both, or a model meets a vector.
     """
+    p, q = adopt(p), adopt(q)
     if isinstance(p, Model) and isinstance(q, Model):
         p.theta, q.theta  # noqa: B018  (raises where a slot is free)
         kinds = [

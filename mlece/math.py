@@ -13,11 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from numpy import (
     abs,
+    arctan,
+    arctan2,
+    ceil,
     cos,
     cosh,
     exp,
     expm1,
     floor,
+    hypot,
     isfinite,
     log,
     log1p,
@@ -45,6 +49,8 @@ from scipy.special import (
     gammaincc,
     gammaincinv,
     gammaln,
+    i0e,
+    i1e,
     log_ndtr,
     logit,
     ndtr,
@@ -150,6 +156,11 @@ def ratio_or_zero(count: Array, p: Array) -> Array:
     return where(count == 0, 0.0, count / where(count == 0, 1.0, p))
 
 
+def wrap_angle(angle: Array) -> Array:
+    """Return an angle in radians brought to (-pi, pi]; one that lies there stays as it is."""
+    return np.asarray(angle - 2 * pi * ceil((angle - pi) / (2 * pi)))
+
+
 def logsumexp(a: Array, axis: int = -1, keepdims: bool = False) -> Array:
     """Log of a sum of exponentials; -inf where every term is -inf."""
     top = np.max(a, axis=axis, keepdims=True)
@@ -188,9 +199,12 @@ __all__ = [
     "Array",
     "Arrays",
     "abs",
+    "arctan",
+    "arctan2",
     "betainc",
     "betaincinv",
     "betaln",
+    "ceil",
     "cos",
     "cosh",
     "digamma",
@@ -205,6 +219,9 @@ __all__ = [
     "gammaincc",
     "gammaincinv",
     "gammaln",
+    "hypot",
+    "i0e",
+    "i1e",
     "inf",
     "isfinite",
     "log",
@@ -237,6 +254,7 @@ __all__ = [
     "tetragamma",
     "trigamma",
     "where",
+    "wrap_angle",
     "xlog1py",
     "xlogy",
     "zeta",

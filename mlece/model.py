@@ -30,7 +30,7 @@ from mlece import errors
 from mlece.arrays import numeric
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.domain import Domain, real
-from mlece.math import Array, Arrays
+from mlece.math import Array, Arrays, wrap_angle
 from mlece.moments import weighted_sum
 from mlece.param import Param
 from mlece.units import Units
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _REGISTRY: dict[str, type[Model]] = {}
 _ALIASES: dict[str, type[Model]] = {}
+
+# The name of a distribution in scipy.stats, and its arguments.
+Twin = tuple[str, dict[str, Any]]
 
 HOOKS = (
     "_log_density",
@@ -72,6 +75,7 @@ HOOKS = (
     "_estimate",
     "_exact_interval",
     "_kink",
+    "_scipy",
 )
 
 
@@ -103,6 +107,8 @@ class Model:
     profile_over: ClassVar[str] = ""
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
+    unimodal: ClassVar[bool] = False
+    exact_by: ClassVar[str] = "subgradient of a convex function"
     saturated: ClassVar[bool] = False
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
@@ -164,6 +170,7 @@ class Model:
         self._check_shapes()
 
     def _check_slot(self, param: Param, value: Any) -> Array | None:
+        value = param.default if value is None else value
         if value is None:
             if not param.estimable:
                 raise errors.ParameterError(
@@ -308,7 +315,7 @@ class Model:
     _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
-    ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
+    ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _scipy = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:
@@ -407,7 +414,7 @@ class Model:
         def density(at: Any, *moved: Array) -> Array:
             return self.log_density_hook(at, moved)
 
-        return numerical_score(density, t, theta, *self._limits())
+        return numerical_score(density, t, theta, *self._limits(), self._held())
 
     def curvature_hook(self, t: Any, theta: Arrays, shared: Any = None) -> Any:
         """Return the upper triangle of the second derivatives, row by row."""
@@ -421,10 +428,18 @@ class Model:
             return tuple(self.score_hook(at, moved))
 
         analytic = score if self.has("_score") else None
-        return numerical_curvature(density, analytic, t, theta, *self._limits())
+        return numerical_curvature(density, analytic, t, theta, *self._limits(), self._held())
+
+    def _held(self) -> list[int]:
+        return [j for j, p in enumerate(self.params) if not p.estimable]
 
     def _limits(self) -> tuple[list[float], list[float]]:
-        return [p.domain.lower for p in self.params], [p.domain.upper for p in self.params]
+        # A direction may be moved past the cut of the circle.
+        ends = [
+            (-np.inf, np.inf) if p.domain.periodic else (p.domain.lower, p.domain.upper)
+            for p in self.params
+        ]
+        return [low for low, _ in ends], [high for _, high in ends]
 
     def bounds(self, theta: Arrays) -> tuple[Array, Array]:
         """Return the ends of the support, arrays that broadcast against theta."""
@@ -432,6 +447,25 @@ class Model:
             lower, upper = self._bounds(*theta)
             return np.asarray(lower), np.asarray(upper)
         return np.asarray(self.support.lower), np.asarray(self.support.upper)
+
+    def settled_bounds(self, slots: tuple[Array | None, ...]) -> tuple[Array, Array]:
+        """Return the ends of the support as far as filled slots settle them, infinite elsewhere.
+
+        An end that stays when the free slots (None) change is settled.
+        """
+        if any(p.vector for p in self.params):
+            return np.asarray(-np.inf), np.asarray(np.inf)
+        first, second = (
+            self.bounds(
+                tuple(
+                    np.asarray(p.typical[side]) if value is None else value
+                    for p, value in zip(self.params, slots, strict=True)
+                )
+            )
+            for side in (0, 1)
+        )
+        low = np.where(first[0] == second[0], first[0], -np.inf)
+        return low, np.where(first[1] == second[1], first[1], np.inf)
 
     def inside(self, y: Array, theta: Arrays) -> Array:
         """Return a mask, True where y lies in the support of the member theta."""
@@ -451,7 +485,11 @@ class Model:
 
     def roles(self) -> set[str]:
         """Return the roles that the parameters play under a change of units."""
-        return {p.role for p in self.params} - {""}
+        return {p.role for p in self.params} - {"", "angle"}
+
+    def turns(self) -> bool:
+        """Whether a parameter turns with the observations on a circle."""
+        return any(p.role == "angle" for p in self.params)
 
     def to_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters to those of (y - shift) / scale."""
@@ -459,6 +497,8 @@ class Model:
         for p, value in zip(self.params, theta, strict=True):
             if value is None or not p.role:
                 out.append(value)
+            elif p.role == "angle":
+                out.append(wrap_angle(value - shift))
             elif p.role == "location":
                 out.append((value - shift) / scale)
             elif p.role == "scale":
@@ -475,6 +515,8 @@ class Model:
         for p, value in zip(self.params, theta, strict=True):
             if not p.role:
                 out.append(value)
+            elif p.role == "angle":
+                out.append(wrap_angle(value + shift))
             elif p.role == "location":
                 out.append(value * scale + shift)
             elif p.role == "scale":
@@ -503,7 +545,7 @@ class Model:
             return np.asarray(shift), np.asarray(scale)
         shift, scale = np.asarray(0.0), np.asarray(1.0)
         for p, value in zip(self.params, theta, strict=True):
-            if p.role == "location":
+            if p.role in ("location", "angle"):
                 shift = value
             elif p.role == "scale":
                 scale = value
@@ -701,6 +743,32 @@ class Model:
         from mlece.information import entropy
 
         return entropy(self, units=units)
+
+    def to_scipy(self) -> Any:
+        """Return the same law as a frozen distribution of scipy.stats.
+
+        Raises
+        ------
+        FreeSlotError
+            If a slot is free.
+        NoDensityError
+            If scipy.stats has no such distribution.
+        """
+        theta = self.theta
+        if not self.has("_scipy"):
+            raise errors.NoDensityError(
+                errors.message(
+                    "a family that scipy.stats has too",
+                    type(self).__name__,
+                    "Its own methods (log_density, cdf, quantile, sample) serve in its place",
+                )
+            )
+        from scipy import stats
+
+        name, slots = self._scipy(*theta)
+        # Numbers rather than arrays of none, which some of scipy's methods do not take.
+        plain = {k: np.asarray(v).item() if np.ndim(v) == 0 else v for k, v in slots.items()}
+        return getattr(stats, name)(**plain)
 
     def _moment(self, hook: str, power: int) -> Any:
         closed = self._closed(hook)

@@ -150,15 +150,16 @@ class CrossEntropy:
         model = self.model
         if all(p.estimable for p in model.params):
             return
-        theta = tuple(self.fixed.get(p.name, np.ones(self.size)) for p in model.params)
-        if self.holds(theta).all():
+        if not self.excluded().any():
             return
-        low, high = model.bounds(theta)
+        low, high = model.settled_bounds(self.fixed_slots())
+        shift, scale = self.frame.shift, self.frame.scale
+        low, high = np.min(low * scale + shift), np.max(high * scale + shift)
         y = sample.values.astype(float)
-        bad = (y < np.min(low)) | (y > np.max(high))
+        bad = (y < low) | (y > high)
         raise errors.SupportError(
             errors.message(
-                f"{sample.name} in the support of {model!r}, {np.min(low):g} to {np.max(high):g}",
+                f"{sample.name} in the support of {model!r}, {low:g} to {high:g}",
                 errors.offenders(bad[0] if len(bad) == 1 else bad, y[0] if len(y) == 1 else y),
                 "The cross-entropy is infinite for every member of the family",
             )
@@ -333,6 +334,17 @@ class CrossEntropy:
         terms = -self.model.log_density_hook(t, tuple(p[:, None] for p in theta))[0]
         return bool(np.isnan(terms).any() or tail_divergent(rule, terms))
 
+    def fixed_slots(self) -> tuple[Array | None, ...]:
+        """Return the framed values of the filled slots in declared order, None for free ones."""
+        return tuple(self.fixed.get(p.name) for p in self.model.params)
+
+    def excluded(self) -> Array:
+        """Tell which members have data beyond an end of the support that filled slots settle, (R,)."""
+        if not self.model.has("_bounds"):
+            return np.zeros(self.size, dtype=bool)
+        low, high = self.model.settled_bounds(self.fixed_slots())
+        return np.asarray((self.summary.minimum < low) | (self.summary.maximum > high))
+
     def holds(self, theta: Arrays, rows: Any = slice(None)) -> Array:
         """Tell which members have all their data in the support at framed parameters, (r,)."""
         if not self.model.has("_bounds"):
@@ -505,6 +517,16 @@ class CrossEntropy:
             np.broadcast_to((low - shift) / scale, (self.size,)),
             np.broadcast_to((high - shift) / scale, (self.size,)),
         )
+
+    def distinct(self, r: int) -> tuple[Array, Array]:
+        """Return the distinct framed observations of one member in order, and their shares."""
+        y, w = self.sample.values, self.sample.weights
+        values, codes = np.unique(y[r if len(y) > 1 else 0], return_inverse=True)
+        mass = np.bincount(codes, None if w is None else w[r if len(w) > 1 else 0])
+        at = r if self.frame.shift.size > 1 else 0
+        framed = (values - self.frame.shift[at]) / self.frame.scale[at]
+        present = mass > 0
+        return framed[present], mass[present] / mass.sum()
 
     def mean_of(self, function: Callable[[Array], Array]) -> Array:
         """Return the weighted mean over the framed observations of a function of y (R or 1, m), (R,)."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+
 from mlece.bijection import Bijection, default_bijection
 from mlece.domain import Domain
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from mlece.math import Array
     from mlece.model import Model
 
-ROLES = ("", "location", "scale", "inverse scale", "log location")
+ROLES = ("", "location", "scale", "inverse scale", "log location", "angle")
 
 
 class Param:
@@ -25,13 +27,15 @@ class Param:
         LaTeX symbol, for the documentation.
     typical : (float, float)
         A range of ordinary values; plots, tests and examples draw from it.
-    role : {"", "location", "scale", "inverse scale", "log location"}
+    role : {"", "location", "scale", "inverse scale", "log location", "angle"}
         How the parameter moves when y becomes (y - c) / s: to (theta - c) / s, theta / s, theta * s,
-        theta - log s, or not at all.
+        theta - log s, or not at all. An angle turns with y: it becomes theta - c on the circle.
     regular : bool
         False for parameters that fix the end of the support: no score equation, no sandwich.
     estimable : bool
         False for a structural constant that the user must give (the number of trials).
+    default : float, optional
+        Value of such a constant where the user gives none.
     bijection : Bijection, optional
         Map from the whole line onto the domain; chosen from the domain if not given.
     limits : (float, float), optional
@@ -50,6 +54,7 @@ class Param:
         role: str = "",
         regular: bool = True,
         estimable: bool = True,
+        default: float | None = None,
         bijection: Bijection | None = None,
         limits: tuple[float, float] | None = None,
         doc: str = "",
@@ -62,8 +67,10 @@ class Param:
         self.role = role
         self.regular = regular
         self.estimable = estimable
+        self.default = default
         self.bijection = bijection or default_bijection(domain)
-        self.limits = limits or (domain.lower, domain.upper)
+        ends = (-np.inf, np.inf) if domain.periodic else (domain.lower, domain.upper)
+        self.limits = limits or ends
         self.doc = doc
         self.name = ""
 

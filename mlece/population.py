@@ -155,10 +155,7 @@ def _inside(model: Model, values: Array) -> Array:
     inside = model.support.contains(values)
     if all(p.estimable for p in model.params):
         return inside
-    theta = tuple(
-        np.asarray(1.0) if (slot := model.slots[p.name]) is None else slot for p in model.params
-    )
-    low, high = model.bounds(theta)
+    low, high = model.settled_bounds(tuple(model.slots[p.name] for p in model.params))
     return np.asarray(inside & (values >= low) & (values <= high))
 
 

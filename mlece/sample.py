@@ -278,6 +278,6 @@ def check_support(model: Model, sample: Sample, low: Array, high: Array) -> None
         errors.message(
             f"{sample.name} in the support of {type(model).__name__}, {model.support}",
             errors.offenders(bad, y),
-            "The cross-entropy is infinite for every member of the family",
+            model.support.hint or "The cross-entropy is infinite for every member of the family",
         )
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.derivatives import numerical_curvature, numerical_score
-from mlece.math import Array
+from mlece.math import Array, wrap_angle
 from mlece.model import Model
 from mlece.moments import weighted_sum
 
@@ -445,6 +445,25 @@ def check_equivariance(member: Model, rng: np.random.Generator) -> None:
     back = member.from_frame(moved, shift, scale)
     for p, got, expected in zip(member.params, back, member.theta, strict=True):
         _agree(member, f"{p.name} through a frame and back", got, expected, "rounding")
+
+
+@_property
+def check_rotation(member: Model, rng: np.random.Generator) -> None:
+    """On a circle a turn of the observations turns the direction and leaves the density as it is."""
+    if not member.turns():
+        return
+    y = np.asarray(member.sample(12, rng=rng), dtype=float)
+    turn = float(rng.uniform(-np.pi, np.pi))
+    moved = member.to_frame(member.theta, turn, 1.0)
+    framed = member.log_density_hook(member.statistics(y - turn), moved)
+    _agree(member, "log density after a turn", framed, member.log_density(y), "rounding")
+    turned = dict(zip([p.name for p in member.params], moved, strict=True))
+    wrapped = wrap_angle(y - turn)
+    density = member.replace(**turned).log_density(wrapped)
+    _agree(member, "log density at wrapped angles", density, member.log_density(y), "rounding")
+    back = member.from_frame(moved, turn, 1.0)
+    for p, got, expected in zip(member.params, back, member.theta, strict=True):
+        _agree(member, f"{p.name} through a turn and back", got, expected, "rounding")
 
 
 @_property

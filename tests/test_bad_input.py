@@ -18,7 +18,7 @@ from mlece import errors
 from mlece.model import registered
 
 FAMILIES = {
-    c.__name__: c(**{p.name: 10 for p in c.params if not p.estimable})
+    c.__name__: c(**{p.name: round(sum(p.typical) / 2) for p in c.params if not p.estimable})
     for c in registered().values()
     if c.__module__.startswith("mlece.families")
 }
@@ -94,11 +94,17 @@ OUTSIDE = {
     "Gamma": [0, -1e-300],
     "Geometric": [-1, 0.5, 1.25],
     "InverseGaussian": [0, -3],
+    "Kumaraswamy": [-1e-9, 1 + 1e-9, 7],
     "LogNormal": [0, -3],
+    "LogitNormal": [0, 1, -3],
     "NegativeBinomial": [-1, 1.25, 0.5],
     "Pareto": [0, -3],
     "Poisson": [-1, 1.25, 0.5],
+    "Power": [0, 1 + 1e-9, -3],
+    "Simplex": [0, 1, -3],
+    "VonMises": [3.1416, -6],
     "Weibull": [0, -3],
+    "WrappedCauchy": [3.1416, -6],
 }
 
 

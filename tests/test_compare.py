@@ -20,6 +20,7 @@ from mlece.report import WIDTH
 RNG = np.random.default_rng(7)
 REAL = {"Gaussian", "Laplace", "Logistic", "Gumbel", "StudentT"}
 HALF_LINE = {"Exponential", "Gamma", "Weibull", "LogNormal", "InverseGaussian"}
+PROPORTIONS = {"Beta", "Kumaraswamy", "LogitNormal", "Power", "Simplex"}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def geyser() -> Comparison:
         ([-1.5, 2.0], "continuous", REAL),
         ([1.5, 2.0], "continuous", REAL | HALF_LINE),
         ([0.0, 2.5], "continuous", REAL | HALF_LINE),
-        ([0.2, 0.7], "continuous", REAL | HALF_LINE | {"Beta"}),
+        ([0.2, 0.7], "continuous", REAL | HALF_LINE | PROPORTIONS),
         ([0, 2, 5], "counts", {"Poisson", "Geometric", "NegativeBinomial"}),
         ([0, 1, 1], "counts", {"Bernoulli"}),
         (["a", "b"], "labels", {"Categorical"}),

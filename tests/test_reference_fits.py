@@ -19,8 +19,12 @@ import mlece
 from mlece.model import Model
 
 REFERENCE = Path(__file__).parent / "reference"
-DOCUMENT = json.loads((REFERENCE / "reference_fits.json").read_text(encoding="utf-8"))
-CASES = {case["id"]: case for case in DOCUMENT["cases"]}
+DOCUMENTS = [
+    json.loads(path.read_text(encoding="utf-8"))
+    for path in (REFERENCE / "reference_fits.json", *sorted(REFERENCE.glob("fits_*.json")))
+]
+CASES = {case["id"]: case for document in DOCUMENTS for case in document["cases"]}
+NOT_REGULAR = {name for document in DOCUMENTS for name in document["meta"]["not_regular"]}
 REAL = json.loads((REFERENCE / "real_data.json").read_text(encoding="utf-8"))
 
 # What is compared: (tolerance, reason).
@@ -98,6 +102,14 @@ def readings() -> dict[str, Reading]:
                 lambda *p: _eye_colours(p),
             )
         ],
+        "kumaraswamy": [Reading(m.Kumaraswamy(), ("a", "b"), _same)],
+        # gamlss.dist has the median 1 / (1 + exp(-m)) in the place of the mean of the logit.
+        "logitnorm": [
+            Reading(m.LogitNormal(), ("mu", "sigma"), lambda x, s: (1 / (1 + np.exp(-x)), s))
+        ],
+        "simplex": [Reading(m.Simplex(), ("mu", "sigma"), lambda mu, d: (mu, np.sqrt(d)))],
+        # circular has the mean direction on [0, 2 pi).
+        "vonmises": [Reading(m.VonMises(), ("mu", "kappa"), lambda mu, k: (mu % (2 * np.pi), k))],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 
@@ -106,9 +118,7 @@ READINGS = readings()
 COLOURS = ("Brown", "Blue", "Hazel", "Green")
 
 every_case = pytest.mark.parametrize("name", CASES)
-regular_case = pytest.mark.parametrize(
-    "name", [name for name in CASES if name not in DOCUMENT["meta"]["not_regular"]]
-)
+regular_case = pytest.mark.parametrize("name", [name for name in CASES if name not in NOT_REGULAR])
 
 
 def reading(case: dict[str, Any]) -> Reading:
@@ -118,6 +128,8 @@ def reading(case: dict[str, Any]) -> Reading:
 def observations(case: dict[str, Any]) -> Any:
     if case["family"] == "categorical":
         return [COLOURS[code - 1] for code in case["data"]]
+    if case["family"] == "vonmises":
+        return np.angle(np.exp(1j * np.array(case["data"])))
     return case["data"]
 
 

@@ -22,6 +22,8 @@ GROUPS = {
     "half_line": "The half line: waiting times and life times",
     "skewed": "The half line: sizes and passage times",
     "unit_interval": "An interval",
+    "proportions": "The unit interval: proportions",
+    "circle": "The circle: angles",
     "counts": "Counts",
     "finite": "Labels and two outcomes",
 }

@@ -5,5 +5,6 @@ from __future__ import annotations
 from mlece.combinators.custom import family
 from mlece.combinators.mixture import Mixture
 from mlece.combinators.product import Product
+from mlece.combinators.scipy_family import from_scipy
 
-__all__ = ["Mixture", "Product", "family"]
+__all__ = ["Mixture", "Product", "family", "from_scipy"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlece.families.circle import VonMises, WrappedCauchy
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
@@ -12,9 +13,10 @@ from mlece.families.multivariate import (
     MultivariateGaussian,
     MultivariateT,
 )
+from mlece.families.proportions import Kumaraswamy, LogitNormal, Power, Simplex
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
-from mlece.families.unit_interval import Beta, Uniform
+from mlece.families.unit_interval import Beta, Triangular, Uniform
 
 __all__ = [
     "Bernoulli",
@@ -29,16 +31,23 @@ __all__ = [
     "Geometric",
     "Gumbel",
     "InverseGaussian",
+    "Kumaraswamy",
     "Laplace",
     "LogNormal",
     "Logistic",
+    "LogitNormal",
     "Multinomial",
     "MultivariateGaussian",
     "MultivariateT",
     "NegativeBinomial",
     "Pareto",
     "Poisson",
+    "Power",
+    "Simplex",
     "StudentT",
+    "Triangular",
     "Uniform",
+    "VonMises",
     "Weibull",
+    "WrappedCauchy",
 ]

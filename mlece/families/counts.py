@@ -41,7 +41,7 @@ from mlece.math import (
     xlog1py,
     xlogy,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -138,6 +138,10 @@ class Poisson(Model):
     def _variance(rate: Array) -> Array:
         return rate
 
+    @staticmethod
+    def _scipy(rate: Array) -> Twin:
+        return "poisson", {"mu": rate}
+
 
 # ---------------------------------------------------------------------------- geometric
 
@@ -223,6 +227,10 @@ class Geometric(Model):
     @staticmethod
     def _variance(p: Array) -> Array:
         return np.asarray((1 - p) / p**2)
+
+    @staticmethod
+    def _scipy(p: Array) -> Twin:
+        return "geom", {"p": p, "loc": -1}
 
 
 # ---------------------------------------------------------------------------- binomial
@@ -324,6 +332,10 @@ class Binomial(Model):
     @staticmethod
     def _variance(n: Array, p: Array) -> Array:
         return np.asarray(n * p * (1 - p))
+
+    @staticmethod
+    def _scipy(n: Array, p: Array) -> Twin:
+        return "binom", {"n": n, "p": p}
 
 
 # ---------------------------------------------------------------------------- negative binomial
@@ -496,6 +508,10 @@ class NegativeBinomial(Model):
     @staticmethod
     def _variance(size: Array, mean: Array) -> Array:
         return mean + mean * (mean / size)
+
+    @staticmethod
+    def _scipy(size: Array, mean: Array) -> Twin:
+        return "nbinom", {"n": size, "p": size / (size + mean)}
 
 
 def _poisson(size: Any, mean: Any) -> Model:

@@ -21,7 +21,7 @@ from mlece.math import (
     xlog1py,
     xlogy,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -112,6 +112,10 @@ class Bernoulli(Model):
     @staticmethod
     def _variance(p: Array) -> Array:
         return np.asarray(p * (1 - p))
+
+    @staticmethod
+    def _scipy(p: Array) -> Twin:
+        return "bernoulli", {"p": p}
 
 
 # ---------------------------------------------------------------------------- Categorical

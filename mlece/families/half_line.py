@@ -30,7 +30,7 @@ from mlece.math import (
     trigamma,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary, cuts, sum_log, weighted_sum
 from mlece.param import Param
 
@@ -125,6 +125,10 @@ class Exponential(Model):
     @staticmethod
     def _variance(rate: Array) -> Array:
         return 1 / rate**2
+
+    @staticmethod
+    def _scipy(rate: Array) -> Twin:
+        return "expon", {"scale": 1 / rate}
 
 
 # ---------------------------------------------------------------------------- Gamma
@@ -292,6 +296,10 @@ class Gamma(Model):
     def _variance(shape: Array, rate: Array) -> Array:
         return np.asarray(shape / rate**2)
 
+    @staticmethod
+    def _scipy(shape: Array, rate: Array) -> Twin:
+        return "gamma", {"a": shape, "scale": 1 / rate}
+
 
 # ---------------------------------------------------------------------------- Weibull
 
@@ -418,3 +426,7 @@ class Weibull(Model):
     def _variance(shape: Array, scale: Array) -> Array:
         log_square = 2 * gammaln(1 + 1 / shape)
         return scale**2 * exp(log_square) * expm1(gammaln(1 + 2 / shape) - log_square)
+
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "weibull_min", {"c": shape, "scale": scale}

@@ -34,7 +34,7 @@ from mlece.math import (
     trigamma,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary, room, row_dot, sum_log_products
 from mlece.param import Param
 
@@ -135,6 +135,10 @@ class Gaussian(Model):
     @staticmethod
     def _variance(mean: Array, sd: Array) -> Array:
         return np.asarray(sd**2 + 0 * mean)
+
+    @staticmethod
+    def _scipy(mean: Array, sd: Array) -> Twin:
+        return "norm", {"loc": mean, "scale": sd}
 
 
 # ---------------------------------------------------------------------------- Student t
@@ -317,6 +321,10 @@ class StudentT(Model):
     def _variance(df: Array, loc: Array, scale: Array) -> Array:
         return np.asarray(where(df > 2, scale**2 * df / where(df > 2, df - 2, 1.0), inf) + 0 * loc)
 
+    @staticmethod
+    def _scipy(df: Array, loc: Array, scale: Array) -> Twin:
+        return "t", {"df": df, "loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- Laplace
 
@@ -428,6 +436,10 @@ class Laplace(Model):
     def _variance(loc: Array, scale: Array) -> Array:
         return np.asarray(2 * scale**2 + 0 * loc)
 
+    @staticmethod
+    def _scipy(loc: Array, scale: Array) -> Twin:
+        return "laplace", {"loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- logistic
 
@@ -508,6 +520,10 @@ class Logistic(Model):
     @staticmethod
     def _variance(loc: Array, scale: Array) -> Array:
         return np.asarray((pi * scale) ** 2 / 3 + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array) -> Twin:
+        return "logistic", {"loc": loc, "scale": scale}
 
 
 # ---------------------------------------------------------------------------- Gumbel
@@ -618,3 +634,7 @@ class Gumbel(Model):
     @staticmethod
     def _variance(loc: Array, scale: Array) -> Array:
         return np.asarray((pi * scale) ** 2 / 6 + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array) -> Twin:
+        return "gumbel_r", {"loc": loc, "scale": scale}

@@ -27,7 +27,7 @@ from mlece.math import (
     sqrt,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import (
     Summary,
     cuts,
@@ -151,6 +151,10 @@ class LogNormal(Model):
     @staticmethod
     def _variance(meanlog: Array, sdlog: Array) -> Array:
         return np.asarray(expm1(sdlog**2) * exp(2 * meanlog + sdlog**2))
+
+    @staticmethod
+    def _scipy(meanlog: Array, sdlog: Array) -> Twin:
+        return "lognorm", {"s": sdlog, "scale": exp(meanlog)}
 
 
 # ---------------------------------------------------------------------------- inverse Gaussian
@@ -345,6 +349,10 @@ class InverseGaussian(Model):
     def _variance(mean: Array, shape: Array) -> Array:
         return mean**3 / shape
 
+    @staticmethod
+    def _scipy(mean: Array, shape: Array) -> Twin:
+        return "invgauss", {"mu": mean / shape, "scale": shape}
+
 
 # ---------------------------------------------------------------------------- Pareto
 
@@ -468,3 +476,7 @@ class Pareto(Model):
         finite = shape > 2
         safe = where(finite, shape, 3.0)
         return where(finite, scale**2 * safe / ((safe - 1) ** 2 * (safe - 2)), inf)
+
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "pareto", {"b": shape, "scale": scale}

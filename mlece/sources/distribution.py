@@ -204,7 +204,12 @@ def _weighted(model: Model, piece: Piece, level: int) -> tuple[Array, Array, Arr
             basis, true_basis = (_beside_basis(v) for v in (x, log_distance[near]))
             wanted = true_basis @ w[near] - basis[:, ~inner] @ w[near][~inner]
             w[np.flatnonzero(near)[inner]] = tilted(basis[:, inner], w[near][inner], wanted)
-    return y[keep], w[keep], t[keep]
+    y, w, t = y[keep], w[keep], t[keep]
+    if any(piece.deep):
+        # Beside an end a formula may round to 0, or to infinity, where the continued density does not.
+        told = np.isfinite(model.log_density(y))
+        y, w, t = y[told], w[told], t[told]
+    return y, w, t
 
 
 def _beside_basis(x: Array) -> Array:
@@ -241,11 +246,14 @@ def _beside_end(
     points = end + inward * unit * _BESIDE
     d = np.abs(points - end)
     known = model.log_density(points)
-    if not np.isfinite(known).all():
+    if not np.isfinite(known).all() or known.max() < LOG_SMALLEST:
         return None
     part = (d / d[0])[:, None]
     basis = np.hstack([np.ones((5, 1)), log(part), part, part**2, part**3])
     found = np.linalg.solve(basis, known)
+    if not found[1] > -1:
+        # No density grows like that: it vanishes faster than any power.
+        return None
     far = np.where(near, log_distance - log(d[0]), 0.0)
     return (
         near,

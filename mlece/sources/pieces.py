@@ -113,7 +113,8 @@ def cut(model: Model, quartiles: Array, extra: tuple[float, ...] = ()) -> list[P
     kinks = {float(b) for b in np.ravel(np.asarray(model._breakpoints(*theta), dtype=float))}
     kinks |= {float(b) for b in extra}
     kinks = {b for b in kinks if lower < b < upper}
-    singular = {lower, upper, *kinks}
+    # On a circle the ends are one ordinary point.
+    singular = kinks if model.support.periodic else {lower, upper, *kinks}
     span = upper - lower
     if np.isfinite(span):
         end = lower if middle - lower < upper - middle else upper
