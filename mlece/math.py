@@ -43,6 +43,7 @@ from scipy.special import (
     expit,
     gammainc,
     gammaincc,
+    gammainccinv,
     gammaincinv,
     gammaln,
     log_ndtr,
@@ -109,6 +110,27 @@ def log_minus_digamma(x: Array) -> Array:
     big = np.maximum(x, _LARGE)
     small = np.minimum(x, _LARGE)
     return np.where(x < _LARGE, log(small) - digamma(small), 0.5 / big - _series(big, 1))
+
+
+def trigamma_excess(x: Array) -> Array:
+    """Return psi'(x) - 1/x without cancellation for large x > 0."""
+    x = np.asarray(x, dtype=float)
+    v = 1.0 / np.maximum(x, _LARGE)
+    u = v * v
+    # Bernoulli numbers B_2 .. B_12 of the asymptotic series: 1e-17 of the sum at 16.
+    tail = 1 / 6 - u * (1 / 30 - u * (1 / 42 - u * (1 / 30 - u * (5 / 66 - u * 691 / 2730))))
+    small = np.minimum(x, _LARGE)
+    return np.where(x < _LARGE, trigamma(small) - 1.0 / small, u * (0.5 + v * tail))
+
+
+def inverse_digamma(value: Array) -> Array:
+    """Return the x > 0 with psi(x) = value, by Newton's iteration (Minka 2002, appendix C)."""
+    value = np.asarray(value, dtype=float)
+    near_zero = value < -2.22
+    x = np.where(near_zero, -1.0 / (np.where(near_zero, value, -3.0) + EULER), exp(value) + 0.5)
+    for _ in range(6):
+        x = x - (digamma(x) - value) / trigamma(x)
+    return np.asarray(x)
 
 
 def log1pmx(x: Array) -> Array:
@@ -203,9 +225,11 @@ __all__ = [
     "floor",
     "gammainc",
     "gammaincc",
+    "gammainccinv",
     "gammaincinv",
     "gammaln",
     "inf",
+    "inverse_digamma",
     "isfinite",
     "log",
     "log1mexp",
@@ -236,6 +260,7 @@ __all__ = [
     "tanh",
     "tetragamma",
     "trigamma",
+    "trigamma_excess",
     "where",
     "xlog1py",
     "xlogy",

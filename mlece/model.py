@@ -93,6 +93,7 @@ class Model:
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
     saturated: ClassVar[bool] = False
+    collapsible: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}

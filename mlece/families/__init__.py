@@ -5,6 +5,14 @@ from __future__ import annotations
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
+from mlece.families.magnitudes import (
+    Chi2,
+    HalfNormal,
+    InverseGamma,
+    Maxwell,
+    Nakagami,
+    Rayleigh,
+)
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
 from mlece.families.unit_interval import Beta, Uniform
@@ -14,18 +22,24 @@ __all__ = [
     "Beta",
     "Binomial",
     "Categorical",
+    "Chi2",
     "Exponential",
     "Gamma",
     "Gaussian",
     "Geometric",
     "Gumbel",
+    "HalfNormal",
+    "InverseGamma",
     "InverseGaussian",
     "Laplace",
     "LogNormal",
     "Logistic",
+    "Maxwell",
+    "Nakagami",
     "NegativeBinomial",
     "Pareto",
     "Poisson",
+    "Rayleigh",
     "StudentT",
     "Uniform",
     "Weibull",
