@@ -6,6 +6,7 @@ combinations whose textbook form cancels: they keep full relative precision wher
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import (
     abs,
+    arcsinh,
     cos,
     cosh,
     exp,
@@ -149,6 +151,50 @@ def log1pmx(x: Array) -> Array:
     return np.where(near, total * z2 * z - safe * z, log1p(np.where(near, 0.0, x)) - x)
 
 
+def softplus(x: Array) -> Array:
+    """Return log(1 + exp(x)) without overflow."""
+    return np.asarray(np.logaddexp(0.0, x))
+
+
+def logcosh(x: Array) -> Array:
+    """Return log cosh x, accurate for small and for large x."""
+    size = np.abs(x)
+    return np.asarray(
+        where(
+            size < 1,
+            0.5 * log1p(square(sinh(where(size < 1, x, 0.0)))),
+            size + log1p(exp(-2 * size)) - 0.6931471805599453,
+        )
+    )
+
+
+def exp_remainder(x: Array, order: int) -> Arrays:
+    """Return phi(x) = (e^x - sum_{j < k} x^j/j!) / x^k and its first two derivatives, k = 1 or 2.
+
+    phi_k is smooth, 1/k! at 0. With phi_0 = e^x: x phi_k = phi_(k-1) - 1/(k-1)!,
+    x phi_k' = phi_(k-1) - k phi_k and x phi_k'' = phi_(k-1)' - (k + 1) phi_k'.
+    """
+    x = np.asarray(x, dtype=float)
+    near = np.abs(x) < 2.0
+    far = where(near, 2.0, x)
+    out: Arrays = (exp(far),) * 3
+    for k in range(1, order + 1):
+        value = (expm1(far) if k == 1 else out[0] - 1.0) / far
+        first = (out[0] - k * value) / far
+        out = (value, first, (out[1] - (k + 1) * first) / far)
+    if not np.any(near):
+        return out
+    small = where(near, x, 0.0)
+    series = []
+    for d in range(3):
+        total = np.zeros_like(small)
+        # 2^j / j! falls below 1e-18 at j = 28.
+        for j in range(28, -1, -1):
+            total = total * small + math.perm(j + d, d) / math.factorial(j + d + order)
+        series.append(total)
+    return tuple(where(near, s, f) for s, f in zip(series, out, strict=True))
+
+
 def log1mexp(t: Array) -> Array:
     """Return log(1 - exp(-t)), t >= 0, accurate for small and for large t."""
     near = t < 0.6931471805599453
@@ -210,6 +256,7 @@ __all__ = [
     "Array",
     "Arrays",
     "abs",
+    "arcsinh",
     "betainc",
     "betaincinv",
     "betaln",
@@ -220,6 +267,7 @@ __all__ = [
     "erfcx",
     "exp",
     "exp1",
+    "exp_remainder",
     "expit",
     "expm1",
     "floor",
@@ -239,6 +287,7 @@ __all__ = [
     "log_minus_step",
     "log_ndtr",
     "log_probability",
+    "logcosh",
     "logit",
     "logsumexp",
     "maximum",
@@ -251,6 +300,7 @@ __all__ = [
     "sin",
     "sinh",
     "smallest_count",
+    "softplus",
     "sqrt",
     "square",
     "stdtr",

@@ -30,6 +30,7 @@ from mlece.param import Param
 from mlece.units import Units
 
 if TYPE_CHECKING:
+    from mlece.limits import LimitFamily
     from mlece.moments import Summary
 
 _REGISTRY: dict[str, type[Model]] = {}
@@ -97,6 +98,7 @@ class Model:
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
+    further_limits: ClassVar[tuple[LimitFamily, ...]] = ()
     abstract: ClassVar[bool] = True
     slots: dict[str, Array | None]
 

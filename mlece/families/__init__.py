@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mlece.families.burr import GB2, BurrXII, LogLogistic, Lomax
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
+from mlece.families.lifetimes import BirnbaumSaunders, GeneralizedGamma, Gompertz
 from mlece.families.magnitudes import (
     Chi2,
     HalfNormal,
@@ -18,22 +20,29 @@ from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
 from mlece.families.unit_interval import Beta, Uniform
 
 __all__ = [
+    "GB2",
     "Bernoulli",
     "Beta",
     "Binomial",
+    "BirnbaumSaunders",
+    "BurrXII",
     "Categorical",
     "Chi2",
     "Exponential",
     "Gamma",
     "Gaussian",
+    "GeneralizedGamma",
     "Geometric",
+    "Gompertz",
     "Gumbel",
     "HalfNormal",
     "InverseGamma",
     "InverseGaussian",
     "Laplace",
+    "LogLogistic",
     "LogNormal",
     "Logistic",
+    "Lomax",
     "Maxwell",
     "Nakagami",
     "NegativeBinomial",

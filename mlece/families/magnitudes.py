@@ -103,7 +103,7 @@ class _Length(Model, abstract=True):
 
     @classmethod
     def _sample(cls, rng: np.random.Generator, size: tuple[int, ...], scale: Array) -> Array:
-        return scale * sqrt(rng.chisquare(cls._df, size))
+        return np.asarray(scale * sqrt(rng.chisquare(cls._df, size)))
 
     @classmethod
     def _entropy(cls, scale: Array) -> Array:

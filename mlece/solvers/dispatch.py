@@ -40,8 +40,6 @@ class Solution:
         Sign change of the profile score.
     ends : tuple of two thetas, optional
         Ends of the set of solutions where it is not a point.
-    runaway : dict of str to array of bool (R,)
-        Parameters that came near the end of their range.
     shared : tuple of arrays (R,), optional
         Means of what density, score and curvature share at the solution, where the solver knows them.
     notes : dict
@@ -54,7 +52,6 @@ class Solution:
     excess: Array | None = None
     bracket: tuple[Array, Array] | None = None
     ends: tuple[Arrays, Arrays] | None = None
-    runaway: dict[str, Array] = field(default_factory=dict)
     shared: Arrays | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -170,19 +167,7 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
         _scatter(objective, members, theta),
         "newton",
         _whole(objective, members, out.converged),
-        runaway=_runaway(objective, members, theta),
     )
-
-
-def _runaway(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:
-    """Return the members in which a parameter came within two decades of the limit of its family."""
-    out = {}
-    for p, value in zip(objective.model.params, theta, strict=True):
-        if p.name in objective.model.limit_families and p.name not in objective.fixed:
-            near = value > 0.01 * p.limits[1]
-            if near.any():
-                out[p.name] = _whole(objective, members, near)
-    return out
 
 
 def _on_face(objective: CrossEntropy, members: Array) -> Solution:
@@ -253,6 +238,4 @@ def _by_scipy(objective: CrossEntropy, solver: str) -> Solution:
         method = "trust-exact" if solver == "scipy" else solver
         out, name = minimise(objective, start, method), f"scipy {method}"
     notes = {"message": out.message, "iterations": out.iterations, **out.multipliers}
-    member = np.arange(1)
-    runaway = {} if vector else _runaway(objective, member, out.theta)
-    return Solution(out.theta, name, np.array([True]), runaway=runaway, notes=notes)
+    return Solution(out.theta, name, np.array([True]), notes=notes)
