@@ -9,6 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.chart import Chart
+from mlece.limits import limit_families
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.newton import DECREMENT, newton
@@ -151,7 +152,7 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
     if any(p.vector for p in chart.free):
         start = np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))
     elif thinned is not None:
-        start = chart.eta(_by_newton(thinned, members).theta)
+        start = _from_thinned(objective, chart, _by_newton(thinned, members))
     else:
         start = chart.eta(starting_values(objective, members))
 
@@ -168,6 +169,15 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
         "newton",
         _whole(objective, members, out.converged),
     )
+
+
+def _from_thinned(objective: CrossEntropy, chart: Chart, thin: Solution) -> Array:
+    """Return the solution of a thinned sample as a start, unless it ran off where the whole may not."""
+    model = objective.model
+    off = ~thin.solved
+    for limit in limit_families(type(model)):
+        off = off | limit.approached(model, thin.theta)
+    return chart.eta(starting_values(objective, np.arange(1)) if off.any() else thin.theta)
 
 
 def _on_face(objective: CrossEntropy, members: Array) -> Solution:
