@@ -102,12 +102,15 @@ class LimitFamily:
     theta : callable, optional
         Maps the parameters of the limiting family to all parameters in declared order, where the
         slots do not say it.
+    running : str, optional
+        What runs where, in words, where it is not all of ``runs``.
     """
 
     family: str
     runs: dict[str, float]
     slots: dict[str, str] = field(default_factory=dict)
     theta: Callable[..., Arrays] | None = None
+    running: str = ""
 
     def approached(self, model: Model, theta: Arrays) -> Array:
         """Tell which members have a parameter within two decades of the end to which it runs."""
@@ -128,7 +131,7 @@ class LimitFamily:
             verb = "runs" if len(names) == 1 else "run"
             where = {np.inf: "infinity", -np.inf: "minus infinity"}.get(end, f"{end:g}")
             parts.append(f"{' and '.join(names)} {verb} to {where}")
-        return f"{', '.join(parts)}: the limit is {self.family}"
+        return f"{self.running or ', '.join(parts)}: the limit is {self.family}"
 
 
 def limit_families(model: type[Model]) -> list[LimitFamily]:

@@ -15,6 +15,7 @@ from mlece.limits import Limit, LimitFamily, Status, full, or_fixed
 from mlece.math import (
     Array,
     Arrays,
+    abs,
     betainc,
     betaincinv,
     betaln,
@@ -61,6 +62,19 @@ def _log_scales(x: Array) -> tuple[Array, Array]:
 # ---------------------------------------------------------------------------- GB2
 
 
+def _beyond_gb2(mu: Array, sigma: Array, q: Array) -> Arrays:
+    """Return shape, scale, p and q of the GB2 laws that tend to a generalised gamma law.
+
+    With q > 0 the second gamma runs off and the scale with it, with q < 0 the first and the scale falls.
+    At q = -inf, a Pareto law, the shape runs off and the scale stays.
+    """
+    end = np.isinf(q)
+    index = where(end, 0.0, 1 / where(end, 1.0, q) ** 2)
+    shape = where(end, inf, abs(where(end, 1.0, q)) / where(end, 1.0, sigma))
+    scale = where(end, exp(mu), where(q > 0, inf, 0.0))
+    return shape, scale, where(q > 0, index, inf), where(q > 0, inf, index)
+
+
 class GB2(Model):
     r"""Generalised beta of the second kind, a power of a ratio of two gammas.
 
@@ -84,6 +98,14 @@ class GB2(Model):
     p = Param(positive, "p", typical=(0.6, 2.5), limits=(1e-7, 1e5), doc="index at 0 over shape")
     q = Param(
         positive, "q", typical=(1.5, 4), limits=(1e-7, 1e5), doc="index of the tail over shape"
+    )
+    further_limits: ClassVar = (
+        LimitFamily(
+            "GeneralizedGamma",
+            {"p": inf, "q": inf},
+            theta=_beyond_gb2,
+            running="p or q runs to infinity",
+        ),
     )
 
     @staticmethod
