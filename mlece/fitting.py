@@ -140,7 +140,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         result = _assemble(objective, sample, solution, verdict, bound)
-        result = _at_limit_families(result, ~stopped)
+        result = _at_escape(_at_limit_families(result, ~stopped), ~stopped)
     return replace(result, certificate=_with_entropy_check(result))
 
 
@@ -240,7 +240,9 @@ def _at_limit_families(result: Fit, members: Array) -> Fit:
         return result
     status = np.ravel(np.asarray(result.certificate.status, dtype=object))
     lost = np.array([s is Status.STEP_LIMIT for s in status])
-    masks = [members & (lost | limit.approached(model, result.framed)) for limit in limits]
+    masks = [
+        members & (lost | limit.approached(model, result.framed) | limit.rival) for limit in limits
+    ]
     for limit, mask in zip(limits, masks, strict=True):
         filled = {p.name for p in model.params if p.name not in model.free}
         if mask.any() and filled <= set(limit.slots):
@@ -272,9 +274,7 @@ def _at_limit_family(result: Fit, limit: LimitFamily, members: Array) -> Fit:
         ("excess", np.ravel(proof.excess)),
         ("score_norm", np.ravel(proof.score_norm)),
     ):
-        old = np.array(np.broadcast_to(getattr(certificate, key), shape)).reshape(-1)
-        old[members] = new[there]
-        changed[key] = old.reshape(shape) if shape else old[0]
+        changed[key] = _replaced(getattr(certificate, key), shape, members, new[there])
     # What was said before of a single fit spoke of the search that ended here.
     said = certificate.sentence if shape else ""
     changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [said, str(limit)])))
@@ -286,6 +286,52 @@ def _at_limit_family(result: Fit, limit: LimitFamily, members: Array) -> Fit:
         certificate=replace(certificate, **changed),
         limit_models={**result.limit_models, **models},
     )
+
+
+def _at_escape(result: Fit, members: Array) -> Fit:
+    """Say so where the infimum lies below what was found, at a limit that is no registered family."""
+    model, shape = result.family, result.sample.batch_shape
+    known = result.sample.truth is not None
+    if known or not (model.has("_escape") and members.any()):
+        return result
+    escape = model._escape(
+        result.objective, *(result.objective.fixed.get(p.name) for p in model.params)
+    )
+    if escape is None:
+        return result
+    infimum = escape.infimum + result.objective.user.log_scale
+    lower = members & (infimum < result.values - rounding(infimum))
+    if not lower.any():
+        return result
+    frame = result.objective.user
+    theta = model.from_frame(escape.theta, frame.shift, frame.scale)
+    count = len(lower)
+    certificate = result.certificate
+    changed: dict[str, Any] = {}
+    for key, new in (
+        ("status", np.full(count, Status.NOT_ATTAINED, dtype=object)),
+        ("excess", rounding(infimum)),
+        ("score_norm", np.zeros(count)),
+    ):
+        changed[key] = _replaced(getattr(certificate, key), shape, lower, new[lower])
+    said = certificate.sentence if shape else ""
+    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [said, escape.sentence])))
+    return replace(
+        result,
+        theta=tuple(
+            np.where(lower, new, old) for new, old in zip(theta, result.theta, strict=True)
+        ),
+        values=np.where(lower, infimum, result.values),
+        certificate=replace(certificate, **changed),
+        limit_models={i: m for i, m in result.limit_models.items() if not lower[i]},
+    )
+
+
+def _replaced(old: Any, shape: tuple[int, ...], members: Array, new: Array) -> Any:
+    """Return an entry of a certificate with new values for some members."""
+    out = np.array(np.broadcast_to(np.asarray(old), shape)).reshape(-1)
+    out[members] = new
+    return out.reshape(shape) if shape else out[0]
 
 
 def _limiting_values(result: Fit, limit: LimitFamily, other: Fit) -> Arrays:

@@ -104,6 +104,8 @@ class LimitFamily:
         slots do not say it.
     running : str, optional
         What runs where, in words, where it is not all of ``runs``.
+    rival : bool
+        Whether the limit may lie below an optimum in the interior: every fit is then held against it.
     """
 
     family: str
@@ -111,6 +113,7 @@ class LimitFamily:
     slots: dict[str, str] = field(default_factory=dict)
     theta: Callable[..., Arrays] | None = None
     running: str = ""
+    rival: bool = False
 
     def approached(self, model: Model, theta: Arrays) -> Array:
         """Tell which members have a parameter within two decades of the end to which it runs."""
@@ -141,6 +144,25 @@ def limit_families(model: type[Model]) -> list[LimitFamily]:
         for name, (target, mapping) in model.limit_families.items()
     ]
     return [*short, *model.further_limits]
+
+
+@dataclass(frozen=True)
+class Escape:
+    """An infimum that is met where parameters run off and the limit is no registered family.
+
+    Parameters
+    ----------
+    infimum : array (R,)
+        Infimum of the cross-entropy along the way, in nats (framed).
+    theta : tuple of arrays (R,)
+        Where the parameters come to (framed).
+    sentence : str
+        What runs where, and which law is met.
+    """
+
+    infimum: Array
+    theta: Arrays
+    sentence: str
 
 
 @dataclass(frozen=True, eq=False)

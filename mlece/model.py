@@ -58,6 +58,7 @@ HOOKS = (
     "_frame",
     "_degenerate",
     "_collapses",
+    "_escape",
     "_profile_statistics",
     "_profile_equation",
     "_profile_shared",
@@ -296,7 +297,7 @@ class Model:
         raise NotImplementedError
 
     _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
-    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
+    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _escape = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _missing

@@ -19,8 +19,12 @@ import mlece
 from mlece.model import Model
 
 REFERENCE = Path(__file__).parent / "reference"
-DOCUMENT = json.loads((REFERENCE / "reference_fits.json").read_text(encoding="utf-8"))
-CASES = {case["id"]: case for case in DOCUMENT["cases"]}
+DOCUMENTS = [
+    json.loads(path.read_text(encoding="utf-8"))
+    for path in (REFERENCE / "reference_fits.json", *sorted(REFERENCE.glob("fits_*.json")))
+]
+CASES = {case["id"]: case for document in DOCUMENTS for case in document["cases"]}
+NOT_REGULAR = {name for document in DOCUMENTS for name in document["meta"]["not_regular"]}
 REAL = json.loads((REFERENCE / "real_data.json").read_text(encoding="utf-8"))
 
 # What is compared: (tolerance, reason).
@@ -98,6 +102,23 @@ def readings() -> dict[str, Reading]:
                 lambda *p: _eye_colours(p),
             )
         ],
+        # fits_half_line.json
+        "rayleigh": [Reading(m.Rayleigh(), ("sigma",), _same)],
+        "invgamma": [
+            Reading(m.InverseGamma(), ("shape", "scale"), _same),
+            Reading(m.InverseGamma(), ("alpha", "beta"), _same),
+        ],
+        "llogis": [Reading(m.LogLogistic(), ("shape", "scale"), _same)],
+        "burr": [Reading(m.BurrXII(), ("shape1", "shape2", "scale"), _same)],
+        "lomax": [Reading(m.Lomax(), ("lambda", "kappa"), lambda a, s: (1 / s, a))],
+        "gompertz": [Reading(m.Gompertz(), ("shape", "rate"), _same)],
+        "gengamma": [
+            Reading(
+                m.GeneralizedGamma(),
+                ("mu", "sigma", "nu"),
+                lambda mu, s, q: (math.exp(mu), s, q / s),
+            )
+        ],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 
@@ -106,9 +127,7 @@ READINGS = readings()
 COLOURS = ("Brown", "Blue", "Hazel", "Green")
 
 every_case = pytest.mark.parametrize("name", CASES)
-regular_case = pytest.mark.parametrize(
-    "name", [name for name in CASES if name not in DOCUMENT["meta"]["not_regular"]]
-)
+regular_case = pytest.mark.parametrize("name", [name for name in CASES if name not in NOT_REGULAR])
 
 
 def reading(case: dict[str, Any]) -> Reading:

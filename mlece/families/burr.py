@@ -6,12 +6,13 @@ two gammas of shapes p and q; its derivatives serve all of them.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece.domain import nonnegative, positive
-from mlece.limits import Limit, LimitFamily, Status, full, or_fixed
+from mlece.limits import Escape, Limit, LimitFamily, Status, full, or_fixed
 from mlece.math import (
     Array,
     Arrays,
@@ -28,6 +29,7 @@ from mlece.math import (
     log1mexp,
     log1p,
     log_probability,
+    maximum,
     pi,
     softplus,
     sqrt,
@@ -41,7 +43,7 @@ from mlece.param import Param
 _ONE = np.asarray(1.0)
 
 
-def _best(values: list[Array], candidates: list[Arrays]) -> Arrays:
+def _best(values: Sequence[Array], candidates: Sequence[Arrays]) -> Arrays:
     """Return for each member of a batch the candidate of the largest value."""
     table = np.stack(values)
     best = np.argmax(where(np.isfinite(table), table, -inf), axis=0)
@@ -93,11 +95,11 @@ class GB2(Model):
     """
 
     support = positive
-    shape = Param(positive, "a", typical=(1.5, 4), limits=(1e-4, 1e5), doc="shape")
+    shape = Param(positive, "a", typical=(4, 8), limits=(1e-4, 1e5), doc="shape")
     scale = Param(positive, "b", typical=(0.5, 3), role="scale", doc="scale")
-    p = Param(positive, "p", typical=(0.6, 2.5), limits=(1e-7, 1e5), doc="index at 0 over shape")
+    p = Param(positive, "p", typical=(0.3, 0.8), limits=(1e-7, 1e5), doc="index at 0 over shape")
     q = Param(
-        positive, "q", typical=(1.5, 4), limits=(1e-7, 1e5), doc="index of the tail over shape"
+        positive, "q", typical=(0.6, 1.2), limits=(1e-7, 1e5), doc="index of the tail over shape"
     )
     further_limits: ClassVar = (
         LimitFamily(
@@ -174,6 +176,30 @@ class GB2(Model):
             or_fixed(unknown, q),
         )
         return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+
+    @staticmethod
+    def _escape(view: Any, *slots: Array | None) -> Escape | None:
+        # As a grows with a p and a q kept, log y tends to a Laplace law with two slopes. At a centre c,
+        # with L and R the mean distances below and above it, the best slopes give 1 + 2 log(√L + √R).
+        if any(s is not None for s in slots):
+            return None
+        infimum, scale = np.empty(view.size), np.empty(view.size)
+        for r in range(view.size):
+            y, share = view.member_points(r)
+            x = log(y)
+            mass, moment = np.cumsum(share), np.cumsum(share * x)
+            below = x * mass - moment
+            above = below + moment[-1] - x
+            loss = sqrt(maximum(below, 0.0)) + sqrt(maximum(above, 0.0))
+            best = int(np.argmin(loss))
+            infimum[r], scale[r] = 1 + 2 * log(loss[best]) + moment[-1], y[best]
+        zero = full(scale, 0.0)
+        return Escape(
+            infimum,
+            (full(scale, inf), scale, zero, zero),
+            "shape runs to infinity, p and q to 0: the infimum is that of the double Pareto law, whose "
+            "logarithm has a Laplace law with two slopes",
+        )
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -365,7 +391,7 @@ class Lomax(Model):
 
     @staticmethod
     def _log_density(t: Arrays, shape: Array, scale: Array) -> Array:
-        return log(shape / scale) - (shape + 1) * t[0]
+        return np.asarray(log(shape / scale) - (shape + 1) * t[0])
 
     @staticmethod
     def _score(t: Arrays, shape: Array, scale: Array) -> Arrays:
@@ -462,7 +488,7 @@ class BurrXII(Model):
     scale = Param(positive, "t", typical=(0.5, 3), role="scale", doc="scale")
     further_limits: ClassVar = (
         LimitFamily("Weibull", {"shape1": inf, "scale": inf}, {"shape2": "shape"}),
-        LimitFamily("Pareto", {"shape2": inf, "shape1": 0.0}, {"scale": "scale"}),
+        LimitFamily("Pareto", {"shape2": inf, "shape1": 0.0}, {"scale": "scale"}, rival=True),
     )
 
     @staticmethod

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece.domain import nonnegative, positive, real
-from mlece.limits import Limit, LimitFamily, Status, full, or_fixed
+from mlece.limits import Escape, Limit, LimitFamily, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -66,7 +66,14 @@ class Gompertz(Model):
     support = nonnegative
     concave = True
     shape = Param(real, "a", typical=(0.2, 2), role="inverse scale", doc="growth of the log hazard")
-    rate = Param(positive, "b", typical=(0.2, 2), role="inverse scale", doc="hazard at 0")
+    rate = Param(
+        positive,
+        "b",
+        typical=(0.2, 2),
+        role="inverse scale",
+        limits=(1e-290, inf),  # near equal data want rates of e^(-1e10), below the smallest number
+        doc="hazard at 0",
+    )
 
     @staticmethod
     def _shared(y: Array, shape: Array, rate: Array) -> Arrays:
@@ -76,7 +83,7 @@ class Gompertz(Model):
 
     @staticmethod
     def _log_density(t: Arrays, shape: Array, rate: Array) -> Array:
-        return log(rate) + shape * t[0] - rate * t[1]
+        return np.asarray(log(rate) + shape * t[0] - rate * t[1])
 
     @staticmethod
     def _score(t: Arrays, shape: Array, rate: Array) -> Arrays:
@@ -304,6 +311,7 @@ class GeneralizedGamma(Model):
             "Pareto",
             {"q": -inf, "sigma": 0.0},
             theta=lambda shape, scale: (log(scale), full(scale, 0.0), full(scale, -inf)),
+            rival=True,
         ),
     )
 
@@ -375,6 +383,20 @@ class GeneralizedGamma(Model):
         return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
 
     @staticmethod
+    def _escape(view: Any, *slots: Array | None) -> Escape | None:
+        # As q grows with q sigma kept, y tends to the power law below the largest observation.
+        if any(s is not None for s in slots):
+            return None
+        end = view.summary.maximum
+        mean = view.mean_of(log)
+        return Escape(
+            1 + log(log(end) - mean) + mean,
+            (log(end), full(end, 0.0), full(end, inf)),
+            "q runs to infinity, sigma to 0: the infimum is that of the power law, 1/y Pareto, that ends "
+            "at the largest observation",
+        )
+
+    @staticmethod
     def _start(x: Array) -> Arrays:
         # At each of a few shapes mean and variance of log y are met; the likeliest is taken.
         log_x = log(x)
@@ -428,7 +450,7 @@ class GeneralizedGamma(Model):
         safe = where(normal, 1.0, q)
         k = 1 / safe**2
         x = where(q > 0, gammaincinv(k, u), gammainccinv(k, u))
-        return exp(mu + sigma * where(normal, ndtri(u), log(x / k) / safe))
+        return np.asarray(exp(mu + sigma * where(normal, ndtri(u), log(x / k) / safe)))
 
     @staticmethod
     def _sample(
@@ -438,7 +460,7 @@ class GeneralizedGamma(Model):
         safe = where(normal, 1.0, q)
         k = 1 / safe**2
         w = log(rng.standard_gamma(k, size) / k) / safe
-        return exp(mu + sigma * where(normal, rng.standard_normal(size), w))
+        return np.asarray(exp(mu + sigma * where(normal, rng.standard_normal(size), w)))
 
     @staticmethod
     def _entropy(mu: Array, sigma: Array, q: Array) -> Array:
@@ -467,7 +489,7 @@ class GeneralizedGamma(Model):
 
     @staticmethod
     def _mean(mu: Array, sigma: Array, q: Array) -> Array:
-        return exp(mu + GeneralizedGamma._log_moment(1.0, sigma, q))
+        return np.asarray(exp(mu + GeneralizedGamma._log_moment(1.0, sigma, q)))
 
     @staticmethod
     def _variance(mu: Array, sigma: Array, q: Array) -> Array:

@@ -7,13 +7,14 @@ from typing import ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive
-from mlece.families.half_line import Gamma, _gamma_shape
+from mlece.families.half_line import Gamma, _gamma_shape, _narrow, _second_order
 from mlece.families.real_line import _half_step
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
     Array,
     Arrays,
+    abs,
     digamma,
     exp,
     expm1,
@@ -116,7 +117,7 @@ class _Length(Model, abstract=True):
 
     @classmethod
     def _variance(cls, scale: Array) -> Array:
-        return -cls._df * scale**2 * expm1(2 * _half_step(np.asarray(0.5 * cls._df)))
+        return np.asarray(-cls._df * scale**2 * expm1(2 * _half_step(np.asarray(0.5 * cls._df))))
 
 
 class HalfNormal(_Length):
@@ -424,18 +425,19 @@ class Nakagami(Model):
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
-        return Gamma._statistics(y * y)
-
-    @staticmethod
-    def _block_sums(y: Array, w: Array | None) -> Arrays:
-        return Gamma._block_sums(y * y, w)
+        # Those of a gamma law for y², without squaring what a square would not hold.
+        d, log_x = (y - 1) * (y + 1), 2 * log(y)
+        return d, log_x, _second_order(d) if _narrow(d) else log_x - d
 
     @staticmethod
     def _relative(t: Arrays, scale: Array) -> Arrays:
         """Return u − 1 and log u − (u − 1), where u = y²/s²."""
-        d, _, curved = t
+        d, log_x, curved = t
         step = (1 - scale) * (1 + scale) / scale**2
-        return d / scale**2 + step, curved - d * step + log1pmx(step)
+        above = d / scale**2 + step
+        near = abs(step) < 0.5
+        centred = curved - d * step + log1pmx(where(near, step, 0.0))
+        return above, where(near, centred, log_x - 2 * log(scale) - above)
 
     @staticmethod
     def _log_density(t: Arrays, shape: Array, scale: Array) -> Array:
