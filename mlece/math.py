@@ -168,30 +168,34 @@ def logcosh(x: Array) -> Array:
     )
 
 
-def exp_remainder(x: Array, order: int) -> Arrays:
-    """Return phi(x) = (e^x - sum_{j < k} x^j/j!) / x^k and its first two derivatives, k = 1 or 2.
+def exp_remainders(x: Array) -> Arrays:
+    """Return phi_1 = (e^x - 1)/x, phi_2 = (e^x - 1 - x)/x^2, each with its first two derivatives.
 
-    phi_k is smooth, 1/k! at 0. With phi_0 = e^x: x phi_k = phi_(k-1) - 1/(k-1)!,
+    Both are smooth, 1 and 1/2 at 0: phi_1 = 1 + x phi_2. Away from 0, with phi_0 = e^x,
     x phi_k' = phi_(k-1) - k phi_k and x phi_k'' = phi_(k-1)' - (k + 1) phi_k'.
     """
     x = np.asarray(x, dtype=float)
     near = np.abs(x) < 2.0
     far = where(near, 2.0, x)
-    out: Arrays = (exp(far),) * 3
-    for k in range(1, order + 1):
-        value = (expm1(far) if k == 1 else out[0] - 1.0) / far
-        first = (out[0] - k * value) / far
-        out = (value, first, (out[1] - (k + 1) * first) / far)
+    below: Arrays = (exp(far),) * 3
+    out: Arrays = ()
+    for k in (1, 2):
+        value = (expm1(far) if k == 1 else below[0] - 1.0) / far
+        first = (below[0] - k * value) / far
+        below = (value, first, (below[1] - (k + 1) * first) / far)
+        out = (*out, *below)
     if not np.any(near):
         return out
     small = where(near, x, 0.0)
-    series = []
+    second = []
     for d in range(3):
         total = np.zeros_like(small)
-        # 2^j / j! falls below 1e-18 at j = 28.
-        for j in range(28, -1, -1):
-            total = total * small + math.perm(j + d, d) / math.factorial(j + d + order)
-        series.append(total)
+        # The terms fall below 1e-17 at j = 24.
+        for j in range(24, -1, -1):
+            total = total * small + math.perm(j + d, d) / math.factorial(j + d + 2)
+        second.append(total)
+    value, first, bend = second
+    series = (1 + small * value, value + small * first, 2 * first + small * bend, *second)
     return tuple(where(near, s, f) for s, f in zip(series, out, strict=True))
 
 
@@ -267,7 +271,7 @@ __all__ = [
     "erfcx",
     "exp",
     "exp1",
-    "exp_remainder",
+    "exp_remainders",
     "expit",
     "expm1",
     "floor",

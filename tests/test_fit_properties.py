@@ -108,7 +108,9 @@ def same_fit(a: Fit, b: Fit, what: str = "same sums") -> None:
     errors = spread(a) if what in ("same sums", "solver", "other solver") else None
     for j, key in enumerate(a.params):
         mine, other = np.asarray(a.params[key]), np.asarray(b.params[key])
-        if errors is None or not np.all((mine == other) | (abs(mine - other) <= share * errors[j])):
+        with np.errstate(invalid="ignore"):  # a parameter that ran off is infinite
+            near = errors is not None and np.all(abs(mine - other) <= share * errors[j])
+        if not near:
             close(mine, other, what)
 
 
@@ -160,7 +162,8 @@ def test_weights_are_replication(name: str) -> None:
     )
     close(weighted.log_likelihood, repeated.log_likelihood)
     assert weighted.n == repeated.n == counts.sum()
-    if name in SMOOTH:
+    assert weighted.certificate.status is repeated.certificate.status
+    if name in SMOOTH and repeated.certificate.status is mlece.Status.OPTIMAL:
         for kind in ("sandwich", "hessian", "opg"):
             size = float(np.abs(repeated.covariance(kind)).max())
             np.testing.assert_allclose(

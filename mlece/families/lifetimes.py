@@ -15,7 +15,7 @@ from mlece.math import (
     abs,
     arcsinh,
     exp,
-    exp_remainder,
+    exp_remainders,
     expm1,
     gammainc,
     gammaincc,
@@ -77,7 +77,7 @@ class Gompertz(Model):
 
     @staticmethod
     def _shared(y: Array, shape: Array, rate: Array) -> Arrays:
-        value, first, second = exp_remainder(shape * y, 1)
+        value, first, second, *_ = exp_remainders(shape * y)
         square = y * y
         return y, y * value, square * first, square * y * second
 
@@ -124,7 +124,7 @@ class Gompertz(Model):
 
     @staticmethod
     def _log_sf(y: Array, shape: Array, rate: Array) -> Array:
-        return np.asarray(-rate * y * exp_remainder(shape * y, 1)[0])
+        return np.asarray(-rate * y * exp_remainders(shape * y)[0])
 
     @staticmethod
     def _at_hazard(hazard: Array, shape: Array, rate: Array) -> Array:
@@ -323,19 +323,19 @@ class GeneralizedGamma(Model):
     def _shared(t: Arrays, mu: Array, sigma: Array, q: Array) -> Arrays:
         w = (t[0] - mu) / sigma
         x = q * w
-        slope, bend, _ = exp_remainder(x, 1)
-        value, first, second = exp_remainder(x, 2)
+        slope, bend, _, value, first, second = exp_remainders(x)
         square = w * w
         push = w * slope
+        power = exp(x)
         return (
             w,
             square * value,
             push,
             square * w * first,
             w * push,
-            exp(x),
-            w * exp(x),
-            square * exp(x),
+            power,
+            w * power,
+            square * power,
             square * bend,
             w * square * bend,
             square * square * second,
