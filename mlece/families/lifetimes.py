@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive, real
+from mlece.families.skewed import _mean_log
 from mlece.limits import Escape, Limit, LimitFamily, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
@@ -143,6 +144,14 @@ class Gompertz(Model):
         rng: np.random.Generator, size: tuple[int, ...], shape: Array, rate: Array
     ) -> Array:
         return Gompertz._at_hazard(rng.standard_exponential(size), shape, rate)
+
+    @staticmethod
+    def _mean(shape: Array, rate: Array) -> Array:
+        # e^(b/a) E1(b/a) / a, in the form that the inverse Gaussian has for it.
+        grows = shape > 0
+        safe = where(grows, shape, 1.0)
+        mean = -_mean_log(0.5 * rate / safe) / safe
+        return where(grows, mean, where(shape == 0, 1 / rate, inf))
 
 
 # ---------------------------------------------------------------------------- Birnbaum–Saunders
