@@ -21,6 +21,7 @@ from mlece.families.magnitudes import (
     InverseGamma,
     Maxwell,
     Nakagami,
+    PowerFunction,
     Rayleigh,
 )
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
@@ -59,6 +60,7 @@ PAIRS: list[tuple[Model, Any]] = [
     (Chi2(df=3.7), stats.chi2(3.7)),
     (InverseGamma(shape=3.2, scale=1.7), stats.invgamma(3.2, scale=1.7)),
     (Nakagami(shape=1.9, scale=0.6), stats.nakagami(1.9, scale=0.6)),
+    (PowerFunction(shape=2.2, scale=1.6), stats.powerlaw(2.2, scale=1.6)),
     (LogLogistic(shape=4.1, scale=1.2), stats.fisk(4.1, scale=1.2)),
     (Lomax(shape=3.4, scale=2.2), stats.lomax(3.4, scale=2.2)),
     (BurrXII(shape1=2.1, shape2=3.3, scale=1.4), stats.burr12(3.3, 2.1, scale=1.4)),

@@ -304,6 +304,9 @@ def test_laplace_weights_that_split_in_halves() -> None:
         (m.Pareto(), m.Pareto(3, 2)),
         (m.Pareto(scale=2), m.Pareto(3, 2)),
         (m.Pareto(shape=3), m.Pareto(3, 2)),
+        (m.PowerFunction(), m.PowerFunction(3, 2)),
+        (m.PowerFunction(scale=2), m.PowerFunction(3, 2)),
+        (m.PowerFunction(shape=3), m.PowerFunction(3, 2)),
     ],
     ids=repr,
 )

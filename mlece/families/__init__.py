@@ -13,6 +13,7 @@ from mlece.families.magnitudes import (
     InverseGamma,
     Maxwell,
     Nakagami,
+    PowerFunction,
     Rayleigh,
 )
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
@@ -48,6 +49,7 @@ __all__ = [
     "NegativeBinomial",
     "Pareto",
     "Poisson",
+    "PowerFunction",
     "Rayleigh",
     "StudentT",
     "Uniform",

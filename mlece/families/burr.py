@@ -68,7 +68,7 @@ def _beyond_gb2(mu: Array, sigma: Array, q: Array) -> Arrays:
     """Return shape, scale, p and q of the GB2 laws that tend to a generalised gamma law.
 
     With q > 0 the second gamma runs off and the scale with it, with q < 0 the first and the scale falls.
-    At q = -inf, a Pareto law, the shape runs off and the scale stays.
+    At q infinite, a Pareto or a power law, the shape runs off and the scale stays.
     """
     end = np.isinf(q)
     index = where(end, 0.0, 1 / where(end, 1.0, q) ** 2)

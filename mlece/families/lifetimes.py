@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
 from mlece.domain import nonnegative, positive, real
 from mlece.families.skewed import _mean_log
-from mlece.limits import Escape, Limit, LimitFamily, Status, full, or_fixed
+from mlece.limits import Limit, LimitFamily, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -290,6 +291,15 @@ def _remainder(q: Array) -> Arrays:
     return tuple(where(near, s, d) for s, d in zip(series, direct, strict=True))
 
 
+def _beyond(end: float) -> Callable[..., Arrays]:
+    """Return the map of a Pareto or power law to mu, sigma and q of the laws that tend to it."""
+
+    def theta(shape: Array, scale: Array) -> Arrays:
+        return log(scale), full(scale, 0.0), full(scale, end)
+
+    return theta
+
+
 class GeneralizedGamma(Model):
     r"""Generalised gamma in Prentice's parameters, with the lognormal inside at q = 0.
 
@@ -316,12 +326,8 @@ class GeneralizedGamma(Model):
     sigma = Param(positive, r"\sigma", typical=(0.2, 0.6), limits=(1e-8, inf), doc="scale of log y")
     q = Param(real, "q", typical=(-0.9, 1.5), limits=(-1e3, 1e3), doc="shape, 0 for lognormal")
     further_limits: ClassVar = (
-        LimitFamily(
-            "Pareto",
-            {"q": -inf, "sigma": 0.0},
-            theta=lambda shape, scale: (log(scale), full(scale, 0.0), full(scale, -inf)),
-            rival=True,
-        ),
+        LimitFamily("Pareto", {"q": -inf, "sigma": 0.0}, theta=_beyond(-inf), rival=True),
+        LimitFamily("PowerFunction", {"q": inf, "sigma": 0.0}, theta=_beyond(inf), rival=True),
     )
 
     @staticmethod
@@ -390,20 +396,6 @@ class GeneralizedGamma(Model):
             or_fixed(full(s.minimum, np.nan), q),
         )
         return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
-
-    @staticmethod
-    def _escape(view: Any, *slots: Array | None) -> Escape | None:
-        # As q grows with q sigma kept, y tends to the power law below the largest observation.
-        if any(s is not None for s in slots):
-            return None
-        end = view.summary.maximum
-        mean = view.mean_of(log)
-        return Escape(
-            1 + log(log(end) - mean) + mean,
-            (log(end), full(end, 0.0), full(end, inf)),
-            "q runs to infinity, sigma to 0: the infimum is that of the power law, 1/y Pareto, that ends "
-            "at the largest observation",
-        )
 
     @staticmethod
     def _start(x: Array) -> Arrays:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Collection
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece.domain import nonnegative, positive
 from mlece.families.half_line import Gamma, _gamma_shape, _narrow, _second_order
 from mlece.families.real_line import _half_step
+from mlece.families.skewed import Pareto
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
@@ -517,3 +519,115 @@ class Nakagami(Model):
     @staticmethod
     def _variance(shape: Array, scale: Array) -> Array:
         return np.asarray(-(scale**2) * expm1(2 * _half_step(shape)))
+
+
+# ---------------------------------------------------------------------------- power function
+
+
+class PowerFunction(Model):
+    r"""Power function law, 1/Y Pareto: log q = log α − α log m + (α − 1) log y for 0 < y ≤ m.
+
+    scipy.stats: ``powerlaw(a=shape, scale=scale)``. R: ``scale * rbeta(n, shape, 1)``. The scale is the
+    end of the support: its estimate is the largest observation.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.PowerFunction(shape=3, scale=2).mean
+    1.5
+    """
+
+    support = positive
+    affine = True
+    unit_carrier = True
+    shape = Param(positive, r"\alpha", typical=(0.6, 5), doc="index at 0")
+    scale = Param(
+        positive, "m", typical=(0.5, 3), role="scale", regular=False, doc="largest possible value"
+    )
+
+    @staticmethod
+    def _statistics(y: Array) -> Arrays:
+        return (log(y),)
+
+    @staticmethod
+    def _log_density(t: Arrays, shape: Array, scale: Array) -> Array:
+        return np.asarray(log(shape) + shape * (t[0] - log(scale)) - t[0])
+
+    @staticmethod
+    def _score(t: Arrays, shape: Array, scale: Array) -> Arrays:
+        return 1 / shape + t[0] - log(scale), -shape / scale
+
+    @staticmethod
+    def _curvature(t: Arrays, shape: Array, scale: Array) -> Arrays:
+        return -1 / shape**2, -1 / scale, shape / scale**2
+
+    @staticmethod
+    def _expected_statistics(shape: Array, scale: Array) -> Arrays:
+        return (log(scale) - 1 / shape,)
+
+    @staticmethod
+    def _bounds(shape: Array, scale: Array) -> Arrays:
+        return full(scale, 0.0), scale
+
+    @staticmethod
+    def _maximise(s: Summary, shape: Array | None, scale: Array | None) -> Arrays:
+        end = or_fixed(s.maximum, scale)
+        return or_fixed(1 / (log(end) - s.mean[0]), shape), end
+
+    @staticmethod
+    def _degenerate(s: Summary, shape: Array | None, scale: Array | None) -> tuple[Limit, ...]:
+        if shape is not None:
+            return ()
+        equal = s.minimum == s.maximum
+        if scale is not None:
+            equal = equal & (s.maximum == scale)
+        sentence = "every observation equals the scale: the density grows with the shape"
+        limit = (full(s.maximum, inf), s.maximum)
+        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.maximum, -inf)),)
+
+    @staticmethod
+    def _exact_interval(
+        theta: Arrays, n: Any, alpha: float, fixed: Collection[str] = ()
+    ) -> dict[str, Arrays]:
+        # 1/y is Pareto with the same shape, its scale 1/m.
+        bounds = Pareto._exact_interval((theta[0], 1 / theta[1]), n, alpha, fixed)
+        if "scale" in bounds:
+            low, high = bounds["scale"]
+            bounds["scale"] = (1 / high, 1 / low)
+        return bounds
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        scale = x.max(axis=-1)
+        gap = log(scale) - log(x).mean(axis=-1)
+        return 1 / where(gap > 0, gap, 1.0), scale
+
+    @staticmethod
+    def _log_cdf(y: Array, shape: Array, scale: Array) -> Array:
+        return np.asarray(shape * log(y / scale))
+
+    @staticmethod
+    def _log_sf(y: Array, shape: Array, scale: Array) -> Array:
+        return log1mexp(-shape * log(y / scale))
+
+    @staticmethod
+    def _quantile(u: Array, shape: Array, scale: Array) -> Array:
+        return np.asarray(scale * u ** (1 / shape))
+
+    @staticmethod
+    def _sample(
+        rng: np.random.Generator, size: tuple[int, ...], shape: Array, scale: Array
+    ) -> Array:
+        return np.asarray(scale * exp(-rng.standard_exponential(size) / shape))
+
+    @staticmethod
+    def _entropy(shape: Array, scale: Array) -> Array:
+        return np.asarray(log(scale / shape) + 1 - 1 / shape)
+
+    @staticmethod
+    def _mean(shape: Array, scale: Array) -> Array:
+        return np.asarray(scale * shape / (shape + 1))
+
+    @staticmethod
+    def _variance(shape: Array, scale: Array) -> Array:
+        return np.asarray(scale**2 * shape / ((shape + 1) ** 2 * (shape + 2)))
