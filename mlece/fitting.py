@@ -275,9 +275,8 @@ def _at_limit_family(result: Fit, limit: LimitFamily, members: Array) -> Fit:
         ("score_norm", np.ravel(proof.score_norm)),
     ):
         changed[key] = _replaced(getattr(certificate, key), shape, members, new[there])
-    # What was said before of a single fit spoke of the search that ended here.
-    said = certificate.sentence if shape else ""
-    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [said, str(limit)])))
+    said = certificate.sentence if shape else _left_behind(result, float(other.values[there[0]]))
+    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [str(limit), said])))
     models = dict(zip(members.tolist(), _builders(model, limit, other, there), strict=True))
     return replace(
         result,
@@ -314,8 +313,8 @@ def _at_escape(result: Fit, members: Array) -> Fit:
         ("score_norm", np.zeros(count)),
     ):
         changed[key] = _replaced(getattr(certificate, key), shape, lower, new[lower])
-    said = certificate.sentence if shape else ""
-    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [said, escape.sentence])))
+    said = certificate.sentence if shape else _left_behind(result, float(infimum[0]))
+    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [escape.sentence, said])))
     return replace(
         result,
         theta=tuple(
@@ -325,6 +324,16 @@ def _at_escape(result: Fit, members: Array) -> Fit:
         certificate=replace(certificate, **changed),
         limit_models={i: m for i, m in result.limit_models.items() if not lower[i]},
     )
+
+
+def _left_behind(result: Fit, value: float) -> str:
+    """Tell of the optimum in the interior of a single fit that lies above its limit."""
+    above = float(result.values[0]) - value
+    # What lies no further is the way to the limit itself.
+    if result.certificate.status is not Status.OPTIMAL or above < 1e-9:
+        return ""
+    where = ", ".join(f"{name} {value:.6g}" for name, value in result.params.items())
+    return f"a local optimum lies {above:.2g} nats above it, at {where}"
 
 
 def _replaced(old: Any, shape: tuple[int, ...], members: Array, new: Array) -> Any:

@@ -140,6 +140,20 @@ def test_generalised_gamma_of_a_pareto_sample() -> None:
     assert fit.params["mu"] == pytest.approx(math.log(y.min()), abs=1e-12)
 
 
+def test_a_local_optimum_above_the_limit_is_told() -> None:
+    # In some samples of 30 of a Weibull law the power law below the largest is likelier.
+    found = [
+        m.fit(m.GeneralizedGamma(), m.GeneralizedGamma(1, 0.4, 1).sample(30, rng=k))
+        for k in range(40)
+    ]
+    told = [f for f in found if "local optimum lies" in f.certificate.sentence]
+    assert told
+    for fit in told:
+        assert fit.certificate.status is Status.BOUNDARY
+        limit = m.fit(type(fit.model)(), fit.sample.values[0])
+        assert float(fit.cross_entropy) == pytest.approx(float(limit.cross_entropy), rel=1e-12)
+
+
 def test_generalised_gamma_of_a_power_sample() -> None:
     y = 1 / m.Pareto(2, 1).quantile(np.linspace(0.001, 0.995, 60))
     fit = m.fit(m.GeneralizedGamma(), y)
