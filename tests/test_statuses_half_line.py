@@ -217,7 +217,7 @@ def test_birnbaum_saunders_solves_the_equations_of_1969() -> None:
     assert alpha**2 == pytest.approx(mean / beta + beta / harmonic - 2, rel=1e-12)
     root = beta**2 - beta * (2 * harmonic + further) + harmonic * (mean + further)
     assert root / beta**2 == pytest.approx(0.0, abs=1e-12)
-    # univariateML 1.1 prints alpha 2.328 at the same beta, with log likelihood -67.8117.
+    # univariateML prints alpha 2.328 at the same beta, with log likelihood -67.8117.
     assert beta == pytest.approx(37.4000014532462, rel=1e-7)
     assert fit.log_likelihood > -67.8116751951792 + 0.5
 
