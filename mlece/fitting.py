@@ -12,7 +12,7 @@ from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.scipy_family import adopt
 from mlece.existence import Verdict, judge, reconcile, running
-from mlece.limits import LimitMember, Status
+from mlece.limits import KnownMember, LimitFamily, LimitMember, Status, limit_families
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.moments import wide
@@ -163,8 +163,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         result = _assemble(objective, sample, solution, verdict, bound)
-        for name, mask in solution.runaway.items():
-            result = _at_limit_family(result, name, mask & ~stopped)
+        result = _at_escape(_at_limit_families(result, ~stopped), ~stopped)
     return result
 
 
@@ -265,47 +264,146 @@ def _entropy_residual(
     return float(values[0] - entropy[0])
 
 
-def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
-    """Hold members whose parameter runs off against the fit of the family at that limit."""
-    model, shape = result.family, result.sample.batch_shape
-    target, mapping = model.limit_families[name]
-    members = np.flatnonzero(mask)
-    if not members.size:
-        return result
-    kept = {mapping[p.name]: model.slots[p.name] for p in model.params if p.name in mapping}
-    family = model.relative(target)
-    other = fit_sample(family(**kept), _members(result.sample, members))
-    better = other.values <= result.values[members] + rounding(other.values)
-    if not better.all():
-        return _at_limit_family(result, name, np.isin(np.arange(len(mask)), members[better]))
+def _at_limit_families(result: Fit, members: Array) -> Fit:
+    """Hold members that ran towards the end of their family against the families met there.
 
-    build = LimitMember(family, tuple(mapping.get(p.name) for p in model.params))
+    Members that met no optimum are tried at every limit, the others where a parameter came near it.
+    """
+    model = result.family
+    limits = limit_families(model)
+    if not (limits and members.any()):
+        return result
+    status = np.ravel(np.asarray(result.certificate.status, dtype=object))
+    lost = np.array([s is Status.STEP_LIMIT for s in status])
+    masks = [
+        members & (lost | limit.approached(model, result.framed) | limit.rival) for limit in limits
+    ]
+    for limit, mask in zip(limits, masks, strict=True):
+        filled = {p.name for p in model.params if p.name not in model.free}
+        if mask.any() and filled <= set(limit.slots):
+            result = _at_limit_family(result, limit, np.flatnonzero(mask))
+    return result
+
+
+def _at_limit_family(result: Fit, limit: LimitFamily, members: Array) -> Fit:
+    """Put the fit of a limiting family in the place of members that come to no lower value."""
+    model, shape = result.family, result.sample.batch_shape
+    kept = {slot: model.slots[name] for name, slot in limit.slots.items()}
+    other = fit_sample(model.relative(limit.family)(**kept), _members(result.sample, members))
+    proof = other.certificate
+    solved = [s.solved for s in np.ravel(np.asarray(proof.status, dtype=object))]
+    better = np.array(solved) & (other.values <= result.values[members] + rounding(other.values))
+    if not better.any():
+        return result
+
+    there, members = np.flatnonzero(better), members[better]
     theta = [np.array(t) for t in result.theta]
-    for own, p in zip(theta, model.params, strict=True):
-        own[members] = np.inf if p.name == name else other.flat(mapping[p.name])
+    for own, value in zip(theta, _limiting_values(result, limit, other), strict=True):
+        own[members] = np.broadcast_to(value, other.values.shape)[there]
     values = result.values.copy()
-    values[members] = other.values
-    status = np.array(np.broadcast_to(result.certificate.status, shape), dtype=object).reshape(-1)
-    status[members] = Status.BOUNDARY
-    sentence = f"{name} runs to infinity: the limit is {target}"
-    # What was said of a single fit on its way there no longer matters.
-    said = result.certificate.sentence if shape else ""
-    certificate = replace(
-        result.certificate,
-        status=status.reshape(shape) if shape else status[0],
-        sentence="; ".join(filter(None, [said, sentence])),
-        scope="local",
-    )
-    if not shape:
-        proof = other.certificate
-        certificate = replace(certificate, excess=proof.excess, score_norm=proof.score_norm)
+    values[members] = other.values[there]
+    certificate = result.certificate
+    changed: dict[str, Any] = {"scope": "local"}
+    for key, new in (
+        ("status", np.full(len(better), Status.BOUNDARY, dtype=object)),
+        ("excess", np.ravel(proof.excess)),
+        ("score_norm", np.ravel(proof.score_norm)),
+    ):
+        changed[key] = _replaced(getattr(certificate, key), shape, members, new[there])
+    said = certificate.sentence if shape else _left_behind(result, float(other.values[there[0]]))
+    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [str(limit), said])))
+    models = dict(zip(members.tolist(), _builders(model, limit, other, there), strict=True))
     return replace(
         result,
         theta=tuple(theta),
         values=values,
-        certificate=certificate,
-        limit_models={**result.limit_models, **dict.fromkeys(members.tolist(), build)},
+        certificate=replace(certificate, **changed),
+        limit_models={**result.limit_models, **models},
     )
+
+
+def _at_escape(result: Fit, members: Array) -> Fit:
+    """Say so where the infimum lies below what was found, at a limit that is no registered family."""
+    model, shape = result.family, result.sample.batch_shape
+    known = result.sample.truth is not None
+    if known or not (model.has("_escape") and members.any()):
+        return result
+    escape = model._escape(
+        result.objective, *(result.objective.fixed.get(p.name) for p in model.params)
+    )
+    if escape is None:
+        return result
+    infimum = escape.infimum + result.objective.log_scale
+    lower = members & (infimum < result.values - rounding(infimum))
+    if not lower.any():
+        return result
+    frame = result.objective.user
+    theta = model.from_frame(escape.theta, frame.shift, frame.scale)
+    count = len(lower)
+    certificate = result.certificate
+    changed: dict[str, Any] = {}
+    for key, new in (
+        ("status", np.full(count, Status.NOT_ATTAINED, dtype=object)),
+        ("excess", rounding(infimum)),
+        ("score_norm", np.zeros(count)),
+    ):
+        changed[key] = _replaced(getattr(certificate, key), shape, lower, new[lower])
+    said = certificate.sentence if shape else _left_behind(result, float(infimum[0]))
+    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [escape.sentence, said])))
+    return replace(
+        result,
+        theta=tuple(
+            np.where(lower, new, old) for new, old in zip(theta, result.theta, strict=True)
+        ),
+        values=np.where(lower, infimum, result.values),
+        certificate=replace(certificate, **changed),
+        limit_models={i: m for i, m in result.limit_models.items() if not lower[i]},
+    )
+
+
+def _left_behind(result: Fit, value: float) -> str:
+    """Tell of the optimum in the interior of a single fit that lies above its limit."""
+    above = float(result.values[0]) - value
+    # What lies no further is the way to the limit itself.
+    if result.certificate.status is not Status.OPTIMAL or above < 1e-9:
+        return ""
+    where = ", ".join(f"{name} {value:.6g}" for name, value in result.params.items())
+    return f"a local optimum lies {above:.2g} nats above it, at {where}"
+
+
+def _replaced(old: Any, shape: tuple[int, ...], members: Array, new: Array) -> Any:
+    """Return an entry of a certificate with new values for some members."""
+    out = np.array(np.broadcast_to(np.asarray(old), shape)).reshape(-1)
+    out[members] = new
+    return out.reshape(shape) if shape else out[0]
+
+
+def _limiting_values(result: Fit, limit: LimitFamily, other: Fit) -> Arrays:
+    """Return what every parameter comes to, from the fit of the limiting family."""
+    if limit.theta is not None:
+        return limit.theta(*other.theta)
+    return tuple(
+        np.asarray(limit.runs[p.name]) if p.name in limit.runs else other.flat(limit.slots[p.name])
+        for p in result.family.params
+    )
+
+
+def _builders(model: Model, limit: LimitFamily, other: Fit, there: Array) -> list[Any]:
+    """Return what builds the limiting members: one rule for all where the parameters tell them."""
+    family = other.family
+    slots = tuple(limit.slots.get(p.name) for p in model.params)
+    if limit.theta is None and set(limit.slots.values()) == {p.name for p in family.params}:
+        return [LimitMember(model.relative(limit.family), slots)] * len(there)
+    return [KnownMember(_member(other, int(i))) for i in there]
+
+
+def _member(fit: Fit, index: int) -> Model:
+    """Return one fitted member of a batch, of the family in which it ends."""
+    values = [float(t[index]) for t in fit.theta]
+    if index in fit.limit_models:
+        built: Model = fit.limit_models[index](*values)
+        return built
+    return fit.family.replace(**dict(zip((p.name for p in fit.family.params), values, strict=True)))
 
 
 def _members(sample: Sample, members: Array) -> Sample:

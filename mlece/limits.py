@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,6 +80,99 @@ class LimitMember:
         """Return the limiting member, one value for each parameter in declared order."""
         named = zip(self.slots, values, strict=True)
         return self.family(**{slot: value for slot, value in named if slot is not None})
+
+
+@dataclass(frozen=True)
+class LimitFamily:
+    """A family that is met where parameters run off to an end of their range.
+
+    Parameters
+    ----------
+    family : str
+        Registered name of the limiting family.
+    runs : dict of str to float
+        The parameters that run off, and the end that each comes to.
+    slots : dict of str to str
+        For the other parameters the slot of the limiting family that holds the same value. A filled
+        slot that is not listed rules the limit out.
+    theta : callable, optional
+        Maps the parameters of the limiting family to all parameters in declared order, where the
+        slots do not say it.
+    running : str, optional
+        What runs where, in words, where it is not all of ``runs``.
+    rival : bool
+        Whether the limit may lie below an optimum in the interior: every fit is then held against it.
+    """
+
+    family: str
+    runs: dict[str, float]
+    slots: dict[str, str] = field(default_factory=dict)
+    theta: Callable[..., Arrays] | None = None
+    running: str = ""
+    rival: bool = False
+
+    def approached(self, model: Model, theta: Arrays) -> Array:
+        """Tell which members have a parameter within two decades of the end to which it runs."""
+        near = np.zeros(np.shape(theta[0]), dtype=bool)
+        for p, value in zip(model.params, theta, strict=True):
+            if p.name in self.runs and model.slots[p.name] is None:
+                low, high = p.limits
+                if self.runs[p.name] == p.domain.lower:
+                    near |= value < (100 * low if low > 0 else 0.01 * low)
+                else:
+                    near |= value > 0.01 * high
+        return near
+
+    def __str__(self) -> str:
+        ends = {end: [n for n, e in self.runs.items() if e == end] for end in self.runs.values()}
+        parts = []
+        for end, names in ends.items():
+            verb = "runs" if len(names) == 1 else "run"
+            where = {np.inf: "infinity", -np.inf: "minus infinity"}.get(end, f"{end:g}")
+            parts.append(f"{' and '.join(names)} {verb} to {where}")
+        return f"{self.running or ', '.join(parts)}: the limit is {self.family}"
+
+
+def limit_families(model: Model) -> list[LimitFamily]:
+    """Return what a family declares, short forms written out."""
+    short = [
+        LimitFamily(target, {name: np.inf}, mapping)
+        for name, (target, mapping) in model.limit_families.items()
+    ]
+    return [*short, *model.further_limits]
+
+
+@dataclass(frozen=True)
+class Escape:
+    """An infimum that is met where parameters run off and the limit is no registered family.
+
+    Parameters
+    ----------
+    infimum : array (R,)
+        Infimum of the cross-entropy along the way, in nats (framed).
+    theta : tuple of arrays (R,)
+        Where the parameters come to (framed).
+    sentence : str
+        What runs where, and which law is met.
+    """
+
+    infimum: Array
+    theta: Arrays
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class KnownMember:
+    """Builds a limiting member that is known already: what ran off does not tell its parameters."""
+
+    model: Model
+
+    def __call__(self, *values: Any) -> Model:
+        """Return the member with slots in the shape of the values."""
+        shape = np.shape(values[0])
+        names = [p.name for p in self.model.params]
+        slots = zip(names, self.model.theta, strict=True)
+        return self.model.replace(**{name: np.reshape(value, shape) for name, value in slots})
 
 
 def full(like: Array, value: float) -> Array:

@@ -6,6 +6,7 @@ combinations whose textbook form cancels: they keep full relative precision wher
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import (
     abs,
+    arcsinh,
     arctan,
     arctan2,
     ceil,
@@ -47,6 +49,7 @@ from scipy.special import (
     expit,
     gammainc,
     gammaincc,
+    gammainccinv,
     gammaincinv,
     gammaln,
     i0e,
@@ -117,6 +120,27 @@ def log_minus_digamma(x: Array) -> Array:
     return np.where(x < _LARGE, log(small) - digamma(small), 0.5 / big - _series(big, 1))
 
 
+def trigamma_excess(x: Array) -> Array:
+    """Return psi'(x) - 1/x without cancellation for large x > 0."""
+    x = np.asarray(x, dtype=float)
+    v = 1.0 / np.maximum(x, _LARGE)
+    u = v * v
+    # Bernoulli numbers B_2 .. B_12 of the asymptotic series: 1e-17 of the sum at 16.
+    tail = 1 / 6 - u * (1 / 30 - u * (1 / 42 - u * (1 / 30 - u * (5 / 66 - u * 691 / 2730))))
+    small = np.minimum(x, _LARGE)
+    return np.where(x < _LARGE, trigamma(small) - 1.0 / small, u * (0.5 + v * tail))
+
+
+def inverse_digamma(value: Array) -> Array:
+    """Return the x > 0 with psi(x) = value, by Newton's iteration (Minka 2002, appendix C)."""
+    value = np.asarray(value, dtype=float)
+    near_zero = value < -2.22
+    x = np.where(near_zero, -1.0 / (np.where(near_zero, value, -3.0) + EULER), exp(value) + 0.5)
+    for _ in range(6):
+        x = x - (digamma(x) - value) / trigamma(x)
+    return np.asarray(x)
+
+
 def log1pmx(x: Array) -> Array:
     """Return log(1 + x) - x without cancellation for small x > -1."""
     x = np.asarray(x, dtype=float)
@@ -131,6 +155,54 @@ def log1pmx(x: Array) -> Array:
         total = total * z2 + 2.0 / (2 * j + 1)
     # 2 z - x = -x z exactly in the algebra.
     return np.where(near, total * z2 * z - safe * z, log1p(np.where(near, 0.0, x)) - x)
+
+
+def softplus(x: Array) -> Array:
+    """Return log(1 + exp(x)) without overflow."""
+    return np.asarray(np.logaddexp(0.0, x))
+
+
+def logcosh(x: Array) -> Array:
+    """Return log cosh x, accurate for small and for large x."""
+    size = np.abs(x)
+    return np.asarray(
+        where(
+            size < 1,
+            0.5 * log1p(square(sinh(where(size < 1, x, 0.0)))),
+            size + log1p(exp(-2 * size)) - 0.6931471805599453,
+        )
+    )
+
+
+def exp_remainders(x: Array) -> Arrays:
+    """Return phi_1 = (e^x - 1)/x, phi_2 = (e^x - 1 - x)/x^2, each with its first two derivatives.
+
+    Both are smooth, 1 and 1/2 at 0: phi_1 = 1 + x phi_2. Away from 0, with phi_0 = e^x,
+    x phi_k' = phi_(k-1) - k phi_k and x phi_k'' = phi_(k-1)' - (k + 1) phi_k'.
+    """
+    x = np.asarray(x, dtype=float)
+    near = np.abs(x) < 2.0
+    far = where(near, 2.0, x)
+    below: Arrays = (exp(far),) * 3
+    out: Arrays = ()
+    for k in (1, 2):
+        value = (expm1(far) if k == 1 else below[0] - 1.0) / far
+        first = (below[0] - k * value) / far
+        below = (value, first, (below[1] - (k + 1) * first) / far)
+        out = (*out, *below)
+    if not np.any(near):
+        return out
+    small = where(near, x, 0.0)
+    second = []
+    for d in range(3):
+        total = np.zeros_like(small)
+        # The terms fall below 1e-17 at j = 24.
+        for j in range(24, -1, -1):
+            total = total * small + math.perm(j + d, d) / math.factorial(j + d + 2)
+        second.append(total)
+    value, first, bend = second
+    series = (1 + small * value, value + small * first, 2 * first + small * bend, *second)
+    return tuple(where(near, s, f) for s, f in zip(series, out, strict=True))
 
 
 def log1mexp(t: Array) -> Array:
@@ -199,6 +271,7 @@ __all__ = [
     "Array",
     "Arrays",
     "abs",
+    "arcsinh",
     "arctan",
     "arctan2",
     "betainc",
@@ -212,17 +285,20 @@ __all__ = [
     "erfcx",
     "exp",
     "exp1",
+    "exp_remainders",
     "expit",
     "expm1",
     "floor",
     "gammainc",
     "gammaincc",
+    "gammainccinv",
     "gammaincinv",
     "gammaln",
     "hypot",
     "i0e",
     "i1e",
     "inf",
+    "inverse_digamma",
     "isfinite",
     "log",
     "log1mexp",
@@ -232,6 +308,7 @@ __all__ = [
     "log_minus_step",
     "log_ndtr",
     "log_probability",
+    "logcosh",
     "logit",
     "logsumexp",
     "maximum",
@@ -244,6 +321,7 @@ __all__ = [
     "sin",
     "sinh",
     "smallest_count",
+    "softplus",
     "sqrt",
     "square",
     "stdtr",
@@ -253,6 +331,7 @@ __all__ = [
     "tanh",
     "tetragamma",
     "trigamma",
+    "trigamma_excess",
     "where",
     "wrap_angle",
     "xlog1py",

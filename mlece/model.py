@@ -36,6 +36,7 @@ from mlece.param import Param
 from mlece.units import Units
 
 if TYPE_CHECKING:
+    from mlece.limits import LimitFamily
     from mlece.moments import Summary
 
 _REGISTRY: dict[str, type[Model]] = {}
@@ -66,6 +67,7 @@ HOOKS = (
     "_frame",
     "_degenerate",
     "_collapses",
+    "_escape",
     "_profile_statistics",
     "_profile_equation",
     "_profile_shared",
@@ -110,9 +112,11 @@ class Model:
     unimodal: ClassVar[bool] = False
     exact_by: ClassVar[str] = "subgradient of a convex function"
     saturated: ClassVar[bool] = False
+    collapsible: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
+    further_limits: ClassVar[tuple[LimitFamily, ...]] = ()
     abstract: ClassVar[bool] = True
     _components: tuple[Model, ...] = ()
     _factors: tuple[Model, ...] = ()
@@ -312,7 +316,7 @@ class Model:
         raise NotImplementedError
 
     _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
-    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
+    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _escape = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _scipy = _missing

@@ -167,7 +167,11 @@ def _moves_ends(model: Model) -> bool:
 def _ends_fit(model: Model, extent: tuple[float, float]) -> bool:
     """Tell whether ends of the support that are estimated can reach those of the truth."""
     typical = tuple(np.asarray(p.typical[j % 2]) for j, p in enumerate(model.params))
-    moving = (np.isfinite(end) for end in model.bounds(typical))
+    fixed = (model.support.lower, model.support.upper)
+    moving = (
+        np.isfinite(end) and end != own
+        for end, own in zip(model.bounds(typical), fixed, strict=True)
+    )
     return all(
         bool(model.support.contains(np.asarray(end)))
         for end, moves in zip(extent, moving, strict=True)

@@ -105,7 +105,7 @@ class Fit:
                     )
                 )
             built: Model = self.limit_models[0](*values)
-            return built
+            return built.member(*built.theta)
         return self.family.member(*values)
 
     def groups(self) -> list[tuple[Array, Model]]:

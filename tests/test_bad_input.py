@@ -15,6 +15,7 @@ import pytest
 
 import mlece
 from mlece import errors
+from mlece.domain import nonnegative, positive
 from mlece.model import registered
 
 FAMILIES = {
@@ -106,6 +107,9 @@ OUTSIDE = {
     "Weibull": [0, -3],
     "WrappedCauchy": [3.1416, -6],
 }
+for _name in NUMERIC:
+    if FAMILIES[_name].support in (positive, nonnegative):
+        OUTSIDE.setdefault(_name, [-3, 0] if FAMILIES[_name].support == positive else [-3])
 
 
 def test_every_support_with_an_outside_is_tried() -> None:

@@ -110,6 +110,23 @@ def readings() -> dict[str, Reading]:
         "simplex": [Reading(m.Simplex(), ("mu", "sigma"), lambda mu, d: (mu, np.sqrt(d)))],
         # circular has the mean direction on [0, 2 pi).
         "vonmises": [Reading(m.VonMises(), ("mu", "kappa"), lambda mu, k: (mu % (2 * np.pi), k))],
+        # fits_half_line.json
+        "rayleigh": [Reading(m.Rayleigh(), ("sigma",), _same)],
+        "invgamma": [
+            Reading(m.InverseGamma(), ("shape", "scale"), _same),
+            Reading(m.InverseGamma(), ("alpha", "beta"), _same),
+        ],
+        "llogis": [Reading(m.LogLogistic(), ("shape", "scale"), _same)],
+        "burr": [Reading(m.BurrXII(), ("shape1", "shape2", "scale"), _same)],
+        "lomax": [Reading(m.Lomax(), ("lambda", "kappa"), lambda a, s: (1 / s, a))],
+        "gompertz": [Reading(m.Gompertz(), ("shape", "rate"), _same)],
+        "gengamma": [
+            Reading(
+                m.GeneralizedGamma(),
+                ("mu", "sigma", "nu"),
+                lambda mu, s, q: (math.exp(mu), s, q / s),
+            )
+        ],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 

@@ -22,8 +22,9 @@ FAMILIES = {
     c.__name__: c for c in registered().values() if c.__module__.startswith("mlece.families")
 }
 CONTINUOUS = sorted(n for n, c in FAMILIES.items() if not c.support.discrete)
-# One equal value is an ordinary sample for a family with one parameter (a scale alone).
-SHAPELESS = {n for n in CONTINUOUS if sum(p.estimable for p in FAMILIES[n].params) == 1}
+# One equal value is an ordinary sample for a family whose members cannot gather at a point.
+SHAPELESS = {n for n, c in FAMILIES.items() if not c.collapsible}
+SHAPELESS |= {n for n in CONTINUOUS if sum(p.estimable for p in FAMILIES[n].params) == 1}
 BOUNDED = {n for n in CONTINUOUS if FAMILIES[n].support.upper < inf}
 COVERAGE_ERRORS = 4.0  # standard errors allowed to a simulated coverage
 REPLICATES = 20_000
@@ -103,7 +104,7 @@ def test_a_known_shape_makes_equal_observations_ordinary() -> None:
     assert mlece.fit(m.Exponential(), [4.0] * 3).params["rate"] == pytest.approx(0.25, rel=1e-14)
 
 
-@pytest.mark.parametrize("model", [m.Exponential()])
+@pytest.mark.parametrize("model", [m.Exponential(), m.HalfNormal(), m.Lomax(), m.Gompertz()])
 def test_all_zero_durations(model: Model) -> None:
     no_minimiser(mlece.fit(model, [0.0, 0.0]), Status.UNBOUNDED, "every observation is 0")
 
@@ -307,6 +308,9 @@ def test_laplace_weights_that_split_in_halves() -> None:
         (m.Pareto(), m.Pareto(3, 2)),
         (m.Pareto(scale=2), m.Pareto(3, 2)),
         (m.Pareto(shape=3), m.Pareto(3, 2)),
+        (m.PowerFunction(), m.PowerFunction(3, 2)),
+        (m.PowerFunction(scale=2), m.PowerFunction(3, 2)),
+        (m.PowerFunction(shape=3), m.PowerFunction(3, 2)),
     ],
     ids=repr,
 )

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from mlece.families.burr import GB2, BurrXII, LogLogistic, Lomax
 from mlece.families.circle import VonMises, WrappedCauchy
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
+from mlece.families.lifetimes import BirnbaumSaunders, GeneralizedGamma, Gompertz
+from mlece.families.magnitudes import (
+    Chi2,
+    HalfNormal,
+    InverseGamma,
+    Maxwell,
+    Nakagami,
+    PowerFunction,
+    Rayleigh,
+)
 from mlece.families.multivariate import (
     Dirichlet,
     DirichletMultinomial,
@@ -19,30 +30,44 @@ from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
 from mlece.families.unit_interval import Beta, Triangular, Uniform
 
 __all__ = [
+    "GB2",
     "Bernoulli",
     "Beta",
     "Binomial",
+    "BirnbaumSaunders",
+    "BurrXII",
     "Categorical",
+    "Chi2",
     "Dirichlet",
     "DirichletMultinomial",
     "Exponential",
     "Gamma",
     "Gaussian",
+    "GeneralizedGamma",
     "Geometric",
+    "Gompertz",
     "Gumbel",
+    "HalfNormal",
+    "InverseGamma",
     "InverseGaussian",
     "Kumaraswamy",
     "Laplace",
+    "LogLogistic",
     "LogNormal",
     "Logistic",
     "LogitNormal",
+    "Lomax",
+    "Maxwell",
     "Multinomial",
     "MultivariateGaussian",
     "MultivariateT",
+    "Nakagami",
     "NegativeBinomial",
     "Pareto",
     "Poisson",
     "Power",
+    "PowerFunction",
+    "Rayleigh",
     "Simplex",
     "StudentT",
     "Triangular",

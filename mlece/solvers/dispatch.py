@@ -9,6 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.chart import Chart
+from mlece.limits import limit_families
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.em import em_starts, narrowness
@@ -45,8 +46,6 @@ class Solution:
         Sign change of the profile score.
     ends : tuple of two thetas, optional
         Ends of the set of solutions where it is not a point.
-    runaway : dict of str to array of bool (R,)
-        Parameters that came near the end of their range.
     shared : tuple of arrays (R,), optional
         Means of what density, score and curvature share at the solution, where the solver knows them.
     notes : dict
@@ -59,7 +58,6 @@ class Solution:
     excess: Array | None = None
     bracket: tuple[Array, Array] | None = None
     ends: tuple[Arrays, Arrays] | None = None
-    runaway: dict[str, Array] = field(default_factory=dict)
     shared: Arrays | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -209,7 +207,7 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
     elif thinned is not None:
         # Nearer than a tenth of its own standard error, the solution of a part is no better start.
         enough = 0.1 / float(np.sqrt(thinned.sample.rows))
-        start = chart.eta(_by_newton(thinned, members, enough).theta)
+        start = _from_thinned(objective, chart, _by_newton(thinned, members, enough))
         tolerance = max(tolerance, _LONG_DECREMENT)
     elif objective.model._components:
         return _by_em(objective, members, chart)
@@ -236,7 +234,6 @@ def _newton_from(
         _scatter(objective, members, theta),
         "newton",
         _whole(objective, members, out.converged),
-        runaway=_runaway(objective, members, theta),
     )
 
 
@@ -263,15 +260,13 @@ def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
     return replace(best, solver="EM, newton")
 
 
-def _runaway(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:
-    """Return the members in which a parameter came within two decades of the limit of its family."""
-    out = {}
-    for p, value in zip(objective.model.params, theta, strict=True):
-        if p.name in objective.model.limit_families and p.name not in objective.fixed:
-            near = value > 0.01 * p.limits[1]
-            if near.any():
-                out[p.name] = _whole(objective, members, near)
-    return out
+def _from_thinned(objective: CrossEntropy, chart: Chart, thin: Solution) -> Array:
+    """Return the solution of a thinned sample as a start, unless it ran off where the whole may not."""
+    model = objective.model
+    off = ~thin.solved
+    for limit in limit_families(model):
+        off = off | limit.approached(model, thin.theta)
+    return chart.eta(starting_values(objective, np.arange(1)) if off.any() else thin.theta)
 
 
 def _on_face(objective: CrossEntropy, members: Array) -> Solution:
@@ -342,6 +337,4 @@ def _by_scipy(objective: CrossEntropy, solver: str) -> Solution:
         method = "trust-exact" if solver == "scipy" else solver
         out, name = minimise(objective, start, method), f"scipy {method}"
     notes = {"message": out.message, "iterations": out.iterations, **out.multipliers}
-    member = np.arange(1)
-    runaway = {} if vector else _runaway(objective, member, out.theta)
-    return Solution(out.theta, name, np.array([True]), runaway=runaway, notes=notes)
+    return Solution(out.theta, name, np.array([True]), notes=notes)

@@ -58,7 +58,9 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     definite = smallest > 1e-14 * size
     with np.errstate(all="ignore"):
         decrement = np.where(definite, np.sqrt((along**2 / values).sum(axis=1)), np.inf)
-        shift = np.where(definite, 0.0, -smallest + 1e-3 * size + 1e-300)
+        # Where the model has no minimum the step reaches the edge of the region.
+        reach = np.abs(along[:, 0]) / radius
+        shift = np.where(definite, 0.0, -smallest + np.maximum(reach, 1e-12 * size) + 1e-300)
         for _ in range(12):
             q = along / (values + shift[:, None])
             norm = np.sqrt((q**2).sum(axis=1))
