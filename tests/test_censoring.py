@@ -16,7 +16,7 @@ import mlece
 from mlece import errors
 from mlece.model import Model
 
-REFERENCE = Path(__file__).parent / "reference" / "fits_incomplete.json"
+REFERENCE = Path(__file__).parent / "reference" / "incomplete_fits.json"
 CASES = {c["id"]: c for c in json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]}
 
 Map = Callable[..., tuple[float, ...]]
@@ -35,6 +35,9 @@ READINGS: dict[str, tuple[Model, Map, Map]] = {
     "logis-censored": (mlece.Logistic(), _same, lambda *_: (1, 1)),
     "exp-censored": (mlece.Exponential(), _same, lambda *_: (1,)),
     "weibull-truncated-censored": (mlece.Weibull(), _same, lambda *_: (1, 1)),
+    "llogis-censored": (mlece.LogLogistic(), _same, lambda *_: (1, 1)),
+    "gengamma-censored": (mlece.GeneralizedGamma(), _same, lambda *_: (1, 1, 1)),
+    "gompertz-truncated-censored": (mlece.Gompertz(), _same, lambda *_: (1, 1)),
     "lognormal-grouped": (
         mlece.LogNormal(),
         lambda m, s: (m, math.log(s)),

@@ -17,7 +17,7 @@ from mlece import errors
 from mlece.model import Model
 from mlece.testing import PROPERTIES
 
-REFERENCE = Path(__file__).parent / "reference" / "fits_mixture.json"
+REFERENCE = Path(__file__).parent / "reference" / "mixture_fits.json"
 CASES = {c["id"]: c for c in json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]}
 
 

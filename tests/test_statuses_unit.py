@@ -106,7 +106,8 @@ def test_a_triangle_is_found_in_a_known_law() -> None:
     # The slope vanishes where the distribution function crosses that of the uniform law.
     fit = mlece.fit(mlece.Triangular(), mlece.Beta(2, 5))
     mode = fit.params["mode"]
-    assert mlece.Beta(2, 5).cdf(mode) == pytest.approx(mode, abs=1e-12)
+    # Nodes settle the cross-entropy to 1e-12, and its minimum to the square root of that.
+    assert mlece.Beta(2, 5).cdf(mode) == pytest.approx(mode, abs=1e-9)
     own = mlece.Triangular(-2, 3, 1)
     again = mlece.fit(mlece.Triangular(-2, 3), own)
     assert again.params["mode"] == pytest.approx(1, abs=1e-12)
