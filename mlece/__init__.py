@@ -20,15 +20,19 @@ from mlece.domain import (
 )
 from mlece.errors import MleceError
 from mlece.families import (
+    GEV,
     Bernoulli,
     Beta,
     Binomial,
     Categorical,
     Exponential,
+    Frechet,
     Gamma,
     Gaussian,
+    GeneralizedPareto,
     Geometric,
     Gumbel,
+    GumbelMin,
     InverseGaussian,
     Laplace,
     Logistic,
@@ -94,6 +98,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "GEV",
     "Bernoulli",
     "Beta",
     "Binomial",
@@ -101,11 +106,14 @@ __all__ = [
     "Comparison",
     "Exponential",
     "Fit",
+    "Frechet",
     "Gamma",
     "Gap",
     "Gaussian",
+    "GeneralizedPareto",
     "Geometric",
     "Gumbel",
+    "GumbelMin",
     "InverseGaussian",
     "Laplace",
     "Ledger",

@@ -60,6 +60,11 @@ def _require_regular(fit: Fit, kind: str) -> None:
                     "fit.interval() gives intervals from the exact law",
                 )
             )
+    irregular, reason = fit.family._irregular(*fit.theta)
+    if np.any(irregular):
+        raise errors.NotRegularError(
+            errors.message(f"a regular likelihood for a {kind} covariance", reason)
+        )
     statuses = np.ravel(np.asarray(fit.certificate.status, dtype=object))
     for status in statuses:
         if status.name not in ("OPTIMAL", "NOT_UNIQUE") and not fit.on_simplex:

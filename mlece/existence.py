@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -83,8 +83,12 @@ def judge(
     collapsed = collapses(objective, unfinished)
     if collapsed.any():
         status[collapsed] = Status.UNBOUNDED
+        slots = [objective.fixed.get(p.name) for p in objective.model.params]
+        known = objective.model._caveat(*slots)
         sentences.append(
-            "no local maximum was met, and the likelihood grows without bound at the most repeated "
+            "no local maximum was met"
+            if known
+            else "no local maximum was met, and the likelihood grows without bound at the most repeated "
             "value as the scale falls to 0"
         )
     unproved = unfinished & ~collapsed
@@ -99,6 +103,36 @@ def judge(
     parts = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
     parts.update(status=status, special=special | hopeless | collapsed, sentences=sentences)
     return Verdict(**parts, value=value, lost=hopeless | collapsed)
+
+
+def rivals(
+    objective: CrossEntropy,
+    solution: Solution,
+    value: Array,
+    settled: Array,
+    slots: tuple[Array | None, ...],
+) -> list[Limit]:
+    """Return what a family holds against the solver, in the members where it is lower.
+
+    Parameters
+    ----------
+    value : array (R,)
+        Framed cross-entropy at the solution.
+    settled : array of bool (R,)
+        Members that have a limit already.
+    slots : tuple of (array (R,) or None)
+        Framed filled slots.
+    """
+    out = []
+    met = np.where(np.isnan(value), np.inf, value)
+    for limit in objective.model._rival(objective, *slots):
+        # A point that is no optimum must be beaten or equalled, an optimum beaten by more than rounding.
+        slack = np.where(solution.solved, -1e-13, 1e-9)
+        reach = np.where(np.isfinite(met), met + slack * (1.0 + np.abs(met)), met)
+        mask = limit.mask & ~settled & (limit.infimum <= reach)
+        if mask.any():
+            out.append(replace(limit, mask=mask))
+    return out
 
 
 def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:

@@ -10,7 +10,8 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
-from mlece.existence import Verdict, judge, reconcile
+from mlece.evaluation import Evaluation
+from mlece.existence import Verdict, judge, reconcile, rivals
 from mlece.limits import LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
@@ -131,11 +132,12 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         for limit in limits:
             stopped |= limit.mask
         solution = solve(objective, solver, np.flatnonzero(~stopped))
+        at = _evaluated(objective, solution.theta, solution)
+        if model.free and model.has("_rival"):
+            limits += rivals(objective, solution, at.value, stopped, slots)
         outcome = reconcile(objective, solution, limits)
-        if solution.shared is not None:
-            at = objective.evaluate_shared(outcome.theta, solution.shared)
-        else:
-            at = objective.evaluate(outcome.theta, 2)
+        if limits:
+            at = _evaluated(objective, outcome.theta, solution)
         value = np.where(np.isnan(outcome.infimum), at.value, outcome.infimum)
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
@@ -143,6 +145,13 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         for name, mask in solution.runaway.items():
             result = _at_limit_family(result, name, mask & ~stopped)
     return replace(result, certificate=_with_entropy_check(result))
+
+
+def _evaluated(objective: CrossEntropy, theta: Arrays, solution: Solution) -> Evaluation:
+    """Return value, score and Hessian, from means that the solver knows where it has them."""
+    if solution.shared is not None:
+        return objective.evaluate_shared(theta, solution.shared)
+    return objective.evaluate(theta, 2)
 
 
 def _assemble(
@@ -181,6 +190,10 @@ def _certify(
         return out.item() if out.ndim == 0 else out
 
     bracket = solution.bracket
+    sentences = dict.fromkeys(verdict.sentences)
+    if objective.model.free:
+        slots = [objective.fixed.get(p.name) for p in objective.model.params]
+        sentences[objective.model._caveat(*slots)] = None
     multipliers = {**bound.multipliers, **verdict.multipliers}
     return Certificate(
         status=shaped(verdict.status),
@@ -189,7 +202,7 @@ def _certify(
         multipliers={name: shaped(v) for name, v in multipliers.items()},
         scope=bound.scope,
         bound=bound.name,
-        sentence="; ".join(dict.fromkeys(verdict.sentences)),
+        sentence="; ".join(filter(None, sentences)),
         bracket=None if bracket is None else (shaped(bracket[0]), shaped(bracket[1])),
         kkt=bound.kkt,
     )

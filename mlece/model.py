@@ -10,6 +10,11 @@ Where a family declares ``_statistics``, every density hook receives that tuple 
 the mean statistics. ``_shared(y, *theta)`` does the same at a given theta: density, score and curvature
 then receive its result in place of ``y`` and must be affine in it, so that one sum over the observations
 of a few arrays serves all three.
+
+Two hooks say what the mathematics leaves open. ``_rival(view, *slots)`` returns limits on the boundary
+of the parameter space with their cross-entropies; each takes the place of what the solver found in the
+members where it is the lower. ``_irregular(*theta)`` masks the members whose likelihood is not regular
+though their optimum is an interior one: a fit there has no standard errors, for the reason given.
 """
 
 from __future__ import annotations
@@ -57,6 +62,9 @@ HOOKS = (
     "_frame",
     "_degenerate",
     "_collapses",
+    "_rival",
+    "_caveat",
+    "_irregular",
     "_profile_statistics",
     "_profile_equation",
     "_profile_shared",
@@ -146,6 +154,8 @@ class Model:
         self._check_shapes()
 
     def _check_slot(self, param: Param, value: Any) -> Array | None:
+        if value is None:
+            value = param.default
         if value is None:
             if not param.estimable:
                 raise errors.ParameterError(
@@ -293,7 +303,7 @@ class Model:
         raise NotImplementedError
 
     _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
-    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
+    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _rival = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _missing
@@ -307,6 +317,16 @@ class Model:
     def _degenerate(s: Summary, *theta: Any) -> Any:
         """Cases in which no interior maximum exists; see :mod:`mlece.existence`."""
         return ()
+
+    @staticmethod
+    def _caveat(*theta: Any) -> str:
+        """What is true of every fit with these filled slots (None where free), a sentence or nothing."""
+        return ""
+
+    @staticmethod
+    def _irregular(*theta: Any) -> tuple[Any, str]:
+        """Members at which the likelihood is not regular, and why it has no standard errors there."""
+        return False, ""
 
     # -------------------------------------------- what the engine calls
 

@@ -411,7 +411,9 @@ class CrossEntropy:
 
     def thinned(self, size: int) -> CrossEntropy:
         """Return the objective on an evenly thinned sample, in the same frame."""
-        return CrossEntropy(self.model, self.sample.thinned(size), self.frame)
+        # Where the support moves with the parameters, a solution must hold the extremes to be a start.
+        sample = self.sample.thinned(size, ends=self.model.has("_bounds"))
+        return CrossEntropy(self.model, sample, self.frame)
 
     def restricted(self, cells: Array) -> CrossEntropy:
         """Return the objective of a Categorical on some of its cells (the others are empty)."""

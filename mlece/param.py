@@ -32,6 +32,8 @@ class Param:
         False for parameters that fix the end of the support: no score equation, no sandwich.
     estimable : bool
         False for a structural constant that the user must give (the number of trials).
+    default : float, optional
+        Value of such a constant where the user gives none (a threshold of 0).
     bijection : Bijection, optional
         Map from the whole line onto the domain; chosen from the domain if not given.
     limits : (float, float), optional
@@ -50,6 +52,7 @@ class Param:
         role: str = "",
         regular: bool = True,
         estimable: bool = True,
+        default: float | None = None,
         bijection: Bijection | None = None,
         limits: tuple[float, float] | None = None,
         doc: str = "",
@@ -62,6 +65,7 @@ class Param:
         self.role = role
         self.regular = regular
         self.estimable = estimable
+        self.default = default
         self.bijection = bijection or default_bijection(domain)
         self.limits = limits or (domain.lower, domain.upper)
         self.doc = doc

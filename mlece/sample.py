@@ -75,12 +75,19 @@ class Sample:
         weights = w if w is None or len(w) == 1 else w[members]
         return replace(self, values=values, weights=weights, batch_shape=(len(members),))
 
-    def thinned(self, size: int) -> Sample:
-        """Return an evenly thinned sample of about ``size`` observations, for starting values."""
+    def thinned(self, size: int, ends: bool = False) -> Sample:
+        """Return an evenly thinned sample of about ``size`` observations, for starting values.
+
+        With ``ends`` the smallest and the largest observation of a single sample are among them.
+        """
         step = max(1, self.rows // size)
-        w = self.weights
-        values = np.ascontiguousarray(self.values[:, ::step])
-        weights = None if w is None else np.ascontiguousarray(w[:, ::step])
+        y, w = self.values, self.weights
+        extra = [int(y[0].argmin()), int(y[0].argmax())] if ends else []
+        values, weights = (
+            None if a is None else np.concatenate([a[:, ::step], a[:, extra]], axis=1)
+            for a in (y, w)
+        )
+        assert values is not None
         return replace(self, values=values, weights=weights)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
+from mlece.families.extremes import GEV, Frechet, GeneralizedPareto, GumbelMin
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
@@ -10,15 +11,19 @@ from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
 from mlece.families.unit_interval import Beta, Uniform
 
 __all__ = [
+    "GEV",
     "Bernoulli",
     "Beta",
     "Binomial",
     "Categorical",
     "Exponential",
+    "Frechet",
     "Gamma",
     "Gaussian",
+    "GeneralizedPareto",
     "Geometric",
     "Gumbel",
+    "GumbelMin",
     "InverseGaussian",
     "Laplace",
     "LogNormal",

@@ -154,7 +154,10 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
     if any(p.vector for p in chart.free):
         start = np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))
     elif thinned is not None:
-        start = chart.eta(_by_newton(thinned, members).theta)
+        near = _by_newton(thinned, members).theta
+        start = chart.eta(
+            near if objective.holds(near).all() else starting_values(objective, members)
+        )
     else:
         start = chart.eta(starting_values(objective, members))
 
