@@ -12,6 +12,9 @@ from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import Solution
 
+# A member of the family that comes this close to its limit, in nats, has run into it.
+_SLACK = 1e-12
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -83,12 +86,8 @@ def judge(
     collapsed = collapses(objective, unfinished)
     if collapsed.any():
         status[collapsed] = Status.UNBOUNDED
-        slots = [objective.fixed.get(p.name) for p in objective.model.params]
-        known = objective.model._caveat(*slots)
         sentences.append(
-            "no local maximum was met"
-            if known
-            else "no local maximum was met, and the likelihood grows without bound at the most repeated "
+            "no local maximum was met, and the likelihood grows without bound at the most repeated "
             "value as the scale falls to 0"
         )
     unproved = unfinished & ~collapsed
@@ -103,36 +102,6 @@ def judge(
     parts = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
     parts.update(status=status, special=special | hopeless | collapsed, sentences=sentences)
     return Verdict(**parts, value=value, lost=hopeless | collapsed)
-
-
-def rivals(
-    objective: CrossEntropy,
-    solution: Solution,
-    value: Array,
-    settled: Array,
-    slots: tuple[Array | None, ...],
-) -> list[Limit]:
-    """Return what a family holds against the solver, in the members where it is lower.
-
-    Parameters
-    ----------
-    value : array (R,)
-        Framed cross-entropy at the solution.
-    settled : array of bool (R,)
-        Members that have a limit already.
-    slots : tuple of (array (R,) or None)
-        Framed filled slots.
-    """
-    out = []
-    met = np.where(np.isnan(value), np.inf, value)
-    for limit in objective.model._rival(objective, *slots):
-        # A point that is no optimum must be beaten or equalled, an optimum beaten by more than rounding.
-        slack = np.where(solution.solved, -1e-13, 1e-9)
-        reach = np.where(np.isfinite(met), met + slack * (1.0 + np.abs(met)), met)
-        mask = limit.mask & ~settled & (limit.infimum <= reach)
-        if mask.any():
-            out.append(replace(limit, mask=mask))
-    return out
 
 
 def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:
@@ -169,6 +138,39 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
     outside = ~objective.holds(tuple(theta)) & ~special
     slopes = _boundary_slopes(objective, tuple(theta), special & (status == Status.BOUNDARY))
     return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes, outside)
+
+
+def undercutting(
+    objective: CrossEntropy, solution: Solution, slots: tuple[Array | None, ...], stopped: Array
+) -> list[Limit]:
+    """Return the limits of the family that lie no higher than what the solver found.
+
+    Parameters
+    ----------
+    slots : tuple of arrays or None
+        Filled slots in declared order.
+    stopped : array of bool (R,)
+        Members that a declared limit describes already.
+    """
+    model = objective.model
+    if not (model.free and model.has("_rivals")) or stopped.all():
+        return []
+    rivals = model._rivals(objective, *slots)
+    if not rivals:
+        return []
+    value = objective.evaluate(solution.theta, 0).value
+    shape = (objective.size,)
+    floors = np.stack([np.where(r.mask, np.broadcast_to(r.infimum, shape), np.inf) for r in rivals])
+    floors = np.where(np.isfinite(floors), floors, np.inf)
+    best, floor = np.argmin(floors, axis=0), floors.min(axis=0)
+    unsolved = ~solution.solved & ~(value < floor)
+    # Within rounding a limit that a solver ran into is the truth, and its parameters are no estimate.
+    beaten = np.isfinite(floor) & ~stopped & (unsolved | (floor <= value + _SLACK))
+    out = [replace(r, mask=beaten & (best == j)) for j, r in enumerate(rivals)]
+    # A local optimum stands, though the likelihood be higher elsewhere.
+    lost = ~solution.solved & ~beaten & ~stopped
+    out += [replace(r, mask=r.mask & lost) for r in rivals if r.status is Status.UNBOUNDED]
+    return [limit for limit in out if limit.any()]
 
 
 def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dict[str, Array]:

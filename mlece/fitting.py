@@ -10,8 +10,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
-from mlece.evaluation import Evaluation
-from mlece.existence import Verdict, judge, reconcile, rivals
+from mlece.existence import Verdict, judge, reconcile, undercutting
 from mlece.limits import LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
@@ -132,12 +131,15 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         for limit in limits:
             stopped |= limit.mask
         solution = solve(objective, solver, np.flatnonzero(~stopped))
-        at = _evaluated(objective, solution.theta, solution)
-        if model.free and model.has("_rival"):
-            limits += rivals(objective, solution, at.value, stopped, slots)
+        met = undercutting(objective, solution, slots, stopped)
+        limits += met
+        for limit in met:
+            stopped |= limit.mask
         outcome = reconcile(objective, solution, limits)
-        if limits:
-            at = _evaluated(objective, outcome.theta, solution)
+        if solution.shared is not None:
+            at = objective.evaluate_shared(outcome.theta, solution.shared)
+        else:
+            at = objective.evaluate(outcome.theta, 2)
         value = np.where(np.isnan(outcome.infimum), at.value, outcome.infimum)
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
@@ -145,13 +147,6 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         for name, mask in solution.runaway.items():
             result = _at_limit_family(result, name, mask & ~stopped)
     return replace(result, certificate=_with_entropy_check(result))
-
-
-def _evaluated(objective: CrossEntropy, theta: Arrays, solution: Solution) -> Evaluation:
-    """Return value, score and Hessian, from means that the solver knows where it has them."""
-    if solution.shared is not None:
-        return objective.evaluate_shared(theta, solution.shared)
-    return objective.evaluate(theta, 2)
 
 
 def _assemble(

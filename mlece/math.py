@@ -6,8 +6,8 @@ combinations whose textbook form cancels: they keep full relative precision wher
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from math import factorial
 from typing import Any
 
 import numpy as np
@@ -144,11 +144,10 @@ def _log1p_series() -> Array:
     for _ in range(2):
         slope = c[1:] * np.arange(1, len(c))
         c = np.convolve(slope, [0.5, -1.0, 0.5])[: len(slope)]
-    return c[:20]
+    return np.asarray(c[:20])
 
 
 _LOG1P_SECOND = _log1p_series()
-_EXPM1_SECOND = np.array([1.0 / (factorial(k) * (k + 3)) for k in range(19)])
 
 
 def log1p_ratio(x: Array) -> Arrays:
@@ -168,23 +167,6 @@ def log1p_ratio(x: Array) -> Arrays:
     far = log1p(safe) / safe
     far1 = (inverse - far) / safe
     far2 = -(inverse * inverse + 2.0 * far1) / safe
-    return np.where(near, ratio, far), np.where(near, first, far1), np.where(near, second, far2)
-
-
-def expm1_ratio(x: Array) -> Arrays:
-    """Return E(x) = (exp(x) - 1) / x and its first two derivatives, full precision through x = 0."""
-    x = np.asarray(x, dtype=float)
-    power = exp(x)
-    near = np.abs(x) < 1.0
-    # E' = (e^x - E)/x and E'' = (e^x - 2 E')/x cancel near 0; read from right to left they do not.
-    t = np.where(near, x, 0.0)
-    second = _horner(t, _EXPM1_SECOND)
-    first = 0.5 * (power - t * second)
-    ratio = power - t * first
-    safe = np.where(near, 1.0, x)
-    far = expm1(safe) / safe
-    far1 = (power - far) / safe
-    far2 = (power - 2.0 * far1) / safe
     return np.where(near, ratio, far), np.where(near, first, far1), np.where(near, second, far2)
 
 
@@ -213,6 +195,33 @@ def log_gamma_excess(x: Array) -> Array:
     safe = np.where(near, 0.25, x)
     far = gammaln(1.0 - 2.0 * safe) - 2.0 * gammaln(1.0 - safe)
     return np.where(near, total, far / safe**2)
+
+
+def exp_remainder(x: Array, order: int) -> Arrays:
+    """Return phi(x) = (e^x - sum_{j < k} x^j/j!) / x^k and its first two derivatives, k = 1 or 2.
+
+    phi_k is smooth, 1/k! at 0. With phi_0 = e^x: x phi_k = phi_(k-1) - 1/(k-1)!,
+    x phi_k' = phi_(k-1) - k phi_k and x phi_k'' = phi_(k-1)' - (k + 1) phi_k'.
+    """
+    x = np.asarray(x, dtype=float)
+    near = np.abs(x) < 2.0
+    far = where(near, 2.0, x)
+    out: Arrays = (exp(far),) * 3
+    for k in range(1, order + 1):
+        value = (expm1(far) if k == 1 else out[0] - 1.0) / far
+        first = (out[0] - k * value) / far
+        out = (value, first, (out[1] - (k + 1) * first) / far)
+    if not np.any(near):
+        return out
+    small = where(near, x, 0.0)
+    series = []
+    for d in range(3):
+        total = np.zeros_like(small)
+        # 2^j / j! falls below 1e-18 at j = 28.
+        for j in range(28, -1, -1):
+            total = total * small + math.perm(j + d, d) / math.factorial(j + d + order)
+        series.append(total)
+    return tuple(where(near, s, f) for s, f in zip(series, out, strict=True))
 
 
 def log1mexp(t: Array) -> Array:
@@ -286,9 +295,9 @@ __all__ = [
     "erfcx",
     "exp",
     "exp1",
+    "exp_remainder",
     "expit",
     "expm1",
-    "expm1_ratio",
     "floor",
     "gammainc",
     "gammaincc",

@@ -11,10 +11,11 @@ the mean statistics. ``_shared(y, *theta)`` does the same at a given theta: dens
 then receive its result in place of ``y`` and must be affine in it, so that one sum over the observations
 of a few arrays serves all three.
 
-Two hooks say what the mathematics leaves open. ``_rival(view, *slots)`` returns limits on the boundary
-of the parameter space with their cross-entropies; each takes the place of what the solver found in the
-members where it is the lower. ``_irregular(*theta)`` masks the members whose likelihood is not regular
-though their optimum is an interior one: a fit there has no standard errors, for the reason given.
+Two hooks say what the mathematics leaves open. ``_rivals(view, *slots)`` returns limits on the boundary
+of the parameter space with their infima; one takes the place of what the solver found in the members
+where it is lower, an unbounded one where no local optimum was found. ``_irregular(*theta)`` masks the
+members whose likelihood is not regular though their optimum is an interior one: a fit there has no
+standard errors, for the reason given.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ HOOKS = (
     "_frame",
     "_degenerate",
     "_collapses",
-    "_rival",
+    "_rivals",
     "_caveat",
     "_irregular",
     "_profile_statistics",
@@ -101,6 +102,7 @@ class Model:
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
     saturated: ClassVar[bool] = False
+    collapsible: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
@@ -303,7 +305,7 @@ class Model:
         raise NotImplementedError
 
     _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
-    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _rival = _missing
+    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _missing
@@ -316,6 +318,11 @@ class Model:
     @staticmethod
     def _degenerate(s: Summary, *theta: Any) -> Any:
         """Cases in which no interior maximum exists; see :mod:`mlece.existence`."""
+        return ()
+
+    @staticmethod
+    def _rivals(view: Any, *theta: Any) -> Any:
+        """Limits of the family, each with its infimum, that may undercut a solver's optimum."""
         return ()
 
     @staticmethod

@@ -146,10 +146,11 @@ class CrossEntropy:
         model = self.model
         if all(p.estimable for p in model.params):
             return
-        theta = tuple(self.fixed.get(p.name, np.ones(self.size)) for p in model.params)
+        free = np.ones(self.size)
+        theta = tuple(free if p.estimable else self.fixed[p.name] for p in model.params)
         if self.holds(theta).all():
             return
-        low, high = model.bounds(theta)
+        low, high = (self.frame.shift + self.frame.scale * end for end in model.bounds(theta))
         y = sample.values.astype(float)
         bad = (y < np.min(low)) | (y > np.max(high))
         raise errors.SupportError(

@@ -20,7 +20,8 @@ FAMILIES = {
     c.__name__: c for c in registered().values() if c.__module__.startswith("mlece.families")
 }
 CONTINUOUS = sorted(n for n, c in FAMILIES.items() if not c.support.discrete)
-SHAPELESS = {"Exponential"}  # one equal value is an ordinary sample for a family with a scale alone
+# Equal values are an ordinary sample for a family that cannot narrow without bound.
+SHAPELESS = {n for n, c in FAMILIES.items() if not c.collapsible}
 COVERAGE_ERRORS = 4.0  # standard errors allowed to a simulated coverage
 REPLICATES = 20_000
 

@@ -18,8 +18,8 @@ from mlece.math import (
     Arrays,
     abs,
     exp,
+    exp_remainder,
     expm1,
-    expm1_ratio,
     gammaln,
     inf,
     log,
@@ -55,9 +55,25 @@ def _reduced(z: Array, shape: Array) -> tuple[Array, Array, Array, Array]:
     return z * ratio, slope, square * first, z * square * second
 
 
+def _runs_off(
+    start: Array, loc: Array | None, scale: Array | None, shape: Array | None
+) -> tuple[Limit, ...]:
+    """Return the limit ξ → ∞ with the lower end at the smallest observation, where ξ is free."""
+    if shape is not None:
+        return ()
+    unknown = full(start, np.nan)
+    theta = (or_fixed(start, loc), or_fixed(unknown, scale), full(start, inf))
+    sentence = (
+        "no local maximum was met, and the likelihood grows without bound with the shape, the lower end "
+        "of the support at the smallest observation"
+    )
+    everyone = np.ones(np.shape(start), dtype=bool)
+    return (Limit(everyone, Status.UNBOUNDED, sentence, theta, full(start, -inf)),)
+
+
 def _unit_quantile(w: Array, shape: Array) -> Array:
     """Return (e^(ξw) − 1)/ξ."""
-    return w * expm1_ratio(shape * w)[0]
+    return w * exp_remainder(shape * w, 1)[0]
 
 
 # ---------------------------------------------------------------------------- GEV
@@ -153,12 +169,6 @@ class GEV(Model):
         return tuple(replace(c, theta=(*c.theta, kept)) for c in _collapse(s, loc, scale))
 
     @staticmethod
-    def _collapses(
-        share: Array, loc: Array | None, scale: Array | None, shape: Array | None
-    ) -> Array:
-        return full(share, float(shape is None)).astype(bool)
-
-    @staticmethod
     def _caveat(loc: Array | None, scale: Array | None, shape: Array | None) -> str:
         if shape is not None:
             return ""
@@ -172,7 +182,7 @@ class GEV(Model):
         return shape <= -0.5, _IRREGULAR
 
     @staticmethod
-    def _rival(
+    def _rivals(
         view: Any, loc: Array | None, scale: Array | None, shape: Array | None
     ) -> tuple[Limit, ...]:
         end, mean = view.summary.maximum, view.mean_of(lambda y: y)
@@ -189,7 +199,10 @@ class GEV(Model):
             "any local maximum that was met"
         )
         theta = (centre, width, full(end, -1.0))
-        return (Limit(usable, Status.BOUNDARY, sentence, theta, least),)
+        return (
+            Limit(usable, Status.BOUNDARY, sentence, theta, least),
+            *_runs_off(view.summary.minimum, loc, scale, shape),
+        )
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -242,7 +255,7 @@ class GEV(Model):
     def _mean(loc: Array, scale: Array, shape: Array) -> Array:
         safe = where(shape < 1, shape, 0.0)
         rise = log_gamma_near_one(safe)
-        unit = rise * expm1_ratio(safe * rise)[0]
+        unit = rise * exp_remainder(safe * rise, 1)[0]
         return np.asarray(where(shape < 1, loc + scale * unit, inf))
 
     @staticmethod
@@ -250,7 +263,7 @@ class GEV(Model):
         safe = where(shape < 0.5, shape, 0.0)
         # Gamma(1 - 2 xi) - Gamma(1 - xi)^2 = Gamma(1 - xi)^2 (e^gap - 1).
         gap = log_gamma_excess(safe)
-        unit = exp(2 * safe * log_gamma_near_one(safe)) * gap * expm1_ratio(safe**2 * gap)[0]
+        unit = exp(2 * safe * log_gamma_near_one(safe)) * gap * exp_remainder(safe**2 * gap, 1)[0]
         return np.asarray(where(shape < 0.5, scale**2 * unit, inf) + 0 * loc)
 
 
@@ -282,6 +295,7 @@ class GeneralizedPareto(Model):
     """
 
     support = real
+    collapsible = False
     aliases = ("genpareto", "gpd", "gp")
     loc = Param(
         real, "u", typical=(-2, 2), role="location", estimable=False, default=0.0, doc="threshold"
@@ -345,7 +359,7 @@ class GeneralizedPareto(Model):
         return shape <= -0.5, _IRREGULAR
 
     @staticmethod
-    def _rival(
+    def _rivals(
         view: Any, loc: Array, scale: Array | None, shape: Array | None
     ) -> tuple[Limit, ...]:
         reach = view.summary.maximum - loc
@@ -356,7 +370,13 @@ class GeneralizedPareto(Model):
             "maximum that was met"
         )
         theta = (loc + 0 * width, width, full(width, -1.0))
-        return (Limit(usable, Status.BOUNDARY, sentence, theta, log(width)),)
+        limit = Limit(usable, Status.BOUNDARY, sentence, theta, log(width))
+        start = view.summary.minimum
+        return limit, *(
+            replace(c, mask=start == loc)
+            for c in _runs_off(start, loc, scale, shape)
+            if scale is None
+        )
 
     @staticmethod
     def _start(x: Array) -> Arrays:

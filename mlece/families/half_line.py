@@ -54,6 +54,7 @@ class Exponential(Model):
     unit_free_sums = True
     affine = True
     unit_carrier = True
+    collapsible = False
     rate = Param(positive, r"\beta", typical=(0.2, 4), role="inverse scale", doc="rate")
 
     @staticmethod

@@ -37,6 +37,8 @@ def starting_values(objective: CrossEntropy, members: Array) -> Arrays:
 
 def _widened(objective: CrossEntropy, theta: Arrays, members: Array) -> Arrays:
     """Double free scales until a support that moves with the parameters holds the data."""
+    if not objective.model.has("_bounds"):
+        return theta
     free = [p.role == "scale" and p.name not in objective.fixed for p in objective.model.params]
     for _ in range(_MOST_DOUBLINGS):
         short = ~objective.holds(theta, members)

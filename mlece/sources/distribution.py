@@ -200,7 +200,8 @@ def _beside_end(
     points = end + np.sign(inward) * abs(end) * 2.0 ** np.array([-20.0, -22.0, -24.0])
     d = np.abs(points - end)
     known = model.log_density(points)
-    if not np.isfinite(known).all():
+    # A density that vanishes faster than any power (GEV, lower end) has no mass there to continue.
+    if not np.isfinite(known).all() or known.max() < LOG_SMALLEST:
         return y, log_density
     basis = np.stack([np.ones(3), log(d / d[0]), d / d[0]], axis=1)
     c, a, b = np.linalg.solve(basis, known)
