@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
+from mlece.families.extremes import GEV, Frechet, GeneralizedPareto, GumbelMin
 from mlece.families.finite import Bernoulli
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
@@ -33,6 +34,13 @@ PAIRS: list[tuple[Model, Any]] = [
     (Pareto(shape=3.4, scale=1.1), stats.pareto(3.4, scale=1.1)),
     (Beta(alpha=0.8, beta=2.7), stats.beta(0.8, 2.7)),
     (Uniform(lower=-1.0, upper=2.5), stats.uniform(-1.0, 3.5)),
+    (GEV(loc=0.5, scale=1.3, shape=0.2), stats.genextreme(-0.2, 0.5, 1.3)),
+    (GEV(loc=0.5, scale=1.3, shape=-0.4), stats.genextreme(0.4, 0.5, 1.3)),
+    (GEV(loc=0.5, scale=1.3, shape=0.0), stats.gumbel_r(0.5, 1.3)),
+    (GeneralizedPareto(loc=1.0, scale=0.8, shape=0.3), stats.genpareto(0.3, 1.0, 0.8)),
+    (GeneralizedPareto(scale=0.8, shape=-0.6), stats.genpareto(-0.6, 0.0, 0.8)),
+    (Frechet(shape=3.3, scale=1.7), stats.invweibull(3.3, scale=1.7)),
+    (GumbelMin(loc=-0.7, scale=1.4), stats.gumbel_l(-0.7, 1.4)),
     (Bernoulli(p=0.3), stats.bernoulli(0.3)),
     (Poisson(rate=6.5), stats.poisson(6.5)),
     (Geometric(p=0.2), stats.geom(0.2, loc=-1)),
@@ -98,6 +106,20 @@ def _negative_binomial(y: Any, size: Any, mean: Any) -> Any:
     return ratio - size * mp.log1p(mean / size) + y * mp.log(mean / (size + mean))
 
 
+def _tail(y: Any, loc: Any, scale: Any, shape: Any) -> Any:
+    z = (y - loc) / scale
+    return mp.log1p(shape * z) / shape if shape else z
+
+
+def _gev(y: Any, loc: Any, scale: Any, shape: Any) -> Any:
+    w = _tail(y, loc, scale, shape)
+    return -mp.log(scale) - (1 + shape) * w - mp.exp(-w)
+
+
+def _gpd(y: Any, loc: Any, scale: Any, shape: Any) -> Any:
+    return -mp.log(scale) - (1 + shape) * _tail(y, loc, scale, shape)
+
+
 def _inverse_gaussian(y: Any, mean: Any, shape: Any) -> Any:
     square = shape * (y - mean) ** 2 / (2 * mean**2 * y)
     return mp.log(shape / (2 * mp.pi * y**3)) / 2 - square
@@ -132,6 +154,16 @@ EXTREMES: list[tuple[Model, Callable[..., Any], float, str]] = [
     (Beta(alpha=1e6, beta=3e6), _beta, 1e-8, "log y rounds to eps, times alpha"),
     (Beta(alpha=1e-3, beta=1e-3), _beta, 1e-13, "no cancellation"),
     (Binomial(n=10**9, p=0.3), _binomial, 1e-11, "n p is rounded: eps sqrt(n)"),
+    (GEV(loc=1.0, scale=2.0, shape=1e-9), _gev, 1e-14, "no cancellation"),
+    (GEV(loc=1.0, scale=2.0, shape=-0.04), _gev, 1e-14, "no cancellation"),
+    (
+        GEV(loc=1.0, scale=2.0, shape=30.0),
+        _gev,
+        1e-12,
+        "the lower end is close: 1 + shape z rounds",
+    ),
+    (GeneralizedPareto(scale=2.0, shape=-1e-12), _gpd, 1e-14, "no cancellation"),
+    (GeneralizedPareto(scale=2.0, shape=40.0), _gpd, 1e-14, "no cancellation"),
     (Poisson(rate=1e4), _poisson, 1e-10, "log y! is a statistic and rounds to eps of itself"),
 ]
 

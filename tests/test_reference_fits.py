@@ -20,7 +20,10 @@ from mlece.model import Model
 
 REFERENCE = Path(__file__).parent / "reference"
 DOCUMENT = json.loads((REFERENCE / "reference_fits.json").read_text(encoding="utf-8"))
-CASES = {case["id"]: case for case in DOCUMENT["cases"]}
+FURTHER = [
+    json.loads(path.read_text(encoding="utf-8")) for path in sorted(REFERENCE.glob("fits_*.json"))
+]
+CASES = {case["id"]: case for document in (DOCUMENT, *FURTHER) for case in document["cases"]}
 REAL = json.loads((REFERENCE / "real_data.json").read_text(encoding="utf-8"))
 
 # What is compared: (tolerance, reason).
@@ -98,6 +101,19 @@ def readings() -> dict[str, Reading]:
                 lambda *p: _eye_colours(p),
             )
         ],
+        "gev": [
+            Reading(m.GEV(), ("loc", "scale", "shape"), _same),
+            Reading(m.GEV(), ("mu", "sigma", "xi"), _same),
+        ],
+        "gpd": [
+            Reading(m.GeneralizedPareto(), ("scale", "shape"), _same),
+            Reading(m.GeneralizedPareto(), ("sigma", "xi"), _same),
+        ],
+        "frechet": [Reading(m.Frechet(), ("shape", "scale"), _same)],
+        "gumbel-min": [Reading(m.GumbelMin(), ("mu", "sigma"), _same)],
+        "box-cox-cole-green": [Reading(m.BoxCoxColeGreen(), ("mu", "sigma", "nu"), _same)],
+        "box-cox-t": [Reading(m.BoxCoxT(), ("mu", "sigma", "nu", "tau"), _same)],
+        "betaprime": [Reading(m.BetaPrime(), ("shape1", "shape2"), _same)],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 
