@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import (
     abs,
+    arctan,
     cos,
     cosh,
     exp,
@@ -285,6 +286,7 @@ __all__ = [
     "Array",
     "Arrays",
     "abs",
+    "arctan",
     "betainc",
     "betaincinv",
     "betaln",

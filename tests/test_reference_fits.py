@@ -113,7 +113,6 @@ def readings() -> dict[str, Reading]:
         "gumbel-min": [Reading(m.GumbelMin(), ("mu", "sigma"), _same)],
         "box-cox-cole-green": [Reading(m.BoxCoxColeGreen(), ("mu", "sigma", "nu"), _same)],
         "box-cox-t": [Reading(m.BoxCoxT(), ("mu", "sigma", "nu", "tau"), _same)],
-        "betaprime": [Reading(m.BetaPrime(), ("shape1", "shape2"), _same)],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlece.families.boxcox import BoxCoxColeGreen, BoxCoxT
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.extremes import GEV, Frechet, GeneralizedPareto, GumbelMin
 from mlece.families.finite import Bernoulli, Categorical
@@ -15,6 +16,8 @@ __all__ = [
     "Bernoulli",
     "Beta",
     "Binomial",
+    "BoxCoxColeGreen",
+    "BoxCoxT",
     "Categorical",
     "Exponential",
     "Frechet",
