@@ -9,12 +9,14 @@ from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
+from mlece.families.transformed import BetaPrime, LogGamma, Rice
 from mlece.families.unit_interval import Beta, Uniform
 
 __all__ = [
     "GEV",
     "Bernoulli",
     "Beta",
+    "BetaPrime",
     "Binomial",
     "BoxCoxColeGreen",
     "BoxCoxT",
@@ -29,11 +31,13 @@ __all__ = [
     "GumbelMin",
     "InverseGaussian",
     "Laplace",
+    "LogGamma",
     "LogNormal",
     "Logistic",
     "NegativeBinomial",
     "Pareto",
     "Poisson",
+    "Rice",
     "StudentT",
     "Uniform",
     "Weibull",
