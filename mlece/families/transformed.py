@@ -145,6 +145,67 @@ class BetaPrime(Model):
 # ---------------------------------------------------------------------------- log-gamma
 
 
+def _log_gamma_level(x: Array, theta: Arrays) -> tuple[Array, Array, Array]:
+    """Return the cross-entropy of members on points (R, p), (R,), its gradient and its Hessian."""
+    columns = tuple(t[..., None] for t in theta)
+    mean = tuple(a.mean(axis=-1) for a in LogGamma._shared(x, *columns))
+    score = -np.stack(LogGamma._score(mean, *theta), axis=-1)
+    curvature = tuple(
+        -np.broadcast_to(c, theta[0].shape) for c in LogGamma._curvature(mean, *theta)
+    )
+    hessian = np.stack([curvature[k] for k in (0, 1, 2, 1, 3, 4, 2, 4, 5)], axis=-1)
+    hessian = hessian.reshape(*theta[0].shape, 3, 3)
+    return -LogGamma._log_density(mean, *theta), score, hessian
+
+
+def _down_the_valley(x: Array, theta: Arrays) -> Arrays:
+    """Improve starting values by Newton steps in log k, m + s log k and log s + log(k)/2.
+
+    For a large shape the likelihood is a long curved valley in (k, m, s); in these coordinates, those of
+    Prentice (1974), it is nearly round.
+    """
+    level, score, hessian = _log_gamma_level(x, theta)
+    reach = full(level, 1.0)
+    for _ in range(12):
+        shape, loc, scale = theta
+        height, zero = log(shape), full(shape, 0.0)
+        # dθ/d(log k, μ, log σ) and the second derivatives of k, m and s, m = μ - s log k.
+        first = [
+            [shape, zero, zero],
+            [scale * (0.5 * height - 1), zero + 1, -scale * height],
+            [-0.5 * scale, zero, scale],
+        ]
+        jacobian = np.stack([np.stack(row, axis=-1) for row in first], axis=-2)
+        across = np.swapaxes(jacobian, -1, -2)
+        by_shape, by_loc, by_scale = np.moveaxis(score, -1, 0)
+        inner = across @ hessian @ jacobian
+        inner[..., 0, 0] += by_shape * shape + scale * (
+            by_loc * (1 - 0.25 * height) + 0.25 * by_scale
+        )
+        mixed = scale * (by_loc * (0.5 * height - 1) - 0.5 * by_scale)
+        inner[..., 0, 2] += mixed
+        inner[..., 2, 0] += mixed
+        inner[..., 2, 2] += scale * (by_scale - by_loc * height)
+        values, vectors = np.linalg.eigh(inner)
+        along = np.swapaxes(vectors, -1, -2) @ (across @ score[..., None])
+        size = maximum(np.abs(values), 1e-12 * np.abs(values).max(axis=-1, keepdims=True))
+        step = -(vectors @ (along / size[..., None]))[..., 0]
+        step = step * (reach / maximum(1.0, np.abs(step[..., 0])))[..., None]
+        grown = height + step[..., 0]
+        narrow = exp(log(scale) + 0.5 * height + step[..., 2] - 0.5 * grown)
+        trial = (exp(grown), loc + scale * height + step[..., 1] - narrow * grown, narrow)
+        met, *slopes = _log_gamma_level(x, trial)
+        better = met < level
+        reach = where(better, 1.0, 0.2 * reach)
+        level = where(better, met, level)
+        score = where(better[..., None], slopes[0], score)
+        hessian = where(better[..., None, None], slopes[1], hessian)
+        theta = tuple(where(better, new, old) for new, old in zip(trial, theta, strict=True))
+        if not np.any(np.abs(step) > 1e-4):
+            break
+    return theta
+
+
 class LogGamma(Model):
     r"""Log-gamma: log q = k z − e^z − log Γ(k) − log s, z = (y − m)/s; e^z has a gamma law of shape k.
 
@@ -259,12 +320,11 @@ class LogGamma(Model):
             shape = full(mean, value)
             scale = spread / sqrt(trigamma(shape))
             guess = (shape, mean - scale * digamma(shape), scale)
-            columns = [g[..., None] for g in guess]
-            level = -LogGamma._log_density(LogGamma._shared(x, *columns), *columns).mean(axis=-1)
+            level, _, _ = _log_gamma_level(x, guess)
             better = level < lowest
             lowest = where(better, level, lowest)
             best = tuple(where(better, new, old) for new, old in zip(guess, best, strict=True))
-        return best
+        return _down_the_valley(x, best)
 
     @staticmethod
     def _log_cdf(y: Array, shape: Array, loc: Array, scale: Array) -> Array:
@@ -326,20 +386,20 @@ _LAGUERRE = np.polynomial.laguerre.laggauss(48)
 
 
 def _bessel_ratio(a: Array) -> Arrays:
-    """Return log I0(a) − a, A = I1(a)/I0(a) and a² A'(a), a >= 0."""
+    """Return log I0(a) − a, 1 − A and a² A', A = I1(a)/I0(a), a >= 0."""
     base = i0e(a)
     ratio = i1e(a) / base
-    # A' = 1 - A/a - A^2 cancels for large a.
-    bend = a * (a - ratio - a * ratio * ratio)
+    rest, bend = 1 - ratio, a * (a - ratio - a * ratio * ratio)
     far = a > _BESSEL_FAR
     if np.any(far):
+        # 1 - A and A' = 1 - A/a - A^2 cancel for large a.
         v = 1 / where(far, a, _BESSEL_FAR)
-        total = np.zeros_like(v)
+        first, second = np.zeros_like(v), np.zeros_like(v)
         for k in range(len(_BESSEL) - 1, 0, -1):
-            total = total * v - k * _BESSEL[k]
-        # sum k c_k a^(1 - k), k >= 1, is -a^2 A'.
-        bend = where(far, total, bend)
-    return log(base), ratio, bend
+            first = first * v - _BESSEL[k]
+            second = second * v - k * _BESSEL[k]
+        rest, bend = where(far, first * v, rest), where(far, second, bend)
+    return log(base), rest, bend
 
 
 class Rice(Model):
@@ -368,8 +428,8 @@ class Rice(Model):
     def _shared(y: Array, nu: Array, sigma: Array) -> Arrays:
         error = y - nu
         a = y * nu / sigma**2
-        log_base, ratio, bend = _bessel_ratio(a)
-        rest = y * (1 - ratio)
+        log_base, rest, bend = _bessel_ratio(a)
+        rest = y * rest
         # A' = 1/2 at a = 0.
         bend_y = where(a > 1e-8, bend / where(a > 1e-8, a, 1.0), 0.5 * a) * y
         return (
