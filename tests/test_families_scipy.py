@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mlece.families.boxcox import BoxCoxColeGreen
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.extremes import GEV, Frechet, GeneralizedPareto, GumbelMin
 from mlece.families.finite import Bernoulli
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
+from mlece.families.transformed import BetaPrime, LogGamma, Rice
 from mlece.families.unit_interval import Beta, Uniform
 from mlece.model import Model
 
@@ -41,6 +43,9 @@ PAIRS: list[tuple[Model, Any]] = [
     (GeneralizedPareto(scale=0.8, shape=-0.6), stats.genpareto(-0.6, 0.0, 0.8)),
     (Frechet(shape=3.3, scale=1.7), stats.invweibull(3.3, scale=1.7)),
     (GumbelMin(loc=-0.7, scale=1.4), stats.gumbel_l(-0.7, 1.4)),
+    (BetaPrime(alpha=2.3, beta=4.1), stats.betaprime(2.3, 4.1)),
+    (LogGamma(shape=0.6, loc=0.5, scale=1.3), stats.loggamma(0.6, 0.5, 1.3)),
+    (Rice(nu=1.4, sigma=0.8), stats.rice(1.4 / 0.8, scale=0.8)),
     (Bernoulli(p=0.3), stats.bernoulli(0.3)),
     (Poisson(rate=6.5), stats.poisson(6.5)),
     (Geometric(p=0.2), stats.geom(0.2, loc=-1)),
@@ -120,6 +125,24 @@ def _gpd(y: Any, loc: Any, scale: Any, shape: Any) -> Any:
     return -mp.log(scale) - (1 + shape) * _tail(y, loc, scale, shape)
 
 
+def _log_gamma(y: Any, shape: Any, loc: Any, scale: Any) -> Any:
+    z = (y - loc) / scale
+    return shape * z - mp.exp(z) - mp.loggamma(shape) - mp.log(scale)
+
+
+def _rice(y: Any, nu: Any, sigma: Any) -> Any:
+    square = (y**2 + nu**2) / (2 * sigma**2)
+    return mp.log(y / sigma**2) - square + mp.log(mp.besseli(0, y * nu / sigma**2))
+
+
+def _box_cox(y: Any, mu: Any, sigma: Any, nu: Any) -> Any:
+    ratio = mp.log(y / mu)
+    z = (mp.expm1(nu * ratio) / nu if nu else ratio) / sigma
+    normal = -(z**2) / 2 - mp.log(2 * mp.pi) / 2
+    mass = mp.ncdf(1 / (sigma * abs(nu))) if nu else mp.mpf(1)
+    return nu * ratio - mp.log(sigma * y) + normal - mp.log(mass)
+
+
 def _inverse_gaussian(y: Any, mean: Any, shape: Any) -> Any:
     square = shape * (y - mean) ** 2 / (2 * mean**2 * y)
     return mp.log(shape / (2 * mp.pi * y**3)) / 2 - square
@@ -164,6 +187,12 @@ EXTREMES: list[tuple[Model, Callable[..., Any], float, str]] = [
     ),
     (GeneralizedPareto(scale=2.0, shape=-1e-12), _gpd, 1e-14, "no cancellation"),
     (GeneralizedPareto(scale=2.0, shape=40.0), _gpd, 1e-14, "no cancellation"),
+    (LogGamma(shape=1e6, loc=0.0, scale=1.0), _log_gamma, 1e-9, "z is rounded: eps log(k) sqrt(k)"),
+    (LogGamma(shape=1e-3, loc=0.0, scale=1.0), _log_gamma, 1e-13, "no cancellation"),
+    (Rice(nu=1e3, sigma=0.1), _rice, 1e-11, "y - nu is rounded: eps nu / sigma"),
+    (Rice(nu=1e-9, sigma=1.0), _rice, 1e-14, "no cancellation"),
+    (BoxCoxColeGreen(mu=2.0, sigma=0.1, nu=1e-9), _box_cox, 1e-14, "no cancellation"),
+    (BoxCoxColeGreen(mu=2.0, sigma=3.0, nu=2.0), _box_cox, 1e-13, "no cancellation"),
     (Poisson(rate=1e4), _poisson, 1e-10, "log y! is a statistic and rounds to eps of itself"),
 ]
 

@@ -112,6 +112,7 @@ def readings() -> dict[str, Reading]:
         "frechet": [Reading(m.Frechet(), ("shape", "scale"), _same)],
         "gumbel-min": [Reading(m.GumbelMin(), ("mu", "sigma"), _same)],
         "box-cox-cole-green": [Reading(m.BoxCoxColeGreen(), ("mu", "sigma", "nu"), _same)],
+        "betaprime": [Reading(m.BetaPrime(), ("shape1", "shape2"), _same)],
         "box-cox-t": [Reading(m.BoxCoxT(), ("mu", "sigma", "nu", "tau"), _same)],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
