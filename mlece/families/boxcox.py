@@ -21,6 +21,7 @@ from mlece.math import (
     cos,
     exp,
     exp_remainder,
+    expm1,
     inf,
     log,
     log1mexp,
@@ -46,6 +47,14 @@ Law = Callable[[Any], Any]
 def _transform(log_ratio: Array, sigma: Array, nu: Array) -> Arrays:
     """Return z = ((y/μ)^ν − 1)/(νσ), (y/μ)^ν/σ, ∂z/∂ν and ∂²z/∂ν², continuous through ν = 0."""
     x = nu * log_ratio
+    if np.all(abs(nu) * sigma > 0.05):
+        # Away from 0 the plain quotients lose 1/(νσ)² roundings at most.
+        rise = expm1(x)
+        power = 1 + rise
+        z = rise / nu
+        bend = (log_ratio * power - z) / nu
+        again = (log_ratio * log_ratio * power - 2 * bend) / nu
+        return z / sigma, power / sigma, bend / sigma, again / sigma
     ratio, first, second = exp_remainder(x, 1)
     square = log_ratio * log_ratio
     return (

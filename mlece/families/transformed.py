@@ -387,18 +387,21 @@ _LAGUERRE = np.polynomial.laguerre.laggauss(48)
 
 def _bessel_ratio(a: Array) -> Arrays:
     """Return log I0(a) − a, 1 − A and a² A', A = I1(a)/I0(a), a >= 0."""
+    a = np.asarray(a)
     base = i0e(a)
     ratio = i1e(a) / base
-    rest, bend = 1 - ratio, a * (a - ratio - a * ratio * ratio)
+    rest, bend = np.array(1 - ratio), np.array(a * (a - ratio - a * ratio * ratio))
     far = a > _BESSEL_FAR
     if np.any(far):
         # 1 - A and A' = 1 - A/a - A^2 cancel for large a.
-        v = 1 / where(far, a, _BESSEL_FAR)
+        v = 1 / a[far]
         first, second = np.zeros_like(v), np.zeros_like(v)
         for k in range(len(_BESSEL) - 1, 0, -1):
-            first = first * v - _BESSEL[k]
-            second = second * v - k * _BESSEL[k]
-        rest, bend = where(far, first * v, rest), where(far, second, bend)
+            first *= v
+            first -= _BESSEL[k]
+            second *= v
+            second -= k * _BESSEL[k]
+        rest[far], bend[far] = first * v, second
     return log(base), rest, bend
 
 
