@@ -248,7 +248,10 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     kept = {mapping[p.name]: model.slots[p.name] for p in model.params if p.name in mapping}
     family = model_by_name(target)
     other = fit_sample(family(**kept), _members(result.sample, members))
-    better = other.values <= result.values[members] + rounding(other.values)
+    # A limit that is itself not attained is no member to end at.
+    ends = np.ravel(np.asarray(other.certificate.status, dtype=object))
+    solved = np.array([status.solved for status in ends])
+    better = solved & (other.values <= result.values[members] + rounding(other.values))
     if not better.all():
         return _at_limit_family(result, name, np.isin(np.arange(len(mask)), members[better]))
 

@@ -407,8 +407,8 @@ class Model:
 
     @classmethod
     def roles(cls) -> set[str]:
-        """Return the roles that the parameters play under a change of units."""
-        return {p.role for p in cls.params} - {""}
+        """Return the roles that estimated parameters play under a change of units."""
+        return {p.role for p in cls.params if p.estimable} - {""}
 
     @classmethod
     def to_frame(cls, theta: Arrays, shift: Any, scale: Any) -> Arrays:

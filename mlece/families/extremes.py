@@ -102,7 +102,7 @@ class GEV(Model):
     --------
     >>> import mlece
     >>> round(float(mlece.GEV(loc=0, scale=1, shape=0.2).quantile(0.99)), 6)
-    7.546834
+    7.546826
     """
 
     support = real

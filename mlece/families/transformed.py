@@ -91,7 +91,10 @@ class BetaPrime(Model):
 
     @staticmethod
     def _maximise(s: Summary, alpha: Array | None, beta: Array | None) -> Arrays | None:
-        return Beta._maximise(s, alpha, beta)
+        shapes = Beta._maximise(s, alpha, beta)
+        # Odds beyond 1e16 are probabilities of 1: Newton's method sees them through the statistics.
+        usable = shapes is not None and all(np.all(np.isfinite(a) & (a > 0)) for a in shapes)
+        return shapes if usable else None
 
     @staticmethod
     def _degenerate(s: Summary, alpha: Array | None, beta: Array | None) -> tuple[Limit, ...]:

@@ -20,7 +20,12 @@ def starting_values(objective: CrossEntropy, members: Array) -> Arrays:
     A family's own are for observations measured from a known location, where it has one.
     """
     model = objective.model
-    if model.has("_start"):
+    truth = objective.sample.truth
+    if type(truth) is type(model) and truth.roles() == model.roles() and not model.support.discrete:
+        # A member of the family is its own projection.
+        framed = model.to_frame(truth.theta, objective.user.shift, objective.user.scale)
+        guess = tuple(np.broadcast_to(t, members.shape) for t in framed)
+    elif model.has("_start"):
         pilot = objective.pilot()[members]
         for p in model.params:
             if p.role == "location" and not p.estimable:
