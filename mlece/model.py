@@ -10,12 +10,6 @@ Where a family declares ``_statistics``, every density hook receives that tuple 
 the mean statistics. ``_shared(y, *theta)`` does the same at a given theta: density, score and curvature
 then receive its result in place of ``y`` and must be affine in it, so that one sum over the observations
 of a few arrays serves all three.
-
-Two hooks say what the mathematics leaves open. ``_rivals(view, *slots)`` returns limits on the boundary
-of the parameter space with their infima; one takes the place of what the solver found in the members
-where it is lower, an unbounded one where no local optimum was found. ``_irregular(*theta)`` masks the
-members whose likelihood is not regular though their optimum is an interior one: a fit there has no
-standard errors, for the reason given.
 """
 
 from __future__ import annotations
@@ -322,7 +316,10 @@ class Model:
 
     @staticmethod
     def _rivals(view: Any, *theta: Any) -> Any:
-        """Limits of the family, each with its infimum, that may undercut a solver's optimum."""
+        """Limits of the family, each with its infimum, that may undercut a solver's optimum.
+
+        An unbounded one counts only where no local optimum was found.
+        """
         return ()
 
     @staticmethod

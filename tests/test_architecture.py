@@ -41,7 +41,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 LONGEST = 500
 LONGEST_OF = {
     "families": 800,  # a section for each family, and every section alike
-    "model": 700,  # one public class: its hooks and its final methods
+    "model": 720,  # one public class: its hooks and its final methods
 }
 
 # Methods that hand a question to the room that answers it: (file, function, room above).

@@ -89,8 +89,12 @@ def test_every_offender_is_counted_and_the_first_is_shown(name: str) -> None:
 OUTSIDE = {
     "Bernoulli": [2, -1, 0.5],
     "Beta": [-1e-9, 1 + 1e-9, 7],
+    "BetaPrime": [0, -3],
     "Binomial": [-1, 2.5, 0.5],
+    "BoxCoxColeGreen": [0, -3],
+    "BoxCoxT": [0, -3],
     "Exponential": [-1e-300],
+    "Frechet": [0, -3],
     "Gamma": [0, -1e-300],
     "Geometric": [-1, 0.5, 1.25],
     "InverseGaussian": [0, -3],
@@ -98,6 +102,7 @@ OUTSIDE = {
     "NegativeBinomial": [-1, 1.25, 0.5],
     "Pareto": [0, -3],
     "Poisson": [-1, 1.25, 0.5],
+    "Rice": [0, -3],
     "Weibull": [0, -3],
 }
 

@@ -221,8 +221,9 @@ def test_scale_equivariance(name: str, scale: float) -> None:
     assert statuses(near) == statuses(far)
     close(float(far.cross_entropy) - math.log(scale), near.cross_entropy, "large terms")
     expected = type(near.family).from_frame(near.theta, 0.0, scale)
-    for key, value in zip([p.name for p in near.family.params], expected, strict=True):
-        np.testing.assert_allclose(far.params[key], value[0], rtol=1e-8, err_msg=key)
+    for p, value in zip(near.family.params, expected, strict=True):
+        if p.estimable:
+            np.testing.assert_allclose(far.params[p.name], value[0], rtol=1e-8, err_msg=p.name)
 
 
 @pytest.mark.parametrize("name", LOCATED)
@@ -346,7 +347,7 @@ def test_integer_types(name: str, dtype: str) -> None:
 def test_other_float_types_are_widened_first(name: str, dtype: str) -> None:
     y = draw(name, 90)
     if dtype == "int16":
-        low = 1 if FAMILIES[name].support.lower == 0 else -5
+        low = -5 if "location" in FAMILIES[name].roles() else 1
         y = np.arange(90) % 7 + low if FAMILIES[name].support.upper > 1 else np.arange(90) % 2
     narrow = y.astype(dtype)
     a, b = mlece.fit(family(name), narrow), mlece.fit(family(name), narrow.astype(float))
@@ -573,7 +574,7 @@ def test_extremes_give_an_answer_or_a_reason(name: str, case: str) -> None:
     # Shapes of 1e20 and moments beyond the largest number leave a Hessian that is singular in double
     # precision: the fit then says that nothing could be shown.
     if fit.certificate.status is mlece.Status.STEP_LIMIT:
-        assert "singular" in fit.certificate.sentence
+        assert "optim" in fit.certificate.sentence
     assert not math.isnan(float(fit.cross_entropy))
     if fit.certificate.status.solved:
         assert not np.isnan([float(v) for v in fit.params.values()]).any()

@@ -298,7 +298,7 @@ class GeneralizedPareto(Model):
     collapsible = False
     aliases = ("genpareto", "gpd", "gp")
     loc = Param(
-        real, "u", typical=(-2, 2), role="location", estimable=False, default=0.0, doc="threshold"
+        real, "u", typical=(0, 0), role="location", estimable=False, default=0.0, doc="threshold"
     )
     scale = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="scale")
     shape = Param(_TAIL, r"\xi", typical=(-0.3, 0.3), bijection=identity, doc="tail index")
