@@ -249,7 +249,8 @@ def test_one_far_observation_harms_no_digit(name: str) -> None:
     y = draw(name, 151)
     y[0] = 1e6
     a, b = mlece.fit(family(name), y), mlece.fit(family(name), np.roll(y, 77))
-    assert statuses(a)[0] in ("OPTIMAL", "NOT_UNIQUE")
+    # So far out it may make a limit of the family likelier than every member.
+    assert statuses(a)[0] in ("OPTIMAL", "NOT_UNIQUE", "NOT_ATTAINED")
     np.testing.assert_allclose(a.cross_entropy, b.cross_entropy, rtol=1e-12)
 
 
