@@ -98,6 +98,9 @@ def _regular(fit: Fit, kind: str) -> Array:
 def _reason(fit: Fit, member: int) -> str:
     """Return why a member of a batch has no covariance, "" if it has one."""
     status = np.ravel(np.asarray(fit.certificate.status, dtype=object))[member]
+    irregular, why = fit.family._irregular(*fit.theta)
+    if np.any(irregular) and np.broadcast_to(irregular, (fit.objective.size,))[member]:
+        return str(why)
     if fit.on_simplex or status.name in ("OPTIMAL", "NOT_UNIQUE"):
         return ""
     if not fit.sample.batch_shape:

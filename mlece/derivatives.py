@@ -19,7 +19,9 @@ def _steps(theta: Arrays, lower: list[float], upper: list[float], power: float) 
     steps = []
     for value, low, high in zip(theta, lower, upper, strict=True):
         room = np.minimum(value - low, high - value)
-        size = np.where(np.isfinite(room), np.minimum(room, np.abs(value)), 1.0 + np.abs(value))
+        # A parameter may be 0 in the middle of a domain that ends elsewhere.
+        inner = np.minimum(room, np.maximum(np.abs(value), 0.1))
+        size = np.where(np.isfinite(room), inner, 1.0 + np.abs(value))
         steps.append(np.minimum(size * np.finfo(float).eps ** power, room / 4.0))
     return tuple(steps)
 

@@ -15,6 +15,9 @@ from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import Solution
 
+# A member of the family that comes this close to its limit, in nats, has run into it.
+_SLACK = 1e-12
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -206,6 +209,39 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
         at_end = special & (status == Status.BOUNDARY)
         slopes = _boundary_slopes(objective, tuple(theta), at_end)
     return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes, outside)
+
+
+def undercutting(
+    objective: CrossEntropy, solution: Solution, slots: tuple[Array | None, ...], stopped: Array
+) -> list[Limit]:
+    """Return the limits of the family that lie no higher than what the solver found.
+
+    Parameters
+    ----------
+    slots : tuple of arrays or None
+        Filled slots in declared order.
+    stopped : array of bool (R,)
+        Members that a declared limit describes already.
+    """
+    model = objective.model
+    if not (model.free and model.has("_rivals")) or stopped.all():
+        return []
+    rivals = model._rivals(objective, *slots)
+    if not rivals:
+        return []
+    value = objective.evaluate(solution.theta, 0).value
+    shape = (objective.size,)
+    floors = np.stack([np.where(r.mask, np.broadcast_to(r.infimum, shape), np.inf) for r in rivals])
+    floors = np.where(np.isfinite(floors), floors, np.inf)
+    best, floor = np.argmin(floors, axis=0), floors.min(axis=0)
+    unsolved = ~solution.solved & ~(value < floor)
+    # Within rounding a limit that a solver ran into is the truth, and its parameters are no estimate.
+    beaten = np.isfinite(floor) & ~stopped & (unsolved | (floor <= value + _SLACK))
+    out = [replace(r, mask=beaten & (best == j)) for j, r in enumerate(rivals)]
+    # A local optimum stands, though the likelihood be higher elsewhere.
+    lost = ~solution.solved & ~beaten & ~stopped
+    out += [replace(r, mask=r.mask & lost) for r in rivals if r.status is Status.UNBOUNDED]
+    return [limit for limit in out if limit.mask.any()]
 
 
 def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dict[str, Array]:

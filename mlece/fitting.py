@@ -11,7 +11,7 @@ from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.scipy_family import adopt
-from mlece.existence import Verdict, judge, reconcile, running
+from mlece.existence import Verdict, judge, reconcile, running, undercutting
 from mlece.limits import KnownMember, LimitFamily, LimitMember, Status, limit_families
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
@@ -150,6 +150,10 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             stopped |= limit.mask
         members = np.flatnonzero(~stopped) if limits else np.arange(objective.size)
         solution = solve(objective, solver, members)
+        met = undercutting(objective, solution, slots, stopped)
+        limits += met
+        for limit in met:
+            stopped |= limit.mask
         outcome = reconcile(objective, solution, limits)
         if solution.shared is not None:
             at = objective.evaluate_shared(outcome.theta, solution.shared)
@@ -200,7 +204,6 @@ def _certify(
     values: Array,
 ) -> Certificate:
     value, special = verdict.value, verdict.special
-    model = objective.model
     excess, steps = bound.excess, bound.nu * np.sqrt(objective.total)
     if special.any():
         excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), excess)
@@ -213,6 +216,10 @@ def _certify(
         return np.reshape(a, (*sample.batch_shape, *a.shape[1:]))
 
     bracket = solution.bracket
+    sentences = dict.fromkeys(verdict.sentences)
+    if objective.model.free:
+        slots = [objective.fixed.get(p.name) for p in objective.model.params]
+        sentences[objective.model._caveat(*slots)] = None
     multipliers = {**bound.multipliers, **verdict.multipliers}
     return Certificate(
         status=shaped(verdict.status),
@@ -221,7 +228,7 @@ def _certify(
         multipliers={name: shaped(v) for name, v in multipliers.items()},
         scope=bound.scope,
         bound=bound.name,
-        sentence="; ".join(filter(None, dict.fromkeys([*verdict.sentences, model.caveat()]))),
+        sentence="; ".join(filter(None, sentences)),
         entropy_residual=_entropy_residual(objective, sample, verdict, values),
         bracket=None if bracket is None else (shaped(bracket[0]), shaped(bracket[1])),
         kkt=bound.kkt,

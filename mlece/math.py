@@ -42,6 +42,7 @@ from scipy.special import (
     betainc,
     betaincinv,
     betaln,
+    chndtr,
     digamma,
     erfc,
     erfcx,
@@ -155,6 +156,75 @@ def log1pmx(x: Array) -> Array:
         total = total * z2 + 2.0 / (2 * j + 1)
     # 2 z - x = -x z exactly in the algebra.
     return np.where(near, total * z2 * z - safe * z, log1p(np.where(near, 0.0, x)) - x)
+
+
+def _horner(x: Array, coefficients: Array) -> Array:
+    """Return the sum of c_k x^k, in one buffer."""
+    total = np.full_like(x, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        total *= x
+        total += c
+    return np.asarray(total)
+
+
+def _log1p_series() -> Array:
+    """Return the coefficients of L''(x), L = log(1 + x)/x, in powers of u = x / (2 + x)."""
+    # L = (1 - u) (1 + u^2/3 + u^4/5 + ...) and d/dx = (1 - u)^2/2 d/du.
+    c = np.repeat(1.0 / np.arange(1.0, 25.0, 2.0), 2) * np.tile([1.0, -1.0], 12)
+    for _ in range(2):
+        slope = c[1:] * np.arange(1, len(c))
+        c = np.convolve(slope, [0.5, -1.0, 0.5])[: len(slope)]
+    return np.asarray(c[:20])
+
+
+_LOG1P_SECOND = _log1p_series()
+
+
+def log1p_ratio(x: Array) -> Arrays:
+    """Return L(x) = log(1 + x) / x and its first two derivatives, full precision through x = 0."""
+    x = np.asarray(x, dtype=float)
+    inverse = 1.0 / (1.0 + x)
+    near = np.abs(x) < 0.25
+    # L' = (1/(1+x) - L)/x and L'' = -(1/(1+x)^2 + 2 L')/x cancel near 0; read from right to left they
+    # do not. |u| < 1/7, of which 20 powers reach 1e-17.
+    t = x if near.all() else np.where(near, x, 0.0)
+    second = _horner(t / (2.0 + t), _LOG1P_SECOND)
+    first = -0.5 * (inverse * inverse + t * second)
+    ratio = inverse - t * first
+    if t is x:
+        return ratio, first, second
+    safe = np.where(near, 1.0, x)
+    far = log1p(safe) / safe
+    far1 = (inverse - far) / safe
+    far2 = -(inverse * inverse + 2.0 * far1) / safe
+    return np.where(near, ratio, far), np.where(near, first, far1), np.where(near, second, far2)
+
+
+def log_gamma_near_one(x: Array) -> Array:
+    """Return log Gamma(1 - x) / x, full precision through x = 0, x < 1."""
+    x = np.asarray(x, dtype=float)
+    near = np.abs(x) < 0.3
+    # log Gamma(1 - x) = gamma x + sum zeta(k) x^k / k: 32 terms reach 1e-18 at |x| = 0.3.
+    t = np.where(near, x, 0.0)
+    total = np.zeros_like(t)
+    for k in range(32, 1, -1):
+        total = total * t + zeta(float(k)) / k
+    safe = np.where(near, 0.5, x)
+    return np.where(near, EULER + t * total, gammaln(1.0 - safe) / safe)
+
+
+def log_gamma_excess(x: Array) -> Array:
+    """Return [log Gamma(1 - 2x) - 2 log Gamma(1 - x)] / x^2, full precision through x = 0, x < 1/2."""
+    x = np.asarray(x, dtype=float)
+    near = np.abs(x) < 0.15
+    # The series of log Gamma(1 - x), in which the linear terms cancel.
+    t = np.where(near, x, 0.0)
+    total = np.zeros_like(t)
+    for k in range(32, 1, -1):
+        total = total * t + zeta(float(k)) * (2.0**k - 2.0) / k
+    safe = np.where(near, 0.25, x)
+    far = gammaln(1.0 - 2.0 * safe) - 2.0 * gammaln(1.0 - safe)
+    return np.where(near, total, far / safe**2)
 
 
 def softplus(x: Array) -> Array:
@@ -278,6 +348,7 @@ __all__ = [
     "betaincinv",
     "betaln",
     "ceil",
+    "chndtr",
     "cos",
     "cosh",
     "digamma",
@@ -303,7 +374,10 @@ __all__ = [
     "log",
     "log1mexp",
     "log1p",
+    "log1p_ratio",
     "log1pmx",
+    "log_gamma_excess",
+    "log_gamma_near_one",
     "log_minus_digamma",
     "log_minus_step",
     "log_ndtr",

@@ -68,6 +68,9 @@ HOOKS = (
     "_degenerate",
     "_collapses",
     "_escape",
+    "_rivals",
+    "_caveat",
+    "_irregular",
     "_profile_statistics",
     "_profile_equation",
     "_profile_shared",
@@ -175,6 +178,8 @@ class Model:
 
     def _check_slot(self, param: Param, value: Any) -> Array | None:
         value = param.default if value is None else value
+        if value is None:
+            value = param.default
         if value is None:
             if not param.estimable:
                 raise errors.ParameterError(
@@ -331,6 +336,24 @@ class Model:
         """Cases in which no interior maximum exists; see :mod:`mlece.existence`."""
         return ()
 
+    @staticmethod
+    def _rivals(view: Any, *theta: Any) -> Any:
+        """Limits of the family, each with its infimum, that may undercut a solver's optimum.
+
+        An unbounded one counts only where no local optimum was found.
+        """
+        return ()
+
+    @staticmethod
+    def _caveat(*theta: Any) -> str:
+        """What is true of every fit with these filled slots (None where free), a sentence or nothing."""
+        return ""
+
+    @staticmethod
+    def _irregular(*theta: Any) -> tuple[Any, str]:
+        """Members at which the likelihood is not regular, and why it has no standard errors there."""
+        return False, ""
+
     # -------------------------------------------- what the engine calls
 
     def points(self, values: Array) -> Array:
@@ -352,10 +375,6 @@ class Model:
     def member(self, *theta: Any) -> Model:
         """Return the distribution with these parameters."""
         return type(self)(*theta, **self.settings)
-
-    def caveat(self) -> str:
-        """Return what must be said of every fit of the model, empty if nothing."""
-        return ""
 
     def relative(self, name: str) -> Callable[..., Model]:
         """Return the maker of members of another family, for observations of the same kind."""
@@ -488,8 +507,8 @@ class Model:
     # ------------------------------------------------------------------ frames
 
     def roles(self) -> set[str]:
-        """Return the roles that the parameters play under a change of units."""
-        return {p.role for p in self.params} - {"", "angle"}
+        """Return the roles that estimated parameters play under a change of units."""
+        return {p.role for p in self.params if p.estimable} - {"", "angle"}
 
     def turns(self) -> bool:
         """Whether a parameter turns with the observations on a circle."""

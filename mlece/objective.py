@@ -35,6 +35,14 @@ def _chunks(members: int, rows: int) -> Iterator[slice]:
         yield slice(start, min(start + step, members))
 
 
+def _present_sum(a: Array, w: Array | None, m: int) -> Array:
+    """Sum with weights; a weight of zero leaves an observation out, whatever its value."""
+    total = weighted_sum(a, w, m)
+    if w is not None and np.isnan(total).any():
+        return weighted_sum(np.where(w > 0, a, 0.0), w, m)
+    return total
+
+
 class CrossEntropy:
     """E_p[−log q_θ] for p a weighted sample, in the standard frame.
 
@@ -386,15 +394,12 @@ class CrossEntropy:
         weight = np.ones(r) * m if w is None else wide(w.sum(axis=1), r)
         shared = self.model.shared(t, theta) if shared is None else shared
         density = self.model.log_density_hook(t, theta, shared)
-        value = weighted_sum(density, w, m)
-        if w is not None and np.isnan(value).any():
-            # A weight of zero leaves an observation out, whatever its density.
-            value = weighted_sum(np.where(w > 0, density, 0.0), w, m)
+        value = _present_sum(density, w, m)
         score = hessian = outer = None
         if order >= 1 or opg:
             raw = self.model.score_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                score = -np.stack([wide(weighted_sum(s, w, m), r) for s in raw], axis=-1)
+                score = -np.stack([wide(_present_sum(s, w, m), r) for s in raw], axis=-1)
             else:
                 score = -weighted_sum(raw, w, m)
             if opg:
@@ -404,7 +409,7 @@ class CrossEntropy:
         if order >= 2:
             raw = self.model.curvature_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                parts = tuple(-wide(weighted_sum(c, w, m), r) for c in raw)
+                parts = tuple(-wide(_present_sum(c, w, m), r) for c in raw)
                 hessian = triangle(parts, len(self.model.params))
             else:
                 hessian = -weighted_sum(raw, w, m)
@@ -480,7 +485,7 @@ class CrossEntropy:
         sums: list[Array] = []
         weight: Any = 0.0
         for t, w, m in self._terms(rows, full):
-            part = [weighted_sum(a, w, m) for a in function(t)]
+            part = [_present_sum(a, w, m) for a in function(t)]
             sums = part if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(m) if w is None else w.sum(axis=1))
         weight = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
@@ -556,7 +561,9 @@ class CrossEntropy:
 
     def thinned(self, size: int) -> CrossEntropy:
         """Return the objective on an evenly thinned sample, in the same frame."""
-        return CrossEntropy(self.model, self.sample.thinned(size), self.frame)
+        # Where the support moves with the parameters, a solution must hold the extremes to be a start.
+        sample = self.sample.thinned(size, ends=self.model.has("_bounds"))
+        return CrossEntropy(self.model, sample, self.frame)
 
     def restricted(self, cells: Array) -> CrossEntropy:
         """Return the objective of a Categorical on some of its cells (the others are empty)."""

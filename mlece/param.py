@@ -35,7 +35,7 @@ class Param:
     estimable : bool
         False for a structural constant that the user must give (the number of trials).
     default : float, optional
-        Value of such a constant where the user gives none.
+        Value of such a constant where the user gives none (a threshold of 0).
     bijection : Bijection, optional
         Map from the whole line onto the domain; chosen from the domain if not given.
     limits : (float, float), optional

@@ -80,12 +80,19 @@ class Sample:
         weights = w if w is None or len(w) == 1 else w[members]
         return replace(self, values=values, weights=weights, batch_shape=(len(members),))
 
-    def thinned(self, size: int) -> Sample:
-        """Return an evenly thinned sample of about ``size`` observations, for starting values."""
+    def thinned(self, size: int, ends: bool = False) -> Sample:
+        """Return an evenly thinned sample of about ``size`` observations, for starting values.
+
+        With ``ends`` the smallest and the largest observation of a single sample are among them.
+        """
         step = max(1, self.rows // size)
-        w = self.weights
-        values, weights = self.values[:, ::step], None if w is None else w[:, ::step]
-        if step >= _COPIED:
+        y, w = self.values, self.weights
+        extra = [int(y[0].argmin()), int(y[0].argmax())] if ends else []
+        values, weights = y[:, ::step], None if w is None else w[:, ::step]
+        if extra:
+            values = np.concatenate([values, y[:, extra]], axis=1)
+            weights = weights if w is None else np.concatenate([w[:, ::step], w[:, extra]], axis=1)
+        elif step >= _COPIED:
             values = np.ascontiguousarray(values)
             weights = None if weights is None else np.ascontiguousarray(weights)
         return replace(self, values=values, weights=weights)

@@ -9,13 +9,25 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from mlece.families.circle import VonMises, WrappedCauchy
-from mlece.families.counts import Binomial, NegativeBinomial, Poisson
-from mlece.families.half_line import Gamma
-from mlece.families.proportions import Kumaraswamy, LogitNormal, Simplex
-from mlece.families.real_line import StudentT
-from mlece.families.skewed import InverseGaussian
-from mlece.families.unit_interval import Beta
+from mlece.families import (
+    GEV,
+    Beta,
+    Binomial,
+    BoxCoxColeGreen,
+    Gamma,
+    GeneralizedPareto,
+    InverseGaussian,
+    Kumaraswamy,
+    LogGamma,
+    LogitNormal,
+    NegativeBinomial,
+    Poisson,
+    Rice,
+    Simplex,
+    StudentT,
+    VonMises,
+    WrappedCauchy,
+)
 from mlece.model import Model, registered
 from mlece.testing import typical_family
 
@@ -90,6 +102,38 @@ def _negative_binomial(y: Any, size: Any, mean: Any) -> Any:
     return ratio - size * mp.log1p(mean / size) + y * mp.log(mean / (size + mean))
 
 
+def _tail(y: Any, loc: Any, scale: Any, shape: Any) -> Any:
+    z = (y - loc) / scale
+    return mp.log1p(shape * z) / shape if shape else z
+
+
+def _gev(y: Any, loc: Any, scale: Any, shape: Any) -> Any:
+    w = _tail(y, loc, scale, shape)
+    return -mp.log(scale) - (1 + shape) * w - mp.exp(-w)
+
+
+def _gpd(y: Any, loc: Any, scale: Any, shape: Any) -> Any:
+    return -mp.log(scale) - (1 + shape) * _tail(y, loc, scale, shape)
+
+
+def _log_gamma(y: Any, shape: Any, loc: Any, scale: Any) -> Any:
+    z = (y - loc) / scale
+    return shape * z - mp.exp(z) - mp.loggamma(shape) - mp.log(scale)
+
+
+def _rice(y: Any, nu: Any, sigma: Any) -> Any:
+    square = (y**2 + nu**2) / (2 * sigma**2)
+    return mp.log(y / sigma**2) - square + mp.log(mp.besseli(0, y * nu / sigma**2))
+
+
+def _box_cox(y: Any, mu: Any, sigma: Any, nu: Any) -> Any:
+    ratio = mp.log(y / mu)
+    z = (mp.expm1(nu * ratio) / nu if nu else ratio) / sigma
+    normal = -(z**2) / 2 - mp.log(2 * mp.pi) / 2
+    mass = mp.ncdf(1 / (sigma * abs(nu))) if nu else mp.mpf(1)
+    return nu * ratio - mp.log(sigma * y) + normal - mp.log(mass)
+
+
 def _inverse_gaussian(y: Any, mean: Any, shape: Any) -> Any:
     square = shape * (y - mean) ** 2 / (2 * mean**2 * y)
     return mp.log(shape / (2 * mp.pi * y**3)) / 2 - square
@@ -155,6 +199,22 @@ EXTREMES: list[tuple[Model, Callable[..., Any], float, str]] = [
     (VonMises(mu=2.0, kappa=29.0), _von_mises, 1e-13, "no cancellation"),
     (VonMises(mu=2.0, kappa=1e10), _von_mises, 1e-13, "y - mu is exact"),
     (WrappedCauchy(mu=1.0, rho=1 - 2.0**-27), _wrapped_cauchy, 1e-13, "1 - rho is exact"),
+    (GEV(loc=1.0, scale=2.0, shape=1e-9), _gev, 1e-14, "no cancellation"),
+    (GEV(loc=1.0, scale=2.0, shape=-0.04), _gev, 1e-14, "no cancellation"),
+    (
+        GEV(loc=1.0, scale=2.0, shape=30.0),
+        _gev,
+        1e-12,
+        "the lower end is close: 1 + shape z rounds",
+    ),
+    (GeneralizedPareto(scale=2.0, shape=-1e-12), _gpd, 1e-14, "no cancellation"),
+    (GeneralizedPareto(scale=2.0, shape=40.0), _gpd, 1e-14, "no cancellation"),
+    (LogGamma(shape=1e6, loc=0.0, scale=1.0), _log_gamma, 1e-9, "z is rounded: eps log(k) sqrt(k)"),
+    (LogGamma(shape=1e-3, loc=0.0, scale=1.0), _log_gamma, 1e-13, "no cancellation"),
+    (Rice(nu=1e3, sigma=0.1), _rice, 1e-11, "y - nu is rounded: eps nu / sigma"),
+    (Rice(nu=1e-9, sigma=1.0), _rice, 1e-14, "no cancellation"),
+    (BoxCoxColeGreen(mu=2.0, sigma=0.1, nu=1e-9), _box_cox, 1e-14, "no cancellation"),
+    (BoxCoxColeGreen(mu=2.0, sigma=3.0, nu=2.0), _box_cox, 1e-13, "no cancellation"),
     (Poisson(rate=1e4), _poisson, 1e-10, "log y! is a statistic and rounds to eps of itself"),
 ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -50,7 +49,11 @@ FAMILIES = {
 }
 # Structural constants, which the user must give.
 KNOWN: dict[str, dict[str, float]] = {
-    name: {p.name: float(round(sum(p.typical) / 2)) for p in c.params if not p.estimable}
+    name: {
+        p.name: float(round(sum(p.typical) / 2))
+        for p in c.params
+        if not p.estimable and p.default is None
+    }
     for name, c in FAMILIES.items()
 }
 every_family = pytest.mark.parametrize("name", sorted(FAMILIES))
@@ -237,8 +240,9 @@ def test_scale_equivariance(name: str, scale: float) -> None:
     assert statuses(near) == statuses(far)
     close(float(far.cross_entropy) - math.log(scale), near.cross_entropy, "large terms")
     expected = near.family.from_frame(near.theta, 0.0, scale)
-    for key, value in zip([p.name for p in near.family.params], expected, strict=True):
-        np.testing.assert_allclose(far.params[key], value[0], rtol=1e-8, err_msg=key)
+    for p, value in zip(near.family.params, expected, strict=True):
+        if p.estimable:
+            np.testing.assert_allclose(far.params[p.name], value[0], rtol=1e-8, err_msg=p.name)
 
 
 @pytest.mark.parametrize("name", LOCATED)
@@ -264,7 +268,8 @@ def test_one_far_observation_harms_no_digit(name: str) -> None:
     y = draw(name, 151)
     y[0] = 1e6
     a, b = mlece.fit(family(name), y), mlece.fit(family(name), np.roll(y, 77))
-    assert statuses(a)[0] in ("OPTIMAL", "NOT_UNIQUE")
+    # So far out it may make a limit of the family likelier than every member.
+    assert statuses(a)[0] in ("OPTIMAL", "NOT_UNIQUE", "NOT_ATTAINED")
     np.testing.assert_allclose(a.cross_entropy, b.cross_entropy, rtol=1e-12)
 
 
@@ -642,7 +647,7 @@ def test_extremes_give_an_answer_or_a_reason(name: str, case: str) -> None:
     # Shapes of 1e20 and moments beyond the largest number leave a Hessian that is singular in double
     # precision, or parameters that doubles do not resolve: the fit then says that nothing was shown.
     if fit.certificate.status is mlece.Status.STEP_LIMIT:
-        assert re.search("singular|no optimality criterion", fit.certificate.sentence)
+        assert "optim" in fit.certificate.sentence
     assert not math.isnan(float(fit.cross_entropy))
     if fit.certificate.status.solved:
         assert not np.isnan([float(v) for v in fit.params.values()]).any()

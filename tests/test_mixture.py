@@ -144,7 +144,7 @@ def test_the_unbounded_likelihood_is_told() -> None:
     assert "without bound" in str(fit.certificate)
     assert fit.certificate.scope == "local"
     equal = mlece.Mixture("gaussian", size=2, shared=("sd",))
-    assert not equal.caveat()
+    assert not equal._caveat(*equal.slots.values())
 
 
 def test_repr_pickle_and_equality() -> None:

@@ -127,6 +127,19 @@ def readings() -> dict[str, Reading]:
                 lambda mu, s, q: (math.exp(mu), s, q / s),
             )
         ],
+        "gev": [
+            Reading(m.GEV(), ("loc", "scale", "shape"), _same),
+            Reading(m.GEV(), ("mu", "sigma", "xi"), _same),
+        ],
+        "gpd": [
+            Reading(m.GeneralizedPareto(), ("scale", "shape"), _same),
+            Reading(m.GeneralizedPareto(), ("sigma", "xi"), _same),
+        ],
+        "frechet": [Reading(m.Frechet(), ("shape", "scale"), _same)],
+        "gumbel-min": [Reading(m.GumbelMin(), ("mu", "sigma"), _same)],
+        "box-cox-cole-green": [Reading(m.BoxCoxColeGreen(), ("mu", "sigma", "nu"), _same)],
+        "betaprime": [Reading(m.BetaPrime(), ("shape1", "shape2"), _same)],
+        "box-cox-t": [Reading(m.BoxCoxT(), ("mu", "sigma", "nu", "tau"), _same)],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 

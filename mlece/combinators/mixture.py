@@ -343,9 +343,10 @@ class Mixture(Model):
                     out[c] = v
         return tuple(out)
 
-    def caveat(self) -> str:
-        """Say that the likelihood of densities with free scales has no maximum."""
-        free = [p for p in self.params if p.role in _SCALES and self.slots[p.name] is None]
+    def _caveat(self, *slots: Any) -> str:  # type: ignore[override]
+        free = [
+            p for p, v in zip(self.params, slots, strict=True) if p.role in _SCALES and v is None
+        ]
         if self.support.discrete or not free or set(self.common) & {p.name for p in free}:
             return ""
         return (
@@ -354,7 +355,7 @@ class Mixture(Model):
         )
 
     def _collapses(self, share: Array, *slots: Any) -> Array:
-        return np.full(np.shape(share), bool(self.caveat()))
+        return np.full(np.shape(share), bool(self._caveat(*slots)))
 
 
 # ---------------------------------------------------------------------------- parts

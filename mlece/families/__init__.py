@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mlece.families.boxcox import BoxCoxColeGreen, BoxCoxT
 from mlece.families.burr import GB2, BurrXII, LogLogistic, Lomax
 from mlece.families.circle import VonMises, WrappedCauchy
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
+from mlece.families.extremes import GEV, Frechet, GeneralizedPareto, GumbelMin
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.lifetimes import BirnbaumSaunders, GeneralizedGamma, Gompertz
@@ -27,31 +29,40 @@ from mlece.families.multivariate import (
 from mlece.families.proportions import Kumaraswamy, LogitNormal, Power, Simplex
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
+from mlece.families.transformed import BetaPrime, LogGamma, Rice
 from mlece.families.unit_interval import Beta, Triangular, Uniform
 
 __all__ = [
     "GB2",
+    "GEV",
     "Bernoulli",
     "Beta",
+    "BetaPrime",
     "Binomial",
     "BirnbaumSaunders",
+    "BoxCoxColeGreen",
+    "BoxCoxT",
     "BurrXII",
     "Categorical",
     "Chi2",
     "Dirichlet",
     "DirichletMultinomial",
     "Exponential",
+    "Frechet",
     "Gamma",
     "Gaussian",
     "GeneralizedGamma",
+    "GeneralizedPareto",
     "Geometric",
     "Gompertz",
     "Gumbel",
+    "GumbelMin",
     "HalfNormal",
     "InverseGamma",
     "InverseGaussian",
     "Kumaraswamy",
     "Laplace",
+    "LogGamma",
     "LogLogistic",
     "LogNormal",
     "Logistic",
@@ -68,6 +79,7 @@ __all__ = [
     "Power",
     "PowerFunction",
     "Rayleigh",
+    "Rice",
     "Simplex",
     "StudentT",
     "Triangular",

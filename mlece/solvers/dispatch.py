@@ -263,7 +263,7 @@ def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
 def _from_thinned(objective: CrossEntropy, chart: Chart, thin: Solution) -> Array:
     """Return the solution of a thinned sample as a start, unless it ran off where the whole may not."""
     model = objective.model
-    off = ~thin.solved
+    off = ~thin.solved | ~objective.holds(thin.theta)
     for limit in limit_families(model):
         off = off | limit.approached(model, thin.theta)
     return chart.eta(starting_values(objective, np.arange(1)) if off.any() else thin.theta)

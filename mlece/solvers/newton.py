@@ -153,6 +153,7 @@ class _Batch:
 
     def finished(self, active: Array, decrement: Array, tolerance: float) -> Array:
         """Record the decrements; tell who is below the tolerance, or no longer gets closer to it."""
+        # Far from the optimum a decrement may grow and says nothing about rounding.
         close = decrement <= _ROUNDING
         self.stalled[active] += close & (decrement > 0.5 * self.decrement[active])
         self.decrement[active] = decrement

@@ -12,20 +12,50 @@ from mlece.objective import CrossEntropy
 from mlece.param import Param
 
 _MOST_CANDIDATES = 81
+_MOST_DOUBLINGS = 60
 
 
 def starting_values(objective: CrossEntropy, members: Array) -> Arrays:
-    """Return framed starting values of all parameters for some members of the batch, (r,) each."""
+    """Return framed starting values of all parameters for some members of the batch, (r,) each.
+
+    A family's own are for observations measured from a known location, where it has one.
+    """
     model = objective.model
-    if model.has("_start"):
-        guess = model._start(objective.pilot()[members])
+    truth = objective.sample.truth
+    if type(truth) is type(model) and truth.roles() == model.roles() and not model.support.discrete:
+        # A member of the family is its own projection.
+        framed = model.to_frame(truth.theta, objective.user.shift, objective.user.scale)
+        guess = tuple(np.broadcast_to(t, members.shape) for t in framed)
+    elif model.has("_start"):
+        pilot = objective.pilot()[members]
+        for p in model.params:
+            if p.role == "location" and not p.estimable:
+                pilot = pilot - objective.fixed[p.name][members, None]
+        guess = model._start(pilot)
     else:
         guess = _best_of_grid(objective, members)
     start = tuple(
         objective.fixed[p.name][members] if p.name in objective.fixed else np.asarray(g, float)
         for p, g in zip(model.params, guess, strict=True)
     )
+    start = _widened(objective, start, members)
     return _convergent(objective, start) if objective.sample.rule is not None else start
+
+
+def _widened(objective: CrossEntropy, theta: Arrays, members: Array) -> Arrays:
+    """Double free scales until a support that moves with the parameters holds the data."""
+    if not objective.model.has("_bounds"):
+        return theta
+    free = [p.role == "scale" and p.name not in objective.fixed for p in objective.model.params]
+    for _ in range(_MOST_DOUBLINGS):
+        short = ~objective.holds(theta, members)
+        if not (short.any() and any(free)):
+            break
+        theta = tuple(
+            np.where(short, 2.0 * t, t) if widen else t
+            for widen, t in zip(free, theta, strict=True)
+        )
+    return theta
 
 
 def _convergent(objective: CrossEntropy, start: Arrays) -> Arrays:
