@@ -82,7 +82,7 @@ def typical_family(family: type[Model]) -> list[Model]:
     given = {
         p.name: float(round(sum(p.typical) / 2))
         for p in family.params
-        if not p.estimable and p.default is None
+        if not p.estimable
     }
     return typical_members(family(**given))
 
