@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import Solution
+
+# A member of the family that comes this close to its limit, in nats, has run into it.
+_SLACK = 1e-12
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,36 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
     outside = ~objective.holds(tuple(theta)) & ~special
     slopes = _boundary_slopes(objective, tuple(theta), special & (status == Status.BOUNDARY))
     return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes, outside)
+
+
+def undercutting(
+    objective: CrossEntropy, solution: Solution, slots: tuple[Array | None, ...], stopped: Array
+) -> list[Limit]:
+    """Return the limits of the family that lie no higher than what the solver found.
+
+    Parameters
+    ----------
+    slots : tuple of arrays or None
+        Filled slots in declared order.
+    stopped : array of bool (R,)
+        Members that a declared limit describes already.
+    """
+    model = objective.model
+    if not (model.free and model.has("_rivals")) or stopped.all():
+        return []
+    rivals = model._rivals(objective, *slots)
+    if not rivals:
+        return []
+    value = objective.evaluate(solution.theta, 0).value
+    shape = (objective.size,)
+    floors = np.stack([np.where(r.mask, np.broadcast_to(r.infimum, shape), np.inf) for r in rivals])
+    floors = np.where(np.isnan(floors), np.inf, floors)
+    best, floor = np.argmin(floors, axis=0), floors.min(axis=0)
+    unsolved = ~solution.solved & ~(value < floor)
+    # Within rounding a limit that a solver ran into is the truth, and its parameters are no estimate.
+    beaten = np.isfinite(floor) & ~stopped & (unsolved | (floor <= value + _SLACK))
+    out = [replace(r, mask=beaten & (best == j)) for j, r in enumerate(rivals)]
+    return [limit for limit in out if limit.any()]
 
 
 def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dict[str, Array]:

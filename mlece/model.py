@@ -57,6 +57,7 @@ HOOKS = (
     "_frame",
     "_degenerate",
     "_collapses",
+    "_rivals",
     "_profile_statistics",
     "_profile_equation",
     "_profile_shared",
@@ -306,6 +307,11 @@ class Model:
     @staticmethod
     def _degenerate(s: Summary, *theta: Any) -> Any:
         """Cases in which no interior maximum exists; see :mod:`mlece.existence`."""
+        return ()
+
+    @staticmethod
+    def _rivals(view: Any, *theta: Any) -> Any:
+        """Limits of the family, each with its infimum, that may undercut a solver's optimum."""
         return ()
 
     # -------------------------------------------- what the engine calls

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from mlece.families.asymmetric import (
+    ExGaussian,
+    JohnsonSU,
+    NormalInverseGaussian,
+    SinhArcsinh,
+    SkewNormal,
+)
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
+from mlece.families.symmetric import Cauchy, HyperbolicSecant
 from mlece.families.unit_interval import Beta, Uniform
 
 __all__ = [
@@ -14,18 +22,25 @@ __all__ = [
     "Beta",
     "Binomial",
     "Categorical",
+    "Cauchy",
+    "ExGaussian",
     "Exponential",
     "Gamma",
     "Gaussian",
     "Geometric",
     "Gumbel",
+    "HyperbolicSecant",
     "InverseGaussian",
+    "JohnsonSU",
     "Laplace",
     "LogNormal",
     "Logistic",
     "NegativeBinomial",
+    "NormalInverseGaussian",
     "Pareto",
     "Poisson",
+    "SinhArcsinh",
+    "SkewNormal",
     "StudentT",
     "Uniform",
     "Weibull",

@@ -11,15 +11,17 @@ from mlece import errors
 from mlece.chart import Chart
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
-from mlece.solvers.newton import DECREMENT, newton
+from mlece.solvers.newton import DECREMENT, NewtonResult, newton
 from mlece.solvers.profile import profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
-from mlece.solvers.starts import starting_values
+from mlece.solvers.starts import several_starts, starting_values
 
 SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 # Long samples are solved on one in 32 of the observations first: a few full passes are left to do.
 _THIN_ABOVE = 20_000
+# Competing modes are a matter of short samples: there Newton's method runs from every proposed start.
+_SEVERAL_BELOW = 2_000
 
 
 @dataclass(frozen=True)
@@ -152,26 +154,40 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
     chart = Chart(objective)
     thinned = _thin(objective)
     if any(p.vector for p in chart.free):
-        start = np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))
+        starts = [np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))]
     elif thinned is not None:
-        start = chart.eta(_by_newton(thinned, members).theta)
+        starts = [chart.eta(_by_newton(thinned, members).theta)]
+    elif objective.sample.rows <= _SEVERAL_BELOW:
+        starts = [chart.eta(theta) for theta in several_starts(objective, members)]
     else:
-        start = chart.eta(starting_values(objective, members))
+        starts = [chart.eta(starting_values(objective, members))]
+    everyone = np.tile(members, len(starts))
 
     def evaluate(eta: Array, index: Array) -> tuple[Array, Array, Array]:
-        which = members[index]
+        which = everyone[index]
         at = objective.evaluate(chart.theta(eta, which), 2, which)
         return (at.value, *chart.pull(eta, at))
 
     # For a long sample a decrement of 1e-9 is far below a standard error.
-    out = newton(evaluate, start, *chart.box(), DECREMENT if thinned is None else 1e-9)
-    theta = chart.theta(out.eta, members)
+    tolerance = DECREMENT if thinned is None else 1e-9
+    out = newton(evaluate, np.concatenate(starts), *chart.box(), tolerance)
+    best = _best_run(out, len(starts))
+    theta = chart.theta(out.eta[best], members)
     return Solution(
         _scatter(objective, members, theta),
         "newton",
-        _whole(objective, members, out.converged),
+        _whole(objective, members, out.converged[best]),
         runaway=_runaway(objective, members, theta),
     )
+
+
+def _best_run(out: NewtonResult, runs: int) -> Array:
+    """Return, for each member, the run that converged at the smallest value (or came lowest)."""
+    runs_of = np.arange(out.eta.shape[0]).reshape(runs, -1)
+    value = np.where(np.isnan(out.value), np.inf, out.value)[runs_of]
+    converged = out.converged[runs_of]
+    value = np.where(converged | ~converged.any(axis=0), value, np.inf)
+    return np.asarray(runs_of[np.argmin(value, axis=0), np.arange(runs_of.shape[1])])
 
 
 def _runaway(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:

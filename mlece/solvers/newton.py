@@ -24,6 +24,8 @@ class NewtonResult:
     ----------
     eta : array (r, m)
         Last accepted point.
+    value : array (r,)
+        Value there.
     decrement : array (r,)
         Newton decrement there, sqrt(g' H^-1 g); infinite where H is not positive definite.
     converged : array of bool (r,)
@@ -35,6 +37,7 @@ class NewtonResult:
     """
 
     eta: Array
+    value: Array
     decrement: Array
     converged: Array
     blocked: Array
@@ -115,7 +118,9 @@ def newton(
         active = batch.attempt(active, step[going], predicted[going], length[going])
         if not active.size:
             break
-    return NewtonResult(batch.eta, batch.decrement, batch.converged, batch.blocked, iteration)
+    return NewtonResult(
+        batch.eta, batch.value, batch.decrement, batch.converged, batch.blocked, iteration
+    )
 
 
 class _Batch:

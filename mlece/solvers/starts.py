@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,13 +17,43 @@ _MOST_CANDIDATES = 81
 def starting_values(objective: CrossEntropy, members: Array) -> Arrays:
     """Return framed starting values of all parameters for some members of the batch, (r,) each."""
     model = objective.model
-    if model.has("_start"):
-        guess = model._start(objective.pilot()[members])
-    else:
-        guess = _best_of_grid(objective, members)
+    if not model.has("_start"):
+        return _filled(objective, members, _best_of_grid(objective, members))
+    starts = several_starts(objective, members)
+    if len(starts) == 1:
+        return starts[0]
+    return _best(objective, members, starts)
+
+
+def several_starts(objective: CrossEntropy, members: Array) -> list[Arrays]:
+    """Return every set of starting values that the family proposes; several where modes compete.
+
+    A hook ``_start`` that returns arrays (S, r) proposes S sets.
+    """
+    if not objective.model.has("_start"):
+        return [starting_values(objective, members)]
+    guess = objective.model._start(objective.pilot()[members])
+    if np.ndim(guess[0]) == 1:
+        return [_filled(objective, members, guess)]
+    return [_filled(objective, members, one) for one in zip(*guess, strict=True)]
+
+
+def _filled(objective: CrossEntropy, members: Array, guess: Iterable[Array]) -> Arrays:
+    """Put the fixed slots in the place of their starting values."""
     return tuple(
         objective.fixed[p.name][members] if p.name in objective.fixed else np.asarray(g, float)
-        for p, g in zip(model.params, guess, strict=True)
+        for p, g in zip(objective.model.params, guess, strict=True)
+    )
+
+
+def _best(objective: CrossEntropy, members: Array, grid: list[Arrays]) -> Arrays:
+    """Return the set of parameters with the smallest cross-entropy, for each member."""
+    values = np.stack([objective.evaluate(theta, 0, members).value for theta in grid])
+    best = np.argmin(np.where(np.isfinite(values), values, np.inf), axis=0)
+    take = np.arange(len(members))
+    return tuple(
+        np.stack([theta[j] for theta in grid])[best, take]
+        for j in range(len(objective.model.params))
     )
 
 
@@ -58,10 +89,4 @@ def _best_of_grid(objective: CrossEntropy, members: Array) -> Arrays:
         for p in objective.model.params
     ]
     grid = list(itertools.islice(itertools.product(*choices), _MOST_CANDIDATES))
-    values = np.stack([objective.evaluate(theta, 0, members).value for theta in grid])
-    best = np.argmin(np.where(np.isfinite(values), values, np.inf), axis=0)
-    take = np.arange(len(members))
-    return tuple(
-        np.stack([theta[j] for theta in grid])[best, take]
-        for j in range(len(objective.model.params))
-    )
+    return _best(objective, members, grid)
