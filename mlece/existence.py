@@ -155,7 +155,10 @@ def undercutting(
     model = objective.model
     if not (model.free and model.has("_rivals")) or stopped.all():
         return []
-    rivals = model._rivals(objective, *slots)
+    unsure = ~stopped & ~solution.solved
+    for held in solution.edges.values():
+        unsure |= held & ~stopped
+    rivals = model._rivals(objective, unsure, *slots)
     if not rivals:
         return []
     value = objective.evaluate(solution.theta, 0).value
@@ -167,6 +170,19 @@ def undercutting(
     # Within rounding a limit that a solver ran into is the truth, and its parameters are no estimate.
     beaten = np.isfinite(floor) & ~stopped & (unsolved | (floor <= value + _SLACK))
     out = [replace(r, mask=beaten & (best == j)) for j, r in enumerate(rivals)]
+    return [limit for limit in out if limit.any()]
+
+
+def at_edges(objective: CrossEntropy, solution: Solution, stopped: Array) -> list[Limit]:
+    """Return, as limits, the members whose cross-entropy still fell at the edge of the range searched.
+
+    A parameter whose family declares a limit there is left to that limit.
+    """
+    out = []
+    for name, held in solution.edges.items():
+        mask = held & ~stopped & ~solution.runaway.get(name, np.zeros_like(held))
+        sentence = f"{name} ran to the edge of the range searched, where the likelihood still grows"
+        out.append(Limit(mask, Status.NOT_ATTAINED, sentence, solution.theta))
     return [limit for limit in out if limit.any()]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
-from mlece.existence import Verdict, judge, reconcile, undercutting
+from mlece.existence import Verdict, at_edges, judge, reconcile, undercutting
 from mlece.limits import LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
@@ -131,10 +131,10 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         for limit in limits:
             stopped |= limit.mask
         solution = solve(objective, solver, np.flatnonzero(~stopped))
-        met = undercutting(objective, solution, slots, stopped)
-        limits += met
-        for limit in met:
-            stopped |= limit.mask
+        limits += undercutting(objective, solution, slots, stopped)
+        stopped = np.logical_or.reduce([stopped, *(limit.mask for limit in limits)])
+        limits += at_edges(objective, solution, stopped)
+        stopped = np.logical_or.reduce([stopped, *(limit.mask for limit in limits)])
         outcome = reconcile(objective, solution, limits)
         if solution.shared is not None:
             at = objective.evaluate_shared(outcome.theta, solution.shared)

@@ -310,8 +310,8 @@ class Model:
         return ()
 
     @staticmethod
-    def _rivals(view: Any, *theta: Any) -> Any:
-        """Limits of the family, each with its infimum, that may undercut a solver's optimum."""
+    def _rivals(view: Any, unsure: Array, *theta: Any) -> Any:
+        """Limits, each with its infimum, that may undercut a solver (unsure: it met no optimum)."""
         return ()
 
     # -------------------------------------------- what the engine calls

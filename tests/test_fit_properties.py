@@ -247,7 +247,7 @@ def test_one_far_observation_harms_no_digit(name: str) -> None:
     y = draw(name, 151)
     y[0] = 1e6
     a, b = mlece.fit(family(name), y), mlece.fit(family(name), np.roll(y, 77))
-    assert statuses(a)[0] in ("OPTIMAL", "NOT_UNIQUE")
+    assert a.certificate.status.solved
     np.testing.assert_allclose(a.cross_entropy, b.cross_entropy, rtol=1e-12)
 
 
@@ -478,7 +478,7 @@ def test_no_better_point_than_the_certificate_allows(name: str, n: int) -> None:
     fit = mlece.fit(family(name), y)
     status = fit.certificate.status
     assert status is not mlece.Status.STEP_LIMIT
-    if not status.solved or not np.all(np.isfinite(list(fit.params.values()))):
+    if not status.solved or fit.limit_models:
         return
     start = np.array([float(v) for v in fit.params.values()])
     width = np.maximum(np.abs(start), 1e-3) / math.sqrt(n)

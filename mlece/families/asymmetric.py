@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.families.one_sided import ExponentialFrom, HalfNormalFrom
+from mlece.families.one_sided import (
+    ExponentialFrom,
+    HalfNormalFrom,
+    InverseGaussianFrom,
+    LogNormalFrom,
+    OneSided,
+    best_threshold,
+    inverse_gaussian_profile,
+    lognormal_profile,
+)
 from mlece.families.real_line import Gaussian
 from mlece.families.standard import Jet, LocationScale, log_tail, moments
 from mlece.limits import Limit, LimitMember, Status, full, or_fixed
@@ -69,6 +79,31 @@ def _gaussian(
     return (Limit(full(mean, 1.0).astype(bool), Status.BOUNDARY, sentence, limit, value, model),)
 
 
+def _from_a_point(
+    view: Any,
+    unsure: Array,
+    slots: tuple[Array | None, ...],
+    kind: tuple[type[OneSided], Any, str],
+    theta: Any,
+) -> tuple[Limit, ...]:
+    """Return the limits of a family that ends in a law on one side of a point.
+
+    ``kind`` is the law, its profile and its name; ``theta(loc, scale, shape, side)`` the limiting
+    parameters of the family. The search takes a hundred passes: only for members not solved.
+    """
+    if any(slot is not None for slot in slots) or not unsure.any():
+        return ()
+    law, profile, said = kind
+    out = []
+    for side in (1.0, -1.0):
+        found, loc, (value, scale, own) = best_threshold(view, profile, side)
+        limit, names, runs = theta(loc, scale, own, side)
+        sentence = f"{runs}: the limit is {said}, whose loc and scale are told"
+        model = LimitMember(law, names, (("side", side),))
+        out.append(Limit(found & unsure, Status.BOUNDARY, sentence, limit, value, model))
+    return tuple(out)
+
+
 # ---------------------------------------------------------------------------- skew normal
 
 
@@ -106,7 +141,7 @@ class SkewNormal(LocationScale):
 
     @staticmethod
     def _rivals(
-        view: Any, loc: Array | None, scale: Array | None, shape: Array | None
+        view: Any, unsure: Array, loc: Array | None, scale: Array | None, shape: Array | None
     ) -> tuple[Limit, ...]:
         if shape is not None:
             return ()
@@ -273,7 +308,7 @@ class ExGaussian(Model):
 
     @staticmethod
     def _rivals(
-        view: Any, loc: Array | None, scale: Array | None, tail: Array | None
+        view: Any, unsure: Array, loc: Array | None, scale: Array | None, tail: Array | None
     ) -> tuple[Limit, ...]:
         out: list[Limit] = []
         mean = view.mean_of(lambda y: y)
@@ -356,8 +391,8 @@ class JohnsonSU(LocationScale):
     0.568117
     """
 
-    a = Param(real, r"\gamma", typical=(-1, 2), limits=(-1e3, 1e3), doc="skewness")
-    b = Param(positive, r"\delta", typical=(1, 3), limits=(1e-3, 1e3), doc="tail weight")
+    a = Param(real, r"\gamma", typical=(-1, 1.4), limits=(-1e3, 1e3), doc="skewness")
+    b = Param(positive, r"\delta", typical=(0.8, 2), limits=(1e-3, 1e3), doc="tail weight")
 
     @staticmethod
     def _standard(z: Array, a: Array, b: Array) -> Jet:
@@ -378,8 +413,14 @@ class JohnsonSU(LocationScale):
         return full(share, float(all(s is None for s in slots))).astype(bool)
 
     @staticmethod
-    def _rivals(view: Any, *slots: Array | None) -> tuple[Limit, ...]:
-        return _gaussian(view, "b runs to infinity", (0.0, inf), slots)
+    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
+        def limit(loc: Array, scale: Array, b: Array, side: float) -> Any:
+            runs = f"a runs to {'minus ' if side > 0 else ''}infinity"
+            return (loc, scale, full(loc, -side * inf), b), ("loc", "scale", None, "b"), runs
+
+        kind = (LogNormalFrom, lognormal_profile, "lognormal from a point on")
+        gaussian = _gaussian(view, "b runs to infinity", (0.0, inf), slots)
+        return (*gaussian, *_from_a_point(view, unsure, slots, kind, limit))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -409,7 +450,7 @@ class JohnsonSU(LocationScale):
         return np.asarray(0.5 * scale**2 * expm1(1 / b**2) * grown + 0 * loc)
 
 
-def _by_quartiles(x: Array, quantile: Any, shapes: list[Arrays]) -> Arrays:
+def _by_quartiles(x: Array, quantile: Any, shapes: Sequence[Arrays]) -> Arrays:
     """Return starts whose quartiles are those of sorted points (r, p), one for each set of shapes."""
     last = x.shape[-1] - 1
     q1, q2, q3 = (x[..., round(f * last)] for f in (0.25, 0.5, 0.75))
@@ -530,11 +571,12 @@ def _bessel(x: Array) -> Arrays:
     slope = (first - zeroth) / first
     bend = slope * (1 + rho) - rho / near
     u = 1 / where(far, x, 40.0)
-    series, fall = np.zeros_like(u), np.zeros_like(u)
+    series, fall, rest = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
     for j in range(20, 0, -1):
         series = u * (_BESSEL[j] + series)
         fall = u * (fall - j * _BESSEL[j])
-    value = log(where(far, x * kve(1, where(far, x, 40.0)), near * first))
+        rest = u * rest + (_BESSEL[j] / (1 - j) if j > 1 else 0.0)
+    value = where(far, 0.5 * log(0.5 * pi * where(far, x, 1.0)) + rest, log(near * first))
     return value, where(far, series, slope), where(far, fall * u, bend)
 
 
@@ -554,8 +596,10 @@ class NormalInverseGaussian(LocationScale):
     0.5
     """
 
-    skew = Param(real, r"\pi", typical=(-0.8, 1), limits=(-1e3, 1e3), doc="skewness β/γ")
-    steepness = Param(positive, r"\zeta", typical=(0.5, 3), limits=(1e-6, 1e6), doc="steepness δγ")
+    skew = Param(real, r"\pi", typical=(-0.6, 1), limits=(-1e3, 1e3), doc="skewness β/γ")
+    steepness = Param(
+        positive, r"\zeta", typical=(0.2, 1.2), limits=(1e-15, 1e6), doc="steepness δγ"
+    )
 
     @staticmethod
     def _standard(z: Array, skew: Array, steepness: Array) -> Jet:
@@ -565,7 +609,7 @@ class NormalInverseGaussian(LocationScale):
         # a R − ζ − b z = ζ (q R − 1 − π z), the difference of two squares over their sum.
         level = 1 + skew * z
         ahead = level > 0
-        near = (z - skew) ** 2 / (q * r + where(ahead, level, 0.0))
+        near = (z - skew) * ((z - skew) / (q * r + where(ahead, level, 0.0)))
         gap = where(ahead, near, q * r - level)
         x_z, x_p, x_zeta = steepness * q * lean, steepness * tilt * r, q * r
         gap_z, gap_p = q * lean - skew, tilt * r - z
@@ -592,8 +636,15 @@ class NormalInverseGaussian(LocationScale):
         return (share > 0.5) & all(s is None for s in slots)
 
     @staticmethod
-    def _rivals(view: Any, *slots: Array | None) -> tuple[Limit, ...]:
-        return _gaussian(view, "steepness runs to infinity", (0.0, inf), slots)
+    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
+        def limit(loc: Array, scale: Array, steepness: Array, side: float) -> Any:
+            runs = f"skew runs to {'' if side > 0 else 'minus '}infinity"
+            theta = (loc, scale, full(loc, side * inf), steepness)
+            return theta, ("loc", "scale", None, "steepness"), runs
+
+        kind = (InverseGaussianFrom, inverse_gaussian_profile, "inverse Gaussian from a point on")
+        gaussian = _gaussian(view, "steepness runs to infinity", (0.0, inf), slots)
+        return (*gaussian, *_from_a_point(view, unsure, slots, kind, limit))
 
     @staticmethod
     def _start(x: Array) -> Arrays:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from mlece.domain import Domain, positive, real
+from mlece.limits import full
 from mlece.math import (
     LOG_2PI,
     Array,
     Arrays,
     abs,
+    exp,
     inf,
     log,
     log1mexp,
@@ -17,6 +22,7 @@ from mlece.math import (
     log_ndtr,
     ndtr,
     ndtri,
+    sqrt,
     where,
 )
 from mlece.model import Model
@@ -38,7 +44,7 @@ class OneSided(Model, abstract=True):
     )
 
     @staticmethod
-    def _bounds(loc: Array, scale: Array, side: Array) -> Arrays:
+    def _bounds(loc: Array, scale: Array, side: Array, *shapes: Array) -> Arrays:
         return where(side > 0, loc, -inf), where(side > 0, inf, loc)
 
 
@@ -60,7 +66,7 @@ class ExponentialFrom(OneSided, abstract=True):
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, side: Array) -> Array:
-        return loc - side * scale * where(side > 0, log1p(-u), log(u))
+        return np.asarray(loc - side * scale * where(side > 0, log1p(-u), log(u)))
 
     @staticmethod
     def _entropy(loc: Array, scale: Array, side: Array) -> Array:
@@ -86,7 +92,7 @@ class HalfNormalFrom(OneSided, abstract=True):
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array, side: Array) -> Array:
         u = abs(y - loc) / scale
-        return where(side > 0, log(1 - 2 * ndtr(-u)), log(2.0) + log_ndtr(-u))
+        return np.asarray(where(side > 0, log1p(-2 * ndtr(-u)), log(2.0) + log_ndtr(-u)))
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, side: Array) -> Array:
@@ -94,7 +100,7 @@ class HalfNormalFrom(OneSided, abstract=True):
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, side: Array) -> Array:
-        return loc - side * scale * ndtri(0.5 * where(side > 0, 1 - u, u))
+        return np.asarray(loc - side * scale * ndtri(0.5 * where(side > 0, 1 - u, u)))
 
     @staticmethod
     def _entropy(loc: Array, scale: Array, side: Array) -> Array:
@@ -107,3 +113,102 @@ class HalfNormalFrom(OneSided, abstract=True):
     @staticmethod
     def _variance(loc: Array, scale: Array, side: Array) -> Array:
         return np.asarray(scale**2 * (1 - _ROOT**2) + 0 * loc)
+
+
+class LogNormalFrom(OneSided, abstract=True):
+    """Lognormal from a point on (Johnson's S_L): b log(|y − loc|/scale) is standard Gaussian."""
+
+    b = Param(positive, "b", typical=(1, 3), doc="reciprocal of the standard deviation of the log")
+
+    @staticmethod
+    def _log_density(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        distance = abs(y - loc)
+        w = b * log(distance / scale)
+        return np.asarray(log(b) - 0.5 * LOG_2PI - 0.5 * w * w - log(distance))
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        return np.asarray(log_ndtr(side * b * log(abs(y - loc) / scale)))
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        return np.asarray(log_ndtr(-side * b * log(abs(y - loc) / scale)))
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        return np.asarray(loc + side * scale * exp(side * ndtri(u) / b))
+
+
+class InverseGaussianFrom(OneSided, abstract=True):
+    """Inverse Gaussian from a point on: |y − loc| has mean scale and shape steepness · scale."""
+
+    steepness = Param(positive, "k", typical=(1, 3), doc="shape over mean")
+
+    @staticmethod
+    def _log_density(y: Array, loc: Array, scale: Array, side: Array, steepness: Array) -> Array:
+        z = abs(y - loc) / scale
+        square = (z - 1) * ((z - 1) / z)
+        return np.asarray(
+            0.5 * (log(steepness) - LOG_2PI - steepness * square) - 1.5 * log(z) - log(scale)
+        )
+
+
+# ---------------------------------------------------------------------------- where they begin
+
+_GRID = np.arange(-12.0, 9.0, 0.5)
+_GOLDEN = 0.6180339887498949
+
+
+def lognormal_profile(view: Any, loc: Array, side: float) -> Arrays:
+    """Return the cross-entropy of the best lognormal from loc on, with its scale and b, (R,) each."""
+
+    def depth(y: Array) -> Array:
+        return log(side * (y - loc[:, None]))
+
+    centre = view.mean_of(depth)
+    sd = sqrt(view.mean_of(lambda y: (depth(y) - centre[:, None]) ** 2))
+    return np.asarray(centre + log(sd) + 0.5 * LOG_2PI + 0.5), exp(centre), 1 / sd
+
+
+def inverse_gaussian_profile(view: Any, loc: Array, side: float) -> Arrays:
+    """Return the cross-entropy of the best inverse Gaussian from loc on, with its mean and steepness."""
+    mean = view.mean_of(lambda y: side * (y - loc[:, None]))
+
+    def ratio(y: Array) -> Array:
+        return side * (y - loc[:, None]) / mean[:, None]
+
+    spread = view.mean_of(lambda y: (ratio(y) - 1) ** 2 / ratio(y))
+    depth = view.mean_of(lambda y: log(ratio(y)))
+    return 0.5 * (LOG_2PI + 1 + log(spread)) + 1.5 * depth + log(mean), mean, 1 / spread
+
+
+def best_threshold(
+    view: Any, profile: Callable[[Any, Array, float], Arrays], side: float
+) -> tuple[Array, Array, Arrays]:
+    """Find where a law on one side begins: a local minimum of its profiled cross-entropy.
+
+    Returns
+    -------
+    found : array of bool (R,)
+        Whether the minimum lies inside the range searched (far out the law is Gaussian).
+    loc : array (R,)
+    profile : tuple of arrays (R,)
+        Infimum and the other parameters there.
+    """
+    s = view.summary
+    end, span = (s.minimum if side > 0 else s.maximum), s.maximum - s.minimum
+
+    def at(u: Array) -> Array:
+        return np.asarray(end - side * exp(u) * span)
+
+    values = np.stack([profile(view, at(full(end, u)), side)[0] for u in _GRID])
+    inner = (values[1:-1] < values[:-2]) & (values[1:-1] < values[2:])
+    ranked = where(inner, values[1:-1], inf)
+    best = _GRID[1:-1][np.argmin(ranked, axis=0)]
+    low, high = best - 0.5, best + 0.5
+    for _ in range(45):
+        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+        falls = profile(view, at(left), side)[0] > profile(view, at(right), side)[0]
+        low, high = where(falls, left, low), where(falls, high, right)
+    loc = at(0.5 * (low + high))
+    return np.asarray(inner.any(axis=0)), loc, profile(view, loc, side)

@@ -68,7 +68,9 @@ class Cauchy(LocationScale):
         return np.asarray(share > 0.5)
 
     @staticmethod
-    def _rivals(view: Any, loc: Array | None, scale: Array | None) -> tuple[Limit, ...]:
+    def _rivals(
+        view: Any, unsure: Array, loc: Array | None, scale: Array | None
+    ) -> tuple[Limit, ...]:
         """Return what the fit comes to where one value holds exactly half of the weight."""
         if loc is not None or scale is not None:
             return ()
@@ -92,7 +94,9 @@ class Cauchy(LocationScale):
             )
         # Two values of equal weight: every point of the half circle over them is a maximum.
         radius = 0.5 * (high - low)
-        sentence = "two values of equal weight: every (loc, scale) on the half circle over them minimises"
+        sentence = (
+            "two values of equal weight: every (loc, scale) on the half circle over them minimises"
+        )
         theta = (low + radius, radius)
         value = log(2 * pi * radius)
         out.append(Limit(half & both, Status.NOT_UNIQUE, sentence, theta, value))

@@ -44,6 +44,8 @@ class Solution:
         Ends of the set of solutions where it is not a point.
     runaway : dict of str to array of bool (R,)
         Parameters that came near the end of their range.
+    edges : dict of str to array of bool (R,)
+        Members in which a parameter was held at the edge of the range searched, by parameter.
     shared : tuple of arrays (R,), optional
         Means of what density, score and curvature share at the solution, where the solver knows them.
     notes : dict
@@ -57,6 +59,7 @@ class Solution:
     bracket: tuple[Array, Array] | None = None
     ends: tuple[Arrays, Arrays] | None = None
     runaway: dict[str, Array] = field(default_factory=dict)
+    edges: dict[str, Array] = field(default_factory=dict)
     shared: Arrays | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -178,6 +181,11 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
         "newton",
         _whole(objective, members, out.converged[best]),
         runaway=_runaway(objective, members, theta),
+        edges={
+            p.name: _whole(objective, members, out.blocked[best, column])
+            for column, p in enumerate(chart.free)
+            if not p.vector and out.blocked[best, column].any()
+        },
     )
 
 

@@ -111,7 +111,11 @@ def newton(
     for iteration in range(steps + 1):
         active, gradient, hessian = batch.derivatives(active)
         step, predicted, decrement, length = _step(gradient, hessian, batch.radius[active])
-        going = ~batch.finished(active, decrement, tolerance)
+        done = batch.finished(active, decrement, tolerance)
+        # The last step is known and costs no evaluation; it squares an error of 1e-11.
+        last = done & (decrement <= tolerance)
+        batch.eta[active[last]] = np.clip(batch.eta[active[last]] + step[last], lower, upper)
+        going = ~done
         active = active[going]
         if not active.size or iteration == steps:
             break
