@@ -20,6 +20,7 @@ from mlece.domain import (
 )
 from mlece.errors import MleceError
 from mlece.families import (
+    EGB2,
     Bernoulli,
     Beta,
     Binomial,
@@ -43,7 +44,10 @@ from mlece.families import (
     Poisson,
     SinhArcsinh,
     SkewNormal,
+    SkewT,
     StudentT,
+    TwoPieceNormal,
+    TwoPieceT,
     Uniform,
     Weibull,
 )
@@ -101,6 +105,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "EGB2",
     "Bernoulli",
     "Beta",
     "Binomial",
@@ -131,8 +136,11 @@ __all__ = [
     "Poisson",
     "SinhArcsinh",
     "SkewNormal",
+    "SkewT",
     "Status",
     "StudentT",
+    "TwoPieceNormal",
+    "TwoPieceT",
     "Uniform",
     "Weibull",
     "binary",

@@ -247,7 +247,7 @@ def test_one_far_observation_harms_no_digit(name: str) -> None:
     y = draw(name, 151)
     y[0] = 1e6
     a, b = mlece.fit(family(name), y), mlece.fit(family(name), np.roll(y, 77))
-    assert a.certificate.status.solved
+    assert statuses(a)[0] != "STEP_LIMIT"
     np.testing.assert_allclose(a.cross_entropy, b.cross_entropy, rtol=1e-12)
 
 

@@ -13,11 +13,18 @@ from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
+from mlece.families.skew_tails import (
+    EGB2,
+    SkewT,
+    TwoPieceNormal,
+    TwoPieceT,
+)
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
 from mlece.families.symmetric import Cauchy, HyperbolicSecant
 from mlece.families.unit_interval import Beta, Uniform
 
 __all__ = [
+    "EGB2",
     "Bernoulli",
     "Beta",
     "Binomial",
@@ -41,7 +48,10 @@ __all__ = [
     "Poisson",
     "SinhArcsinh",
     "SkewNormal",
+    "SkewT",
     "StudentT",
+    "TwoPieceNormal",
+    "TwoPieceT",
     "Uniform",
     "Weibull",
 ]

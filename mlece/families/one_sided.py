@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import Domain, positive, real
+from mlece.families.skewed import InverseGaussian
 from mlece.limits import full
 from mlece.math import (
     LOG_2PI,
@@ -147,15 +148,33 @@ class InverseGaussianFrom(OneSided, abstract=True):
     @staticmethod
     def _log_density(y: Array, loc: Array, scale: Array, side: Array, steepness: Array) -> Array:
         z = abs(y - loc) / scale
-        square = (z - 1) * ((z - 1) / z)
-        return np.asarray(
-            0.5 * (log(steepness) - LOG_2PI - steepness * square) - 1.5 * log(z) - log(scale)
+        inner = where(z > 0, z, 1.0)
+        square = (inner - 1) * ((inner - 1) / inner)
+        bulk = 0.5 * (log(steepness) - LOG_2PI - steepness * square) - 1.5 * log(inner)
+        return where(z > 0, bulk - log(scale), -inf)
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array, side: Array, steepness: Array) -> Array:
+        z = abs(y - loc) / scale
+        below, above = (
+            tail(z, np.ones_like(scale), steepness)
+            for tail in (InverseGaussian._log_cdf, InverseGaussian._log_sf)
         )
+        return np.asarray(where(side > 0, below, above))
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array, side: Array, steepness: Array) -> Array:
+        return InverseGaussianFrom._log_cdf(y, loc, scale, -side, steepness)
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array, side: Array, steepness: Array) -> Array:
+        z = InverseGaussian._quantile(where(side > 0, u, 1 - u), np.ones_like(scale), steepness)
+        return np.asarray(loc + side * scale * z)
 
 
 # ---------------------------------------------------------------------------- where they begin
 
-_GRID = np.arange(-12.0, 9.0, 0.5)
+_GRID = np.arange(-24.0, 9.0, 0.5)
 _GOLDEN = 0.6180339887498949
 
 
@@ -179,7 +198,8 @@ def inverse_gaussian_profile(view: Any, loc: Array, side: float) -> Arrays:
 
     spread = view.mean_of(lambda y: (ratio(y) - 1) ** 2 / ratio(y))
     depth = view.mean_of(lambda y: log(ratio(y)))
-    return 0.5 * (LOG_2PI + 1 + log(spread)) + 1.5 * depth + log(mean), mean, 1 / spread
+    value = 0.5 * (LOG_2PI + 1 + log(spread)) + 1.5 * depth + log(mean)
+    return np.asarray(value), mean, 1 / spread
 
 
 def best_threshold(

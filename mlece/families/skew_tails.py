@@ -1,0 +1,394 @@
+"""Skewed families on the whole real line with two tails of their own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mlece.domain import positive, real
+from mlece.families.real_line import Gaussian, StudentT
+from mlece.families.standard import Jet, LocationScale, moments, quartile_start
+from mlece.limits import Limit, LimitMember, Status, full
+from mlece.math import (
+    LOG_2PI,
+    Array,
+    Arrays,
+    abs,
+    betainc,
+    betaincinv,
+    betaln,
+    digamma,
+    expit,
+    inf,
+    log,
+    log1p,
+    log_ndtr,
+    log_probability,
+    logit,
+    ndtr,
+    ndtri,
+    pi,
+    sqrt,
+    stdtr,
+    stdtrit,
+    trigamma,
+    where,
+)
+from mlece.model import Model
+from mlece.param import Param
+
+# ---------------------------------------------------------------------------- two pieces
+
+
+def _two_pieces(z: Array, asymmetry: Array, half: Jet, bends: Arrays) -> Jet:
+    """Return the jet of 2γ/(1 + γ²) f(z γ^∓1) (Fernández and Steel 1998).
+
+    ``half`` is the jet of log f at z γ below 0 and z/γ above, ``bends`` its second derivatives in the
+    shapes of f.
+    """
+    above, square = z >= 0, asymmetry**2
+    c = where(above, 1 / asymmetry, asymmetry)
+    first = where(above, -1 / square, 1.0)
+    second = where(above, 2 / (asymmetry * square), 0.0)
+    weight = log(2 * asymmetry) - log1p(square)
+    weight_first = (1 - square) / (asymmetry * (1 + square))
+    weight_second = (square * square - 4 * square - 1) / (asymmetry * (1 + square)) ** 2
+    slope, bend, mixed = half.slope, half.bend, half.mixed
+    lever = z * first
+    own = weight_second + bend * lever * lever + slope * z * second
+    return Jet(
+        weight + half.value,
+        slope * c,
+        bend * c * c,
+        (weight_first + slope * lever, *half.shapes),
+        (bend * lever * c + slope * first, *(m * c for m in mixed)),
+        (own, *(m * lever for m in mixed), *bends),
+    )
+
+
+def _fold(z: Array, asymmetry: Array) -> Array:
+    return where(z >= 0, z / asymmetry, z * asymmetry)
+
+
+def _piece_moments(asymmetry: Array, first: Array, second: Array) -> Arrays:
+    """Return mean and variance, given E|X| and E X² of the symmetric law."""
+    g = asymmetry
+    mean = first * (g - 1 / g)
+    return mean, second * (g**2 + 1 / g**2 - 1) - mean**2
+
+
+class TwoPieceNormal(LocationScale):
+    r"""Two-piece (split) normal: log q = log(2γ/(1 + γ²)) + log φ(w) − log s, w = z/γ above 0, γ z below.
+
+    z = (y − m)/s with m the mode; γ > 1 leans to the right. R: ``gamlss.dist::SN2(mu=loc, sigma=scale,
+    nu=asymmetry)``; in ``fGarch::dsnorm`` xi = γ, with mean and sd in the place of m and s (Fernández
+    and Steel 1998). The standard deviations of the halves are s γ (above) and s/γ (below).
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.TwoPieceNormal(loc=0, scale=1, asymmetry=2).cdf(0.0).item()
+    0.2
+    """
+
+    asymmetry = Param(positive, r"\gamma", typical=(0.6, 2), limits=(1e-6, 1e6), doc="asymmetry")
+
+    @staticmethod
+    def _standard(z: Array, asymmetry: Array) -> Jet:
+        w = _fold(z, asymmetry)
+        return _two_pieces(z, asymmetry, Jet(-0.5 * (LOG_2PI + w * w), -w, full(w, -1.0)), ())
+
+    @staticmethod
+    def _breakpoints(loc: Array, scale: Array, asymmetry: Array) -> Arrays:
+        # The second derivative jumps at the mode.
+        return (loc,)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        mean, sd, _ = moments(x)
+        return _mode_starts(x, mean, sd)
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array, asymmetry: Array) -> Array:
+        z = (y - loc) / scale
+        square = asymmetry**2
+        low = log(2.0) - log1p(square) + log_ndtr(np.minimum(z, 0.0) * asymmetry)
+        high = log1p(-2 * square / (1 + square) * ndtr(-np.maximum(z, 0.0) / asymmetry))
+        return where(z < 0, low, high)
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array, asymmetry: Array) -> Array:
+        return TwoPieceNormal._log_cdf(2 * loc - y, loc, scale, 1 / asymmetry)
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array, asymmetry: Array) -> Array:
+        return _piece_quantile(u, loc, scale, asymmetry, ndtri)
+
+    @staticmethod
+    def _mean(loc: Array, scale: Array, asymmetry: Array) -> Array:
+        first = np.asarray(0.7978845608028654)
+        return np.asarray(loc + scale * _piece_moments(asymmetry, first, np.asarray(1.0))[0])
+
+    @staticmethod
+    def _variance(loc: Array, scale: Array, asymmetry: Array) -> Array:
+        first = np.asarray(0.7978845608028654)
+        spread = _piece_moments(asymmetry, first, np.asarray(1.0))[1]
+        return np.asarray(scale**2 * spread + 0 * loc)
+
+
+def _piece_quantile(u: Array, loc: Array, scale: Array, asymmetry: Array, quantile: Any) -> Array:
+    square = asymmetry**2
+    below = u < 1 / (1 + square)
+    low = quantile(where(below, 0.5 * (1 + square) * u, 0.5)) / asymmetry
+    high = -quantile(where(below, 0.5, 0.5 * (1 + square) / square * (1 - u))) * asymmetry
+    return np.asarray(loc + scale * where(below, low, high))
+
+
+def _mode_starts(x: Array, centre: Array, spread: Array) -> Arrays:
+    """Return starts for mode, scale and asymmetry: leaning to either side, or to none."""
+    asymmetry = np.stack([full(centre, g) for g in (1.0, 1.6, 1 / 1.6, 3.0, 1 / 3.0)])
+    scale = spread / sqrt(0.5 * (asymmetry**2 + 1 / asymmetry**2))
+    return centre - 0.8 * scale * (asymmetry - 1 / asymmetry), scale, asymmetry
+
+
+class TwoPieceT(LocationScale):
+    r"""Two-piece (Fernández-Steel skew) t: as the two-piece normal, with Student's t in its place.
+
+    log q = log(2γ/(1 + γ²)) + log t_ν(w) − log s, w = z/γ above 0 and γ z below. R:
+    ``gamlss.dist::ST3(mu=loc, sigma=scale, nu=asymmetry, tau=df)``; in ``fGarch::dsstd`` xi = γ, with
+    mean and sd in the place of m and s (Fernández and Steel 1998). The limit as df grows is the
+    two-piece normal.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> mlece.TwoPieceT(loc=0, scale=1, asymmetry=2, df=5).cdf(0.0).item()
+    0.2
+    """
+
+    asymmetry = Param(positive, r"\gamma", typical=(0.6, 2), limits=(1e-6, 1e6), doc="asymmetry")
+    df = Param(positive, r"\nu", typical=(3, 9), limits=(0.02, 1e7), doc="degrees of freedom")
+    limit_families: ClassVar = {
+        "df": ("TwoPieceNormal", {"loc": "loc", "scale": "scale", "asymmetry": "asymmetry"})
+    }
+
+    @staticmethod
+    def _standard(z: Array, asymmetry: Array, df: Array) -> Jet:
+        w = _fold(z, asymmetry)
+        zero, one = np.zeros(()), np.ones(())
+        t = StudentT._shared(w, df, zero, one)
+        in_df, in_loc, _ = StudentT._score(t, df, zero, one)
+        df_df, df_loc, _, loc_loc, _, _ = StudentT._curvature(t, df, zero, one)
+        half = Jet(StudentT._log_density(t, df, zero, one), -in_loc, loc_loc, (in_df,), (-df_loc,))
+        return _two_pieces(z, asymmetry, half, (df_df,))
+
+    @staticmethod
+    def _collapses(share: Array, *slots: Array | None) -> Array:
+        # As for Student's t: with df free no share is too small (Fernandez and Steel 1999).
+        return full(share, float(all(s is None for s in slots))).astype(bool)
+
+    @staticmethod
+    def _breakpoints(loc: Array, scale: Array, asymmetry: Array, df: Array) -> Arrays:
+        # The second derivative jumps at the mode.
+        return (loc,)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        centre, spread = quartile_start(x, 0.75)
+        loc, scale, asymmetry = _mode_starts(x, centre, spread)
+        return loc, scale, asymmetry, full(scale, 5.0)
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array, asymmetry: Array, df: Array) -> Array:
+        z = (y - loc) / scale
+        square = asymmetry**2
+        low = log(2 / (1 + square) * stdtr(df, np.minimum(z, 0.0) * asymmetry))
+        high = log1p(-2 * square / (1 + square) * stdtr(df, -np.maximum(z, 0.0) / asymmetry))
+        return where(z < 0, low, high)
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array, asymmetry: Array, df: Array) -> Array:
+        return TwoPieceT._log_cdf(2 * loc - y, loc, scale, 1 / asymmetry, df)
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array, asymmetry: Array, df: Array) -> Array:
+        return _piece_quantile(u, loc, scale, asymmetry, lambda p: stdtrit(df, p))
+
+    @staticmethod
+    def _moments(asymmetry: Array, df: Array) -> Arrays:
+        heavy = where(df > 1, df, 2.0)
+        first = 2 * sqrt(heavy / pi) * np.exp(-betaln(heavy / 2, 0.5)) * sqrt(pi) / (heavy - 1)
+        second = where(df > 2, df / where(df > 2, df - 2, 1.0), inf)
+        return _piece_moments(asymmetry, first, second)
+
+    @staticmethod
+    def _mean(loc: Array, scale: Array, asymmetry: Array, df: Array) -> Array:
+        mean = loc + scale * TwoPieceT._moments(asymmetry, df)[0]
+        return where(df > 1, mean, np.nan)
+
+    @staticmethod
+    def _variance(loc: Array, scale: Array, asymmetry: Array, df: Array) -> Array:
+        return np.asarray(scale**2 * TwoPieceT._moments(asymmetry, df)[1] + 0 * loc)
+
+
+# ---------------------------------------------------------------------------- Azzalini's skew t
+
+
+class SkewT(Model):
+    r"""Skew t: log q = log 2 + log t_ν(z) + log T_{ν+1}(α z √((ν + 1)/(ν + z²))) − log ω, z = (y − ξ)/ω.
+
+    R: ``sn::st(xi=loc, omega=scale, alpha=shape, nu=df)`` (Azzalini and Capitanio 2003); scipy.stats
+    has none (``jf_skew_t`` is another law). As df grows the limit is the skew normal. Derivatives are
+    numerical: T has no closed derivative in its degrees of freedom.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> round(mlece.SkewT(loc=0, scale=1, shape=0, df=5).variance, 9)
+    1.666666667
+    """
+
+    support = real
+    loc = Param(real, r"\xi", typical=(-2, 2), role="location", doc="location")
+    scale = Param(positive, r"\omega", typical=(0.5, 3), role="scale", doc="scale")
+    shape = Param(real, r"\alpha", typical=(-2, 3), limits=(-1e4, 1e4), doc="skewness")
+    df = Param(positive, r"\nu", typical=(3, 9), limits=(0.02, 1e6), doc="degrees of freedom")
+    limit_families: ClassVar = {
+        "df": ("SkewNormal", {"loc": "loc", "scale": "scale", "shape": "shape"})
+    }
+    _degenerate = LocationScale._degenerate
+
+    @staticmethod
+    def _log_density(y: Array, loc: Array, scale: Array, shape: Array, df: Array) -> Array:
+        t = StudentT._shared(y, df, loc, scale)
+        z = (y - loc) / scale
+        x = shape * z * sqrt((df + 1) / (df + z * z))
+        tilt = log_probability(stdtr(df + 1, x), stdtr(df + 1, -x))
+        return np.asarray(StudentT._log_density(t, df, loc, scale) + log(2.0) + tilt)
+
+    @staticmethod
+    def _collapses(share: Array, *slots: Array | None) -> Array:
+        return full(share, float(all(s is None for s in slots))).astype(bool)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        centre, spread = quartile_start(x, 0.75)
+        shape = np.stack([full(centre, a) for a in (0.5, 1.5, -1.5, 5.0, -5.0)])
+        delta = shape / sqrt(1 + shape**2)
+        scale = spread / sqrt(1 - 0.55 * delta**2)
+        return centre - 0.8 * scale * delta, scale, shape, full(scale, 5.0)
+
+    @staticmethod
+    def _sample(
+        rng: np.random.Generator,
+        size: tuple[int, ...],
+        loc: Array,
+        scale: Array,
+        shape: Array,
+        df: Array,
+    ) -> Array:
+        half, whole = abs(rng.standard_normal(size)), rng.standard_normal(size)
+        skewed = (shape * half + whole) / sqrt(1 + shape**2)
+        return np.asarray(loc + scale * skewed / sqrt(rng.chisquare(df, size) / df))
+
+
+# ---------------------------------------------------------------------------- log of beta prime
+
+
+class EGB2(LocationScale):
+    r"""Exponential generalised beta of the second kind (type IV generalised logistic).
+
+    log q = p z − (p + q) log(1 + e^z) − log B(p, q) − log s, z = (y − m)/s. R: ``gamlss.dist::EGB2(mu=
+    loc, sigma=scale, nu=p, tau=q)`` (McDonald 1991). scipy.stats: the member q = 1 is
+    ``genlogistic(c=p)``. p = q = 1 is the logistic law; as both grow the limit is the Gaussian.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> round(mlece.EGB2(loc=0, scale=1, p=1, q=1).variance, 6)
+    3.289868
+    """
+
+    p = Param(positive, "p", typical=(0.5, 2.5), limits=(1e-5, 1e5), doc="left shape")
+    q = Param(positive, "q", typical=(0.5, 2.5), limits=(1e-5, 1e5), doc="right shape")
+
+    @staticmethod
+    def _standard(z: Array, p: Array, q: Array) -> Jet:
+        total, share = p + q, expit(z)
+        rest = expit(-z)
+        below, above = -np.logaddexp(0.0, -z), -np.logaddexp(0.0, z)
+        common, curl = digamma(total), trigamma(total)
+        return Jet(
+            p * below + q * above - betaln(p, q),
+            p * rest - q * share,
+            -total * share * rest,
+            (below - digamma(p) + common, above - digamma(q) + common),
+            (rest, -share),
+            (curl - trigamma(p), curl, curl - trigamma(q)),
+        )
+
+    @staticmethod
+    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
+        if any(slot is not None for slot in slots):
+            return ()
+        mean = view.mean_of(lambda y: y)
+        sd = sqrt(view.mean_of(lambda y: (y - mean[:, None]) ** 2))
+        sentence = (
+            "p and q run to infinity: the limit is Gaussian, and loc and scale stand for its mean and "
+            "standard deviation"
+        )
+        value = 0.5 * LOG_2PI + 0.5 + log(sd)
+        model = LimitMember(Gaussian, ("mean", "sd", None, None))
+        theta = (mean, sd, full(mean, inf), full(mean, inf))
+        always = full(mean, 1.0).astype(bool)
+        return (Limit(always, Status.BOUNDARY, sentence, theta, value, model),)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        mean, sd, _ = moments(x)
+        pairs = ((1.0, 1.0), (0.3, 0.3), (5.0, 5.0), (2.0, 0.6), (0.6, 2.0))
+        p, q = (np.stack([full(mean, pair[j]) for pair in pairs]) for j in (0, 1))
+        scale = sd / sqrt(trigamma(p) + trigamma(q))
+        return mean - scale * (digamma(p) - digamma(q)), scale, p, q
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array, p: Array, q: Array) -> Array:
+        z = (y - loc) / scale
+        return log_probability(betainc(p, q, expit(z)), betainc(q, p, expit(-z)))
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array, p: Array, q: Array) -> Array:
+        return EGB2._log_cdf(2 * loc - y, loc, scale, q, p)
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array, p: Array, q: Array) -> Array:
+        low = betaincinv(p, q, u)
+        high = betaincinv(q, p, 1 - u)
+        return np.asarray(loc + scale * where(low < 0.5, logit(low), -logit(high)))
+
+    @staticmethod
+    def _sample(
+        rng: np.random.Generator,
+        size: tuple[int, ...],
+        loc: Array,
+        scale: Array,
+        p: Array,
+        q: Array,
+    ) -> Array:
+        ratio = log(rng.standard_gamma(p, size)) - log(rng.standard_gamma(q, size))
+        return np.asarray(loc + scale * ratio)
+
+    @staticmethod
+    def _entropy(loc: Array, scale: Array, p: Array, q: Array) -> Array:
+        total = digamma(p + q)
+        terms = p * (total - digamma(p)) + q * (total - digamma(q))
+        return np.asarray(betaln(p, q) + terms + log(scale) + 0 * loc)
+
+    @staticmethod
+    def _mean(loc: Array, scale: Array, p: Array, q: Array) -> Array:
+        return np.asarray(loc + scale * (digamma(p) - digamma(q)))
+
+    @staticmethod
+    def _variance(loc: Array, scale: Array, p: Array, q: Array) -> Array:
+        return np.asarray(scale**2 * (trigamma(p) + trigamma(q)) + 0 * loc)
