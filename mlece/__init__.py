@@ -21,6 +21,7 @@ from mlece.domain import (
 from mlece.errors import MleceError
 from mlece.families import (
     EGB2,
+    AsymmetricLaplace,
     Bernoulli,
     Beta,
     Binomial,
@@ -30,6 +31,7 @@ from mlece.families import (
     Exponential,
     Gamma,
     Gaussian,
+    GeneralizedNormal,
     Geometric,
     Gumbel,
     HyperbolicSecant,
@@ -106,6 +108,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "EGB2",
+    "AsymmetricLaplace",
     "Bernoulli",
     "Beta",
     "Binomial",
@@ -118,6 +121,7 @@ __all__ = [
     "Gamma",
     "Gap",
     "Gaussian",
+    "GeneralizedNormal",
     "Geometric",
     "Gumbel",
     "HyperbolicSecant",

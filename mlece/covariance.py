@@ -86,18 +86,20 @@ def kink_density(objective: CrossEntropy, theta: Arrays) -> Array:
     n = objective.total
     height = 1.0 / np.sqrt(2.0 * np.pi)
     width = n ** (-1 / 3) * 1.959963984540054 ** (2 / 3) * (1.5 * height**2) ** (1 / 3)
-    width = np.minimum(width, 0.45)
+    # The kink need not lie at the median.
+    below = objective.mean_of(lambda y: (y < where[:, None]) + 0.5 * (y == where[:, None]))
+    width = np.minimum(width, 0.9 * np.minimum(below, 1.0 - below))
     out = np.empty(objective.size)
     y, w = objective.sample.values, objective.sample.weights
     for r in range(objective.size):
         rows = y[r if len(y) > 1 else 0]
         mass = None if w is None else w[r if len(w) > 1 else 0]
-        ends = [0.5 - width[r], 0.5 + width[r]]
+        ends = [below[r] - width[r], below[r] + width[r]]
         low, high = np.quantile(rows, ends, weights=mass, method="inverted_cdf")
         if high == low:
             raise errors.NotRegularError(
                 errors.message(
-                    "a density at the median, to weigh the kink of the likelihood",
+                    "a density at the location, to weigh the kink of the likelihood",
                     "an atom: most observations are tied there",
                 )
             )

@@ -168,7 +168,7 @@ def undercutting(
     best, floor = np.argmin(floors, axis=0), floors.min(axis=0)
     unsolved = ~solution.solved & ~(value < floor)
     # Within rounding a limit that a solver ran into is the truth, and its parameters are no estimate.
-    beaten = np.isfinite(floor) & ~stopped & (unsolved | (floor <= value + _SLACK))
+    beaten = np.isfinite(floor) & ~stopped & (unsolved | ~(floor > value + _SLACK))
     out = [replace(r, mask=beaten & (best == j)) for j, r in enumerate(rivals)]
     return [limit for limit in out if limit.any()]
 

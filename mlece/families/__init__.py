@@ -15,16 +15,22 @@ from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skew_tails import (
     EGB2,
+    AsymmetricLaplace,
     SkewT,
     TwoPieceNormal,
     TwoPieceT,
 )
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
-from mlece.families.symmetric import Cauchy, HyperbolicSecant
+from mlece.families.symmetric import (
+    Cauchy,
+    GeneralizedNormal,
+    HyperbolicSecant,
+)
 from mlece.families.unit_interval import Beta, Uniform
 
 __all__ = [
     "EGB2",
+    "AsymmetricLaplace",
     "Bernoulli",
     "Beta",
     "Binomial",
@@ -34,6 +40,7 @@ __all__ = [
     "Exponential",
     "Gamma",
     "Gaussian",
+    "GeneralizedNormal",
     "Geometric",
     "Gumbel",
     "HyperbolicSecant",

@@ -194,7 +194,7 @@ def inverse_gaussian_profile(view: Any, loc: Array, side: float) -> Arrays:
     mean = view.mean_of(lambda y: side * (y - loc[:, None]))
 
     def ratio(y: Array) -> Array:
-        return side * (y - loc[:, None]) / mean[:, None]
+        return np.asarray(side * (y - loc[:, None]) / mean[:, None])
 
     spread = view.mean_of(lambda y: (ratio(y) - 1) ** 2 / ratio(y))
     depth = view.mean_of(lambda y: log(ratio(y)))
