@@ -10,11 +10,11 @@ import numpy as np
 from mlece.domain import positive, real
 from mlece.families.one_sided import (
     ExponentialFrom,
-    HalfNormalFrom,
     InverseGaussianFrom,
     LogNormalFrom,
     OneSided,
     best_threshold,
+    half_normal_limits,
     inverse_gaussian_profile,
     lognormal_profile,
 )
@@ -145,20 +145,7 @@ class SkewNormal(LocationScale):
     ) -> tuple[Limit, ...]:
         if shape is not None:
             return ()
-        s, out = view.summary, []
-        for side, end in ((1.0, s.minimum), (-1.0, s.maximum)):
-            centre = or_fixed(end, loc)
-            square = view.mean_of(lambda y, c=centre: (y - c[:, None]) ** 2)
-            spread = or_fixed(sqrt(square), scale)
-            value = 0.5 * LOG_2PI - log(2.0) + log(spread) + 0.5 * square / spread**2
-            sentence = (
-                f"shape runs to {'' if side > 0 else 'minus '}infinity: the limit is half normal"
-            )
-            limit = (centre, spread, full(centre, side * inf))
-            model = LimitMember(HalfNormalFrom, ("loc", "scale", None), (("side", side),))
-            inside = side * (end - centre) >= 0
-            out.append(Limit(inside, Status.BOUNDARY, sentence, limit, value, model))
-        return tuple(out)
+        return half_normal_limits(view, loc, scale, "shape", (-inf,), (inf,))
 
     @staticmethod
     def _start(x: Array) -> Arrays:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlece.domain import Domain, positive, real
 from mlece.families.skewed import InverseGaussian
-from mlece.limits import full
+from mlece.limits import Limit, LimitMember, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -170,6 +170,40 @@ class InverseGaussianFrom(OneSided, abstract=True):
     def _quantile(u: Array, loc: Array, scale: Array, side: Array, steepness: Array) -> Array:
         z = InverseGaussian._quantile(where(side > 0, u, 1 - u), np.ones_like(scale), steepness)
         return np.asarray(loc + side * scale * z)
+
+
+def half_normal_limits(
+    view: Any,
+    loc: Array | None,
+    scale: Array | None,
+    runs: str,
+    below: tuple[float, ...],
+    above: tuple[float, ...],
+) -> tuple[Limit, ...]:
+    """Return the half normal laws from the extremes on, as limits of a family.
+
+    Parameters
+    ----------
+    loc, scale : array, optional
+        Filled slots that the half normal keeps.
+    runs : str
+        The parameter that runs.
+    below, above : tuple of float
+        Limiting shapes for the law below the largest and above the smallest observation.
+    """
+    s, out = view.summary, []
+    for side, end, shapes in ((1.0, s.minimum, above), (-1.0, s.maximum, below)):
+        centre = or_fixed(end, loc)
+        square = view.mean_of(lambda y, c=centre: (y - c[:, None]) ** 2)
+        spread = or_fixed(sqrt(square), scale)
+        value = 0.5 * LOG_2PI - log(2.0) + log(spread) + 0.5 * square / spread**2
+        sentence = f"{runs} runs to {shapes[0]:g}: the limit is half normal from an extreme on"
+        limit = (centre, spread, *(full(centre, shape) for shape in shapes))
+        slots = ("loc", "scale", *(None for _ in shapes))
+        model = LimitMember(HalfNormalFrom, slots, (("side", side),))
+        inside = side * (end - centre) >= 0
+        out.append(Limit(inside, Status.BOUNDARY, sentence, limit, value, model))
+    return tuple(out)
 
 
 # ---------------------------------------------------------------------------- where they begin

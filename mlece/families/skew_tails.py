@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.families.one_sided import ExponentialFrom
+from mlece.families.one_sided import ExponentialFrom, half_normal_limits
 from mlece.families.real_line import Gaussian, StudentT
 from mlece.families.standard import Jet, LocationScale, moments, quartile_start
 from mlece.limits import Limit, LimitMember, Status, full, or_fixed
@@ -272,6 +272,12 @@ class TwoPieceNormal(LocationScale):
         return (loc,)
 
     @staticmethod
+    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
+        if any(slot is not None for slot in slots):
+            return ()
+        return half_normal_limits(view, None, None, "asymmetry", (0.0,), (inf,))
+
+    @staticmethod
     def _start(x: Array) -> Arrays:
         mean, sd, _ = moments(x)
         return _mode_starts(x, mean, sd)
@@ -344,7 +350,7 @@ class TwoPieceT(LocationScale):
     """
 
     asymmetry = Param(positive, r"\gamma", typical=(0.6, 2), limits=(1e-6, 1e6), doc="asymmetry")
-    df = Param(positive, r"\nu", typical=(3, 9), limits=(0.02, 1e7), doc="degrees of freedom")
+    df = Param(positive, r"\nu", typical=(2.5, 5), limits=(0.02, 1e7), doc="degrees of freedom")
     limit_families: ClassVar = {
         "df": ("TwoPieceNormal", {"loc": "loc", "scale": "scale", "asymmetry": "asymmetry"})
     }
@@ -363,6 +369,12 @@ class TwoPieceT(LocationScale):
     def _breakpoints(loc: Array, scale: Array, asymmetry: Array, df: Array) -> Arrays:
         # The second derivative jumps at the mode.
         return (loc,)
+
+    @staticmethod
+    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
+        if any(slot is not None for slot in slots):
+            return ()
+        return half_normal_limits(view, None, None, "asymmetry", (0.0, inf), (inf, inf))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -443,7 +455,7 @@ class SkewT(LocationScale):
     """
 
     shape = Param(real, r"\alpha", typical=(-2, 3), limits=(-1e4, 1e4), doc="skewness")
-    df = Param(positive, r"\nu", typical=(3, 9), limits=(0.02, 1e6), doc="degrees of freedom")
+    df = Param(positive, r"\nu", typical=(2.5, 5), limits=(0.02, 1e6), doc="degrees of freedom")
     limit_families: ClassVar = {
         "df": ("SkewNormal", {"loc": "loc", "scale": "scale", "shape": "shape"})
     }
@@ -527,8 +539,8 @@ class EGB2(LocationScale):
     3.289868
     """
 
-    p = Param(positive, "p", typical=(0.5, 2.5), limits=(1e-5, 1e5), doc="left shape")
-    q = Param(positive, "q", typical=(0.5, 2.5), limits=(1e-5, 1e5), doc="right shape")
+    p = Param(positive, "p", typical=(0.7, 3), limits=(1e-5, 1e5), doc="left shape")
+    q = Param(positive, "q", typical=(0.7, 3), limits=(1e-5, 1e5), doc="right shape")
 
     @staticmethod
     def _standard(z: Array, p: Array, q: Array) -> Jet:

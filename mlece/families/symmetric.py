@@ -208,7 +208,7 @@ class HyperbolicSecant(LocationScale):
 
 # ---------------------------------------------------------------------------- generalised normal
 
-_SHAPES = np.exp(np.linspace(log(0.08), log(1.6), 40))
+_SHAPES = np.exp(np.linspace(log(0.08), log(1.6), 24))
 _CUSPS = 401
 
 
@@ -229,7 +229,7 @@ def _last_shape(view: Any, loc: Array, scale: Array | None) -> tuple[Array, Arra
     inner = (values[1:-1] < values[:-2]) & (values[1:-1] <= values[2:])
     best = len(inner) - np.argmax(inner[::-1], axis=0)
     low, high = _SHAPES[best - 1], _SHAPES[np.minimum(best + 1, len(_SHAPES) - 1)]
-    for _ in range(50):
+    for _ in range(40):
         left, right = high - 0.618 * (high - low), low + 0.618 * (high - low)
         falls = value(left) > value(right)
         low, high = where(falls, left, low), where(falls, high, right)
@@ -272,7 +272,9 @@ def _on_an_observation(
 
 
 def _uniform(loc: Array, scale: Array, shape: Array) -> Uniform:
-    return Uniform(lower=loc - scale, upper=loc + scale)
+    # Wider by the rounding of the ends, so that the extreme observations stay inside.
+    slack = 2 * np.spacing(np.maximum(abs(loc), scale))
+    return Uniform(lower=loc - scale - slack, upper=loc + scale + slack)
 
 
 class GeneralizedNormal(LocationScale):

@@ -160,9 +160,11 @@ class _Batch:
 
     def finished(self, active: Array, decrement: Array, tolerance: float) -> Array:
         """Record the decrements; tell who is below the tolerance, or no longer gets closer to it."""
-        self.stalled[active] += decrement > 0.5 * self.decrement[active]
+        # Only what happens near the optimum is rounding; earlier a decrement may well grow.
+        close = decrement <= _ROUNDING
+        self.stalled[active] += close & (decrement > 0.5 * self.decrement[active])
         self.decrement[active] = decrement
-        at_rounding = (decrement <= _ROUNDING) & (self.stalled[active] >= 2)
+        at_rounding = close & (self.stalled[active] >= 2)
         done = (decrement <= tolerance) | at_rounding
         self.converged[active[done]] = True
         return np.asarray(done)
