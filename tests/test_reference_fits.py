@@ -19,8 +19,12 @@ import mlece
 from mlece.model import Model
 
 REFERENCE = Path(__file__).parent / "reference"
-DOCUMENT = json.loads((REFERENCE / "reference_fits.json").read_text(encoding="utf-8"))
-CASES = {case["id"]: case for case in DOCUMENT["cases"]}
+DOCUMENTS = [
+    json.loads(path.read_text(encoding="utf-8"))
+    for path in (REFERENCE / "reference_fits.json", *sorted(REFERENCE.glob("fits_*.json")))
+]
+CASES = {case["id"]: case for document in DOCUMENTS for case in document["cases"]}
+NOT_REGULAR = {name for document in DOCUMENTS for name in document["meta"]["not_regular"]}
 REAL = json.loads((REFERENCE / "real_data.json").read_text(encoding="utf-8"))
 
 # What is compared: (tolerance, reason).
@@ -34,6 +38,13 @@ TOLERANCE = {
     "18 digits": (
         1e-12,
         "relative; the values were computed with 18 digits, a float64 holds 15.95",
+    ),
+}
+# Estimates of the file that are known less well.
+LOOSER = {
+    "SP500-ged-uml": (
+        1e-5,
+        "the score is not smooth at the observations: 1e-4 is left of it there",
     ),
 }
 
@@ -98,6 +109,30 @@ def readings() -> dict[str, Reading]:
                 lambda *p: _eye_colours(p),
             )
         ],
+        # fits_line.json
+        "cauchy": [Reading(m.Cauchy(), ("location", "scale"), _same)],
+        "ged": [
+            Reading(
+                m.GeneralizedNormal(),
+                ("mean", "sd", "nu"),
+                lambda loc, s, b: (
+                    loc,
+                    s * math.exp(0.5 * (math.lgamma(3 / b) - math.lgamma(1 / b))),
+                    b,
+                ),
+            )
+        ],
+        "std-t": [
+            Reading(
+                m.StudentT(),
+                ("mean", "sd", "nu"),
+                lambda df, loc, s: (loc, s * math.sqrt(df / (df - 2)), df),
+            )
+        ],
+        "skewnormal": [Reading(m.SkewNormal(), ("xi", "omega", "alpha"), _same)],
+        "skewt": [Reading(m.SkewT(), ("xi", "omega", "alpha", "nu"), _same)],
+        "skewt-fs": [Reading(m.TwoPieceT(), ("mu", "sigma", "nu", "tau"), _same)],
+        "egb2": [Reading(m.EGB2(), ("mu", "sigma", "nu", "tau"), _same)],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 
@@ -106,9 +141,7 @@ READINGS = readings()
 COLOURS = ("Brown", "Blue", "Hazel", "Green")
 
 every_case = pytest.mark.parametrize("name", CASES)
-regular_case = pytest.mark.parametrize(
-    "name", [name for name in CASES if name not in DOCUMENT["meta"]["not_regular"]]
-)
+regular_case = pytest.mark.parametrize("name", [name for name in CASES if name not in NOT_REGULAR])
 
 
 def reading(case: dict[str, Any]) -> Reading:
@@ -171,7 +204,7 @@ def test_estimates(name: str) -> None:
     found = estimates(case, fitted(case))
     for key, value in case["polished"]["params"].items():
         error = case["polished"]["se_observed"][key]
-        assert abs(found[key] - value) <= TOLERANCE["estimate"][0] * error, key
+        assert abs(found[key] - value) <= LOOSER.get(name, TOLERANCE["estimate"])[0] * error, key
 
 
 @regular_case

@@ -530,7 +530,8 @@ class EGB2(LocationScale):
 
     log q = p z − (p + q) log(1 + e^z) − log B(p, q) − log s, z = (y − m)/s. R: ``gamlss.dist::EGB2(mu=
     loc, sigma=scale, nu=p, tau=q)`` (McDonald 1991). scipy.stats: the member q = 1 is
-    ``genlogistic(c=p)``. p = q = 1 is the logistic law; as both grow the limit is the Gaussian.
+    ``genlogistic(c=p)``. p = q = 1 is the logistic law; as both grow the
+    limit is the Gaussian, as both fall to 0 with the scale the asymmetric Laplace law.
 
     Examples
     --------
@@ -539,8 +540,8 @@ class EGB2(LocationScale):
     3.289868
     """
 
-    p = Param(positive, "p", typical=(0.7, 3), limits=(1e-5, 1e5), doc="left shape")
-    q = Param(positive, "q", typical=(0.7, 3), limits=(1e-5, 1e5), doc="right shape")
+    p = Param(positive, "p", typical=(0.4, 1.2), limits=(1e-3, 1e3), doc="left shape")
+    q = Param(positive, "q", typical=(0.4, 1.2), limits=(1e-3, 1e3), doc="right shape")
 
     @staticmethod
     def _standard(z: Array, p: Array, q: Array) -> Jet:
@@ -563,6 +564,7 @@ class EGB2(LocationScale):
             return ()
         mean = view.mean_of(lambda y: y)
         sd = sqrt(view.mean_of(lambda y: (y - mean[:, None]) ** 2))
+        always = full(mean, 1.0).astype(bool)
         sentence = (
             "p and q run to infinity: the limit is Gaussian, and loc and scale stand for its mean and "
             "standard deviation"
@@ -570,8 +572,18 @@ class EGB2(LocationScale):
         value = 0.5 * LOG_2PI + 0.5 + log(sd)
         model = LimitMember(Gaussian, ("mean", "sd", None, None))
         theta = (mean, sd, full(mean, inf), full(mean, inf))
-        always = full(mean, 1.0).astype(bool)
-        return (Limit(always, Status.BOUNDARY, sentence, theta, value, model),)
+        gaussian = Limit(always, Status.BOUNDARY, sentence, theta, value, model)
+        (loc, spread, kappa), _, _ = AsymmetricLaplace._estimate(view, None, None, None)
+        sentence = (
+            "scale, p and q fall to 0 together: the limit is the asymmetric Laplace law of rates "
+            "p/scale and q/scale as told"
+        )
+        value = log(spread) + log(kappa + 1 / kappa) + 1
+        model = LimitMember(AsymmetricLaplace, ("loc", "scale", None, "asymmetry"))
+        theta = (loc, spread, 1 / kappa, kappa)
+        inner = (kappa > 0) & np.isfinite(kappa)
+        laplace = Limit(inner, Status.BOUNDARY, sentence, theta, value, model)
+        return gaussian, laplace
 
     @staticmethod
     def _start(x: Array) -> Arrays:
