@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -101,15 +102,31 @@ def close(a: Any, b: Any, what: str = "same sums") -> None:
 
 
 def same_fit(a: Fit, b: Fit, what: str = "same sums") -> None:
-    close(a.cross_entropy, b.cross_entropy, what)
-    errors = 1.0
-    if what in ("solver", "other solver"):
-        errors = np.sqrt(np.diag(np.atleast_2d(a.covariance("hessian"))))
-        mine, other = (np.array([float(f.params[n]) for n in f.names]) for f in (a, b))
-        assert np.all(np.abs(mine - other) <= TOLERANCE[what][0] * errors)
+    if a.sample.size == 1 and not a.certificate.status.solved:
+        # Where a search was stopped depends on its path.
+        assert not b.certificate.status.solved
         return
-    for key in a.params:
-        close(a.params[key], b.params[key], what)
+    close(a.cross_entropy, b.cross_entropy, what)
+    # Newton's method may stop 1e-11 standard errors from the optimum, whatever the sums.
+    share = TOLERANCE[what][0] if what in ("solver", "other solver") else 2e-11
+    errors = spread(a) if what in ("same sums", "solver", "other solver") else None
+    for j, key in enumerate(a.params):
+        mine, other = np.asarray(a.params[key]), np.asarray(b.params[key])
+        with np.errstate(invalid="ignore"):  # a parameter that ran off is infinite
+            near = errors is not None and np.all(abs(mine - other) <= share * errors[j])
+        if not near:
+            close(mine, other, what)
+
+
+def spread(fit: Fit) -> np.ndarray | None:
+    """Standard errors of a single fit, at a limit in another family the size of its parameters."""
+    if fit.sample.size > 1 or not regular(fit.family) or not vector_free(fit.family):
+        return None
+    if fit.limit_models:
+        return np.abs(np.array([float(v) for v in fit.params.values()]))
+    if not fit.certificate.status.solved or fit.family.has("_kink"):
+        return None
+    return np.sqrt(np.diag(np.atleast_2d(fit.covariance("hessian"))))
 
 
 def statuses(fit: Fit) -> list[str]:
@@ -142,14 +159,18 @@ def test_weights_are_replication(name: str) -> None:
     counts[[0, 1]] = 0  # an observation of weight zero is not there
     weighted = mlece.fit(family(name), y[counts > 0], weights=counts[counts > 0])
     repeated = mlece.fit(family(name), np.repeat(y, counts))
+    assert weighted.n == repeated.n == counts.sum()
+    if not repeated.certificate.status.solved:
+        assert not weighted.certificate.status.solved
+        return
     np.testing.assert_allclose(
         [*np.ravel(list(weighted.params.values()))],
         [*np.ravel(list(repeated.params.values()))],
         rtol=1e-9,
     )
     close(weighted.log_likelihood, repeated.log_likelihood)
-    assert weighted.n == repeated.n == counts.sum()
-    if name in SMOOTH:
+    assert weighted.certificate.status is repeated.certificate.status
+    if name in SMOOTH and repeated.certificate.status is mlece.Status.OPTIMAL:
         for kind in ("sandwich", "hessian", "opg"):
             size = float(np.abs(repeated.covariance(kind)).max())
             np.testing.assert_allclose(
@@ -570,9 +591,9 @@ def test_extremes_give_an_answer_or_a_reason(name: str, case: str) -> None:
     y = np.array(EXTREMES[case])
     fit = mlece.fit(family(name), y)
     # Shapes of 1e20 and moments beyond the largest number leave a Hessian that is singular in double
-    # precision: the fit then says that nothing could be shown.
+    # precision, or parameters that doubles do not resolve: the fit then says that nothing was shown.
     if fit.certificate.status is mlece.Status.STEP_LIMIT:
-        assert "singular" in fit.certificate.sentence
+        assert re.search("singular|no optimality criterion", fit.certificate.sentence)
     assert not math.isnan(float(fit.cross_entropy))
     if fit.certificate.status.solved:
         assert not np.isnan([float(v) for v in fit.params.values()]).any()
