@@ -374,8 +374,8 @@ class JohnsonSU(LocationScale):
     Examples
     --------
     >>> import mlece
-    >>> round(mlece.JohnsonSU(loc=0, scale=1, a=0, b=2).sd, 6)
-    0.568117
+    >>> round(float(mlece.JohnsonSU(loc=0, scale=1, a=0, b=2).sd), 6)
+    0.569527
     """
 
     a = Param(real, r"\gamma", typical=(-1, 1.4), limits=(-1e3, 1e3), doc="skewness")
@@ -466,7 +466,7 @@ class SinhArcsinh(LocationScale):
     Examples
     --------
     >>> import mlece
-    >>> round(mlece.SinhArcsinh(loc=0, scale=1, skewness=0, tailweight=1).sd, 12)
+    >>> round(float(mlece.SinhArcsinh(loc=0, scale=1, skewness=0, tailweight=1).sd), 12)
     1.0
     """
 

@@ -15,6 +15,11 @@ from mlece.model import Model
 from mlece.moments import Summary
 from mlece.param import Param
 
+# Central differences of the sixth order: steps, and weights of the first and second derivative.
+STEPS = np.arange(-3.0, 4.0)
+FIRST = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60
+SECOND = np.array([2.0, -27.0, 270.0, -490.0, 270.0, -27.0, 2.0]) / 180
+
 
 @dataclass(frozen=True)
 class Jet:

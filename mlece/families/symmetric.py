@@ -157,7 +157,7 @@ class HyperbolicSecant(LocationScale):
     Examples
     --------
     >>> import mlece
-    >>> round(mlece.HyperbolicSecant(loc=0, scale=2).sd, 6)
+    >>> round(float(mlece.HyperbolicSecant(loc=0, scale=2).sd), 6)
     3.141593
     """
 
