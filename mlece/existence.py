@@ -9,7 +9,7 @@ import numpy as np
 
 from mlece.chart import Chart
 from mlece.evaluation import Evaluation
-from mlece.limits import Limit, Status
+from mlece.limits import Limit, Status, limit_families
 from mlece.math import Array, Arrays
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
@@ -226,22 +226,41 @@ def undercutting(
     model = objective.model
     if not (model.free and model.has("_rivals")) or stopped.all():
         return []
-    rivals = model._rivals(objective, *slots)
+    unsure = ~stopped & ~solution.solved
+    for held in solution.edges.values():
+        unsure |= held & ~stopped
+    rivals = model._rivals(objective, unsure, *slots)
     if not rivals:
         return []
     value = objective.evaluate(solution.theta, 0).value
     shape = (objective.size,)
     floors = np.stack([np.where(r.mask, np.broadcast_to(r.infimum, shape), np.inf) for r in rivals])
-    floors = np.where(np.isfinite(floors), floors, np.inf)
+    floors = np.where(np.isnan(floors), np.inf, floors)
     best, floor = np.argmin(floors, axis=0), floors.min(axis=0)
     unsolved = ~solution.solved & ~(value < floor)
     # Within rounding a limit that a solver ran into is the truth, and its parameters are no estimate.
-    beaten = np.isfinite(floor) & ~stopped & (unsolved | (floor <= value + _SLACK))
+    beaten = np.isfinite(floor) & ~stopped & (unsolved | ~(floor > value + _SLACK))
     out = [replace(r, mask=beaten & (best == j)) for j, r in enumerate(rivals)]
     # A local optimum stands, though the likelihood be higher elsewhere.
     lost = ~solution.solved & ~beaten & ~stopped
     out += [replace(r, mask=r.mask & lost) for r in rivals if r.status is Status.UNBOUNDED]
     return [limit for limit in out if limit.mask.any()]
+
+
+def at_edges(objective: CrossEntropy, solution: Solution, stopped: Array) -> list[Limit]:
+    """Return, as limits, the members whose cross-entropy still fell at the edge of the range searched.
+
+    A parameter whose family declares a limit there is left to that limit.
+    """
+    known = {name for limit in limit_families(objective.model) for name in limit.runs}
+    out = []
+    for name, held in solution.edges.items():
+        mask = held & ~stopped
+        if name in known or not mask.any():
+            continue
+        sentence = f"{name} ran to the edge of the range searched, where the likelihood still grows"
+        out.append(Limit(mask, Status.NOT_ATTAINED, sentence, solution.theta))
+    return out
 
 
 def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dict[str, Array]:

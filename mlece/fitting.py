@@ -11,7 +11,7 @@ from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.scipy_family import adopt
-from mlece.existence import Verdict, judge, reconcile, running, undercutting
+from mlece.existence import Verdict, at_edges, judge, reconcile, running, undercutting
 from mlece.limits import KnownMember, LimitFamily, LimitMember, Status, limit_families
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
@@ -151,9 +151,10 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         members = np.flatnonzero(~stopped) if limits else np.arange(objective.size)
         solution = solve(objective, solver, members)
         met = undercutting(objective, solution, slots, stopped)
-        limits += met
-        for limit in met:
-            stopped |= limit.mask
+        stopped = np.logical_or.reduce([stopped, *(limit.mask for limit in met)])
+        edges = at_edges(objective, solution, stopped)
+        stopped = np.logical_or.reduce([stopped, *(limit.mask for limit in edges)])
+        limits += [*met, *edges]
         outcome = reconcile(objective, solution, limits)
         if solution.shared is not None:
             at = objective.evaluate_shared(outcome.theta, solution.shared)

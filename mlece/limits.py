@@ -71,15 +71,19 @@ class LimitMember:
         The limiting family.
     slots : tuple of str or None
         For each parameter in declared order the slot that takes its value; None where it has run off.
+    known : tuple of (str, float)
+        Constants of the limiting family.
     """
 
     family: Callable[..., Model]
     slots: tuple[str | None, ...]
+    known: tuple[tuple[str, float], ...] = ()
 
     def __call__(self, *values: Any) -> Model:
         """Return the limiting member, one value for each parameter in declared order."""
         named = zip(self.slots, values, strict=True)
-        return self.family(**{slot: value for slot, value in named if slot is not None})
+        filled = {slot: value for slot, value in named if slot is not None}
+        return self.family(**filled, **dict(self.known))
 
 
 @dataclass(frozen=True)

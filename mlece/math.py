@@ -55,10 +55,12 @@ from scipy.special import (
     gammaln,
     i0e,
     i1e,
+    kve,
     log_ndtr,
     logit,
     ndtr,
     ndtri,
+    owens_t,
     stdtr,
     stdtrit,
     xlog1py,
@@ -303,6 +305,29 @@ def wrap_angle(angle: Array) -> Array:
     return np.asarray(angle - 2 * pi * ceil((angle - pi) / (2 * pi)))
 
 
+def inverse_mills(x: Array) -> Arrays:
+    """Return ζ = φ(x)/Φ(x), e = x + ζ, and f = e ζ − 1, each without cancellation.
+
+    The first two derivatives of log Φ are ζ and −e ζ = −(1 + f). Below −12 the terms cancel; the
+    asymptotic series of Mills' ratio takes their place.
+    """
+    x = np.asarray(x, dtype=float)
+    far = x < -12.0
+    ratio = 0.7978845608028654 / erfcx(-0.7071067811865476 * x)
+    t = where(far, -x, 12.0)
+    u = 1 / t**2
+    # 1 − t m(t) = u − 3 u² + 15 u³ − ..., m Mills' ratio at t.
+    rest = np.ones_like(u)
+    for j in range(24, 1, -1):
+        rest = 1 - (2 * j + 1) * u * rest
+    total = 1 - 3 * u * rest
+    e = where(far, ratio * u * total, x + ratio)
+    # With ζ = t (1 + e/t) the 1 of e ζ = total (1 + e/t)² drops out.
+    step = e / t
+    beyond = total * step * (2 + step) - 3 * u * rest
+    return ratio, e, where(far, beyond, e * ratio - 1)
+
+
 def logsumexp(a: Array, axis: int = -1, keepdims: bool = False) -> Array:
     """Log of a sum of exponentials; -inf where every term is -inf."""
     top = np.max(a, axis=axis, keepdims=True)
@@ -370,7 +395,9 @@ __all__ = [
     "i1e",
     "inf",
     "inverse_digamma",
+    "inverse_mills",
     "isfinite",
+    "kve",
     "log",
     "log1mexp",
     "log1p",
@@ -389,6 +416,7 @@ __all__ = [
     "minimum",
     "ndtr",
     "ndtri",
+    "owens_t",
     "pi",
     "ratio_or_zero",
     "sign",

@@ -337,10 +337,10 @@ class Model:
         return ()
 
     @staticmethod
-    def _rivals(view: Any, *theta: Any) -> Any:
+    def _rivals(view: Any, unsure: Array, *theta: Any) -> Any:
         """Limits of the family, each with its infimum, that may undercut a solver's optimum.
 
-        An unbounded one counts only where no local optimum was found.
+        ``unsure`` tells where it met none; an unbounded limit counts only there.
         """
         return ()
 

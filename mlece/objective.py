@@ -549,6 +549,17 @@ class CrossEntropy:
         order = order[shares[order] > 0]
         return y[order], shares[order] / shares.sum()
 
+    def ordered(self) -> tuple[Array, Array]:
+        """Return the framed observations of each member in order, with their weights, (R, n) each."""
+        y = self.frame.apply(self.sample.values, slice(None))
+        shape = (self.size, y.shape[1])
+        w = np.ones((1, 1)) if self.sample.weights is None else self.sample.weights
+        order = np.broadcast_to(np.argsort(y, axis=1, kind="stable"), shape)
+        return (
+            np.take_along_axis(np.broadcast_to(y, shape), order, axis=1),
+            np.take_along_axis(np.broadcast_to(w, shape), order, axis=1),
+        )
+
     def pilot(self, size: int = 512) -> Array:
         """Return sorted framed points (R, p), or vectors (R, p, d), for starting values."""
         points = self.model.points(self.sample.values)

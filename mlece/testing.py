@@ -79,11 +79,7 @@ def typical_members(model: Model, count: int = 3) -> list[Model]:
 
 def typical_family(family: type[Model]) -> list[Model]:
     """Return typical members of a class, known constants (a number of trials) included."""
-    given = {
-        p.name: float(round(sum(p.typical) / 2))
-        for p in family.params
-        if not p.estimable
-    }
+    given = {p.name: float(round(sum(p.typical) / 2)) for p in family.params if not p.estimable}
     return typical_members(family(**given))
 
 

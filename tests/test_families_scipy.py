@@ -8,6 +8,7 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
+from scipy import stats
 
 from mlece.families import (
     GEV,
@@ -21,6 +22,7 @@ from mlece.families import (
     LogGamma,
     LogitNormal,
     NegativeBinomial,
+    NormalInverseGaussian,
     Poisson,
     Rice,
     Simplex,
@@ -83,6 +85,16 @@ def test_moments_and_entropy(member: Model, law: Any) -> None:
         closed = member._closed(hook)
         if closed is not None:
             close(closed, moment(), "moments")
+
+
+def test_normal_inverse_gaussian_is_scipys() -> None:
+    # scipy's cdf is a quadrature of its own: densities and moments are compared.
+    member = NormalInverseGaussian(loc=0.2, scale=1.4, skew=0.7, steepness=1.3)
+    law = stats.norminvgauss(1.3 * np.hypot(1, 0.7), 1.3 * 0.7, 0.2, 1.4)
+    y = np.linspace(-6, 9, 40)
+    close(member.log_density(y), law.logpdf(y), "log density")
+    close(member.mean, law.mean(), "moments")
+    close(member.variance, law.var(), "moments")
 
 
 # ------------------------------------------------------------------ extremes against mpmath

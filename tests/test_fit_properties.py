@@ -108,6 +108,10 @@ def close(a: Any, b: Any, what: str = "same sums") -> None:
 
 
 def same_fit(a: Fit, b: Fit, what: str = "same sums") -> None:
+    if a.sample.size == 1 and not a.certificate.status.solved:
+        # Where a search was stopped depends on its path.
+        assert not b.certificate.status.solved
+        return
     close(a.cross_entropy, b.cross_entropy, what)
     # Newton's method may stop 1e-11 standard errors from the optimum, whatever the sums.
     share = TOLERANCE[what][0] if what in ("solver", "other solver") else 2e-11
@@ -161,6 +165,10 @@ def test_weights_are_replication(name: str) -> None:
     counts[[0, 1]] = 0  # an observation of weight zero is not there
     weighted = mlece.fit(family(name), y[counts > 0], weights=counts[counts > 0])
     repeated = mlece.fit(family(name), np.repeat(y, counts))
+    assert weighted.n == repeated.n == counts.sum()
+    if not repeated.certificate.status.solved:
+        assert not weighted.certificate.status.solved
+        return
     np.testing.assert_allclose(
         [*np.ravel(list(weighted.params.values()))],
         [*np.ravel(list(repeated.params.values()))],
@@ -553,7 +561,7 @@ def test_no_better_point_than_the_certificate_allows(name: str, n: int) -> None:
     fit = mlece.fit(family(name), y)
     status = fit.certificate.status
     assert status is not mlece.Status.STEP_LIMIT
-    if not status.solved or not np.all(np.isfinite(list(fit.params.values()))):
+    if not status.solved or fit.limit_models:
         return
     start = np.array([float(v) for v in fit.params.values()])
     width = np.maximum(np.abs(start), 1e-3) / math.sqrt(n)

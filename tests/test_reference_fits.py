@@ -40,6 +40,13 @@ TOLERANCE = {
         "relative; the values were computed with 18 digits, a float64 holds 15.95",
     ),
 }
+# Estimates of the file that are known less well.
+LOOSER = {
+    "SP500-ged-uml": (
+        1e-5,
+        "the score is not smooth at the observations: 1e-4 is left of it there",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,30 @@ def readings() -> dict[str, Reading]:
         "box-cox-cole-green": [Reading(m.BoxCoxColeGreen(), ("mu", "sigma", "nu"), _same)],
         "betaprime": [Reading(m.BetaPrime(), ("shape1", "shape2"), _same)],
         "box-cox-t": [Reading(m.BoxCoxT(), ("mu", "sigma", "nu", "tau"), _same)],
+        # fits_line.json
+        "cauchy": [Reading(m.Cauchy(), ("location", "scale"), _same)],
+        "ged": [
+            Reading(
+                m.GeneralizedNormal(),
+                ("mean", "sd", "nu"),
+                lambda loc, s, b: (
+                    loc,
+                    s * math.exp(0.5 * (math.lgamma(3 / b) - math.lgamma(1 / b))),
+                    b,
+                ),
+            )
+        ],
+        "std-t": [
+            Reading(
+                m.StudentT(),
+                ("mean", "sd", "nu"),
+                lambda df, loc, s: (loc, s * math.sqrt(df / (df - 2)), df),
+            )
+        ],
+        "skewnormal": [Reading(m.SkewNormal(), ("xi", "omega", "alpha"), _same)],
+        "skewt": [Reading(m.SkewT(), ("xi", "omega", "alpha", "nu"), _same)],
+        "skewt-fs": [Reading(m.TwoPieceT(), ("mu", "sigma", "nu", "tau"), _same)],
+        "egb2": [Reading(m.EGB2(), ("mu", "sigma", "nu", "tau"), _same)],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 
@@ -213,7 +244,7 @@ def test_estimates(name: str) -> None:
     found = estimates(case, fitted(case))
     for key, value in case["polished"]["params"].items():
         error = case["polished"]["se_observed"][key]
-        assert abs(found[key] - value) <= TOLERANCE["estimate"][0] * error, key
+        assert abs(found[key] - value) <= LOOSER.get(name, TOLERANCE["estimate"])[0] * error, key
 
 
 @regular_case

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from mlece.families.asymmetric import (
+    ExGaussian,
+    JohnsonSU,
+    NormalInverseGaussian,
+    SinhArcsinh,
+    SkewNormal,
+)
 from mlece.families.boxcox import BoxCoxColeGreen, BoxCoxT
 from mlece.families.burr import GB2, BurrXII, LogLogistic, Lomax
 from mlece.families.circle import VonMises, WrappedCauchy
@@ -28,13 +35,17 @@ from mlece.families.multivariate import (
 )
 from mlece.families.proportions import Kumaraswamy, LogitNormal, Power, Simplex
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
+from mlece.families.skew_tails import EGB2, AsymmetricLaplace, SkewT, TwoPieceNormal, TwoPieceT
 from mlece.families.skewed import InverseGaussian, LogNormal, Pareto
+from mlece.families.symmetric import Cauchy, GeneralizedNormal, HyperbolicSecant
 from mlece.families.transformed import BetaPrime, LogGamma, Rice
 from mlece.families.unit_interval import Beta, Triangular, Uniform
 
 __all__ = [
+    "EGB2",
     "GB2",
     "GEV",
+    "AsymmetricLaplace",
     "Bernoulli",
     "Beta",
     "BetaPrime",
@@ -44,22 +55,27 @@ __all__ = [
     "BoxCoxT",
     "BurrXII",
     "Categorical",
+    "Cauchy",
     "Chi2",
     "Dirichlet",
     "DirichletMultinomial",
+    "ExGaussian",
     "Exponential",
     "Frechet",
     "Gamma",
     "Gaussian",
     "GeneralizedGamma",
+    "GeneralizedNormal",
     "GeneralizedPareto",
     "Geometric",
     "Gompertz",
     "Gumbel",
     "GumbelMin",
     "HalfNormal",
+    "HyperbolicSecant",
     "InverseGamma",
     "InverseGaussian",
+    "JohnsonSU",
     "Kumaraswamy",
     "Laplace",
     "LogGamma",
@@ -74,6 +90,7 @@ __all__ = [
     "MultivariateT",
     "Nakagami",
     "NegativeBinomial",
+    "NormalInverseGaussian",
     "Pareto",
     "Poisson",
     "Power",
@@ -81,8 +98,13 @@ __all__ = [
     "Rayleigh",
     "Rice",
     "Simplex",
+    "SinhArcsinh",
+    "SkewNormal",
+    "SkewT",
     "StudentT",
     "Triangular",
+    "TwoPieceNormal",
+    "TwoPieceT",
     "Uniform",
     "VonMises",
     "Weibull",

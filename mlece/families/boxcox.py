@@ -292,7 +292,7 @@ class BoxCoxColeGreen(Model):
 
     @staticmethod
     def _rivals(
-        view: Any, mu: Array | None, sigma: Array | None, nu: Array | None
+        view: Any, unsure: Array, mu: Array | None, sigma: Array | None, nu: Array | None
     ) -> tuple[Limit, ...]:
         return () if mu is not None or sigma is not None else _half_normal_limits(view, nu)
 

@@ -183,7 +183,7 @@ class GEV(Model):
 
     @staticmethod
     def _rivals(
-        view: Any, loc: Array | None, scale: Array | None, shape: Array | None
+        view: Any, unsure: Array, loc: Array | None, scale: Array | None, shape: Array | None
     ) -> tuple[Limit, ...]:
         end, mean = view.summary.maximum, view.mean_of(lambda y: y)
         if loc is None:
@@ -360,7 +360,7 @@ class GeneralizedPareto(Model):
 
     @staticmethod
     def _rivals(
-        view: Any, loc: Array, scale: Array | None, shape: Array | None
+        view: Any, unsure: Array, loc: Array, scale: Array | None, shape: Array | None
     ) -> tuple[Limit, ...]:
         reach = view.summary.maximum - loc
         width = or_fixed(reach, scale)

@@ -281,7 +281,7 @@ class LogGamma(Model):
 
     @staticmethod
     def _rivals(
-        view: Any, shape: Array | None, loc: Array | None, scale: Array | None
+        view: Any, unsure: Array, shape: Array | None, loc: Array | None, scale: Array | None
     ) -> tuple[Limit, ...]:
         if shape is not None or loc is not None or scale is not None:
             return ()
@@ -469,7 +469,9 @@ class Rice(Model):
         return _collapse(s, nu, sigma)
 
     @staticmethod
-    def _rivals(view: Any, nu: Array | None, sigma: Array | None) -> tuple[Limit, ...]:
+    def _rivals(
+        view: Any, unsure: Array, nu: Array | None, sigma: Array | None
+    ) -> tuple[Limit, ...]:
         if nu is not None:
             return ()
         square = view.mean_of(lambda y: y * y)

@@ -13,10 +13,10 @@ from mlece.limits import limit_families
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.em import em_starts, narrowness
-from mlece.solvers.newton import DECREMENT, newton
+from mlece.solvers.newton import DECREMENT, NewtonResult, newton
 from mlece.solvers.profile import profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
-from mlece.solvers.starts import starting_values
+from mlece.solvers.starts import several_starts, starting_values
 
 SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
@@ -26,6 +26,8 @@ _THIN_ABOVE = 20_000
 _FOLLOWED = 2
 # The square of the decrement bounds the excess: this one lies below the rounding of a cross-entropy.
 _LONG_DECREMENT = 1e-8
+# Competing modes are a matter of short samples: there Newton's method runs from every proposed start.
+_SEVERAL_BELOW = 2_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Solution:
         Sign change of the profile score.
     ends : tuple of two thetas, optional
         Ends of the set of solutions where it is not a point.
+    edges : dict of str to array of bool (R,)
+        Members in which a parameter was held at the edge of the range searched, by parameter.
     shared : tuple of arrays (R,), optional
         Means of what density, score and curvature share at the solution, where the solver knows them.
     notes : dict
@@ -58,6 +62,7 @@ class Solution:
     excess: Array | None = None
     bracket: tuple[Array, Array] | None = None
     ends: tuple[Arrays, Arrays] | None = None
+    edges: dict[str, Array] = field(default_factory=dict)
     shared: Arrays | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -203,38 +208,56 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
     chart = Chart(objective)
     thinned = _thin(objective, 8)
     if any(p.vector for p in chart.free):
-        start = np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))
+        starts = [np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))]
     elif thinned is not None:
         # Nearer than a tenth of its own standard error, the solution of a part is no better start.
         enough = 0.1 / float(np.sqrt(thinned.sample.rows))
-        start = _from_thinned(objective, chart, _by_newton(thinned, members, enough))
+        starts = [_from_thinned(objective, chart, _by_newton(thinned, members, enough))]
         tolerance = max(tolerance, _LONG_DECREMENT)
     elif objective.model._components:
         return _by_em(objective, members, chart)
+    elif objective.sample.rows <= _SEVERAL_BELOW:
+        starts = [chart.eta(theta) for theta in several_starts(objective, members)]
     else:
-        start = chart.eta(starting_values(objective, members))
-    return _newton_from(objective, members, chart, start, tolerance)
+        starts = [chart.eta(starting_values(objective, members))]
+    return _newton_from(objective, members, chart, starts, tolerance)
 
 
 def _newton_from(
-    objective: CrossEntropy, members: Array, chart: Chart, start: Array, tolerance: float
+    objective: CrossEntropy, members: Array, chart: Chart, starts: list[Array], tolerance: float
 ) -> Solution:
-    """Run Newton's method from given coordinates (r, m)."""
+    """Run Newton's method from given coordinates (r, m), all starts in one batch."""
+    everyone = np.tile(members, len(starts))
 
     def evaluate(eta: Array, index: Array) -> tuple[Array, Array, Array]:
-        which = members[index]
+        which = everyone[index]
         at = objective.evaluate(chart.theta(eta, which), 2, which)
         return (at.value, *chart.pull(eta, at))
 
-    out = newton(evaluate, start, *chart.box(), tolerance)
-    theta = chart.theta(out.eta, members)
+    out = newton(evaluate, np.concatenate(starts), *chart.box(), tolerance)
+    best = _best_run(out, len(starts))
+    theta = chart.theta(out.eta[best], members)
     if objective.model._components:
         theta = objective.model.ordered(theta)  # type: ignore[attr-defined]
     return Solution(
         _scatter(objective, members, theta),
         "newton",
-        _whole(objective, members, out.converged),
+        _whole(objective, members, out.converged[best]),
+        edges={
+            p.name: _whole(objective, members, out.blocked[best, column])
+            for column, p in enumerate(chart.free)
+            if not p.vector and out.blocked[best, column].any()
+        },
     )
+
+
+def _best_run(out: NewtonResult, runs: int) -> Array:
+    """Return, for each member, the run that converged at the smallest value (or came lowest)."""
+    runs_of = np.arange(out.eta.shape[0]).reshape(runs, -1)
+    value = np.where(np.isnan(out.value), np.inf, out.value)[runs_of]
+    converged = out.converged[runs_of]
+    value = np.where(converged | ~converged.any(axis=0), value, np.inf)
+    return np.asarray(runs_of[np.argmin(value, axis=0), np.arange(runs_of.shape[1])])
 
 
 def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
@@ -243,7 +266,7 @@ def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
     for place, theta in enumerate(em_starts(objective, members, solve)):
         if place >= _FOLLOWED and best is not None and best.solved[members].all():
             break
-        found = _newton_from(objective, members, chart, chart.eta(theta), DECREMENT)
+        found = _newton_from(objective, members, chart, [chart.eta(theta)], DECREMENT)
         if best is None:
             best = found
             continue

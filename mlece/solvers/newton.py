@@ -24,6 +24,8 @@ class NewtonResult:
     ----------
     eta : array (r, m)
         Last accepted point.
+    value : array (r,)
+        Value there.
     decrement : array (r,)
         Newton decrement there, sqrt(g' H^-1 g); infinite where H is not positive definite.
     converged : array of bool (r,)
@@ -35,6 +37,7 @@ class NewtonResult:
     """
 
     eta: Array
+    value: Array
     decrement: Array
     converged: Array
     blocked: Array
@@ -110,14 +113,20 @@ def newton(
     for iteration in range(steps + 1):
         active, gradient, hessian = batch.derivatives(active)
         step, predicted, decrement, length = _step(gradient, hessian, batch.radius[active])
-        going = ~batch.finished(active, decrement, tolerance)
+        done = batch.finished(active, decrement, tolerance)
+        # The last step is known and costs no evaluation; it squares an error of 1e-11.
+        last = done & (decrement <= tolerance)
+        batch.eta[active[last]] = np.clip(batch.eta[active[last]] + step[last], lower, upper)
+        going = ~done
         active = active[going]
         if not active.size or iteration == steps:
             break
         active = batch.attempt(active, step[going], predicted[going], length[going])
         if not active.size:
             break
-    return NewtonResult(batch.eta, batch.decrement, batch.converged, batch.blocked, iteration)
+    return NewtonResult(
+        batch.eta, batch.value, batch.decrement, batch.converged, batch.blocked, iteration
+    )
 
 
 class _Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,30 +17,53 @@ _MOST_DOUBLINGS = 60
 
 
 def starting_values(objective: CrossEntropy, members: Array) -> Arrays:
-    """Return framed starting values of all parameters for some members of the batch, (r,) each.
+    """Return framed starting values of all parameters for some members of the batch, (r,) each."""
+    starts = several_starts(objective, members)
+    return starts[0] if len(starts) == 1 else _best(objective, members, starts)
 
-    A family's own are for observations measured from a known location, where it has one.
+
+def several_starts(objective: CrossEntropy, members: Array) -> list[Arrays]:
+    """Return every set of starting values that the family proposes; several where modes compete.
+
+    A hook ``_start`` that returns arrays (S, r) proposes S sets. A family's own are for observations
+    measured from a known location, where it has one.
     """
-    model = objective.model
-    truth = objective.sample.truth
+    model, truth = objective.model, objective.sample.truth
     if type(truth) is type(model) and truth.roles() == model.roles() and not model.support.discrete:
         # A member of the family is its own projection.
         framed = model.to_frame(truth.theta, objective.user.shift, objective.user.scale)
-        guess = tuple(np.broadcast_to(t, members.shape) for t in framed)
-    elif model.has("_start"):
-        pilot = objective.pilot()[members]
-        for p in model.params:
-            if p.role == "location" and not p.estimable:
-                pilot = pilot - objective.fixed[p.name][members, None]
-        guess = model._start(pilot)
-    else:
-        guess = _best_of_grid(objective, members)
+        return [_filled(objective, members, [np.broadcast_to(t, members.shape) for t in framed])]
+    if not model.has("_start"):
+        return [_filled(objective, members, _best_of_grid(objective, members))]
+    pilot = objective.pilot()[members]
+    for p in model.params:
+        if p.role == "location" and not p.estimable:
+            pilot = pilot - objective.fixed[p.name][members, None]
+    guess = model._start(pilot)
+    if np.ndim(guess[0]) <= 1:
+        return [_filled(objective, members, guess)]
+    return [_filled(objective, members, one) for one in zip(*guess, strict=True)]
+
+
+def _filled(objective: CrossEntropy, members: Array, guess: Iterable[Array]) -> Arrays:
+    """Put the fixed slots in the place of their starting values, and the start where it can be used."""
     start = tuple(
         objective.fixed[p.name][members] if p.name in objective.fixed else np.asarray(g, float)
-        for p, g in zip(model.params, guess, strict=True)
+        for p, g in zip(objective.model.params, guess, strict=True)
     )
     start = _widened(objective, start, members)
     return _convergent(objective, start) if objective.sample.rule is not None else start
+
+
+def _best(objective: CrossEntropy, members: Array, grid: list[Arrays]) -> Arrays:
+    """Return the set of parameters with the smallest cross-entropy, for each member."""
+    values = np.stack([objective.evaluate(theta, 0, members).value for theta in grid])
+    best = np.argmin(np.where(np.isfinite(values), values, np.inf), axis=0)
+    take = np.arange(len(members))
+    return tuple(
+        np.stack([theta[j] for theta in grid])[best, take]
+        for j in range(len(objective.model.params))
+    )
 
 
 def _widened(objective: CrossEntropy, theta: Arrays, members: Array) -> Arrays:
@@ -114,10 +138,4 @@ def _best_of_grid(objective: CrossEntropy, members: Array) -> Arrays:
         for p in objective.model.params
     ]
     grid = list(itertools.islice(itertools.product(*choices), _MOST_CANDIDATES))
-    values = np.stack([objective.evaluate(theta, 0, members).value for theta in grid])
-    best = np.argmin(np.where(np.isfinite(values), values, np.inf), axis=0)
-    take = np.arange(len(members))
-    return tuple(
-        np.stack([theta[j] for theta in grid])[best, take]
-        for j in range(len(objective.model.params))
-    )
+    return _best(objective, members, grid)
