@@ -235,7 +235,7 @@ def undercutting(
     value = objective.evaluate(solution.theta, 0).value
     shape = (objective.size,)
     floors = np.stack([np.where(r.mask, np.broadcast_to(r.infimum, shape), np.inf) for r in rivals])
-    floors = np.where(np.isnan(floors), np.inf, floors)
+    floors = np.where(np.isfinite(floors), floors, np.inf)
     best, floor = np.argmin(floors, axis=0), floors.min(axis=0)
     unsolved = ~solution.solved & ~(value < floor)
     # Within rounding a limit that a solver ran into is the truth, and its parameters are no estimate.
