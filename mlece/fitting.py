@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -142,6 +142,8 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         result = _assemble(objective, sample, solution, verdict, bound)
         for name, mask in solution.runaway.items():
             result = _at_limit_family(result, name, mask & ~stopped)
+        for name, mask in solution.sunk.items():
+            result = _at_closed_end(result, name, mask & ~stopped)
     return replace(result, certificate=_with_entropy_check(result))
 
 
@@ -232,43 +234,87 @@ def _with_entropy_check(result: Fit) -> Certificate:
 
 def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     """Hold members whose parameter runs off against the fit of the family at that limit."""
-    model, shape = result.family, result.sample.batch_shape
+    model = result.family
     target, mapping = model.limit_families[name]
+    family = model_by_name(target)
+    slots = tuple(mapping.get(p.name) for p in model.params)
+    sentence = f"{name} runs to infinity: the limit is {target}"
+    end = End(name, np.inf, family, slots, sentence, LimitMember(family, slots))
+    return _at_end(result, end, mask)
+
+
+def _at_closed_end(result: Fit, name: str, mask: Array) -> Fit:
+    """Hold members whose parameter fell to a closed end of its domain against the fit at that end."""
+    family = type(result.family)
+    value = family.parameter(name).domain.lower
+    sentence = f"{name} is {value:g}, the end of its domain"
+    slots = tuple(p.name for p in family.params)
+    return _at_end(result, End(name, value, family, slots, sentence), mask)
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a parameter ends: its value there, the family of the members there and their slots."""
+
+    name: str
+    value: float
+    family: type[Model]
+    slots: tuple[str | None, ...]
+    sentence: str
+    build: LimitMember | None = None
+
+
+def _at_end(result: Fit, end: End, mask: Array) -> Fit:
+    """Put the fit at an end in the place of those that are no better."""
+    model, shape = result.family, result.sample.batch_shape
     members = np.flatnonzero(mask)
     if not members.size:
         return result
-    kept = {mapping[p.name]: model.slots[p.name] for p in model.params if p.name in mapping}
-    family = model_by_name(target)
-    other = fit_sample(family(**kept), _members(result.sample, members))
+    kept: dict[str, Any] = {} if end.build else {end.name: end.value, **model.settings}
+    for p, slot in zip(model.params, end.slots, strict=True):
+        if slot is not None and p.name != end.name and model.slots[p.name] is not None:
+            kept[slot] = result.flat(p.name)[members] if shape else model.slots[p.name]
+    other = fit_sample(end.family(**kept), _members(result.sample, members))
     better = other.values <= result.values[members] + rounding(other.values)
     if not better.all():
-        return _at_limit_family(result, name, np.isin(np.arange(len(mask)), members[better]))
-
-    build = LimitMember(family, tuple(mapping.get(p.name) for p in model.params))
-    theta = [np.array(t) for t in result.theta]
-    for own, p in zip(theta, model.params, strict=True):
-        own[members] = np.inf if p.name == name else other.flat(mapping[p.name])
+        return _at_end(result, end, np.isin(np.arange(len(mask)), members[better]))
+    theta, framed = ([np.array(t) for t in ts] for ts in (result.theta, result.framed))
+    for j, (p, slot) in enumerate(zip(model.params, end.slots, strict=True)):
+        at_end = p.name == end.name or slot is None
+        theta[j][members] = end.value if at_end else other.flat(str(slot))
+        if end.build is None:
+            framed[j][members] = other.framed[j]
     values = result.values.copy()
     values[members] = other.values
+    models = {int(members[i]): build for i, build in other.limit_models.items()}
+    models = models or (dict.fromkeys(members.tolist(), end.build) if end.build else {})
+    return replace(
+        result,
+        theta=tuple(theta),
+        framed=tuple(framed),
+        values=values,
+        certificate=_end_certificate(result, other, end, members),
+        limit_models={**result.limit_models, **models},
+    )
+
+
+def _end_certificate(result: Fit, other: Fit, end: End, members: Array) -> Certificate:
+    """Return the certificate of a fit some of whose members lie at an end."""
+    shape = result.sample.batch_shape
     status = np.array(np.broadcast_to(result.certificate.status, shape), dtype=object).reshape(-1)
     status[members] = Status.BOUNDARY
-    sentence = f"{name} runs to infinity: the limit is {target}"
+    further = "" if end.build else other.certificate.sentence
+    sentences = filter(None, [result.certificate.sentence, end.sentence, further])
     certificate = replace(
         result.certificate,
         status=status.reshape(shape) if shape else status[0],
-        sentence="; ".join(filter(None, [result.certificate.sentence, sentence])),
+        sentence="; ".join(dict.fromkeys(sentences)),
         scope="local",
     )
     if not shape:
         proof = other.certificate
         certificate = replace(certificate, excess=proof.excess, score_norm=proof.score_norm)
-    return replace(
-        result,
-        theta=tuple(theta),
-        values=values,
-        certificate=certificate,
-        limit_models={**result.limit_models, **dict.fromkeys(members.tolist(), build)},
-    )
+    return certificate
 
 
 def _members(sample: Sample, members: Array) -> Sample:

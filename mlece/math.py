@@ -127,6 +127,24 @@ def log1pmx(x: Array) -> Array:
     return np.where(near, total * z2 * z - safe * z, log1p(np.where(near, 0.0, x)) - x)
 
 
+def mean_log1p(x: Array) -> Arrays:
+    """Return log(1 + x)/x for x >= 0 with its first two derivatives, 1 at x = 0."""
+    x = np.asarray(x, dtype=float)
+    near = x < 0.05
+    small, big = np.where(near, x, 0.0), np.where(near, 1.0, x)
+    value, slope, bend = (np.zeros_like(x) for _ in range(3))
+    for k in range(16, -1, -1):  # 0.05^17 is below rounding
+        bend = bend * small + 2 * slope
+        slope = slope * small + value
+        value = value * small + (-1.0) ** k / (k + 1)
+    tail, inverse = 1 / (1 + big), 1 / big
+    far = log1p(big) * inverse
+    far_slope = (tail - far) * inverse
+    far_bend = -(tail * tail + 2 * far_slope) * inverse
+    pairs = ((value, far), (slope, far_slope), (bend, far_bend))
+    return tuple(np.where(near, a, b) for a, b in pairs)
+
+
 def log1mexp(t: Array) -> Array:
     """Return log(1 - exp(-t)), t >= 0, accurate for small and for large t."""
     near = t < 0.6931471805599453
@@ -218,6 +236,7 @@ __all__ = [
     "logit",
     "logsumexp",
     "maximum",
+    "mean_log1p",
     "minimum",
     "ndtr",
     "ndtri",

@@ -179,7 +179,7 @@ class CrossEntropy:
         low, high = np.full(r, np.inf), np.full(r, -np.inf)
         weight: Any = 0.0
         for raw, y, w in self._blocks(rows, _PASS, reuse=True):
-            if self.model.affine:
+            if self.model.affine or self.model.has("_block_sums"):
                 part = self.model.block_sums(y, w)
             else:
                 part = self._plain_sums(y, w) if self.model.support.discrete else ()

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlece"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "math", "quantities", "__version__"),
+    ("errors", "units", "math", "quantities", "jets", "bessel", "__version__"),
     ("domain", "bijection", "param", "arrays"),
     ("derivatives", "limits", "moments", "model", "selection"),
     ("families", "combinators"),

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
+from mlece.families.counts_mixed import (
+    BetaBinomial,
+    Delaporte,
+    PoissonInverseGaussian,
+    Sichel,
+    Skellam,
+)
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
@@ -12,8 +19,10 @@ from mlece.families.unit_interval import Beta, Uniform
 __all__ = [
     "Bernoulli",
     "Beta",
+    "BetaBinomial",
     "Binomial",
     "Categorical",
+    "Delaporte",
     "Exponential",
     "Gamma",
     "Gaussian",
@@ -26,6 +35,9 @@ __all__ = [
     "NegativeBinomial",
     "Pareto",
     "Poisson",
+    "PoissonInverseGaussian",
+    "Sichel",
+    "Skellam",
     "StudentT",
     "Uniform",
     "Weibull",

@@ -20,6 +20,8 @@ SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFG
 _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 # Long samples are solved on one in 32 of the observations first: a few full passes are left to do.
 _THIN_ABOVE = 20_000
+# Below this a parameter is held against the fit at the end of its domain, which then decides.
+_NEAR_END = 1e-4
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Solution:
         Means of what density, score and curvature share at the solution, where the solver knows them.
     notes : dict
         Anything else worth telling.
+    sunk : dict of str to array of bool (R,)
+        Parameters that came near a lower end that belongs to their domain.
     """
 
     theta: Arrays
@@ -57,6 +61,7 @@ class Solution:
     runaway: dict[str, Array] = field(default_factory=dict)
     shared: Arrays | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    sunk: dict[str, Array] = field(default_factory=dict)
 
 
 def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
@@ -171,6 +176,7 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
         "newton",
         _whole(objective, members, out.converged),
         runaway=_runaway(objective, members, theta),
+        sunk=_sunk(objective, members, theta),
     )
 
 
@@ -182,6 +188,21 @@ def _runaway(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str
             near = value > 0.01 * p.limits[1]
             if near.any():
                 out[p.name] = _whole(objective, members, near)
+    return out
+
+
+def _sunk(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:
+    """Return the members in which a parameter came near a lower end that belongs to its domain.
+
+    Where the bijection sends that end to minus infinity, Newton's method can only approach it.
+    """
+    out = {}
+    for p, value in zip(objective.model.params, theta, strict=True):
+        if p.name in objective.fixed or p.vector or not (p.domain.closed_lower and p.regular):
+            continue
+        near = value - p.domain.lower < _NEAR_END
+        if near.any():
+            out[p.name] = _whole(objective, members, near)
     return out
 
 
@@ -255,4 +276,6 @@ def _by_scipy(objective: CrossEntropy, solver: str) -> Solution:
     notes = {"message": out.message, "iterations": out.iterations, **out.multipliers}
     member = np.arange(1)
     runaway = {} if vector else _runaway(objective, member, out.theta)
-    return Solution(out.theta, name, np.array([True]), runaway=runaway, notes=notes)
+    sunk = {} if vector else _sunk(objective, member, out.theta)
+    solved = np.array([True])
+    return Solution(out.theta, name, solved, runaway=runaway, notes=notes, sunk=sunk)
