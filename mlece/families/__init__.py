@@ -10,6 +10,14 @@ from mlece.families.counts_mixed import (
     Sichel,
     Skellam,
 )
+from mlece.families.counts_tailed import (
+    DiscreteUniform,
+    DoublePoisson,
+    GeneralizedPoisson,
+    Logarithmic,
+    YuleSimon,
+    Zeta,
+)
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
@@ -23,14 +31,18 @@ __all__ = [
     "Binomial",
     "Categorical",
     "Delaporte",
+    "DiscreteUniform",
+    "DoublePoisson",
     "Exponential",
     "Gamma",
     "Gaussian",
+    "GeneralizedPoisson",
     "Geometric",
     "Gumbel",
     "InverseGaussian",
     "Laplace",
     "LogNormal",
+    "Logarithmic",
     "Logistic",
     "NegativeBinomial",
     "Pareto",
@@ -41,4 +53,6 @@ __all__ = [
     "StudentT",
     "Uniform",
     "Weibull",
+    "YuleSimon",
+    "Zeta",
 ]

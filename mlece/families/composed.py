@@ -1,10 +1,17 @@
-"""What families share whose log density is a composition of special functions."""
+"""What families share whose log density is composed of parts, and families that extend the Poisson law."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from mlece.families.counts import Poisson
 from mlece.jets import Jet
-from mlece.math import Array, Arrays
+from mlece.limits import Limit, LimitMember, Status, full, or_fixed
+from mlece.math import Array, Arrays, xlogy
 from mlece.model import Model
+from mlece.moments import Summary
 
 
 class Composed(Model, abstract=True):
@@ -35,3 +42,36 @@ def with_constant(log_density: Jet) -> Arrays:
     k = len(log_density.first)
     zero = 0 * value
     return (value, zero, *rest[:k], *([zero] * (k + 1)), *rest[k:])
+
+
+def _not_overdispersed(s: Summary, mean: Array) -> Array:
+    """Tell where counts vary no more about a mean than a Poisson law of that mean.
+
+    The derivative of the log-likelihood of a mixed Poisson law at dispersion 0 has the sign of
+    E(y - mean)² - E y (Cox 1983, Biometrika 70, 269).
+    """
+    y, y2 = s.mean[:2]
+    spread = (y2 - y * y) + (y - mean) ** 2
+    # Equal to the rounding of the moments is equal.
+    return np.asarray(spread - y <= 8 * np.finfo(float).eps * (y2 + y))
+
+
+def mixed_limits(
+    s: Summary, mean: Array | None, dispersion: Array | None, rest: Arrays, slots: tuple[Any, ...]
+) -> tuple[Limit, ...]:
+    """Return the limits of a mixed Poisson family with a mean and a dispersion in front."""
+    y, _, log_factorial = s.mean
+    zero, centre = full(y, 0.0), or_fixed(y, mean)
+    limits = []
+    if mean is None:
+        sentence = "every observation is 0: the mean is 0, whatever the other parameters"
+        theta = (zero, or_fixed(zero, dispersion), *rest)
+        limits.append(Limit(y == 0, Status.BOUNDARY, sentence, theta, zero))
+    if dispersion is None:
+        sentence = "the data are not overdispersed: the dispersion is 0, the Poisson limit"
+        infimum = np.asarray(centre - xlogy(y, centre) + log_factorial)
+        mask = _not_overdispersed(s, centre) & (y > 0)
+        build = LimitMember(Poisson, slots)
+        theta = (centre, zero, *rest)
+        limits.append(Limit(mask, Status.BOUNDARY, sentence, theta, infimum, build))
+    return tuple(limits)

@@ -17,8 +17,8 @@ from mlece.domain import (
     probability,
     real,
 )
-from mlece.families.composed import Composed, with_constant
-from mlece.families.counts import Binomial, Poisson
+from mlece.families.composed import Composed, mixed_limits, with_constant
+from mlece.families.counts import Binomial
 from mlece.jets import Jet, compose, jet_log, jet_sqrt, jet_xlogy, variables
 from mlece.limits import Limit, LimitMember, Status, full, or_fixed
 from mlece.math import (
@@ -57,39 +57,6 @@ def _take(table: Array, index: Array) -> Array:
 def _running(terms: Array) -> Array:
     """Return cumulative sums along the last axis, beginning with the empty one."""
     return np.concatenate([np.zeros((*terms.shape[:-1], 1)), np.cumsum(terms, axis=-1)], axis=-1)
-
-
-def _not_overdispersed(s: Summary, mean: Array) -> Array:
-    """Tell where counts vary no more about a mean than a Poisson law of that mean.
-
-    The derivative of the log-likelihood of a mixed Poisson law at dispersion 0 has the sign of
-    E(y - mean)² - E y (Cox 1983, Biometrika 70, 269).
-    """
-    y, y2 = s.mean[:2]
-    spread = (y2 - y * y) + (y - mean) ** 2
-    # Equal to the rounding of the moments is equal.
-    return np.asarray(spread - y <= 8 * np.finfo(float).eps * (y2 + y))
-
-
-def _mixed_limits(
-    s: Summary, mean: Array | None, dispersion: Array | None, rest: Arrays, slots: tuple[Any, ...]
-) -> tuple[Limit, ...]:
-    """Return the limits of a mixed Poisson family with a mean and a dispersion in front."""
-    y, _, log_factorial = s.mean
-    zero, centre = full(y, 0.0), or_fixed(y, mean)
-    limits = []
-    if mean is None:
-        sentence = "every observation is 0: the mean is 0, whatever the other parameters"
-        theta = (zero, or_fixed(zero, dispersion), *rest)
-        limits.append(Limit(y == 0, Status.BOUNDARY, sentence, theta, zero))
-    if dispersion is None:
-        sentence = "the data are not overdispersed: the dispersion is 0, the Poisson limit"
-        infimum = np.asarray(centre - xlogy(y, centre) + log_factorial)
-        mask = _not_overdispersed(s, centre) & (y > 0)
-        build = LimitMember(Poisson, slots)
-        theta = (centre, zero, *rest)
-        limits.append(Limit(mask, Status.BOUNDARY, sentence, theta, infimum, build))
-    return tuple(limits)
 
 
 def _mean_and_dispersion(x: Array) -> Arrays:
@@ -277,7 +244,7 @@ class PoissonInverseGaussian(Composed):
 
     @staticmethod
     def _degenerate(s: Summary, mean: Array | None, dispersion: Array | None) -> tuple[Limit, ...]:
-        return _mixed_limits(s, mean, dispersion, (), ("rate", None))
+        return mixed_limits(s, mean, dispersion, (), ("rate", None))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -344,7 +311,7 @@ class Sichel(Composed):
         s: Summary, mean: Array | None, dispersion: Array | None, order: Array | None
     ) -> tuple[Limit, ...]:
         rest = (or_fixed(full(s.mean[0], -0.5), order),)
-        return _mixed_limits(s, mean, dispersion, rest, ("rate", None, None))
+        return mixed_limits(s, mean, dispersion, rest, ("rate", None, None))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -463,7 +430,7 @@ class Delaporte(Composed):
         s: Summary, mean: Array | None, dispersion: Array | None, share: Array | None
     ) -> tuple[Limit, ...]:
         rest = (or_fixed(full(s.mean[0], 0.0), share),)
-        return _mixed_limits(s, mean, dispersion, rest, ("rate", None, None))
+        return mixed_limits(s, mean, dispersion, rest, ("rate", None, None))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
