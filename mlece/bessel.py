@@ -164,9 +164,10 @@ def _far_i(k: Array, at: Array) -> Arrays:
     """Return value and derivatives in s by the uniform expansion (DLMF 10.41.3)."""
     (s,) = variables(at)
     w = jet_sqrt(k * k + 4 * s)
-    main = w - k * jet_log(0.5 * (k + w)) - 0.5 * jet_log(w) - 0.5 * LOG_2PI
     g = 1 / w
-    return (main + _uniform_sum(g, k * k * (g * g), 1.0)).parts()
+    main = w - k * jet_log(0.5 * (k + w)) + 0.5 * jet_log(g) - 0.5 * LOG_2PI
+    out: Jet = main + _uniform_sum(g, k * k * (g * g), 1.0)
+    return out.parts()
 
 
 def _near_i(k: Array, at: Array) -> Arrays:

@@ -19,6 +19,9 @@ from mlece.result import Fit
 from mlece.sample import Sample, from_data
 from mlece.solvers.dispatch import SOLVERS, Solution, solve
 
+# Of a parameter that runs off: so much further on, what is left to gain has fallen as much.
+_FURTHER = 1e3
+
 
 def fit(
     model: Model | type[Model] | str,
@@ -142,6 +145,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         result = _assemble(objective, sample, solution, verdict, bound)
         for name, mask in solution.runaway.items():
             result = _at_limit_family(result, name, mask & ~stopped)
+            result = _without_end(result, name, mask & ~stopped)
         for name, mask in solution.sunk.items():
             result = _at_closed_end(result, name, mask & ~stopped)
     return replace(result, certificate=_with_entropy_check(result))
@@ -243,6 +247,29 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     return _at_end(result, end, mask)
 
 
+def _without_end(result: Fit, name: str, mask: Array) -> Fit:
+    """Tell of the members that gain from a still greater parameter and meet no limit family.
+
+    What is left to gain falls like the reciprocal of the parameter, below any tolerance of a solver.
+    """
+    model, objective = result.family, result.objective
+    ended = np.isin(np.arange(len(mask)), list(result.limit_models))
+    at = [p.name for p in model.params].index(name)
+    further = list(result.framed)
+    further[at] = further[at] * _FURTHER
+    value = objective.evaluate(tuple(further), 0).value + objective.user.log_scale
+    members = np.flatnonzero(mask & ~ended & (value < result.values))
+    if not members.size:
+        return result
+    theta = tuple(np.array(t) for t in result.theta)
+    theta[at][members] = np.inf
+    values = result.values.copy()
+    values[members] = value[members]
+    sentence = f"{name} grows without bound"
+    certificate = _restated(result, members, Status.NOT_ATTAINED, [sentence])
+    return replace(result, theta=theta, values=values, certificate=certificate)
+
+
 def _at_closed_end(result: Fit, name: str, mask: Array) -> Fit:
     """Hold members whose parameter fell to a closed end of its domain against the fit at that end."""
     family = type(result.family)
@@ -300,21 +327,26 @@ def _at_end(result: Fit, end: End, mask: Array) -> Fit:
 
 def _end_certificate(result: Fit, other: Fit, end: End, members: Array) -> Certificate:
     """Return the certificate of a fit some of whose members lie at an end."""
-    shape = result.sample.batch_shape
-    status = np.array(np.broadcast_to(result.certificate.status, shape), dtype=object).reshape(-1)
-    status[members] = Status.BOUNDARY
     further = "" if end.build else other.certificate.sentence
-    sentences = filter(None, [result.certificate.sentence, end.sentence, further])
-    certificate = replace(
-        result.certificate,
-        status=status.reshape(shape) if shape else status[0],
-        sentence="; ".join(dict.fromkeys(sentences)),
-        scope="local",
-    )
-    if not shape:
+    certificate = _restated(result, members, Status.BOUNDARY, [end.sentence, further])
+    certificate = replace(certificate, scope="local")
+    if not result.sample.batch_shape:
         proof = other.certificate
         certificate = replace(certificate, excess=proof.excess, score_norm=proof.score_norm)
     return certificate
+
+
+def _restated(result: Fit, members: Array, status: Status, said: list[str]) -> Certificate:
+    """Return the certificate with another status for some members, and more to say."""
+    shape, old = result.sample.batch_shape, result.certificate
+    statuses = np.array(np.broadcast_to(old.status, shape), dtype=object).reshape(-1)
+    statuses[members] = status
+    sentences = filter(None, [old.sentence, *said])
+    return replace(
+        old,
+        status=statuses.reshape(shape) if shape else statuses[0],
+        sentence="; ".join(dict.fromkeys(sentences)),
+    )
 
 
 def _members(sample: Sample, members: Array) -> Sample:

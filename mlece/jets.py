@@ -79,10 +79,10 @@ class Jet:
         return Jet(-self.value, [-a for a in self.first], [-a for a in self.second])
 
     def __sub__(self, other: Any) -> Jet:
-        return self + (-other)
+        return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> Jet:
-        return -self + other
+        return (-self).__add__(other)
 
     def __mul__(self, other: Any) -> Jet:
         one = np.asarray(1.0)

@@ -150,6 +150,16 @@ def log1pmx(x: Array) -> Array:
     return np.where(near, total * z2 * z - safe * z, log1p(np.where(near, 0.0, x)) - x)
 
 
+def log_beta(a: Array, b: Array) -> Array:
+    """Return log B(a, b) for a, b > 0, without cancellation where one of them is large."""
+    big, step = np.maximum(a, b), np.minimum(a, b)
+    # log Γ(big) - log Γ(big + step) by Stirling's formula, the linear parts cancelled by hand.
+    ratio = step / big
+    fall = -big * log1pmx(ratio) + 0.5 * log1p(ratio) - step * log(big + step)
+    remainder = stirling_remainder(big) - stirling_remainder(big + step)
+    return np.asarray(gammaln(step) + fall + remainder)
+
+
 def mean_log1p(x: Array) -> Arrays:
     """Return log(1 + x)/x for x >= 0 with its first two derivatives, 1 at x = 0."""
     x = np.asarray(x, dtype=float)
@@ -253,6 +263,7 @@ __all__ = [
     "log1mexp",
     "log1p",
     "log1pmx",
+    "log_beta",
     "log_minus_digamma",
     "log_minus_step",
     "log_ndtr",

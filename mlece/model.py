@@ -663,26 +663,6 @@ class Model:
         return np.sqrt(self.variance)
 
 
-def check_ordered(model: Model, low: str, high: str, strict: bool = True) -> None:
-    """Raise if two filled slots of a model are not in order.
-
-    Raises
-    ------
-    ParameterError
-        With the values, or the first offenders among arrays.
-    """
-    lower, upper = model.slots[low], model.slots[high]
-    if lower is None or upper is None:
-        return
-    ends = np.broadcast_arrays(lower, upper)
-    bad = ends[0] >= ends[1] if strict else ends[0] > ends[1]
-    if bad.any():
-        single = bad.ndim == 0
-        got = f"{low}={lower.item()!r}, {high}={upper.item()!r}" if single else ""
-        wanted = f"{low} {'below' if strict else 'at most'} {high} in {type(model).__name__}"
-        raise errors.ParameterError(errors.message(wanted, got or errors.offenders(bad, ends[0])))
-
-
 def registered() -> dict[str, type[Model]]:
     """Return the registered models by their registry name."""
     import mlece.families  # noqa: F401  (registers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
+from mlece.families.counts_dispersed import DoublePoisson, GeneralizedPoisson
 from mlece.families.counts_mixed import (
     BetaBinomial,
     Delaporte,
@@ -12,8 +13,6 @@ from mlece.families.counts_mixed import (
 )
 from mlece.families.counts_tailed import (
     DiscreteUniform,
-    DoublePoisson,
-    GeneralizedPoisson,
     Logarithmic,
     YuleSimon,
     Zeta,

@@ -1,4 +1,4 @@
-"""What families share whose log density is composed of parts, and families that extend the Poisson law."""
+"""What families share: densities composed of parts, limits of dispersed Poisson laws, ordered ends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece import errors
 from mlece.families.counts import Poisson
 from mlece.jets import Jet
 from mlece.limits import Limit, LimitMember, Status, full, or_fixed
@@ -75,3 +76,23 @@ def mixed_limits(
         theta = (centre, zero, *rest)
         limits.append(Limit(mask, Status.BOUNDARY, sentence, theta, infimum, build))
     return tuple(limits)
+
+
+def check_ordered(model: Model, low: str, high: str, strict: bool = True) -> None:
+    """Raise if two filled slots of a model are not in order.
+
+    Raises
+    ------
+    ParameterError
+        With the values, or the first offenders among arrays.
+    """
+    lower, upper = model.slots[low], model.slots[high]
+    if lower is None or upper is None:
+        return
+    ends = np.broadcast_arrays(lower, upper)
+    bad = ends[0] >= ends[1] if strict else ends[0] > ends[1]
+    if bad.any():
+        single = bad.ndim == 0
+        got = f"{low}={lower.item()!r}, {high}={upper.item()!r}" if single else ""
+        wanted = f"{low} {'below' if strict else 'at most'} {high} in {type(model).__name__}"
+        raise errors.ParameterError(errors.message(wanted, got or errors.offenders(bad, ends[0])))

@@ -54,6 +54,12 @@ def _take(table: Array, index: Array) -> Array:
     return np.take_along_axis(rows, np.broadcast_to(index, shape), axis=-1)
 
 
+def _rows(*values: Array) -> list[Array]:
+    """Drop the axis of the observations, of length 1, from parameters that have one."""
+    wide = np.broadcast_arrays(*values)
+    return [np.asarray(v)[..., 0] if v.ndim else np.asarray(v) for v in wide]
+
+
 def _running(terms: Array) -> Array:
     """Return cumulative sums along the last axis, beginning with the empty one."""
     return np.concatenate([np.zeros((*terms.shape[:-1], 1)), np.cumsum(terms, axis=-1)], axis=-1)
@@ -67,6 +73,18 @@ def _mean_and_dispersion(x: Array) -> Arrays:
 
 
 # ---------------------------------------------------------------------------- beta-binomial
+
+
+def _rising_sums(mean: Array, rho: Array, slope: float, steps: Array) -> list[Array]:
+    """Return Σ_{j<k} log(mean (1 - ρ) + jρ) for every k, and its derivatives in p and ρ.
+
+    The mean is linear in p with the given slope.
+    """
+    mean, rho = mean[..., None], rho[..., None]
+    base = mean * (1 - rho) + steps * rho
+    dp, dr = slope * (1 - rho) / base, (steps - mean) / base
+    terms = (log(base), dp, dr, -dp * dp, -slope / base - dp * dr, -dr * dr)
+    return [_running(a) for a in terms]
 
 
 class BetaBinomial(Composed):
@@ -97,24 +115,11 @@ class BetaBinomial(Composed):
 
     @staticmethod
     def _shared(y: Array, n: Array, p: Array, rho: Array) -> Arrays:
-        index = _whole(y, n)
-        trials = _whole(n)
-        j = np.arange(int(np.max(n)), dtype=float)
-        p, rho = np.asarray(p, dtype=float), np.asarray(rho, dtype=float)
-        # Tables have one row for each member: the axis of the observations becomes that of j.
-        row = (lambda a: a if a.ndim else a[None]) if p.ndim or rho.ndim else (lambda a: a)
-        wide = np.broadcast_shapes(p.shape, rho.shape)
-        u, r = (row(np.broadcast_to(a, wide)) for a in (p, rho))
-
-        def sums(mean: Array, slope: float) -> list[Array]:
-            # Of log(mean (1 - r) + j r) and its derivatives in (p, r).
-            base = mean * (1 - r) + j * r
-            dp, dr = slope * (1 - r) / base, (j - mean) / base
-            rows = (log(base), dp, dr, -dp * dp, -slope / base - dp * dr, -dr * dr)
-            return [_running(np.broadcast_to(a, base.shape)) for a in rows]
-
-        one = np.ones_like(u)
-        parts = zip(sums(u, 1.0), sums(1 - u, -1.0), sums(one, 0.0), strict=True)
+        index, trials = _whole(y, n), _whole(n)
+        u, r = _rows(p, rho)
+        steps = np.arange(float(np.max(n)))
+        sides = ((u, 1.0), (1 - u, -1.0), (1 + 0 * u, 0.0))
+        parts = zip(*(_rising_sums(a, r, slope, steps) for a, slope in sides), strict=True)
         total = [
             _take(won, index) + _take(lost, trials - index) - _take(every, trials)
             for won, lost, every in parts
@@ -130,32 +135,35 @@ class BetaBinomial(Composed):
     @staticmethod
     def _degenerate(s: Summary, n: Array, p: Array | None, rho: Array | None) -> tuple[Limit, ...]:
         y, y2 = s.mean[:2]
-        trials, zero, half = or_fixed(y, n), full(y, 0.0), full(y, 0.5)
+        trials, zero = or_fixed(y, n), full(y, 0.0)
         limits = []
         rate = or_fixed(y / trials, p)
         if p is None:
-            cases = ((y == 0, zero, "every observation is 0: p = 0"),)
-            cases += ((y == trials, zero + 1, "every trial succeeded: p = 1"),)
-            for mask, end, sentence in cases:
-                theta = (trials, end, or_fixed(zero, rho))
+            own = or_fixed(zero, rho)
+            for end, sentence in (
+                (zero, "every observation is 0: p = 0"),
+                (zero + 1, "every trial succeeded: p = 1"),
+            ):
+                theta = (trials, end, own)
+                mask = y == end * trials
                 limits.append(Limit(mask, Status.BOUNDARY, sentence, theta, zero))
         if rho is None:
             inner = (rate > 0) & (rate < 1) & ((y > 0) & (y < trials) | (p is not None))
-            tied = inner & (s.minimum == 0) & (s.maximum == trials) & (trials > 1)
-            tied &= y2 - trials * y >= -8 * np.finfo(float).eps * y2
+            eps = 16 * np.finfo(float).eps
+            tied = inner & (trials > 1) & (trials * y - y2 <= eps * y2)
             infimum = -xlogy(y / trials, rate) - xlog1py(1 - y / trials, -rate)
             sentence = "the trials of each observation agree: rho rises to 1"
             theta = (trials, rate, zero + 1)
             limits.append(Limit(tied, Status.NOT_ATTAINED, sentence, theta, np.asarray(infimum)))
-            # E of the slope at rho = 0 (Tarone 1979, Biometrika 66, 585).
-            pairs = (y2 - y) / rate + (trials * (trials - 1) - (2 * trials - 1) * y + y2) / (
-                1 - rate
-            )
-            scale = 16 * np.finfo(float).eps * trials * trials
-            flat = inner & ~tied & (pairs <= trials * (trials - 1) + scale)
+            # Pairs of equal trials against those of a binomial law: the slope at rho = 0 (Tarone 1979,
+            # Biometrika 66, 585).
+            most = trials * (trials - 1)
+            pairs = (y2 - y) / rate + (most - (2 * trials - 1) * y + y2) / (1 - rate)
+            scale = eps * trials * trials
+            flat = inner & ~tied & (pairs <= most + scale)
             sentence = "the data are not overdispersed: rho is 0, the Binomial limit"
             build = LimitMember(Binomial, ("n", "p", None))
-            theta = (trials, where(flat, rate, half), zero)
+            theta = (trials, rate, zero)
             limits.append(Limit(flat, Status.BOUNDARY, sentence, theta, None, build))
         return tuple(limits)
 
@@ -212,7 +220,9 @@ def _gig_mixture(y: Array, mean: Jet, dispersion: Jet, order: Jet | None) -> Jet
     lead = jet_xlogy(y, mean) - (gammaln(y + 1) + 0 * y)
     if order is not None:
         lead = lead - y * log_c
-    return lead - drop - (at + 0.5) * jet_log(root) + log_k(at, dispersion / root) - head
+    tail = log_k(at, dispersion / root) - (at + 0.5) * jet_log(root)
+    out: Jet = lead - drop + tail - head
+    return out
 
 
 class PoissonInverseGaussian(Composed):
@@ -294,7 +304,7 @@ class Sichel(Composed):
         r"\sigma",
         typical=(0.3, 2),
         bijection=log_link,
-        limits=(0.0, 1e8),
+        limits=(0.0, 1e5),
         doc="dispersion of the rate",
     )
     order = Param(real, r"\nu", typical=(-2, 1), doc="order of the Bessel function")
@@ -335,49 +345,41 @@ class Sichel(Composed):
 # ---------------------------------------------------------------------------- Delaporte
 
 
-def _delaporte_table(a: Array, g: Array, r: Array, top: int) -> list[Array]:
+def _delaporte_table(top: int, a: Array, g: Array, r: Array) -> list[Array]:
     """Return Σ_{i<y} log(a + T_i) for y = 0..top and its derivatives in (a, g, r), (..., top + 1).
 
     T_0 = g, T_y = g + r y T_{y-1}/(a + T_{y-1}): the ratio of neighbouring masses is
     (a + T_y)/(y + 1), from G'/G of the generating function G. Every term is positive.
     """
-    a, g, r = np.broadcast_arrays(a, g, r)
     pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
-    value, first = g.copy(), [0 * g, 0 * g + 1, 0 * g]
-    second = [0 * g for _ in pairs]
-    out = [np.empty((*g.shape, top)) for _ in range(10)]
+    a, g, r = np.broadcast_arrays(a, g, r)
+    none = np.zeros_like(g)
+    value, first, second = g.copy(), [none, none + 1, none], [none] * 6
+    out = np.empty((10, *g.shape, top))
     for y in range(top):
-        total = a + value
+        over = 1 / (a + value)
         slopes = [first[0] + 1, first[1], first[2]]
-        out[0][..., y] = log(total)
+        out[0, ..., y] = log(a + value)
         for k in range(3):
-            out[1 + k][..., y] = slopes[k] / total
+            out[1 + k, ..., y] = slopes[k] * over
         for k, (i, j) in enumerate(pairs):
-            out[4 + k][..., y] = second[k] / total - slopes[i] * slopes[j] / (total * total)
-        # share = T/(a + T) and its derivatives; then T = g + r (y + 1) share
-        share, over = value / total, 1 / total
-        d = [
-            a * over * over * first[k] - (value * over * over if k == 0 else 0.0) for k in range(3)
-        ]
-        dd = []
+            out[4 + k, ..., y] = (second[k] - slopes[i] * slopes[j] * over) * over
+        # T/(a + T) = 1 - a/(a + T) and its derivatives; then T = g + r (y + 1) T/(a + T).
+        share = value * over
+        fall = [(value * (k == 0) - a * first[k]) * over * over for k in range(3)]
+        bend = []
         for k, (i, j) in enumerate(pairs):
-            curve = -2 * a * over**3 * first[i] * first[j] + a * over * over * second[k]
-            for p, q in ((i, j), (j, i)):
-                if p == 0:
-                    curve = curve + (value - a) * over**3 * first[q]
-            if i == 0 and j == 0:
-                curve = curve + 2 * value * over**3
-            dd.append(curve)
+            mixed = (
+                (i == 0) * slopes[j] + (j == 0) * slopes[i] - 2 * a * over * slopes[i] * slopes[j]
+            )
+            bend.append((mixed + a * second[k]) * over * over)
         step = y + 1.0
-        value = g + r * step * share
         second = [
-            r * step * dd[k] + step * (d[j] * (i == 2) + d[i] * (j == 2))
+            step * (r * bend[k] - (i == 2) * fall[j] - (j == 2) * fall[i])
             for k, (i, j) in enumerate(pairs)
         ]
-        first = [
-            r * step * d[k] + ((1.0 if k == 1 else 0.0) + (step * share if k == 2 else 0.0))
-            for k in range(3)
-        ]
+        first = [(k == 1) + step * ((k == 2) * share - r * fall[k]) for k in range(3)]
+        value = g + r * step * share
     return [_running(t) for t in out]
 
 
@@ -418,7 +420,7 @@ class Delaporte(Composed):
         a, b = mu * nu, mu * (1 - nu)
         c = sigma * b
         g, r = b / (1 + c), c / (1 + c)
-        table = _delaporte_table(*_rows(a.value, g.value, r.value), int(index.max(initial=0)))
+        table = _delaporte_table(int(index.max(initial=0)), *_rows(a.value, g.value, r.value))
         parts = [_take(t, index) for t in table]
         rise = compose(parts[0], parts[1:4], parts[4:10], (a, g, r))
         value, slope, bend = mean_log1p(c.value)
@@ -481,12 +483,6 @@ class Delaporte(Composed):
     @staticmethod
     def _variance(mean: Array, dispersion: Array, share: Array) -> Array:
         return np.asarray(mean + dispersion * (mean * (1 - share)) ** 2)
-
-
-def _rows(*values: Array) -> list[Array]:
-    """Drop the axis of the observations, of length 1, from parameters that have one."""
-    wide = np.broadcast_arrays(*values)
-    return [np.asarray(v)[..., 0] if v.ndim else np.asarray(v) for v in wide]
 
 
 def _delaporte_cdf(top: int, mean: Array, dispersion: Array, share: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import positive, probability, real
+from mlece.families.composed import check_ordered
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
@@ -26,7 +27,7 @@ from mlece.math import (
     trigamma,
     where,
 )
-from mlece.model import Model, check_ordered
+from mlece.model import Model
 from mlece.moments import Summary
 from mlece.param import Param
 
