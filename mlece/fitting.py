@@ -11,7 +11,7 @@ from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.existence import Verdict, judge, reconcile
-from mlece.limits import LimitMember, Status
+from mlece.limits import Limit, LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.objective import CrossEntropy
@@ -130,10 +130,11 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
     with np.errstate(all="ignore"):
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
         limits = [limit for limit in limits if limit.any()]
-        stopped = np.zeros(objective.size, dtype=bool)
-        for limit in limits:
-            stopped |= limit.mask
+        stopped = _met(objective, [limit for limit in limits if not limit.rival])
         solution = solve(objective, solver, np.flatnonzero(~stopped))
+        if any(limit.rival for limit in limits):
+            limits = _undefeated(objective, solution, limits)
+            stopped = _met(objective, limits)
         outcome = reconcile(objective, solution, limits)
         if solution.shared is not None:
             at = objective.evaluate_shared(outcome.theta, solution.shared)
@@ -149,6 +150,27 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         for name, mask in solution.sunk.items():
             result = _at_closed_end(result, name, mask & ~stopped)
     return replace(result, certificate=_with_entropy_check(result))
+
+
+def _met(objective: CrossEntropy, limits: list[Limit]) -> Array:
+    """Tell which members a limit describes."""
+    out = np.zeros(objective.size, dtype=bool)
+    for limit in limits:
+        out |= limit.mask
+    return out
+
+
+def _undefeated(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> list[Limit]:
+    """Drop the members whose rival limit the solver improved upon."""
+    reached = objective.evaluate(solution.theta, 0).value
+    out = []
+    for limit in limits:
+        if limit.rival and limit.infimum is not None:
+            beaten = reached < limit.infimum - rounding(limit.infimum)
+            limit = replace(limit, mask=limit.mask & ~beaten)
+        if limit.any():
+            out.append(limit)
+    return out
 
 
 def _assemble(

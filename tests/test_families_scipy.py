@@ -11,6 +11,8 @@ import pytest
 from scipy import stats
 
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
+from mlece.families.counts_mixed import BetaBinomial
+from mlece.families.counts_tailed import DiscreteUniform, YuleSimon
 from mlece.families.finite import Bernoulli
 from mlece.families.half_line import Exponential, Gamma, Weibull
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
@@ -38,6 +40,9 @@ PAIRS: list[tuple[Model, Any]] = [
     (Geometric(p=0.2), stats.geom(0.2, loc=-1)),
     (Binomial(n=11, p=0.35), stats.binom(11, 0.35)),
     (NegativeBinomial(size=1.8, mean=4.0), stats.nbinom(1.8, 1.8 / 5.8)),
+    (BetaBinomial(n=11, p=0.4, rho=1 / 6), stats.betabinom(11, 2.0, 3.0)),
+    (YuleSimon(rho=4.5), stats.yulesimon(4.5)),
+    (DiscreteUniform(lower=-3, upper=7), stats.randint(-3, 8)),
 ]
 LEVELS = np.array([1e-6, 0.01, 0.2, 0.5, 0.77, 0.99, 1 - 1e-6])
 every_pair = pytest.mark.parametrize(

@@ -20,7 +20,9 @@ from mlece.model import Model
 
 REFERENCE = Path(__file__).parent / "reference"
 DOCUMENT = json.loads((REFERENCE / "reference_fits.json").read_text(encoding="utf-8"))
-CASES = {case["id"]: case for case in DOCUMENT["cases"]}
+MORE = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(REFERENCE.glob("fits_*.json"))]
+CASES = {case["id"]: case for document in (DOCUMENT, *MORE) for case in document["cases"]}
+NOT_REGULAR = {name for document in (DOCUMENT, *MORE) for name in document["meta"]["not_regular"]}
 REAL = json.loads((REFERENCE / "real_data.json").read_text(encoding="utf-8"))
 
 # What is compared: (tolerance, reason).
@@ -53,6 +55,10 @@ class Reading:
 
 def _same(*theta: float) -> tuple[float, ...]:
     return theta
+
+
+def _shapes(mean: float, total: float) -> tuple[float, ...]:
+    return mean * total, (1 - mean) * total
 
 
 def _eye_colours(p: Any) -> tuple[float, ...]:
@@ -98,6 +104,15 @@ def readings() -> dict[str, Reading]:
                 lambda *p: _eye_colours(p),
             )
         ],
+        "betabinom": [
+            Reading(m.BetaBinomial(n=12), ("alpha", "beta"), lambda p, r: _shapes(p, (1 - r) / r))
+        ],
+        "yulesimon": [Reading(m.YuleSimon(), ("rho",), _same)],
+        "pig": [Reading(m.PoissonInverseGaussian(), ("mu", "sigma"), _same)],
+        "genpois": [Reading(m.GeneralizedPoisson(), ("mu", "sigma"), _same)],
+        "delaporte": [Reading(m.Delaporte(), ("mu", "sigma", "nu"), _same)],
+        "sichel": [Reading(m.Sichel(), ("mu", "sigma", "nu"), _same)],
+        "powerlaw-discrete": [Reading(m.Zeta(lower=7), ("alpha",), _same)],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 
@@ -106,9 +121,7 @@ READINGS = readings()
 COLOURS = ("Brown", "Blue", "Hazel", "Green")
 
 every_case = pytest.mark.parametrize("name", CASES)
-regular_case = pytest.mark.parametrize(
-    "name", [name for name in CASES if name not in DOCUMENT["meta"]["not_regular"]]
-)
+regular_case = pytest.mark.parametrize("name", [name for name in CASES if name not in NOT_REGULAR])
 
 
 def reading(case: dict[str, Any]) -> Reading:

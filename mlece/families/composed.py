@@ -58,9 +58,24 @@ def _not_overdispersed(s: Summary, mean: Array) -> Array:
 
 
 def mixed_limits(
-    s: Summary, mean: Array | None, dispersion: Array | None, rest: Arrays, slots: tuple[Any, ...]
+    s: Summary,
+    mean: Array | None,
+    dispersion: Array | None,
+    rest: Arrays,
+    slots: tuple[Any, ...],
+    rival: bool = False,
 ) -> tuple[Limit, ...]:
-    """Return the limits of a mixed Poisson family with a mean and a dispersion in front."""
+    """Return the limits of a family with a mean and a dispersion in front, Poisson at dispersion 0.
+
+    Parameters
+    ----------
+    rest : tuple of arrays (R,)
+        Values to report for the other parameters, which a Poisson law leaves open.
+    slots : tuple of str or None
+        The slots of the Poisson law that the parameters fill.
+    rival : bool
+        Whether an optimum away from the Poisson law may beat it where the data are not overdispersed.
+    """
     y, _, log_factorial = s.mean
     zero, centre = full(y, 0.0), or_fixed(y, mean)
     limits = []
@@ -74,7 +89,7 @@ def mixed_limits(
         mask = _not_overdispersed(s, centre) & (y > 0)
         build = LimitMember(Poisson, slots)
         theta = (centre, zero, *rest)
-        limits.append(Limit(mask, Status.BOUNDARY, sentence, theta, infimum, build))
+        limits.append(Limit(mask, Status.BOUNDARY, sentence, theta, infimum, build, rival))
     return tuple(limits)
 
 

@@ -20,6 +20,7 @@ from mlece.math import (
     exp,
     floor,
     inf,
+    isfinite,
     log,
     log1p,
     log_minus_step,
@@ -164,9 +165,12 @@ def _double_window(mu: Array, dispersion: Array) -> Array:
     nearest = np.minimum(_double_deviance(floor(mu), mu), _double_deviance(floor(mu) + 1, mu))
     # Beyond, exp(-deviance/σ) has fallen by 1e-22 from its largest term.
     d = (nearest + 50 * dispersion) / mu
-    up = d / 3 + np.sqrt(d * d / 9 + 2 * d)  # Bernstein's bound on the root of the deviance
+    # The root of v log v - v + 1 = d above 1 from Bernstein's bound, by Newton's method from the right.
+    v = 1 + d / 3 + np.sqrt(d * d / 9 + 2 * d)
+    for _ in range(8):
+        v = (v - 1 + d) / log(v)
     low = np.maximum(floor(mu * (1 - np.sqrt(2 * d))), 0.0)
-    count = np.max(np.ceil(mu * (1 + up)) - low, initial=1.0) + 2
+    count = np.max(np.ceil(mu * v) - low, initial=1.0) + 2
     return np.asarray(low[..., None] + np.arange(count))
 
 
@@ -209,6 +213,9 @@ class DoublePoisson(Composed):
         mu, dispersion = np.broadcast_arrays(
             np.asarray(mu, dtype=float), np.asarray(dispersion, dtype=float)
         )
+        # At an end of the parameters there is no such law, only the limit of one.
+        usable = (mu > 0) & (dispersion > 0) & isfinite(mu) & isfinite(dispersion)
+        mu, dispersion = where(usable, mu, 1.0), where(usable, dispersion, 1.0)
         x = _double_window(mu, dispersion)
         terms = parts(x, mu[..., None], dispersion[..., None])
         top = terms[0].max(axis=-1, keepdims=True)
@@ -220,7 +227,8 @@ class DoublePoisson(Composed):
         spreads = [(mass * a).sum(axis=-1) for a in (d1 * d1, d1 * d2, d2 * d2)]
         log_total = (top + log(total))[..., 0]
         constant = (log_total, one, two, *(a + b for a, b in zip(second, spreads, strict=True)))
-        return tuple(a - b for a, b in zip(parts(y, mu, dispersion), constant, strict=True))
+        own = parts(y, mu, dispersion)
+        return tuple(where(usable, a - b, np.nan) for a, b in zip(own, constant, strict=True))
 
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:

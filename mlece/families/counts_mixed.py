@@ -432,13 +432,22 @@ class Delaporte(Composed):
         s: Summary, mean: Array | None, dispersion: Array | None, share: Array | None
     ) -> tuple[Limit, ...]:
         rest = (or_fixed(full(s.mean[0], 0.0), share),)
-        return mixed_limits(s, mean, dispersion, rest, ("rate", None, None))
+        return mixed_limits(s, mean, dispersion, rest, ("rate", None, None), rival=True)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
+        return Delaporte._with_share(x, 1 / 3)
+
+    @staticmethod
+    def _more_starts(x: Array) -> tuple[Arrays, ...]:
+        # A few outliers beside a Poisson law make a second optimum, with a large share of the mean.
+        return (Delaporte._with_share(x, 0.9),)
+
+    @staticmethod
+    def _with_share(x: Array, share: float) -> Arrays:
+        """Return starting values by moments at a share of the mean without overdispersion."""
         mean, dispersion = _mean_and_dispersion(x)
-        # With a third of the mean free of dispersion the rest carries (2/3)^-2 of it.
-        return mean, dispersion * 2.25, full(mean, 1 / 3)
+        return mean, dispersion / (1 - share) ** 2, full(mean, share)
 
     @staticmethod
     def _log_cdf(y: Array, mean: Array, dispersion: Array, share: Array) -> Array:

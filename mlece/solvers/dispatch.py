@@ -22,6 +22,8 @@ _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _THIN_ABOVE = 20_000
 # Below this a parameter is held against the fit at the end of its domain, which then decides.
 _NEAR_END = 1e-4
+# A further start that has not converged by then is on its way to the end of a parameter's range.
+_MORE_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -170,11 +172,27 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
 
     # For a long sample a decrement of 1e-9 is far below a standard error.
     out = newton(evaluate, start, *chart.box(), DECREMENT if thinned is None else 1e-9)
-    theta = chart.theta(out.eta, members)
+    eta, converged = out.eta, out.converged
+    if objective.model.has("_more_starts"):
+        everyone = np.arange(members.size)
+        for guess in objective.model._more_starts(objective.pilot()[members]):
+            free = [
+                objective.fixed[p.name][members] if p.name in objective.fixed else g
+                for p, g in zip(objective.model.params, guess, strict=True)
+            ]
+            other = newton(evaluate, chart.eta(tuple(free)), *chart.box(), steps=_MORE_STEPS)
+            gain = evaluate(eta, everyone)[0] - evaluate(other.eta, everyone)[0]
+            # What has not converged may be on its way to nowhere.
+            better = (gain > 1e-12) & (other.converged | ~converged) | (
+                other.converged & ~converged
+            )
+            eta = np.where(better[:, None], other.eta, eta)
+            converged = converged | better & other.converged
+    theta = chart.theta(eta, members)
     return Solution(
         _scatter(objective, members, theta),
         "newton",
-        _whole(objective, members, out.converged),
+        _whole(objective, members, converged),
         runaway=_runaway(objective, members, theta),
         sunk=_sunk(objective, members, theta),
     )
