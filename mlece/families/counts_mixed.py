@@ -231,7 +231,7 @@ class PoissonInverseGaussian(Composed):
     log q = y log μ − log y! + ½ log(2α/π) + 1/σ + log K_{y−½}(α) − y log(ασ), α² = 1/σ² + 2μ/σ.
 
     R: ``gamlss.dist::PIG`` (mu, sigma). scipy.stats: none; a Poisson law with rate
-    ``invgauss(mu=σμ, scale=1/σ)``. Holla (1967, Metrika 11, 115). At σ = 0 it is the Poisson law.
+    ``invgauss(mu=σ, scale=μ/σ)``. Holla (1967, Metrika 11, 115). At σ = 0 it is the Poisson law.
 
     Examples
     --------

@@ -222,7 +222,6 @@ class Zeta(Model):
     support = positive_integer
     aliases = ("zipf", "powerlawdiscrete")
     affine = True
-    unit_carrier = True
     exponential = True
     alpha = Param(Domain(1.0, inf), r"\alpha", typical=(4.5, 7), doc="exponent")
     lower = Param(positive_integer, "m", typical=(1, 3), estimable=False, doc="smallest count")
@@ -430,8 +429,8 @@ class DiscreteUniform(Model):
     unit_free_sums = True
     affine = True
     unit_carrier = True
-    lower = Param(integers, "a", typical=(-8, -2), regular=False, doc="smallest value")
-    upper = Param(integers, "b", typical=(2, 8), regular=False, doc="largest value")
+    lower = Param(integers, "a", typical=(-30, 0), regular=False, doc="smallest value")
+    upper = Param(integers, "b", typical=(0, 30), regular=False, doc="largest value")
 
     def _check_shapes(self) -> None:
         super()._check_shapes()
