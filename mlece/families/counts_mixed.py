@@ -351,35 +351,30 @@ def _delaporte_table(top: int, a: Array, g: Array, r: Array) -> list[Array]:
     T_0 = g, T_y = g + r y T_{y-1}/(a + T_{y-1}): the ratio of neighbouring masses is
     (a + T_y)/(y + 1), from G'/G of the generating function G. Every term is positive.
     """
-    pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
     a, g, r = np.broadcast_arrays(a, g, r)
-    none = np.zeros_like(g)
-    value, first, second = g.copy(), [none, none + 1, none], [none] * 6
+    unit = np.eye(3).reshape(3, 3, *[1] * g.ndim)  # the gradients of a, g and r
+    i, j = np.triu_indices(3)
+    value, first, second = g, unit[1] + np.zeros_like(g), np.zeros((6, *g.shape))
     out = np.empty((10, *g.shape, top))
     for y in range(top):
-        over = 1 / (a + value)
-        slopes = [first[0] + 1, first[1], first[2]]
-        out[0, ..., y] = log(a + value)
-        for k in range(3):
-            out[1 + k, ..., y] = slopes[k] * over
-        for k, (i, j) in enumerate(pairs):
-            out[4 + k, ..., y] = (second[k] - slopes[i] * slopes[j] * over) * over
+        total = a + value
+        over = 1 / total
+        slopes = first + unit[0]
+        left, right = slopes[i], slopes[j]
+        product = left * right * over
+        out[0, ..., y] = total
+        out[1:4, ..., y] = slopes * over
+        out[4:, ..., y] = (second - product) * over
         # T/(a + T) = 1 - a/(a + T) and its derivatives; then T = g + r (y + 1) T/(a + T).
-        share = value * over
-        fall = [(value * (k == 0) - a * first[k]) * over * over for k in range(3)]
-        bend = []
-        for k, (i, j) in enumerate(pairs):
-            mixed = (
-                (i == 0) * slopes[j] + (j == 0) * slopes[i] - 2 * a * over * slopes[i] * slopes[j]
-            )
-            bend.append((mixed + a * second[k]) * over * over)
+        share, square = value * over, over * over
+        fall = (value * unit[0] - a * first) * square
+        mixed = unit[0][i] * right + unit[0][j] * left - 2 * a * product
+        bend = (mixed + a * second) * square
         step = y + 1.0
-        second = [
-            step * (r * bend[k] - (i == 2) * fall[j] - (j == 2) * fall[i])
-            for k, (i, j) in enumerate(pairs)
-        ]
-        first = [(k == 1) + step * ((k == 2) * share - r * fall[k]) for k in range(3)]
+        second = step * (r * bend - unit[2][i] * fall[j] - unit[2][j] * fall[i])
+        first = unit[1] + step * (unit[2] * share - r * fall)
         value = g + r * step * share
+    out[0] = log(out[0])
     return [_running(t) for t in out]
 
 

@@ -23,7 +23,7 @@ _THIN_ABOVE = 20_000
 # Below this a parameter is held against the fit at the end of its domain, which then decides.
 _NEAR_END = 1e-4
 # A further start that has not converged by then is on its way to the end of a parameter's range.
-_MORE_STEPS = 60
+_MORE_STEPS = 30
 
 
 @dataclass(frozen=True)
