@@ -30,9 +30,15 @@ nan, inf = float("nan"), float("inf")
 
 
 def good(name: str, n: int = 6) -> np.ndarray:
-    """Observations inside the support: zeros and ones for counts, numbers in (0, 1) elsewhere."""
-    if FAMILIES[name].support.discrete:
+    """Observations inside the support: the two least counts, numbers in (0, 1) elsewhere."""
+    model = FAMILIES[name]
+    if name == "Categorical":
         return np.arange(n) % 2 + 0.0
+    if model.support.discrete:
+        slots = [model.slots[p.name] for p in model.params]
+        ends = zip(slots, model.params, strict=True)
+        low, _ = model.bounds(tuple(p.typical[0] if s is None else s for s, p in ends))
+        return np.arange(n) % 2 + (float(low) if np.isfinite(low) else 0.0)
     return np.linspace(0.2, 0.8, n)
 
 
@@ -89,16 +95,25 @@ def test_every_offender_is_counted_and_the_first_is_shown(name: str) -> None:
 OUTSIDE = {
     "Bernoulli": [2, -1, 0.5],
     "Beta": [-1e-9, 1 + 1e-9, 7],
+    "BetaBinomial": [-1, 2.5, 0.5],
     "Binomial": [-1, 2.5, 0.5],
+    "Delaporte": [-1, 1.25, 0.5],
+    "DoublePoisson": [-1, 1.25, 0.5],
     "Exponential": [-1e-300],
     "Gamma": [0, -1e-300],
+    "GeneralizedPoisson": [-1, 1.25, 0.5],
     "Geometric": [-1, 0.5, 1.25],
     "InverseGaussian": [0, -3],
     "LogNormal": [0, -3],
+    "Logarithmic": [0, -1, 1.25],
     "NegativeBinomial": [-1, 1.25, 0.5],
     "Pareto": [0, -3],
     "Poisson": [-1, 1.25, 0.5],
+    "PoissonInverseGaussian": [-1, 1.25, 0.5],
+    "Sichel": [-1, 1.25, 0.5],
     "Weibull": [0, -3],
+    "YuleSimon": [0, -1, 1.25],
+    "Zeta": [0, -1, 12.5],
 }
 
 
