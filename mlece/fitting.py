@@ -266,6 +266,10 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     slots = tuple(mapping.get(p.name) for p in model.params)
     sentence = f"{name} runs to infinity: the limit is {target}"
     end = End(name, np.inf, family, slots, sentence, LimitMember(family, slots))
+    # A filled slot may hold what the limit family has no member for.
+    for p, slot in zip(model.params, slots, strict=True):
+        if slot is not None and model.slots[p.name] is not None:
+            mask = mask & family.parameter(slot).domain.contains(result.flat(p.name))
     return _at_end(result, end, mask)
 
 
@@ -278,15 +282,17 @@ def _without_end(result: Fit, name: str, mask: Array) -> Fit:
     ended = np.isin(np.arange(len(mask)), list(result.limit_models))
     at = [p.name for p in model.params].index(name)
     further = list(result.framed)
+    # A solver stops at the declared limit of a parameter, wherever the others would go from there.
+    held = further[at] >= 0.999 * model.params[at].limits[1]
     further[at] = further[at] * _FURTHER
     value = objective.evaluate(tuple(further), 0).value + objective.user.log_scale
-    members = np.flatnonzero(mask & ~ended & (value < result.values))
+    members = np.flatnonzero(mask & ~ended & (held | (value < result.values)))
     if not members.size:
         return result
     theta = tuple(np.array(t) for t in result.theta)
     theta[at][members] = np.inf
     values = result.values.copy()
-    values[members] = value[members]
+    values[members] = np.fmin(value, values)[members]
     sentence = f"{name} grows without bound"
     certificate = _restated(result, members, Status.NOT_ATTAINED, [sentence])
     return replace(result, theta=theta, values=values, certificate=certificate)

@@ -103,6 +103,22 @@ def test_sichel_ends_at_the_negative_binomial_or_grows_without_bound() -> None:
     assert Status.STEP_LIMIT not in statuses
 
 
+def test_a_known_order_may_have_no_limit_family() -> None:
+    # The limit of order -1 is no negative binomial law: its size would be negative.
+    data = [0] * 50 + [1] * 3 + [200]
+    fit = m.fit(m.Sichel(order=-1.0), data)
+    assert fit.certificate.status is Status.NOT_ATTAINED
+    assert "dispersion grows" in fit.certificate.sentence
+    assert float(fit.cross_entropy) < poisson(data)
+
+
+def test_a_negative_binomial_truth_is_a_limit_of_the_sichel_family() -> None:
+    fit = m.fit(m.Sichel(), m.NegativeBinomial(size=2.0, mean=3.0))
+    assert fit.certificate.status is Status.BOUNDARY
+    assert fit.params["dispersion"] == inf
+    assert fit.model.size == pytest.approx(2.0, rel=1e-6)
+
+
 # ---------------------------------------------------------------------------- trials
 
 

@@ -304,7 +304,7 @@ class Sichel(Composed):
         r"\sigma",
         typical=(0.3, 2),
         bijection=log_link,
-        limits=(0.0, 1e5),
+        limits=(0.0, 1e4),
         doc="dispersion of the rate",
     )
     order = Param(real, r"\nu", typical=(-2, 1), doc="order of the Bessel function")
