@@ -72,6 +72,27 @@ class Exp(Bijection):
         return theta, theta
 
 
+class ShiftedExp(Bijection):
+    """theta = lower + exp(eta): the half line above a number."""
+
+    def __init__(self, lower: float) -> None:
+        self.lower = lower
+        self.name = f"log(· - {lower:g})"
+
+    def forward(self, eta: Array) -> Array:
+        """Return lower + exp(eta)."""
+        return self.lower + exp(eta)
+
+    def inverse(self, theta: Array) -> Array:
+        """Return log(theta - lower)."""
+        return log(theta - self.lower)
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return exp(eta) twice."""
+        slope = exp(eta)
+        return slope, slope
+
+
 class Expit(Bijection):
     """theta = 1 / (1 + exp(-eta)): the inverse of the logit link."""
 

@@ -159,6 +159,9 @@ def candidates(values: Array, kind: str) -> list[Model]:
         return [m() for m in families]
     low, high = float(values.min()), float(values.max())
     families = [m for m in families if m.support.lower <= low and high <= m.support.upper]
+    # Counts, which start at 0 or above, are no differences.
+    if kind == "counts" and low >= 0:
+        families = [m for m in families if np.isfinite(m.support.lower)]
     # Touching the end of the unit interval is no reason to think of proportions.
     families = [
         m

@@ -11,8 +11,9 @@ from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.scipy_family import adopt
+from mlece.ending import at_ends
 from mlece.existence import Verdict, at_edges, judge, reconcile, running, undercutting
-from mlece.limits import KnownMember, LimitFamily, LimitMember, Status, limit_families
+from mlece.limits import Limit
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.moments import wide
@@ -145,16 +146,14 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
     with np.errstate(all="ignore"):
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
         limits = [limit for limit in limits if limit.mask.any()]
-        stopped = np.zeros(objective.size, dtype=bool)
-        for limit in limits:
-            stopped |= limit.mask
-        members = np.flatnonzero(~stopped) if limits else np.arange(objective.size)
-        solution = solve(objective, solver, members)
-        met = undercutting(objective, solution, slots, stopped)
-        stopped = np.logical_or.reduce([stopped, *(limit.mask for limit in met)])
-        edges = at_edges(objective, solution, stopped)
-        stopped = np.logical_or.reduce([stopped, *(limit.mask for limit in edges)])
-        limits += [*met, *edges]
+        stopped = _met(objective, [limit for limit in limits if not limit.rival])
+        solution = solve(objective, solver, np.flatnonzero(~stopped))
+        if any(limit.rival for limit in limits):
+            limits = _undefeated(objective, solution, limits)
+        stopped = _met(objective, limits)
+        limits += undercutting(objective, solution, slots, stopped)
+        limits += at_edges(objective, solution, _met(objective, limits))
+        stopped = _met(objective, limits)
         outcome = reconcile(objective, solution, limits)
         if solution.shared is not None:
             at = objective.evaluate_shared(outcome.theta, solution.shared)
@@ -168,8 +167,28 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         result = _assemble(objective, sample, solution, verdict, bound)
-        result = _at_escape(_at_limit_families(result, ~stopped), ~stopped)
-    return result
+        return at_ends(result, solution.sunk, ~stopped, fit_sample)
+
+
+def _met(objective: CrossEntropy, limits: list[Limit]) -> Array:
+    """Tell which members a limit describes."""
+    out = np.zeros(objective.size, dtype=bool)
+    for limit in limits:
+        out |= limit.mask
+    return out
+
+
+def _undefeated(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> list[Limit]:
+    """Drop the members whose rival limit the solver improved upon."""
+    reached = objective.evaluate(solution.theta, 0).value
+    out = []
+    for limit in limits:
+        if limit.rival and limit.infimum is not None:
+            beaten = reached < limit.infimum - rounding(limit.infimum)
+            limit = replace(limit, mask=limit.mask & ~beaten)
+        if limit.mask.any():
+            out.append(limit)
+    return out
 
 
 def _assemble(
@@ -270,149 +289,3 @@ def _entropy_residual(
         return None
     entropy = np.asarray(model._entropy(*verdict.theta)) + objective.log_scale
     return float(values[0] - entropy[0])
-
-
-def _at_limit_families(result: Fit, members: Array) -> Fit:
-    """Hold members that ran towards the end of their family against the families met there.
-
-    Members that met no optimum are tried at every limit, the others where a parameter came near it.
-    """
-    model = result.family
-    limits = limit_families(model)
-    if not (limits and members.any()):
-        return result
-    status = np.ravel(np.asarray(result.certificate.status, dtype=object))
-    lost = np.array([s is Status.STEP_LIMIT for s in status])
-    masks = [
-        members & (lost | limit.approached(model, result.framed) | limit.rival) for limit in limits
-    ]
-    for limit, mask in zip(limits, masks, strict=True):
-        filled = {p.name for p in model.params if p.name not in model.free}
-        if mask.any() and filled <= set(limit.slots):
-            result = _at_limit_family(result, limit, np.flatnonzero(mask))
-    return result
-
-
-def _at_limit_family(result: Fit, limit: LimitFamily, members: Array) -> Fit:
-    """Put the fit of a limiting family in the place of members that come to no lower value."""
-    model, shape = result.family, result.sample.batch_shape
-    kept = {slot: model.slots[name] for name, slot in limit.slots.items()}
-    other = fit_sample(model.relative(limit.family)(**kept), _members(result.sample, members))
-    proof = other.certificate
-    solved = [s.solved for s in np.ravel(np.asarray(proof.status, dtype=object))]
-    better = np.array(solved) & (other.values <= result.values[members] + rounding(other.values))
-    if not better.any():
-        return result
-
-    there, members = np.flatnonzero(better), members[better]
-    theta = [np.array(t) for t in result.theta]
-    for own, value in zip(theta, _limiting_values(result, limit, other), strict=True):
-        own[members] = np.broadcast_to(value, other.values.shape)[there]
-    values = result.values.copy()
-    values[members] = other.values[there]
-    certificate = result.certificate
-    changed: dict[str, Any] = {"scope": "local"}
-    for key, new in (
-        ("status", np.full(len(better), Status.BOUNDARY, dtype=object)),
-        ("excess", np.ravel(proof.excess)),
-        ("score_norm", np.ravel(proof.score_norm)),
-    ):
-        changed[key] = _replaced(getattr(certificate, key), shape, members, new[there])
-    said = certificate.sentence if shape else _left_behind(result, float(other.values[there[0]]))
-    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [str(limit), said])))
-    models = dict(zip(members.tolist(), _builders(model, limit, other, there), strict=True))
-    return replace(
-        result,
-        theta=tuple(theta),
-        values=values,
-        certificate=replace(certificate, **changed),
-        limit_models={**result.limit_models, **models},
-    )
-
-
-def _at_escape(result: Fit, members: Array) -> Fit:
-    """Say so where the infimum lies below what was found, at a limit that is no registered family."""
-    model, shape = result.family, result.sample.batch_shape
-    known = result.sample.truth is not None
-    if known or not (model.has("_escape") and members.any()):
-        return result
-    escape = model._escape(
-        result.objective, *(result.objective.fixed.get(p.name) for p in model.params)
-    )
-    if escape is None:
-        return result
-    infimum = escape.infimum + result.objective.log_scale
-    lower = members & (infimum < result.values - rounding(infimum))
-    if not lower.any():
-        return result
-    frame = result.objective.user
-    theta = model.from_frame(escape.theta, frame.shift, frame.scale)
-    count = len(lower)
-    certificate = result.certificate
-    changed: dict[str, Any] = {}
-    for key, new in (
-        ("status", np.full(count, Status.NOT_ATTAINED, dtype=object)),
-        ("excess", rounding(infimum)),
-        ("score_norm", np.zeros(count)),
-    ):
-        changed[key] = _replaced(getattr(certificate, key), shape, lower, new[lower])
-    said = certificate.sentence if shape else _left_behind(result, float(infimum[0]))
-    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [escape.sentence, said])))
-    return replace(
-        result,
-        theta=tuple(
-            np.where(lower, new, old) for new, old in zip(theta, result.theta, strict=True)
-        ),
-        values=np.where(lower, infimum, result.values),
-        certificate=replace(certificate, **changed),
-        limit_models={i: m for i, m in result.limit_models.items() if not lower[i]},
-    )
-
-
-def _left_behind(result: Fit, value: float) -> str:
-    """Tell of the optimum in the interior of a single fit that lies above its limit."""
-    above = float(result.values[0]) - value
-    # What lies no further is the way to the limit itself.
-    if result.certificate.status is not Status.OPTIMAL or above < 1e-9:
-        return ""
-    where = ", ".join(f"{name} {value:.6g}" for name, value in result.params.items())
-    return f"a local optimum lies {above:.2g} nats above it, at {where}"
-
-
-def _replaced(old: Any, shape: tuple[int, ...], members: Array, new: Array) -> Any:
-    """Return an entry of a certificate with new values for some members."""
-    out = np.array(np.broadcast_to(np.asarray(old), shape)).reshape(-1)
-    out[members] = new
-    return out.reshape(shape) if shape else out[0]
-
-
-def _limiting_values(result: Fit, limit: LimitFamily, other: Fit) -> Arrays:
-    """Return what every parameter comes to, from the fit of the limiting family."""
-    if limit.theta is not None:
-        return limit.theta(*other.theta)
-    return tuple(
-        np.asarray(limit.runs[p.name]) if p.name in limit.runs else other.flat(limit.slots[p.name])
-        for p in result.family.params
-    )
-
-
-def _builders(model: Model, limit: LimitFamily, other: Fit, there: Array) -> list[Any]:
-    """Return what builds the limiting members: one rule for all where the parameters tell them."""
-    family = other.family
-    slots = tuple(limit.slots.get(p.name) for p in model.params)
-    if limit.theta is None and set(limit.slots.values()) == {p.name for p in family.params}:
-        return [LimitMember(model.relative(limit.family), slots)] * len(there)
-    return [KnownMember(_member(other, int(i))) for i in there]
-
-
-def _member(fit: Fit, index: int) -> Model:
-    """Return one fitted member of a batch, of the family in which it ends."""
-    values = [float(t[index]) for t in fit.theta]
-    if index in fit.limit_models:
-        built: Model = fit.limit_models[index](*values)
-        return built
-    return fit.family.replace(**dict(zip((p.name for p in fit.family.params), values, strict=True)))
-
-
-def _members(sample: Sample, members: Array) -> Sample:
-    return sample if not sample.batch_shape else sample.take(members)

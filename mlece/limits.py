@@ -51,6 +51,8 @@ class Limit:
     model : callable, optional
         Builds the limiting model from the parameters (in the user's units) when it belongs to
         another family.
+    rival : bool
+        Whether the limit is a local optimum only: the solver runs, and the better one is taken.
     """
 
     mask: Array
@@ -59,6 +61,7 @@ class Limit:
     theta: Arrays
     infimum: Array | None = None
     model: Callable[..., Model] | None = None
+    rival: bool = False
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,29 @@ def inverse_digamma(value: Array) -> Array:
     return np.asarray(x)
 
 
+def digamma_gap(r: Array, y: Array) -> Arrays:
+    """Return f(r) - f(r + y) and its derivative in r, f = log - psi, exact for large r too."""
+    large = r > 30.0
+    s, x = np.where(large, 30.0, r), np.where(large, 0.0, y)
+    gap = log_minus_digamma(s) - log_minus_digamma(s + x)
+    slope = (1 / s - trigamma(s)) - (1 / (s + x) - trigamma(s + x))
+    # The leading terms 1/2r and -1/2r^2 are differenced by hand; the rest is small beside them.
+    b = np.where(large, r, 30.0)
+    c = b + y
+
+    def rest(a: Array) -> Array:
+        u = 1 / a**2
+        return u * (1 / 12 - u * (1 / 120 - u * (1 / 252 - u / 240)))
+
+    def rest_slope(a: Array) -> Array:
+        u = 1 / a**2
+        return -(u / a) * (1 / 6 - u * (1 / 30 - u * (1 / 42 - u / 30)))
+
+    far = 0.5 * y / b / c + (rest(b) - rest(c))
+    far_slope = -0.5 * y * (b + c) / (b * c) ** 2 + (rest_slope(b) - rest_slope(c))
+    return np.where(large, far, gap), np.where(large, far_slope, slope)
+
+
 def log1pmx(x: Array) -> Array:
     """Return log(1 + x) - x without cancellation for small x > -1."""
     x = np.asarray(x, dtype=float)
@@ -277,6 +300,34 @@ def exp_remainders(x: Array) -> Arrays:
     return tuple(where(near, s, f) for s, f in zip(series, out, strict=True))
 
 
+def log_beta(a: Array, b: Array) -> Array:
+    """Return log B(a, b) for a, b > 0, without cancellation where one of them is large."""
+    big, step = np.maximum(a, b), np.minimum(a, b)
+    # log Γ(big) - log Γ(big + step) by Stirling's formula, the linear parts cancelled by hand.
+    ratio = step / big
+    fall = -big * log1pmx(ratio) + 0.5 * log1p(ratio) - step * log(big + step)
+    remainder = stirling_remainder(big) - stirling_remainder(big + step)
+    return np.asarray(gammaln(step) + fall + remainder)
+
+
+def mean_log1p(x: Array) -> Arrays:
+    """Return log(1 + x)/x for x >= 0 with its first two derivatives, 1 at x = 0."""
+    x = np.asarray(x, dtype=float)
+    near = x < 0.05
+    small, big = np.where(near, x, 0.0), np.where(near, 1.0, x)
+    value, slope, bend = (np.zeros_like(x) for _ in range(3))
+    for k in range(16, -1, -1):  # 0.05^17 is below rounding
+        bend = bend * small + 2 * slope
+        slope = slope * small + value
+        value = value * small + (-1.0) ** k / (k + 1)
+    tail, inverse = 1 / (1 + big), 1 / big
+    far = log1p(big) * inverse
+    far_slope = (tail - far) * inverse
+    far_bend = -(tail * tail + 2 * far_slope) * inverse
+    pairs = ((value, far), (slope, far_slope), (bend, far_bend))
+    return tuple(np.where(near, a, b) for a, b in pairs)
+
+
 def log1mexp(t: Array) -> Array:
     """Return log(1 - exp(-t)), t >= 0, accurate for small and for large t."""
     near = t < 0.6931471805599453
@@ -377,6 +428,7 @@ __all__ = [
     "cos",
     "cosh",
     "digamma",
+    "digamma_gap",
     "erfc",
     "erfcx",
     "exp",
@@ -403,6 +455,7 @@ __all__ = [
     "log1p",
     "log1p_ratio",
     "log1pmx",
+    "log_beta",
     "log_gamma_excess",
     "log_gamma_near_one",
     "log_minus_digamma",
@@ -413,6 +466,7 @@ __all__ = [
     "logit",
     "logsumexp",
     "maximum",
+    "mean_log1p",
     "minimum",
     "ndtr",
     "ndtri",

@@ -62,6 +62,7 @@ HOOKS = (
     "_mean",
     "_variance",
     "_start",
+    "_more_starts",
     "_bounds",
     "_breakpoints",
     "_frame",
@@ -321,7 +322,8 @@ class Model:
         raise NotImplementedError
 
     _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
-    _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _escape = _missing
+    _sample = _entropy = _mean = _variance = _start = _more_starts = _bounds = _frame = _missing
+    _escape = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _scipy = _missing

@@ -194,6 +194,7 @@ class CrossEntropy:
         high: Any = -np.inf
         weight: Any = 0.0
         still = not self.frame.moves and self.sample.values.dtype == np.float64
+        own = model.affine or model.has("_block_sums")
         if model._width:
             size = BLOCK
         elif not (model.affine or model.support.discrete) or (still and model.has("_block_sums")):
@@ -202,7 +203,7 @@ class CrossEntropy:
             size = ROOM // r if model.has("_block_sums") else BLOCK
         for raw, w in self._cuts(rows, size):
             part: Arrays = ()
-            if model.affine or (model._width and model.has("_block_sums")):
+            if own:
                 part = model.block_sums(self._framed(raw, rows), w)
             elif model.support.discrete and not model._width:
                 part = self._plain_sums(self.frame.apply(raw, rows), w)

@@ -15,13 +15,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlece"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "math", "quantities", "__version__"),
+    ("errors", "units", "math", "quantities", "jets", "bessel", "__version__"),
     ("domain", "bijection", "param", "arrays"),
     ("derivatives", "limits", "moments", "tilt", "model", "selection"),
     ("families", "combinators"),
     ("sample", "sources", "frame", "predictor"),
     ("evaluation", "objective", "chart", "solvers", "certificate", "existence"),
-    ("fitting", "population", "result", "covariance", "intervals"),
+    ("fitting", "population", "ending", "result", "covariance", "intervals"),
     ("bootstrap",),
     (
         "laws",

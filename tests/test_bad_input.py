@@ -37,9 +37,15 @@ nan, inf = float("nan"), float("inf")
 
 
 def good(name: str, n: int = 6) -> np.ndarray:
-    """Observations inside the support: zeros and ones for counts, numbers in (0, 1) elsewhere."""
-    if FAMILIES[name].support.discrete:
+    """Observations inside the support: the two least counts, numbers in (0, 1) elsewhere."""
+    model = FAMILIES[name]
+    if name == "Categorical":
         return np.arange(n) % 2 + 0.0
+    if model.support.discrete:
+        slots = [model.slots[p.name] for p in model.params]
+        ends = zip(slots, model.params, strict=True)
+        low, _ = model.bounds(tuple(p.typical[0] if s is None else s for s, p in ends))
+        return np.arange(n) % 2 + (float(low) if np.isfinite(low) else 0.0)
     return np.linspace(0.2, 0.8, n)
 
 
@@ -100,9 +106,13 @@ OUTSIDE = {
     "Binomial": [-1, 2.5, 0.5],
     "BoxCoxColeGreen": [0, -3],
     "BoxCoxT": [0, -3],
+    "BetaBinomial": [-1, 2.5, 0.5],
+    "Delaporte": [-1, 1.25, 0.5],
+    "DoublePoisson": [-1, 1.25, 0.5],
     "Exponential": [-1e-300],
     "Frechet": [0, -3],
     "Gamma": [0, -1e-300],
+    "GeneralizedPoisson": [-1, 1.25, 0.5],
     "Geometric": [-1, 0.5, 1.25],
     "InverseGaussian": [0, -3],
     "Kumaraswamy": [-1e-9, 1 + 1e-9, 7],
@@ -117,6 +127,11 @@ OUTSIDE = {
     "Rice": [0, -3],
     "Weibull": [0, -3],
     "WrappedCauchy": [3.1416, -6],
+    "Logarithmic": [0, -1, 1.25],
+    "PoissonInverseGaussian": [-1, 1.25, 0.5],
+    "Sichel": [-1, 1.25, 0.5],
+    "YuleSimon": [0, -1, 1.25],
+    "Zeta": [0, -1, 12.5],
 }
 for _name in NUMERIC:
     if FAMILIES[_name].support in (positive, nonnegative):

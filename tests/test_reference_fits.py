@@ -66,6 +66,10 @@ def _same(*theta: float) -> tuple[float, ...]:
     return theta
 
 
+def _shapes(mean: float, total: float) -> tuple[float, ...]:
+    return mean * total, (1 - mean) * total
+
+
 def _eye_colours(p: Any) -> tuple[float, ...]:
     # nnet::multinom has the first level as its base.
     return tuple(math.log(v / p[0]) for v in p[1:])
@@ -171,6 +175,15 @@ def readings() -> dict[str, Reading]:
         "skewt": [Reading(m.SkewT(), ("xi", "omega", "alpha", "nu"), _same)],
         "skewt-fs": [Reading(m.TwoPieceT(), ("mu", "sigma", "nu", "tau"), _same)],
         "egb2": [Reading(m.EGB2(), ("mu", "sigma", "nu", "tau"), _same)],
+        "betabinom": [
+            Reading(m.BetaBinomial(n=12), ("alpha", "beta"), lambda p, r: _shapes(p, (1 - r) / r))
+        ],
+        "yulesimon": [Reading(m.YuleSimon(), ("rho",), _same)],
+        "pig": [Reading(m.PoissonInverseGaussian(), ("mu", "sigma"), _same)],
+        "genpois": [Reading(m.GeneralizedPoisson(), ("mu", "sigma"), _same)],
+        "delaporte": [Reading(m.Delaporte(), ("mu", "sigma", "nu"), _same)],
+        "sichel": [Reading(m.Sichel(), ("mu", "sigma", "nu"), _same)],
+        "powerlaw-discrete": [Reading(m.Zeta(lower=7), ("alpha",), _same)],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 

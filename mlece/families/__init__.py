@@ -13,6 +13,15 @@ from mlece.families.boxcox import BoxCoxColeGreen, BoxCoxT
 from mlece.families.burr import GB2, BurrXII, LogLogistic, Lomax
 from mlece.families.circle import VonMises, WrappedCauchy
 from mlece.families.counts import Binomial, Geometric, NegativeBinomial, Poisson
+from mlece.families.counts_dispersed import DoublePoisson, GeneralizedPoisson
+from mlece.families.counts_mixed import (
+    BetaBinomial,
+    Delaporte,
+    PoissonInverseGaussian,
+    Sichel,
+    Skellam,
+)
+from mlece.families.counts_tailed import DiscreteUniform, Logarithmic, YuleSimon, Zeta
 from mlece.families.extremes import GEV, Frechet, GeneralizedPareto, GumbelMin
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.half_line import Exponential, Gamma, Weibull
@@ -48,6 +57,7 @@ __all__ = [
     "AsymmetricLaplace",
     "Bernoulli",
     "Beta",
+    "BetaBinomial",
     "BetaPrime",
     "Binomial",
     "BirnbaumSaunders",
@@ -57,8 +67,11 @@ __all__ = [
     "Categorical",
     "Cauchy",
     "Chi2",
+    "Delaporte",
     "Dirichlet",
     "DirichletMultinomial",
+    "DiscreteUniform",
+    "DoublePoisson",
     "ExGaussian",
     "Exponential",
     "Frechet",
@@ -67,6 +80,7 @@ __all__ = [
     "GeneralizedGamma",
     "GeneralizedNormal",
     "GeneralizedPareto",
+    "GeneralizedPoisson",
     "Geometric",
     "Gompertz",
     "Gumbel",
@@ -81,6 +95,7 @@ __all__ = [
     "LogGamma",
     "LogLogistic",
     "LogNormal",
+    "Logarithmic",
     "Logistic",
     "LogitNormal",
     "Lomax",
@@ -93,12 +108,15 @@ __all__ = [
     "NormalInverseGaussian",
     "Pareto",
     "Poisson",
+    "PoissonInverseGaussian",
     "Power",
     "PowerFunction",
     "Rayleigh",
     "Rice",
+    "Sichel",
     "Simplex",
     "SinhArcsinh",
+    "Skellam",
     "SkewNormal",
     "SkewT",
     "StudentT",
@@ -109,4 +127,6 @@ __all__ = [
     "VonMises",
     "Weibull",
     "WrappedCauchy",
+    "YuleSimon",
+    "Zeta",
 ]

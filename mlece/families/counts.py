@@ -22,6 +22,7 @@ from mlece.math import (
     Arrays,
     betainc,
     digamma,
+    digamma_gap,
     exp,
     gammainc,
     gammaincc,
@@ -30,7 +31,6 @@ from mlece.math import (
     log,
     log1mexp,
     log1p,
-    log_minus_digamma,
     log_minus_step,
     log_probability,
     ratio_or_zero,
@@ -341,29 +341,6 @@ class Binomial(Model):
 # ---------------------------------------------------------------------------- negative binomial
 
 
-def _digamma_gap(r: Array, y: Array) -> Arrays:
-    """Return f(r) - f(r + y) and its derivative in r, f = log - psi, exact for large r too."""
-    large = r > 30.0
-    s, x = where(large, 30.0, r), where(large, 0.0, y)
-    gap = log_minus_digamma(s) - log_minus_digamma(s + x)
-    slope = (1 / s - trigamma(s)) - (1 / (s + x) - trigamma(s + x))
-    # The leading terms 1/2r and -1/2r^2 are differenced by hand; the rest is small beside them.
-    b = where(large, r, 30.0)
-    c = b + y
-
-    def rest(a: Array) -> Array:
-        u = 1 / a**2
-        return u * (1 / 12 - u * (1 / 120 - u * (1 / 252 - u / 240)))
-
-    def rest_slope(a: Array) -> Array:
-        u = 1 / a**2
-        return -(u / a) * (1 / 6 - u * (1 / 30 - u * (1 / 42 - u / 30)))
-
-    far = 0.5 * y / b / c + (rest(b) - rest(c))
-    far_slope = -0.5 * y * (b + c) / (b * c) ** 2 + (rest_slope(b) - rest_slope(c))
-    return where(large, far, gap), where(large, far_slope, slope)
-
-
 class NegativeBinomial(Model):
     r"""Negative binomial with size r and mean μ; its variance is μ + μ²/r.
 
@@ -402,7 +379,7 @@ class NegativeBinomial(Model):
     @staticmethod
     def _score(y: Array, size: Array, mean: Array) -> Arrays:
         scale = size + mean
-        gap, _ = _digamma_gap(size, y)
+        gap, _ = digamma_gap(size, y)
         none = y == 0
         return (
             log_minus_step((size + y) / scale, (y - mean) / scale) + gap,
@@ -413,7 +390,7 @@ class NegativeBinomial(Model):
     def _curvature(y: Array, size: Array, mean: Array) -> Arrays:
         scale = size + mean
         error = (y - mean) / scale
-        _, slope = _digamma_gap(size, y)
+        _, slope = digamma_gap(size, y)
         return (
             error * error / (size + y) + slope,
             error / scale,
@@ -422,7 +399,7 @@ class NegativeBinomial(Model):
 
     @staticmethod
     def _profile_statistics(y: Array, size: Array) -> Arrays:
-        gap, slope = _digamma_gap(size, y)
+        gap, slope = digamma_gap(size, y)
         ratio = y / size
         return y, log_minus_step(1 + ratio, ratio) + gap, ratio * ratio / (size + y) + slope
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.domain import positive, probability, real
+from mlece.families.composed import check_ordered
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
@@ -235,18 +236,7 @@ class Uniform(Model):
 
     def _check_shapes(self) -> None:
         super()._check_shapes()
-        lower, upper = self.slots["lower"], self.slots["upper"]
-        if lower is None or upper is None:
-            return
-        ends = np.broadcast_arrays(lower, upper)
-        bad = ends[0] >= ends[1]
-        if bad.any():
-            got = f"lower={lower.item()!r}, upper={upper.item()!r}" if bad.ndim == 0 else ""
-            raise errors.ParameterError(
-                errors.message(
-                    "lower below upper in Uniform", got or errors.offenders(bad, ends[0])
-                )
-            )
+        check_ordered(self, "lower", "upper")
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:

@@ -28,6 +28,8 @@ _FOLLOWED = 2
 _LONG_DECREMENT = 1e-8
 # Competing modes are a matter of short samples: there Newton's method runs from every proposed start.
 _SEVERAL_BELOW = 2_000
+# Below this a parameter is held against the fit at the end of its domain, which then decides.
+_NEAR_END = 1e-4
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Solution:
         Means of what density, score and curvature share at the solution, where the solver knows them.
     notes : dict
         Anything else worth telling.
+    sunk : dict of str to array of bool (R,)
+        Parameters that came near a lower end that belongs to their domain.
     """
 
     theta: Arrays
@@ -65,6 +69,7 @@ class Solution:
     edges: dict[str, Array] = field(default_factory=dict)
     shared: Arrays | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    sunk: dict[str, Array] = field(default_factory=dict)
 
 
 def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
@@ -248,6 +253,7 @@ def _newton_from(
             for column, p in enumerate(chart.free)
             if not p.vector and out.blocked[best, column].any()
         },
+        sunk=_sunk(objective, members, theta),
     )
 
 
@@ -290,6 +296,21 @@ def _from_thinned(objective: CrossEntropy, chart: Chart, thin: Solution) -> Arra
     for limit in limit_families(model):
         off = off | limit.approached(model, thin.theta)
     return chart.eta(starting_values(objective, np.arange(1)) if off.any() else thin.theta)
+
+
+def _sunk(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:
+    """Return the members in which a parameter came near a lower end that belongs to its domain.
+
+    Where the bijection sends that end to minus infinity, Newton's method can only approach it.
+    """
+    out = {}
+    for p, value in zip(objective.model.params, theta, strict=True):
+        if p.name in objective.fixed or p.vector or not (p.domain.closed_lower and p.regular):
+            continue
+        near = value - p.domain.lower < _NEAR_END
+        if near.any():
+            out[p.name] = _whole(objective, members, near)
+    return out
 
 
 def _on_face(objective: CrossEntropy, members: Array) -> Solution:
@@ -360,4 +381,5 @@ def _by_scipy(objective: CrossEntropy, solver: str) -> Solution:
         method = "trust-exact" if solver == "scipy" else solver
         out, name = minimise(objective, start, method), f"scipy {method}"
     notes = {"message": out.message, "iterations": out.iterations, **out.multipliers}
-    return Solution(out.theta, name, np.array([True]), notes=notes)
+    sunk = {} if vector else _sunk(objective, np.arange(1), out.theta)
+    return Solution(out.theta, name, np.array([True]), notes=notes, sunk=sunk)

@@ -40,9 +40,10 @@ def several_starts(objective: CrossEntropy, members: Array) -> list[Arrays]:
         if p.role == "location" and not p.estimable:
             pilot = pilot - objective.fixed[p.name][members, None]
     guess = model._start(pilot)
-    if np.ndim(guess[0]) <= 1:
-        return [_filled(objective, members, guess)]
-    return [_filled(objective, members, one) for one in zip(*guess, strict=True)]
+    guesses = [guess] if np.ndim(guess[0]) <= 1 else list(zip(*guess, strict=True))
+    if model.has("_more_starts"):
+        guesses += model._more_starts(pilot)
+    return [_filled(objective, members, one) for one in guesses]
 
 
 def _filled(objective: CrossEntropy, members: Array, guess: Iterable[Array]) -> Arrays:

@@ -1,0 +1,113 @@
+"""What families share: densities composed of parts, limits of dispersed Poisson laws, ordered ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.families.counts import Poisson
+from mlece.jets import Jet
+from mlece.limits import Limit, LimitMember, Status, full, or_fixed
+from mlece.math import Array, Arrays, xlogy
+from mlece.model import Model
+from mlece.moments import Summary
+
+
+class Composed(Model, abstract=True):
+    """A family that writes its log density once, as a jet: score and curvature follow from it.
+
+    ``_shared`` returns the parts of the jet; the hooks pick theirs.
+    """
+
+    @staticmethod
+    def _log_density(t: Arrays, *theta: Array) -> Array:
+        return t[0]
+
+    @staticmethod
+    def _score(t: Arrays, *theta: Array) -> Arrays:
+        return t[1 : 1 + len(theta)]
+
+    @staticmethod
+    def _curvature(t: Arrays, *theta: Array) -> Arrays:
+        return t[1 + len(theta) :]
+
+
+def with_constant(log_density: Jet) -> Arrays:
+    """Return the parts of a jet in the last parameters, of which one more stands first: a constant.
+
+    The derivatives in the constant, which nobody asks for, are 0.
+    """
+    value, *rest = log_density.parts()
+    k = len(log_density.first)
+    zero = 0 * value
+    return (value, zero, *rest[:k], *([zero] * (k + 1)), *rest[k:])
+
+
+def _not_overdispersed(s: Summary, mean: Array) -> Array:
+    """Tell where counts vary no more about a mean than a Poisson law of that mean.
+
+    The derivative of the log-likelihood of a mixed Poisson law at dispersion 0 has the sign of
+    E(y - mean)² - E y (Cox 1983, Biometrika 70, 269).
+    """
+    y, y2 = s.mean[:2]
+    spread = (y2 - y * y) + (y - mean) ** 2
+    # Equal to the rounding of the moments is equal.
+    return np.asarray(spread - y <= 8 * np.finfo(float).eps * (y2 + y))
+
+
+def mixed_limits(
+    s: Summary,
+    mean: Array | None,
+    dispersion: Array | None,
+    rest: Arrays,
+    slots: tuple[Any, ...],
+    rival: bool = False,
+) -> tuple[Limit, ...]:
+    """Return the limits of a family with a mean and a dispersion in front, Poisson at dispersion 0.
+
+    Parameters
+    ----------
+    rest : tuple of arrays (R,)
+        Values to report for the other parameters, which a Poisson law leaves open.
+    slots : tuple of str or None
+        The slots of the Poisson law that the parameters fill.
+    rival : bool
+        Whether an optimum away from the Poisson law may beat it where the data are not overdispersed.
+    """
+    y, _, log_factorial = s.mean
+    zero, centre = full(y, 0.0), or_fixed(y, mean)
+    limits = []
+    if mean is None:
+        sentence = "every observation is 0: the mean is 0, whatever the other parameters"
+        theta = (zero, or_fixed(zero, dispersion), *rest)
+        limits.append(Limit(y == 0, Status.BOUNDARY, sentence, theta, zero))
+    if dispersion is None:
+        sentence = "the data are not overdispersed: the dispersion is 0, the Poisson limit"
+        infimum = np.asarray(centre - xlogy(y, centre) + log_factorial)
+        mask = _not_overdispersed(s, centre) & (y > 0)
+        build = LimitMember(Poisson, slots)
+        theta = (centre, zero, *rest)
+        limits.append(Limit(mask, Status.BOUNDARY, sentence, theta, infimum, build, rival))
+    return tuple(limits)
+
+
+def check_ordered(model: Model, low: str, high: str, strict: bool = True) -> None:
+    """Raise if two filled slots of a model are not in order.
+
+    Raises
+    ------
+    ParameterError
+        With the values, or the first offenders among arrays.
+    """
+    lower, upper = model.slots[low], model.slots[high]
+    if lower is None or upper is None:
+        return
+    ends = np.broadcast_arrays(lower, upper)
+    bad = ends[0] >= ends[1] if strict else ends[0] > ends[1]
+    if bad.any():
+        single = bad.ndim == 0
+        got = f"{low}={lower.item()!r}, {high}={upper.item()!r}" if single else ""
+        wanted = f"{low} {'below' if strict else 'at most'} {high} in {type(model).__name__}"
+        raise errors.ParameterError(errors.message(wanted, got or errors.offenders(bad, ends[0])))

@@ -1,0 +1,209 @@
+"""Families of counts against scipy, direct sums and mpmath; the jets and Bessel functions under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import kv
+
+import mlece
+from mlece.bessel import log_i_scaled, log_k
+from mlece.jets import variables
+from mlece.math import log_beta, mean_log1p
+from mlece.model import Model
+
+m = mlece
+
+# Two double-precision formulas; where counts are summed, a few hundred terms.
+CLOSE = 1e-12
+
+
+def mixture(y: np.ndarray, rate: Any) -> np.ndarray:
+    """Return the masses of a Poisson law whose rate follows a law of scipy.
+
+    The trapezoidal rule in the logarithm of the rate converges exponentially.
+    """
+    step = 0.01
+    values = np.exp(np.arange(-30.0, 8.0, step))
+    return (stats.poisson.pmf(y[:, None], values) * rate.pdf(values)) @ values * step
+
+
+def sichel(y: np.ndarray, mean: float, sigma: float, nu: float) -> np.ndarray:
+    c = kv(nu + 1, 1 / sigma) / kv(nu, 1 / sigma)
+    return mixture(y, stats.geninvgauss(nu, 1 / sigma, scale=mean / c))
+
+
+# member, the same masses computed elsewhere, relative tolerance
+MASSES: list[tuple[Model, Callable[[np.ndarray], Any], float]] = [
+    (m.Skellam(mu1=3.0, mu2=1.5), lambda y: stats.skellam.pmf(y - 6, 3.0, 1.5), 1e-10),
+    (m.Logarithmic(p=0.7), lambda y: stats.logser.pmf(y, 0.7), CLOSE),
+    (m.Logarithmic(p=0.1), lambda y: stats.logser.pmf(y, 0.1), CLOSE),
+    (m.Zeta(alpha=2.3), lambda y: stats.zipf.pmf(y, 2.3), CLOSE),
+    (m.YuleSimon(rho=0.7), lambda y: stats.yulesimon.pmf(y, 0.7), CLOSE),
+    (
+        m.BetaBinomial(n=20, p=0.25, rho=0.2),
+        lambda y: stats.betabinom.pmf(y, 20, 1.0, 3.0),
+        CLOSE,
+    ),
+    (
+        m.PoissonInverseGaussian(mean=3.0, dispersion=0.5),
+        lambda y: mixture(y, stats.invgauss(0.5, scale=3.0 / 0.5)),
+        1e-11,
+    ),
+    (m.Sichel(mean=3.0, dispersion=0.7, order=1.2), lambda y: sichel(y, 3.0, 0.7, 1.2), 1e-11),
+    (m.Sichel(mean=3.0, dispersion=2.0, order=-2.5), lambda y: sichel(y, 3.0, 2.0, -2.5), 1e-11),
+    (
+        m.Delaporte(mean=5.0, dispersion=0.8, share=0.4),
+        lambda y: np.array(
+            [
+                stats.poisson.pmf(np.arange(k + 1), 2.0)
+                @ stats.nbinom.pmf(k - np.arange(k + 1), 1.25, 1 / (1 + 0.8 * 3.0))
+                for k in y.astype(int)
+            ]
+        ),
+        CLOSE,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("member", "masses", "tolerance"), MASSES, ids=[repr(r[0]) for r in MASSES]
+)
+def test_masses(member: Model, masses: Callable[[np.ndarray], Any], tolerance: float) -> None:
+    y = np.arange(1.0, 18.0)
+    shift = 6 if isinstance(member, m.Skellam) else 0
+    np.testing.assert_allclose(member.density(y - shift), masses(y), rtol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer"),
+    [
+        (m.PoissonInverseGaussian(mean=3.0, dispersion=0.7), m.Sichel(3.0, 0.7, -0.5)),
+        (m.NegativeBinomial(size=2.0, mean=3.0), m.Delaporte(3.0, 0.5, 0.0)),
+        (m.Poisson(rate=3.0), m.PoissonInverseGaussian(3.0, 0.0)),
+        (m.Poisson(rate=3.0), m.Sichel(3.0, 0.0, 2.0)),
+        (m.Poisson(rate=3.0), m.Delaporte(3.0, 0.0, 0.3)),
+        (m.Poisson(rate=3.0), m.GeneralizedPoisson(3.0, 0.0)),
+        (m.Poisson(rate=3.0), m.DoublePoisson(3.0, 1.0)),
+        (m.Poisson(rate=3.0), m.Skellam(3.0, 0.0)),
+        (m.Binomial(n=9, p=0.3), m.BetaBinomial(9, 0.3, 0.0)),
+    ],
+    ids=repr,
+)
+def test_a_family_holds_its_special_case(inner: Model, outer: Model) -> None:
+    y = np.arange(10.0)
+    np.testing.assert_allclose(outer.log_density(y), inner.log_density(y), rtol=1e-13, atol=1e-13)
+    assert outer.mean == pytest.approx(inner.mean, rel=1e-12)
+    assert outer.variance == pytest.approx(inner.variance, rel=1e-10)
+
+
+def test_double_poisson_moments_are_near_their_names() -> None:
+    # Efron (1986): the mean is μ and the variance σμ but for terms of order 1/μ.
+    for sigma in (0.3, 2.5):
+        member = m.DoublePoisson(mu=200.0, dispersion=sigma)
+        assert float(member.mean) == pytest.approx(200.0, abs=0.1)
+        assert float(member.variance) == pytest.approx(200.0 * sigma, rel=5e-3)
+
+
+# ---------------------------------------------------------------------------- special functions
+
+
+def _derivatives(function: Callable[..., Any], at: tuple[float, ...]) -> list[float]:
+    """Return value, gradient and upper triangle of the Hessian in multiple precision."""
+    k = len(at)
+    with mp.workdps(45):
+        point = tuple(mp.mpf(a) for a in at)
+        orders = [tuple(int(i == j) for i in range(k)) for j in range(k)]
+        orders += [
+            tuple(int(i == a) + int(i == b) for i in range(k))
+            for a in range(k)
+            for b in range(a, k)
+        ]
+        return [float(function(*point)), *(float(mp.diff(function, point, n)) for n in orders)]
+
+
+def _log_k(nu: Any, r: Any) -> Any:
+    x = 1 / r
+    return mp.log(mp.besselk(nu, x)) + x + mp.log(2 * x / mp.pi) / 2
+
+
+# The tolerance is relative to 1 + |reference|: near x = 30 moments of order x cancel.
+@pytest.mark.parametrize("nu", [-1.3, 0.3, 6.5])
+@pytest.mark.parametrize("r", [1e-3, 0.033, 0.034, 0.5, 1e6])
+def test_log_k(nu: float, r: float) -> None:
+    got = [float(p) for p in log_k(*variables(np.asarray(nu), np.asarray(r))).parts()]
+    expected = _derivatives(_log_k, (nu, r))
+    np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("k", [0.0, 5.0, 29.0, 31.0, 500.0])
+@pytest.mark.parametrize("s", [1e-8, 1.0, 224.0, 226.0, 1e6])
+def test_log_i_scaled(k: float, s: float) -> None:
+    got = [float(p) for p in log_i_scaled(np.asarray(k), *variables(np.asarray(s))).parts()]
+
+    def reference(v: Any) -> Any:
+        return mp.log(mp.besseli(k, 2 * mp.sqrt(v))) - mp.mpf(k) / 2 * mp.log(v)
+
+    np.testing.assert_allclose(got, _derivatives(reference, (s,)), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-9, 0.049, 0.051, 3.0, 1e6])
+def test_mean_log1p(x: float) -> None:
+    def reference(v: Any) -> Any:
+        return mp.log1p(v) / v
+
+    at = x or 1e-30
+    got = [float(p) for p in mean_log1p(np.asarray(x))]
+    np.testing.assert_allclose(got, _derivatives(reference, (at,)), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 1e8), (1e6, 1.00000001), (3.5, 0.2), (1e5, 1e5)])
+def test_log_beta(a: float, b: float) -> None:
+    with mp.workdps(40):
+        expected = float(mp.log(mp.beta(mp.mpf(a), mp.mpf(b))))
+    for pair in ((a, b), (b, a)):
+        got = float(log_beta(*(np.asarray(v) for v in pair)))
+        assert got == pytest.approx(expected, rel=1e-14, abs=1e-14)
+
+
+# ---------------------------------------------------------------------------- large means
+
+
+def _pig(y: int, mean: Any, sigma: Any) -> Any:
+    root = 1 + 2 * sigma * mean
+    last, now = mp.exp((1 - mp.sqrt(root)) / sigma), mean / mp.sqrt(root)
+    now = now * last
+    for k in range(2, y + 1):
+        new = 2 * sigma * mean / root * (1 - mp.mpf(3) / (2 * k)) * now
+        last, now = now, new + mean**2 / root / (k * (k - 1)) * last
+    return mp.log(now)
+
+
+def _generalized(y: int, mean: Any, sigma: Any) -> Any:
+    scale = 1 + sigma * mean
+    rise = y * mp.log(mean / scale) + (y - 1) * mp.log1p(sigma * y)
+    return rise - mean * (1 + sigma * y) / scale - mp.loggamma(y + 1)
+
+
+@pytest.mark.parametrize(
+    ("member", "reference", "y"),
+    [
+        (m.PoissonInverseGaussian(mean=3.0, dispersion=1e-12), _pig, 7),
+        (m.PoissonInverseGaussian(mean=1e3, dispersion=2.0), _pig, 700),
+        (m.PoissonInverseGaussian(mean=3.0, dispersion=1e8), _pig, 30),
+        (m.GeneralizedPoisson(mean=1e4, dispersion=1e-10), _generalized, 10_200),
+        (m.GeneralizedPoisson(mean=3.0, dispersion=1e6), _generalized, 30),
+    ],
+    ids=repr,
+)
+def test_scores_at_extreme_members(member: Model, reference: Callable[..., Any], y: int) -> None:
+    theta = tuple(float(t) for t in member.theta)
+    expected = _derivatives(lambda *t: reference(y, *t), theta)
+    # log y! and y log μ, of size 1e5 at the largest count, round to 1e-11.
+    assert float(member.log_density(float(y))) == pytest.approx(expected[0], rel=1e-11)
+    np.testing.assert_allclose(member.score([float(y)])[0], expected[1:3], rtol=1e-10)
