@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlece.combinators import family
+from mlece.combinators import Truncated, family
 from mlece.domain import (
     binary,
     categories,
@@ -119,6 +119,7 @@ __all__ = [
     "Poisson",
     "Status",
     "StudentT",
+    "Truncated",
     "Uniform",
     "Weibull",
     "binary",

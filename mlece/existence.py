@@ -13,6 +13,9 @@ from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import Solution
 
 
+_FAR = 1e8  # a framed parameter beyond has left for infinity
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Solutions and declared limits of a whole batch in one place.
@@ -80,6 +83,12 @@ def judge(
         status[hopeless] = Status.INFINITE
         sentences.append("observations lie outside the support that the filled slots leave")
     unfinished = ~special & ~hopeless & ~(solution.solved & bounded)
+    gone = ran_off(objective, solution, ~special & ~hopeless)
+    for name, where in gone.items():
+        status[where] = Status.NOT_ATTAINED
+        sentences.append(f"{name} runs to the end of its range, where the family has no member")
+        unfinished &= ~where
+        special = special | where
     collapsed = collapses(objective, unfinished)
     if collapsed.any():
         status[collapsed] = Status.UNBOUNDED
@@ -135,6 +144,30 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
     outside = ~objective.holds(tuple(theta)) & ~special
     slopes = _boundary_slopes(objective, tuple(theta), special & (status == Status.BOUNDARY))
     return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes, outside)
+
+
+def ran_off(
+    objective: CrossEntropy, solution: Solution, members: Array
+) -> dict[str, Array]:
+    """Return by parameter the members in which it left for an end of its domain that is not in it.
+
+    Framed parameters of a family that declares ``runs_off`` are of order 1 where an optimum exists.
+    Parameters with a limiting family of their own are left to it.
+    """
+    out: dict[str, Array] = {}
+    model = objective.model
+    if not model.runs_off:
+        return out
+    for p, value in zip(model.params, solution.theta, strict=True):
+        if p.name not in model.free or p.vector or p.name in solution.runaway:
+            continue
+        low, high = p.domain.lower, p.domain.upper
+        far = np.abs(value) > _FAR
+        near = (value - low < 1 / _FAR) | (high - value < 1 / _FAR)
+        gone = members & (far | near)
+        if gone.any():
+            out[p.name] = gone
+    return out
 
 
 def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dict[str, Array]:

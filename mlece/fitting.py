@@ -238,7 +238,7 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     if not members.size:
         return result
     kept = {mapping[p.name]: model.slots[p.name] for p in model.params if p.name in mapping}
-    family = model_by_name(target)
+    family = model_by_name(target) if isinstance(target, str) else target
     other = fit_sample(family(**kept), _members(result.sample, members))
     better = other.values <= result.values[members] + rounding(other.values)
     if not better.all():
@@ -252,7 +252,7 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     values[members] = other.values
     status = np.array(np.broadcast_to(result.certificate.status, shape), dtype=object).reshape(-1)
     status[members] = Status.BOUNDARY
-    sentence = f"{name} runs to infinity: the limit is {target}"
+    sentence = f"{name} runs to infinity: the limit is {family.__name__}"
     certificate = replace(
         result.certificate,
         status=status.reshape(shape) if shape else status[0],

@@ -95,7 +95,8 @@ class Model:
     saturated: ClassVar[bool] = False
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
-    limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
+    limit_families: ClassVar[dict[str, tuple[str | type[Model], dict[str, str]]]] = {}
+    runs_off: ClassVar[bool] = False
     abstract: ClassVar[bool] = True
     slots: dict[str, Array | None]
 
@@ -381,53 +382,24 @@ class Model:
     @classmethod
     def roles(cls) -> set[str]:
         """Return the roles that the parameters play under a change of units."""
-        return {p.role for p in cls.params} - {""}
+        return {p.role for p in cls.params} - {"", "point"}
 
     @classmethod
     def to_frame(cls, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters to those of (y - shift) / scale."""
-        out = []
-        for p, value in zip(cls.params, theta, strict=True):
-            if value is None or not p.role:
-                out.append(value)
-            elif p.role == "location":
-                out.append((value - shift) / scale)
-            elif p.role == "scale":
-                out.append(value / scale)
-            elif p.role == "inverse scale":
-                out.append(value * scale)
-            else:
-                out.append(value - np.log(scale))
-        return tuple(out)
+        pairs = zip(cls.params, theta, strict=True)
+        return tuple(None if v is None else p.to_frame(v, shift, scale) for p, v in pairs)
 
     @classmethod
     def from_frame(cls, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters of (y - shift) / scale back to those of y."""
-        out = []
-        for p, value in zip(cls.params, theta, strict=True):
-            if not p.role:
-                out.append(value)
-            elif p.role == "location":
-                out.append(value * scale + shift)
-            elif p.role == "scale":
-                out.append(value * scale)
-            elif p.role == "inverse scale":
-                out.append(value / scale)
-            else:
-                out.append(value + np.log(scale))
-        return tuple(out)
+        pairs = zip(cls.params, theta, strict=True)
+        return tuple(p.from_frame(v, shift, scale) for p, v in pairs)
 
     @classmethod
     def frame_factors(cls, scale: Any) -> list[Any]:
         """Return d theta / d theta_framed for each parameter."""
-        return [
-            scale
-            if p.role in ("location", "scale")
-            else 1 / scale
-            if p.role == "inverse scale"
-            else 1.0
-            for p in cls.params
-        ]
+        return [p.frame_factor(scale) for p in cls.params]
 
     def own_frame(self, theta: Arrays) -> tuple[Array, Array]:
         """Return the shift and scale in which this member's observations are of order one."""

@@ -149,7 +149,7 @@ class CrossEntropy:
         theta = tuple(self.fixed.get(p.name, np.ones(self.size)) for p in model.params)
         if self.holds(theta).all():
             return
-        low, high = model.bounds(theta)
+        low, high = model.bounds(model.from_frame(theta, self.frame.shift, self.frame.scale))
         y = sample.values.astype(float)
         bad = (y < np.min(low)) | (y > np.max(high))
         raise errors.SupportError(

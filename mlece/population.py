@@ -99,7 +99,7 @@ def _fit_nodes(
     solver: str,
 ) -> Fit:
     """Fit to one rule; report an infinite cross-entropy as such."""
-    inside = _inside(model, rule.values)
+    inside = _inside(model, rule.values, outer)
     if not np.any(inside):
         raise errors.SupportError(
             errors.message(
@@ -128,15 +128,15 @@ def _fit_nodes(
     return result
 
 
-def _inside(model: Model, values: Array) -> Array:
-    """Tell which nodes lie in the support, the ends that known constants set included."""
+def _inside(model: Model, values: Array, outer: tuple[float, float]) -> Array:
+    """Tell which framed nodes lie in the support, the ends that known constants set included."""
     inside = model.support.contains(values)
     if all(p.estimable for p in model.params):
         return inside
     theta = tuple(
         np.asarray(1.0) if (slot := model.slots[p.name]) is None else slot for p in model.params
     )
-    low, high = model.bounds(theta)
+    low, high = model.bounds(model.to_frame(theta, *outer))
     return np.asarray(inside & (values >= low) & (values <= high))
 
 

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from mlece.combinators.custom import family
+from mlece.combinators.truncated import Truncated
 
-__all__ = ["family"]
+__all__ = ["Truncated", "family"]

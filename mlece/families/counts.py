@@ -370,6 +370,7 @@ class NegativeBinomial(Model):
     support = counts
     aliases = ("nbinom",)
     profile_over = "size"
+    limit_families = {"size": ("poisson", {"mean": "rate"})}
     size = Param(positive, "r", typical=(0.7, 8), doc="size; 1/size is the overdispersion")
     mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")
 
