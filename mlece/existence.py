@@ -84,9 +84,13 @@ def judge(
         sentences.append("observations lie outside the support that the filled slots leave")
     unfinished = ~special & ~hopeless & ~(solution.solved & bounded)
     gone = ran_off(objective, solution, ~special & ~hopeless)
+    equal = objective.summary.minimum == objective.summary.maximum
+    equal &= not objective.model.support.discrete
     for name, where in gone.items():
         status[where] = Status.NOT_ATTAINED
+        status[where & equal] = Status.UNBOUNDED
         sentences.append(f"{name} runs to the end of its range, where the family has no member")
+        value = np.where(where & equal, -np.inf, value)
         unfinished &= ~where
         special = special | where
     collapsed = collapses(objective, unfinished)

@@ -20,9 +20,12 @@ from mlece.combinators.compose import (
     widened,
 )
 from mlece.combinators.region import Region, log_mass_between, region
+from mlece.combinators.truncated_limits import limits, padded
 from mlece.domain import real
+from mlece.limits import Limit
 from mlece.math import Array, Arrays, exp, inf, log, log1p, smallest_count, where
 from mlece.model import Model, model_by_name
+from mlece.moments import Summary
 from mlece.param import Param
 
 
@@ -128,6 +131,13 @@ class TruncatedModel(Composite, abstract=True):
     def _start(cls, x: Array) -> Arrays:
         guess = cls.inner._start(x)
         return (*guess, *[np.zeros(len(x))] * len(cls.own))
+
+    @classmethod
+    def _degenerate(cls, s: Summary, *slots: Any) -> tuple[Limit, ...]:
+        inner, lower, upper = cls._split(slots)
+        ends = slots[len(inner) :]
+        found = limits(cls.inner, s, inner, lower, upper)
+        return tuple(padded(limit, ends, len(s.weight)) for limit in found)
 
     # ------------------------------------------------------------------ probabilities
 
