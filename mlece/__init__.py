@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlece.combinators import Truncated, family
+from mlece.combinators import Hurdle, Inflated, Truncated, family
 from mlece.domain import (
     binary,
     categories,
@@ -106,6 +106,8 @@ __all__ = [
     "Gaussian",
     "Geometric",
     "Gumbel",
+    "Hurdle",
+    "Inflated",
     "InverseGaussian",
     "Laplace",
     "Ledger",

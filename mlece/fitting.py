@@ -237,6 +237,9 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     members = np.flatnonzero(mask)
     if not members.size:
         return result
+    own_param = model.parameter(name)
+    inner_end = own_param.limits[0] > own_param.domain.lower
+    end = own_param.domain.lower if inner_end else own_param.domain.upper
     kept = {mapping[p.name]: model.slots[p.name] for p in model.params if p.name in mapping}
     family = model_by_name(target) if isinstance(target, str) else target
     other = fit_sample(family(**kept), _members(result.sample, members))
@@ -247,12 +250,16 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     build = LimitMember(family, tuple(mapping.get(p.name) for p in model.params))
     theta = [np.array(t) for t in result.theta]
     for own, p in zip(theta, model.params, strict=True):
-        own[members] = np.inf if p.name == name else other.flat(mapping[p.name])
+        if p.name == name:
+            own[members] = end
+        elif p.name in model.free:
+            own[members] = other.flat(mapping[p.name])
     values = result.values.copy()
     values[members] = other.values
     status = np.array(np.broadcast_to(result.certificate.status, shape), dtype=object).reshape(-1)
     status[members] = Status.BOUNDARY
-    sentence = f"{name} runs to infinity: the limit is {family.__name__}"
+    runs = "runs to infinity" if np.isinf(end) else f"falls to {end:g}"
+    sentence = f"{name} {runs}: the limit is {family.__name__}"
     certificate = replace(
         result.certificate,
         status=status.reshape(shape) if shape else status[0],

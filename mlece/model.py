@@ -63,6 +63,7 @@ HOOKS = (
     "_estimate",
     "_exact_interval",
     "_kink",
+    "_atoms",
 )
 
 
@@ -297,7 +298,7 @@ class Model:
     _sample = _entropy = _mean = _variance = _start = _bounds = _frame = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
-    ) = _estimate = _exact_interval = _kink = _missing
+    ) = _estimate = _exact_interval = _kink = _atoms = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:
@@ -308,6 +309,17 @@ class Model:
     def _degenerate(s: Summary, *theta: Any) -> Any:
         """Cases in which no interior maximum exists; see :mod:`mlece.existence`."""
         return ()
+
+    @property
+    def measure(self) -> str:
+        """What dominates the law: densities are compared under one measure only."""
+        if self.support.kind == "categories":
+            return "categories"
+        if self.support.discrete:
+            return "counting"
+        if not self.has("_atoms"):
+            return "Lebesgue"
+        return f"Lebesgue with an atom at {self._atoms(*self.slots.values())[0]}"
 
     # -------------------------------------------- what the engine calls
 

@@ -37,11 +37,14 @@ def fit_population(model: Model, truth: Model, solver: str) -> Fit:
         If the cross-entropy does not settle.
     """
     truth.theta  # noqa: B018  (raises if a slot is free)
-    if truth.support.discrete != model.support.discrete:
+    if not truth.support.discrete == model.support.discrete or (
+        not truth.support.discrete and truth.measure != model.measure
+    ):
         raise errors.ComparisonError(
             errors.message(
                 "a model and a truth under one dominating measure",
-                f"{type(model).__name__} ({model.support}) and {type(truth).__name__} ({truth.support})",
+                f"{type(model).__name__} ({model.support}, {model.measure}) and "
+                f"{type(truth).__name__} ({truth.support}, {truth.measure})",
             )
         )
     outer = _outer_frame(model, truth)

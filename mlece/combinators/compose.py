@@ -171,7 +171,7 @@ def generated(
         Further class attributes.
     """
     constants = constants or {}
-    key = (base, inner, tuple(own.items()), tuple(constants.items()))
+    key = (base, call, inner, *own.items(), *constants.items(), body.get("support"))
     if key not in _CLASSES:
         name = f"{call.__name__}({inner.__name__})"
         attributes = {
@@ -200,6 +200,35 @@ def passed_on(model: Model) -> dict[str, Any]:
 def hooks_of(base: type[Model], inner: type[Model], needs: dict[str, bool]) -> dict[str, Any]:
     """Return the class attributes that take back hooks for which the inner family lacks what they need."""
     return {hook: getattr(Model, hook) for hook, there in needs.items() if not there}
+
+
+def inner_terms(
+    family: type[Model], y: Array, theta: Arrays, order: int
+) -> tuple[Array, Arrays, Arrays]:
+    """Return log q of a family, its score and curvature (as far as asked for) in the given units.
+
+    They are computed in the member's own frame, so that a composition which cannot follow a change of
+    units keeps the digits of its parts.
+    """
+    model = engine(family)
+    shift, scale = model.own_frame(theta)
+    framed = tuple(np.asarray(v) for v in model.to_frame(theta, shift, scale))
+    t = model.statistics((y - shift) / scale)
+    shared = model.shared(t, framed)
+    log_q = model.log_density_hook(t, framed, shared)
+    log_q = log_q if family.support.discrete else log_q - np.log(scale)
+    factors = model.frame_factors(scale)
+    score: Arrays = ()
+    curvature: Arrays = ()
+    if order >= 1:
+        raw = model.score_hook(t, framed, shared)
+        score = tuple(np.asarray(s / f) for s, f in zip(raw, factors, strict=True))
+    if order >= 2:
+        raw = model.curvature_hook(t, framed, shared)
+        pairs = [(i, j) for i in range(len(theta)) for j in range(i, len(theta))]
+        units = [factors[i] * factors[j] for i, j in pairs]
+        curvature = tuple(np.asarray(c / u) for c, u in zip(raw, units, strict=True))
+    return log_q, score, curvature
 
 
 def widened(parts: tuple[Any, ...], size: int, total: int, zero: Array) -> Arrays:

@@ -11,6 +11,7 @@ from mlece import errors
 from mlece.chart import Chart
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
+from mlece.param import Param
 from mlece.solvers.newton import DECREMENT, newton
 from mlece.solvers.profile import profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
@@ -179,10 +180,17 @@ def _runaway(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str
     out = {}
     for p, value in zip(objective.model.params, theta, strict=True):
         if p.name in objective.model.limit_families and p.name not in objective.fixed:
-            near = value > 0.01 * p.limits[1]
+            near = near_limit(p, value)
             if near.any():
                 out[p.name] = _whole(objective, members, near)
     return out
+
+
+def near_limit(p: Param, value: Array) -> Array:
+    """Tell where a parameter is within two decades of the limit set to it inside its domain."""
+    if p.limits[0] > p.domain.lower:
+        return np.asarray(value - p.domain.lower < 100 * (p.limits[0] - p.domain.lower))
+    return np.asarray(value > 0.01 * p.limits[1])
 
 
 def _on_face(objective: CrossEntropy, members: Array) -> Solution:
