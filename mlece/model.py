@@ -319,7 +319,8 @@ class Model:
             return "counting"
         if not self.has("_atoms"):
             return "Lebesgue"
-        return f"Lebesgue with an atom at {self._atoms(*self.slots.values())[0]}"
+        points = np.unique(self._atoms(*self.slots.values())[0])
+        return f"Lebesgue with an atom at {', '.join(f'{p:g}' for p in points)}"
 
     # -------------------------------------------- what the engine calls
 

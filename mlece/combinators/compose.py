@@ -24,15 +24,25 @@ _CLASSES: dict[tuple[Any, ...], type[Composite]] = {}
 # ---------------------------------------------------------------------------- what goes in
 
 
-def as_model(model: Any, combinator: str) -> Model:
+def as_model(model: Any, combinator: str, density: bool = False, atoms: bool = False) -> Model:
     """Return the model that a combinator is given: an instance, a class or a registered name.
+
+    Parameters
+    ----------
+    model : Model, class of Model, or registered name
+    combinator : str
+        Its name, for messages.
+    density : bool
+        Whether counts are refused.
+    atoms : bool
+        Whether densities with an atom are taken.
 
     Raises
     ------
     DataTypeError
         If it is none of them.
     ParameterError
-        If it has categories or a vector parameter, which have no order on the line.
+        If it is of a kind that the combinator does not take.
     """
     if isinstance(model, str):
         model = model_by_name(model)
@@ -51,6 +61,18 @@ def as_model(model: Any, combinator: str) -> Model:
             errors.message(
                 f"a model of numbers with one number in each slot in {combinator}",
                 f"{model!r}, whose support is {model.support}",
+            )
+        )
+    if density and model.support.discrete:
+        raise errors.ParameterError(
+            errors.message(f"a density in {combinator}", f"{model!r}, a law of counts")
+        )
+    if model.has("_atoms") and not atoms:
+        raise errors.ParameterError(
+            errors.message(
+                f"a density without atoms in {combinator}",
+                f"{model!r}",
+                f"Put the atom on last: Inflated({combinator}(...))",
             )
         )
     return model
@@ -213,21 +235,23 @@ def inner_terms(
     model = engine(family)
     shift, scale = model.own_frame(theta)
     framed = tuple(np.asarray(v) for v in model.to_frame(theta, shift, scale))
-    t = model.statistics((y - shift) / scale)
-    shared = model.shared(t, framed)
-    log_q = model.log_density_hook(t, framed, shared)
-    log_q = log_q if family.support.discrete else log_q - np.log(scale)
     factors = model.frame_factors(scale)
     score: Arrays = ()
     curvature: Arrays = ()
-    if order >= 1:
-        raw = model.score_hook(t, framed, shared)
-        score = tuple(np.asarray(s / f) for s, f in zip(raw, factors, strict=True))
-    if order >= 2:
-        raw = model.curvature_hook(t, framed, shared)
-        pairs = [(i, j) for i in range(len(theta)) for j in range(i, len(theta))]
-        units = [factors[i] * factors[j] for i, j in pairs]
-        curvature = tuple(np.asarray(c / u) for c, u in zip(raw, units, strict=True))
+    # The point of an atom may lie where the density is 0 or infinite; it is not used there.
+    with np.errstate(all="ignore"):
+        t = model.statistics((y - shift) / scale)
+        shared = model.shared(t, framed)
+        log_q = model.log_density_hook(t, framed, shared)
+        log_q = log_q if family.support.discrete else log_q - np.log(scale)
+        if order >= 1:
+            raw = model.score_hook(t, framed, shared)
+            score = tuple(np.asarray(s / f) for s, f in zip(raw, factors, strict=True))
+        if order >= 2:
+            raw = model.curvature_hook(t, framed, shared)
+            pairs = [(i, j) for i in range(len(theta)) for j in range(i, len(theta))]
+            units = [factors[i] * factors[j] for i, j in pairs]
+            curvature = tuple(np.asarray(c / u) for c, u in zip(raw, units, strict=True))
     return log_q, score, curvature
 
 

@@ -96,8 +96,8 @@ class AtomModel(Composite, abstract=True):
         inside = np.minimum(np.maximum(y, low), high)
         value = getattr(cls.rest, hook)(inside, *inner)
         below, above = (-inf, 0.0) if hook == "_log_cdf" else (0.0, -inf)
-        discrete = cls.support.discrete
-        under = y < low if discrete else y <= low
+        massive = cls.support.discrete or cls.rest.has("_atoms")
+        under = y < low if massive else y <= low
         return np.asarray(where(under, below, where(y >= high, above, value)))
 
     @classmethod
@@ -247,13 +247,18 @@ class MixedModel(AtomApart, abstract=True):
 
     @classmethod
     def _atoms(cls, *theta: Array) -> tuple[Array, Array]:
-        _, share, at = cls._split(theta)
-        return at, share
+        """Return where the atoms lie and their masses; a mass is NaN where its slot is free."""
+        inner, share, at = cls._split(theta)
+        share = np.nan if share is None else share
+        points, masses = cls.inner._atoms(*inner) if cls.inner.has("_atoms") else ((), ())
+        rest = (1 - share) * np.asarray(masses, dtype=float)
+        return np.append(points, at), np.append(rest, share)
 
     @property
     def continuous_part(self) -> Model:
-        """The law of what is not the atom."""
-        return self.inner_model
+        """The law of what is no atom."""
+        inner = self.inner_model
+        return inner.continuous_part if isinstance(inner, MixedModel) else inner
 
 
 class HurdleCounts(AtomApart, abstract=True):
@@ -307,6 +312,10 @@ def _atom(call: Any, base: type[AtomModel], model: Model, probability: Any, at: 
     if not np.all(closed.contains(where_)):
         raise errors.ParameterError(
             errors.message(f"an atom in the support of {model!r}, {model.support}", f"{at!r}")
+        )
+    if model.has("_atoms") and np.isin(where_, model._atoms(*model.slots.values())[0]).any():
+        raise errors.ParameterError(
+            errors.message(f"an atom where {model!r} has none", f"another one at {at!r}")
         )
     names = tuple(p.name for p in inner.params)
     own = {a: free_name(a, names) for a in ("probability", "at")}
@@ -419,7 +428,7 @@ def Inflated(model: Any, at: Any = 0.0, probability: Any = None) -> Model:
     >>> round(fit.params["probability"], 4)
     0.4307
     """
-    model = as_model(model, "Inflated")
+    model = as_model(model, "Inflated", atoms=True)
     base = InflatedCounts if model.support.discrete else MixedModel
     return _atom(Inflated, base, model, probability, at)
 
