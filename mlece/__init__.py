@@ -5,7 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlece.combinators import Hurdle, Inflated, Truncated, family
+from mlece.combinators import (
+    Hurdle,
+    Inflated,
+    Scaled,
+    Shifted,
+    Transformed,
+    Truncated,
+    family,
+)
 from mlece.domain import (
     binary,
     categories,
@@ -119,8 +127,11 @@ __all__ = [
     "Param",
     "Pareto",
     "Poisson",
+    "Scaled",
+    "Shifted",
     "Status",
     "StudentT",
+    "Transformed",
     "Truncated",
     "Uniform",
     "Weibull",

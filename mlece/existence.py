@@ -97,7 +97,8 @@ def judge(
     if collapsed.any():
         status[collapsed] = Status.UNBOUNDED
         sentences.append(
-            "no local maximum was met, and the likelihood grows without bound at the most repeated "
+            _caveat(objective)
+            or "no local maximum was met, and the likelihood grows without bound at the most repeated "
             "value as the scale falls to 0"
         )
     unproved = unfinished & ~collapsed
@@ -108,6 +109,8 @@ def judge(
             if (solution.solved & unproved).any()
             else "the solver met no optimality criterion; look at the score and the data"
         )
+    if _caveat(objective) and (~special & ~hopeless & ~unfinished).any():
+        sentences.append(_caveat(objective))
     value = np.where(hopeless, np.inf, np.where(collapsed, -np.inf, value))
     parts = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
     parts.update(status=status, special=special | hopeless | collapsed, sentences=sentences)
@@ -148,6 +151,12 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
     outside = ~objective.holds(tuple(theta)) & ~special
     slopes = _boundary_slopes(objective, tuple(theta), special & (status == Status.BOUNDARY))
     return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes, outside)
+
+
+def _caveat(objective: CrossEntropy) -> str:
+    """Return what the family has to say about every estimate of these free slots."""
+    slots = tuple(objective.fixed.get(p.name) for p in objective.model.params)
+    return str(objective.model._caveat(*slots))
 
 
 def ran_off(

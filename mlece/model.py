@@ -64,6 +64,7 @@ HOOKS = (
     "_exact_interval",
     "_kink",
     "_atoms",
+    "_caveat",
 )
 
 
@@ -304,6 +305,11 @@ class Model:
     def _breakpoints(*theta: Any) -> Any:
         """Points where the density is not smooth."""
         return ()
+
+    @staticmethod
+    def _caveat(*slots: Any) -> str:
+        """What a user of an estimate has to know, given the slots that are filled."""
+        return ""
 
     @staticmethod
     def _degenerate(s: Summary, *theta: Any) -> Any:

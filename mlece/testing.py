@@ -205,6 +205,10 @@ def _hook_view(member: Model, rng: np.random.Generator) -> tuple[Any, tuple[Arra
     shift, scale = member.own_frame(theta)
     for kink in member._breakpoints(*theta):
         y = y[np.abs(y - kink) > 0.1 * scale]
+    if "location" in member.roles():
+        for end in member.bounds(theta):
+            # The end moves with the location: beside it a step is no small one.
+            y = y[np.abs(y - end) > 0.4 * scale]
     return member.statistics((y - shift) / scale), member.to_frame(theta, shift, scale)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mlece.combinators.custom import family
 from mlece.combinators.inflated import Hurdle, Inflated
+from mlece.combinators.shifted import Scaled, Shifted
+from mlece.combinators.transformed import Transformed
 from mlece.combinators.truncated import Truncated
 
-__all__ = ["Hurdle", "Inflated", "Truncated", "family"]
+__all__ = ["Hurdle", "Inflated", "Scaled", "Shifted", "Transformed", "Truncated", "family"]
