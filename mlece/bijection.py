@@ -146,7 +146,7 @@ class Power(Bijection):
     Examples
     --------
     >>> from mlece.bijection import Power
-    >>> Power(2).inverse(3.0)
+    >>> float(Power(2).inverse(3.0))
     9.0
     """
 
@@ -163,16 +163,16 @@ class Power(Bijection):
 
     def forward(self, eta: Array) -> Array:
         """Return eta^(1/k)."""
-        return eta ** (1 / self.exponent)
+        return np.asarray(eta ** (1 / self.exponent))
 
     def inverse(self, theta: Array) -> Array:
         """Return theta^k."""
-        return theta**self.exponent
+        return np.asarray(theta**self.exponent)
 
     def derivatives(self, eta: Array) -> tuple[Array, Array]:
         """Return the first two derivatives of eta^(1/k)."""
         a = 1 / self.exponent
-        return a * eta ** (a - 1), a * (a - 1) * eta ** (a - 2)
+        return np.asarray(a * eta ** (a - 1)), np.asarray(a * (a - 1) * eta ** (a - 2))
 
     def log_slope(self, eta: Array) -> Array:
         """Return (1/k - 1) log eta - log |k|."""

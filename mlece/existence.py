@@ -12,7 +12,6 @@ from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import Solution
 
-
 _FAR = 1e8  # a framed parameter beyond has left for infinity
 
 
@@ -96,9 +95,11 @@ def judge(
     collapsed = collapses(objective, unfinished)
     if collapsed.any():
         status[collapsed] = Status.UNBOUNDED
+        known = _caveat(objective)
         sentences.append(
-            _caveat(objective)
-            or "no local maximum was met, and the likelihood grows without bound at the most repeated "
+            f"no local maximum was met, and {known}"
+            if known
+            else "no local maximum was met, and the likelihood grows without bound at the most repeated "
             "value as the scale falls to 0"
         )
     unproved = unfinished & ~collapsed
@@ -110,7 +111,7 @@ def judge(
             else "the solver met no optimality criterion; look at the score and the data"
         )
     if _caveat(objective) and (~special & ~hopeless & ~unfinished).any():
-        sentences.append(_caveat(objective))
+        sentences.append(f"a local maximum: {_caveat(objective)}")
     value = np.where(hopeless, np.inf, np.where(collapsed, -np.inf, value))
     parts = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
     parts.update(status=status, special=special | hopeless | collapsed, sentences=sentences)
@@ -159,9 +160,7 @@ def _caveat(objective: CrossEntropy) -> str:
     return str(objective.model._caveat(*slots))
 
 
-def ran_off(
-    objective: CrossEntropy, solution: Solution, members: Array
-) -> dict[str, Array]:
+def ran_off(objective: CrossEntropy, solution: Solution, members: Array) -> dict[str, Array]:
     """Return by parameter the members in which it left for an end of its domain that is not in it.
 
     Framed parameters of a family that declares ``runs_off`` are of order 1 where an optimum exists.

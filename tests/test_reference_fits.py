@@ -21,6 +21,8 @@ from mlece.model import Model
 REFERENCE = Path(__file__).parent / "reference"
 DOCUMENT = json.loads((REFERENCE / "reference_fits.json").read_text(encoding="utf-8"))
 CASES = {case["id"]: case for case in DOCUMENT["cases"]}
+for more in sorted(REFERENCE.glob("fits_*.json")):
+    CASES |= {c["id"]: c for c in json.loads(more.read_text(encoding="utf-8"))["cases"]}
 REAL = json.loads((REFERENCE / "real_data.json").read_text(encoding="utf-8"))
 
 # What is compared: (tolerance, reason).
@@ -96,6 +98,25 @@ def readings() -> dict[str, Reading]:
                 m.Categorical(labels=("Brown", "Blue", "Hazel", "Green")),
                 ("Blue", "Hazel", "Green"),
                 lambda *p: _eye_colours(p),
+            )
+        ],
+        "zip": [
+            Reading(
+                m.Inflated(m.Poisson()),
+                ("lambda_log", "zero_logit"),
+                lambda rate, p: (math.log(rate), math.log(p / (1 - p))),
+            )
+        ],
+        "hurdle-pois": [
+            Reading(
+                m.Hurdle(m.Poisson()),
+                ("lambda_log", "nonzero_logit"),
+                lambda rate, p: (math.log(rate), math.log((1 - p) / p)),
+            )
+        ],
+        "ztnbinom": [
+            Reading(
+                m.Truncated(m.NegativeBinomial(), lower=1), ("mu", "size"), lambda r, mu: (mu, r)
             )
         ],
     }

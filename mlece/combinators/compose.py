@@ -208,7 +208,7 @@ def generated(
         }
         # A slot named like a question (mean, variance) leaves the name to the question.
         attributes |= {n: copied(p) for n, p in params.items() if not hasattr(Model, n)}
-        made = type(name, (base,), attributes)
+        made: type[Composite] = type(name, (base,), attributes)
         made.params = tuple(copied(p, name=n) for n, p in params.items())
         _CLASSES[key] = made
     return _CLASSES[key]

@@ -116,17 +116,17 @@ class AtomModel(Composite, abstract=True):
     def _quantile(cls, u: Array, *theta: Array) -> Array:
         inner, share, at = cls._split(theta)
         if cls.support.discrete:
-            return smallest_count(cls._log_cdf, u, cls._bounds(*theta)[1], *theta)
+            return np.asarray(smallest_count(cls._log_cdf, u, cls._bounds(*theta)[1], *theta))
         before = (1 - share) * exp(cls._tail("_log_cdf", np.asarray(at), theta))
         below = cls.rest._quantile(np.minimum(u / (1 - share), 1.0), *inner)
         above = cls.rest._quantile(np.maximum((u - share) / (1 - share), 0.0), *inner)
-        return where(u < before, below, where(u <= before + share, at, above))
+        return np.asarray(where(u < before, below, where(u <= before + share, at, above)))
 
     @classmethod
     def _sample(cls, rng: np.random.Generator, size: tuple[int, ...], *theta: Array) -> Array:
         inner, share, at = cls._split(theta)
         drawn = cls.rest._sample(rng, size, *inner)
-        return where(rng.random(size) < share, at, drawn)
+        return np.asarray(where(rng.random(size) < share, at, drawn))
 
     @classmethod
     def _mean(cls, *theta: Array) -> Array:
@@ -166,7 +166,7 @@ class InflatedCounts(AtomModel, abstract=True):
     def _log_density(cls, y: Array, *theta: Array) -> Array:
         _, share, at = cls._split(theta)
         plain = log1p(-share) + cls._terms(y, theta, 0)[0]
-        return where(y == at, np.logaddexp(plain, log(share)), plain)
+        return np.asarray(where(y == at, np.logaddexp(plain, log(share)), plain))
 
     @classmethod
     def _weights(cls, y: Array, log_q: Array, theta: Arrays) -> tuple[Array, Array, Array]:
@@ -210,7 +210,8 @@ class AtomApart(AtomModel, abstract=True):
     @classmethod
     def _log_density(cls, y: Array, *theta: Array) -> Array:
         _, share, at = cls._split(theta)
-        return where(y == at, log(share), log1p(-share) + cls._terms(y, theta, 0)[0])
+        rest = log1p(-share) + cls._terms(y, theta, 0)[0]
+        return np.asarray(where(y == at, log(share), rest))
 
     @classmethod
     def _score(cls, y: Array, *theta: Array) -> Arrays:
@@ -325,7 +326,11 @@ def _atom(call: Any, base: type[AtomModel], model: Model, probability: Any, at: 
         for p in inner.params
     }
     share = Param(
-        _SHARE, r"\pi", typical=(0.1, 0.5), limits=(_LEAST, 1 - _LEAST), doc="extra mass of the atom"
+        _SHARE,
+        r"\pi",
+        typical=(0.1, 0.5),
+        limits=(_LEAST, 1 - _LEAST),
+        doc="extra mass of the atom",
     )
     params[own["probability"]] = share
     params[own["at"]] = Param(real, estimable=False, doc="where the atom lies")

@@ -62,11 +62,12 @@ def region(inner: type[Model], lower: Any, upper: Any, theta: Arrays) -> Region:
     arrays = [np.asarray(a, dtype=float) for a in (lower, upper, *theta)]
     shape = np.broadcast_shapes(*[a.shape for a in arrays])
     wide = [np.ascontiguousarray(np.broadcast_to(a, shape)) for a in arrays]
-    return _remembered(inner, shape, *[a.tobytes() for a in wide])
+    key: Any = inner
+    return _remembered(key, shape, *[a.tobytes() for a in wide])
 
 
 @functools.lru_cache(maxsize=16)
-def _remembered(inner: type[Model], shape: tuple[int, ...], *parts: bytes) -> Region:
+def _remembered(inner: Any, shape: tuple[int, ...], *parts: bytes) -> Region:
     """Compute a region once for the three hooks that ask for it."""
     columns = [np.frombuffer(p).reshape(-1, 1) for p in parts]
     rows = len(columns[0])
@@ -103,7 +104,7 @@ def _moments(
     here = weights != 0
 
     def mean(a: Any) -> Array:
-        return np.asarray(where(here, a, 0.0) * weights).sum(axis=1) / total
+        return np.asarray(np.sum(where(here, a, 0.0) * weights, axis=1) / total)
 
     first = [mean(s) for s in score]
     centred = [s - m[:, None] for s, m in zip(score, first, strict=True)]
@@ -167,7 +168,8 @@ def _quadrature(model: Model, low: Array, high: Array, theta: Arrays) -> tuple[A
     """Return nodes (r, m) of a framed region and the logarithms of their weights."""
     marks, width = _marks(model, theta)
     edges = np.sort(np.minimum(np.maximum(marks, low), high), axis=1)
-    points, weights = [], []
+    points: list[Array] = []
+    weights: list[Array] = []
     deep = model.support.lower == 0
     for a, b in zip(
         np.hsplit(np.concatenate([low, edges], axis=1), edges.shape[1] + 1),
@@ -274,7 +276,8 @@ def _covered(model: Model, low: float, high: float, theta: Arrays) -> Array:
         size *= 2
     raise errors.NoDensityError(
         errors.message(
-            f"a region of {type(model).__name__} whose mass {_MOST} counts hold", "one that needs more"
+            f"a region of {type(model).__name__} whose mass {_MOST} counts hold",
+            "one that needs more",
         )
     )
 

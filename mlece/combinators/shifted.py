@@ -21,7 +21,8 @@ from mlece.combinators.compose import (
     widened,
 )
 from mlece.domain import Domain, positive, real
-from mlece.families.half_line import Exponential
+from mlece.families.half_line import Exponential, Gamma, Weibull
+from mlece.families.skewed import LogNormal
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import Array, Arrays, inf, log
 from mlece.model import Model
@@ -40,7 +41,7 @@ class MovedModel(Composite, abstract=True):
         return (theta[-1], 1.0) if cls.call is Shifted else (0.0, theta[-1])
 
     @classmethod
-    def _x(cls, y: Array, theta: Arrays) -> Array:
+    def _x(cls, y: Any, theta: Arrays) -> Array:
         shift, stretch = cls._move(theta)
         return np.asarray((y - shift) / stretch)
 
@@ -50,17 +51,17 @@ class MovedModel(Composite, abstract=True):
         return np.asarray(shift + stretch * x)
 
     @classmethod
-    def _log_density(cls, y: Array, *theta: Array) -> Array:
+    def _log_density(cls, y: Any, *theta: Array) -> Array:
         plain = inner_terms(cls.inner, cls._x(y, theta), theta[:-1], 0)[0]
-        return plain - log(cls._move(theta)[1])
+        return np.asarray(plain - log(cls._move(theta)[1]))
 
     @classmethod
-    def _score(cls, y: Array, *theta: Array) -> Arrays:
+    def _score(cls, y: Any, *theta: Array) -> Arrays:
         _, score, _ = inner_terms(cls.inner, cls._x(y, theta), theta[:-1], 1)
         return (*score, 0 * score[0])
 
     @classmethod
-    def _curvature(cls, y: Array, *theta: Array) -> Arrays:
+    def _curvature(cls, y: Any, *theta: Array) -> Arrays:
         k = len(theta) - 1
         _, score, curvature = inner_terms(cls.inner, cls._x(y, theta), theta[:-1], 2)
         return widened(curvature, k, k + 1, 0 * score[0])
@@ -109,7 +110,9 @@ class MovedModel(Composite, abstract=True):
 
     @classmethod
     def _entropy(cls, *theta: Array) -> Array:
-        return np.asarray(cls.inner._entropy(*theta[:-1]) + log(cls._move(theta)[1]) + 0 * theta[-1])
+        return np.asarray(
+            cls.inner._entropy(*theta[:-1]) + log(cls._move(theta)[1]) + 0 * theta[-1]
+        )
 
 
 class FreeShift(MovedModel, abstract=True):
@@ -120,8 +123,8 @@ class FreeShift(MovedModel, abstract=True):
     """
 
     unbounded = (
-        "the likelihood is unbounded as the shift approaches the smallest observation: this is a "
-        "local maximum (Smith 1985; Cheng and Amin 1983)"
+        "the likelihood is unbounded as the shift approaches the smallest observation (Smith 1985; "
+        "Cheng and Amin 1983)"
     )
 
     @classmethod
@@ -135,7 +138,9 @@ class FreeShift(MovedModel, abstract=True):
         return [c for c, _ in pairs], [d for _, d in pairs]
 
     @classmethod
-    def _in_x(cls, x: Array, theta: Arrays, order: int) -> tuple[Arrays, Arrays, Array, Arrays, Array]:
+    def _in_x(
+        cls, x: Array, theta: Arrays, order: int
+    ) -> tuple[Arrays, Arrays, Array, Arrays, Array]:
         """Return score, curvature, and the derivatives of log q in x: first, mixed, second."""
         inner = theta[:-1]
         _, score, curvature = inner_terms(cls.inner, x, inner, order)
@@ -153,12 +158,12 @@ class FreeShift(MovedModel, abstract=True):
         return score, curvature, first, tuple(mixed), -(first + again) / x
 
     @classmethod
-    def _score(cls, y: Array, *theta: Array) -> Arrays:
+    def _score(cls, y: Any, *theta: Array) -> Arrays:
         score, _, first, _, _ = cls._in_x(cls._x(y, theta), theta, 1)
         return (*score, -first)
 
     @classmethod
-    def _curvature(cls, y: Array, *theta: Array) -> Arrays:
+    def _curvature(cls, y: Any, *theta: Array) -> Arrays:
         _, curvature, _, mixed, second = cls._in_x(cls._x(y, theta), theta, 2)
         k = len(mixed)
         out = []
@@ -174,18 +179,22 @@ class FreeShift(MovedModel, abstract=True):
         return (*cls.inner._start(x - shift[..., None]), shift)
 
     @classmethod
-    def _free_shape(cls, slots: tuple[Any, ...]) -> bool:
-        """Tell whether a parameter other than shift and scale is free: then the supremum is infinite."""
+    def _blows_up(cls, slots: tuple[Any, ...]) -> bool:
+        """Tell whether the supremum is known to be infinite: shift and shape are free.
+
+        The inverse Gaussian is no such family (Cheng and Amin 1981).
+        """
         pairs = zip(cls.inner.params, slots[:-1], strict=True)
-        return slots[-1] is None and any(v is None and p.role not in _SCALES - {"log location"} for p, v in pairs)
+        shape = any(v is None for p, v in pairs if p.role not in _SCALES)
+        return slots[-1] is None and shape and issubclass(cls.inner, (Weibull, Gamma, LogNormal))
 
     @classmethod
     def _caveat(cls, *slots: Any) -> str:
-        return cls.unbounded if cls._free_shape(slots) else ""
+        return cls.unbounded if cls._blows_up(slots) else ""
 
     @classmethod
     def _collapses(cls, share: Array, *slots: Any) -> Array:
-        return full(share, float(cls._free_shape(slots))) > 0
+        return np.asarray(full(share, float(cls._blows_up(slots))) > 0)
 
 
 def _place(i: int, j: int, k: int) -> int:
@@ -202,17 +211,17 @@ class ShiftedExponential(MovedModel, abstract=True):
         return (y,)
 
     @classmethod
-    def _log_density(cls, t: Arrays, *theta: Array) -> Array:
+    def _log_density(cls, y: Any, *theta: Array) -> Array:
         rate, shift = theta
-        return np.asarray(log(rate) - rate * (t[0] - shift))
+        return np.asarray(log(rate) - rate * (y[0] - shift))
 
     @classmethod
-    def _score(cls, t: Arrays, *theta: Array) -> Arrays:
+    def _score(cls, y: Any, *theta: Array) -> Arrays:
         rate, shift = theta
-        return 1 / rate - (t[0] - shift), rate + 0 * t[0]
+        return 1 / rate - (y[0] - shift), rate + 0 * y[0]
 
     @classmethod
-    def _curvature(cls, t: Arrays, *theta: Array) -> Arrays:
+    def _curvature(cls, y: Any, *theta: Array) -> Arrays:
         rate, _ = theta
         return -1 / rate**2, 1 + 0 * rate, 0 * rate
 
@@ -235,7 +244,8 @@ class ShiftedExponential(MovedModel, abstract=True):
     @classmethod
     def _start(cls, x: Array) -> Arrays:
         shift = x[..., 0]
-        return 1 / np.maximum(x.mean(axis=-1) - shift, 1e-300), shift
+        excess = x.mean(axis=-1) - shift
+        return 1 / np.where(excess > 0, excess, 1.0), shift
 
 
 # ---------------------------------------------------------------------------- the combinators
@@ -243,7 +253,16 @@ class ShiftedExponential(MovedModel, abstract=True):
 
 def _needs(inner: type[Model], follows: bool) -> dict[str, bool]:
     """Return what each hook needs; a frame of its own needs slots that follow a change of units."""
-    hooks = ("_log_cdf", "_log_sf", "_quantile", "_sample", "_mean", "_variance", "_entropy", "_start")
+    hooks = (
+        "_log_cdf",
+        "_log_sf",
+        "_quantile",
+        "_sample",
+        "_mean",
+        "_variance",
+        "_entropy",
+        "_start",
+    )
     return {"_frame": follows, **{hook: inner.has(hook) for hook in hooks}}
 
 
@@ -362,10 +381,9 @@ def Scaled(model: Any, by: Any) -> Model:
     name = free_name("factor", tuple(params))
     params[name] = Param(positive, estimable=False, doc="factor")
     held = model.support
-    ends = [e if e == 0 or np.isinf(e) else np.sign(e) * inf for e in (held.lower, held.upper)]
+    ends = [e if e == 0 else float(np.sign(e) * inf) for e in (held.lower, held.upper)]
     closed = [
-        c and e == 0
-        for c, e in zip((held.closed_lower, held.closed_upper), ends, strict=True)
+        c and e == 0 for c, e in zip((held.closed_lower, held.closed_upper), ends, strict=True)
     ]
     cls = generated(
         MovedModel,
@@ -373,7 +391,7 @@ def Scaled(model: Any, by: Any) -> Model:
         inner,
         params,
         {"by": name},
-        support=Domain(*ends, *closed),
+        support=Domain(ends[0], ends[1], closed[0], closed[1]),
         **hooks_of(MovedModel, inner, _needs(inner, follows=False)),
     )
     return cls(**passed_on(model), **{name: by})

@@ -224,6 +224,7 @@ def Transformed(model: Any, bijection: Any) -> Model:
         ends = [float(chosen.forward(np.asarray(e))) for e in (held.lower, held.upper)]
         rising = bool(chosen.forward(np.asarray(2.0)) > chosen.forward(np.asarray(1.0)))
     closed = [held.closed_lower, held.closed_upper]
+    closed = [c and bool(np.isfinite(e)) for c, e in zip(closed, ends, strict=True)]
     ends, closed = (ends, closed) if rising else (ends[::-1], closed[::-1])
     roles = inner.roles()
     follows = chosen is log_link and roles <= set(_OF_LOGARITHM) and "location" in roles
@@ -248,7 +249,7 @@ def Transformed(model: Any, bijection: Any) -> Model:
         params,
         {},
         {"bijection": written},
-        support=Domain(*ends, *[c and bool(np.isfinite(e)) for c, e in zip(closed, ends, strict=True)]),
+        support=Domain(ends[0], ends[1], closed[0], closed[1]),
         bijection=chosen,
         rising=rising,
         direct=direct,

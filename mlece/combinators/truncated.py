@@ -28,7 +28,6 @@ from mlece.model import Model, model_by_name
 from mlece.moments import Summary
 from mlece.param import Param
 
-
 _LARGEST = 1e8  # a parameter with a limiting family is held against it from a hundredth of this on
 
 
@@ -156,7 +155,7 @@ class TruncatedModel(Composite, abstract=True):
     def _quantile(cls, u: Array, *theta: Array) -> Array:
         log_mass = cls._region(theta).log_mass
         ends = cls._bounds(*theta)
-        inner, lower, upper = cls._split(theta)
+        inner, lower, _ = cls._split(theta)
         if cls.support.discrete:
 
             def log_cdf(y: Array, total: Array, below: Array, *at: Array) -> Array:
@@ -187,7 +186,9 @@ def _solve(family: type[Model], u: Array, ends: Arrays, theta: Arrays, log_mass:
         a, b = where(error < 0, y, a), where(error < 0, b, y)
         log_q = model.log_density_hook(model.statistics((y - shift) / scale), framed) - log(scale)
         newton = y - error * exp(where(u < 0.5, below, above) + total - log_q)
-        middle = where(np.isfinite(b - a), 0.5 * (a + b), where(np.isfinite(a), 2 * y - a, 2 * y - b))
+        middle = where(
+            np.isfinite(b - a), 0.5 * (a + b), where(np.isfinite(a), 2 * y - a, 2 * y - b)
+        )
         moved = where((newton > a) & (newton < b), newton, middle)
         done = np.abs(moved - y) <= 4e-16 * np.maximum(np.abs(y), scale * 1e-3)
         y = moved

@@ -32,9 +32,7 @@ def limits(
     lower, upper : array_like
         Ends of the region, in the frame.
     """
-    found = [
-        limit for limit in inner._degenerate(s, *slots) if limit.status is Status.UNBOUNDED
-    ]
+    found = [limit for limit in inner._degenerate(s, *slots) if limit.status is Status.UNBOUNDED]
     free = all(v is None for v in slots)
     if inner is Gaussian and free:
         found.append(_gaussian(s, np.asarray(lower), np.asarray(upper)))
@@ -57,7 +55,9 @@ class UniformOn:
 def _exponential(s: Summary, lower: Array, upper: Array) -> Limit:
     """The rate falls to 0 where the mean lies above the middle of the region."""
     (y,) = s.mean
-    sentence = "the mean lies above the middle of the region: the rate falls to 0, the uniform limit"
+    sentence = (
+        "the mean lies above the middle of the region: the rate falls to 0, the uniform limit"
+    )
     above = (y >= 0.5 * (lower + upper)) & (s.minimum < upper)
     infimum = log(upper - lower) + 0 * y
     build = UniformOn(bool(np.all(lower == 0)))
@@ -78,9 +78,7 @@ def _gaussian(s: Summary, lower: Array, upper: Array) -> Limit:
         kappa = _inverse_langevin(np.minimum(np.abs(m), 1.0)) * np.sign(m)
         log_sinh = np.abs(kappa) + log1p(-exp(-2 * np.abs(kappa))) - log(2.0)
         small = np.abs(kappa) < 1e-3
-        spread = where(
-            small, 1 / 3 - kappa**2 / 15, 1 / kappa**2 - exp(-2 * log_sinh)
-        )
+        spread = where(small, 1 / 3 - kappa**2 / 15, 1 / kappa**2 - exp(-2 * log_sinh))
         log_norm = where(small, kappa**2 / 6, log_sinh - log(np.abs(kappa)))
         between = half**2 * spread, log(2 * half) + log_norm - kappa * m
         gap = where(np.isfinite(lower), y - lower, upper - y)

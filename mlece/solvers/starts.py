@@ -17,13 +17,28 @@ def starting_values(objective: CrossEntropy, members: Array) -> Arrays:
     """Return framed starting values of all parameters for some members of the batch, (r,) each."""
     model = objective.model
     if model.has("_start"):
-        guess = model._start(objective.pilot()[members])
+        guess = _below_all(objective, members, model._start(objective.pilot()[members]))
     else:
         guess = _best_of_grid(objective, members)
     return tuple(
         objective.fixed[p.name][members] if p.name in objective.fixed else np.asarray(g, float)
         for p, g in zip(model.params, guess, strict=True)
     )
+
+
+def _below_all(objective: CrossEntropy, members: Array, guess: Arrays) -> Arrays:
+    """Move a location with which the lower end of the support moves below the smallest observation.
+
+    The pilot points need not hold it.
+    """
+    model = objective.model
+    if not (model.has("_bounds") and "location" in model.roles()):
+        return guess
+    least = np.broadcast_to(objective.summary.minimum, (objective.size,))[members]
+    excess = np.maximum(model.bounds(guess)[0] - least, 0.0)
+    room = np.where(excess > 0, 1.5 * excess, 0.0)
+    pairs = zip(model.params, guess, strict=True)
+    return tuple(g - room if p.role == "location" else g for p, g in pairs)
 
 
 def _candidates(p: Param, middle: Array, spread: Array) -> list[Array]:
