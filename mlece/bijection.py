@@ -176,7 +176,7 @@ class Power(Bijection):
 
     def log_slope(self, eta: Array) -> Array:
         """Return (1/k - 1) log eta - log |k|."""
-        return (1 / self.exponent - 1) * log(eta) - log(np.abs(self.exponent))
+        return np.asarray((1 / self.exponent - 1) * log(eta) - log(np.abs(self.exponent)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Power) and other.exponent == self.exponent

@@ -462,5 +462,5 @@ BAD: list[tuple[str, Any, type[Exception]]] = [
 
 @pytest.mark.parametrize(("make", "error"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
 def test_bad_input(make: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match="expected .*; got"):
+    with pytest.raises(error, match=r"expected .*; got"):
         make()

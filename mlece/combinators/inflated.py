@@ -431,7 +431,7 @@ def Inflated(model: Any, at: Any = 0.0, probability: Any = None) -> Model:
     1.193147
     >>> fit = mlece.fit(mlece.Inflated(mlece.Poisson()), [0, 0, 0, 0, 2, 3, 1, 4])
     >>> round(fit.params["probability"], 4)
-    0.4307
+    0.4399
     """
     model = as_model(model, "Inflated", atoms=True)
     base = InflatedCounts if model.support.discrete else MixedModel

@@ -222,13 +222,22 @@ def _sum(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
     if not a <= b:
         return _empty(low, high, np.zeros((1 + len(theta) * (len(theta) + 3) // 2, 1)))
     outside = np.concatenate([_range(least, a - 1), _range(b + 1, most)])
-    if np.isfinite(outside).all():
-        log_q, score, curvature = _terms(model, outside[None, :], theta)
-        rest = exp(log_q)
-        if rest.sum() <= 0.5:
-            return _by_complement(rest, score, curvature)
-    points = _covered(model, a, b, theta)[None, :]
-    log_q, score, curvature = _terms(model, points, theta)
+    few = bool(np.isfinite(outside).all())
+    most_inside = False
+    if few:
+        terms = _terms(model, outside[None, :], theta)
+        most_inside = bool(exp(terms[0]).sum() <= 0.5)
+    points = None if most_inside else _covered(model, a, b, theta)
+    if points is None and few:
+        return _by_complement(*terms)
+    if points is None:
+        raise errors.NoDensityError(
+            errors.message(
+                f"a region of {type(model).__name__} whose mass {_MOST} counts hold, or all but it",
+                "one that needs more",
+            )
+        )
+    log_q, score, curvature = _terms(model, points[None, :], theta)
     log_mass = logsumexp(log_q)
     weights = exp(log_q - log_mass[:, None])
     first, second = _moments(weights, score, curvature, weights.sum(axis=1))
@@ -242,9 +251,10 @@ def _range(low: float, high: float) -> Array:
     return np.arange(low, high + 1) if high - low < _MOST else np.array([inf])
 
 
-def _by_complement(rest: Array, score: Arrays, curvature: Arrays) -> Array:
+def _by_complement(log_q: Array, score: Arrays, curvature: Arrays) -> Array:
     """Return the derivatives from the points left out: over all points they sum to 0 (Bartlett)."""
-    mass = 1 - rest.sum(axis=1)
+    rest, left_out = exp(log_q), -logsumexp(log_q)
+    mass = -np.expm1(-left_out)
     k = len(score)
     first = [-np.sum(rest * s, axis=1) / mass for s in score]
     pairs = [(i, j) for i in range(k) for j in range(i, k)]
@@ -252,17 +262,11 @@ def _by_complement(rest: Array, score: Arrays, curvature: Arrays) -> Array:
         -np.sum(rest * (c + score[i] * score[j]), axis=1) / mass - first[i] * first[j]
         for c, (i, j) in zip(curvature, pairs, strict=True)
     ]
-    return np.stack([log1p(-rest.sum(axis=1)), *first, *second])
+    return np.stack([log1mexp(left_out), *first, *second])
 
 
-def _covered(model: Model, low: float, high: float, theta: Arrays) -> Array:
-    """Return counts from one end of a region on until what is left adds nothing.
-
-    Raises
-    ------
-    NoDensityError
-        If a million points do not hold the mass of the region.
-    """
+def _covered(model: Model, low: float, high: float, theta: Arrays) -> Array | None:
+    """Return counts from one end of a region on until what is left adds nothing; None if too many."""
     if high - low < _MOST:
         return np.arange(low, high + 1)
     start, direction = (low, 1.0) if np.isfinite(low) else (high, -1.0)
@@ -274,12 +278,7 @@ def _covered(model: Model, low: float, high: float, theta: Arrays) -> Array:
         if fall > 0 and log_q[-1] - log(-np.expm1(-fall)) < np.max(log_q) - 41.0:
             return points
         size *= 2
-    raise errors.NoDensityError(
-        errors.message(
-            f"a region of {type(model).__name__} whose mass {_MOST} counts hold",
-            "one that needs more",
-        )
-    )
+    return None
 
 
 # ---------------------------------------------------------------------------- cdf

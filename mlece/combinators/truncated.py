@@ -252,7 +252,7 @@ def Truncated(model: Any, lower: Any = None, upper: Any = None) -> Model:
     0.686965
     >>> fit = mlece.fit(mlece.Truncated(mlece.Poisson(), lower=1), [1, 1, 2, 1, 3])
     >>> round(fit.params["rate"], 6)
-    1.05874
+    1.02717
     """
     model = as_model(model, "Truncated")
     given = {"lower": lower, "upper": upper}
