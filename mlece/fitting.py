@@ -237,9 +237,8 @@ def _at_limit_family(result: Fit, name: str, mask: Array) -> Fit:
     members = np.flatnonzero(mask)
     if not members.size:
         return result
-    own_param = model.parameter(name)
-    inner_end = own_param.limits[0] > own_param.domain.lower
-    end = own_param.domain.lower if inner_end else own_param.domain.upper
+    domain = model.parameter(name).domain
+    end = domain.lower if np.isfinite(domain.upper) else domain.upper
     kept = {mapping[p.name]: model.slots[p.name] for p in model.params if p.name in mapping}
     family = model_by_name(target) if isinstance(target, str) else target
     other = fit_sample(family(**kept), _members(result.sample, members))

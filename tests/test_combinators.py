@@ -316,6 +316,8 @@ def test_shifted_exponential() -> None:
 # ---------------------------------------------------------------------------- where no maximum exists
 
 U = (np.arange(200) + 0.5) / 200
+# A triangular density: no tails at all.
+TRIANGLE = np.sign(2 * U - 1) * (1 - np.sqrt(1 - np.abs(2 * U - 1)))
 
 STATUSES: list[tuple[str, Model, Any, Status, str]] = [
     ("above the middle", Truncated(Exponential(), upper=2), 2 * U**0.5, Status.BOUNDARY, "uniform"),
@@ -338,7 +340,7 @@ STATUSES: list[tuple[str, Model, Any, Status, str]] = [
     ("all at the top", Truncated(Poisson(), upper=5), [5, 5], Status.NOT_ATTAINED, "rate"),
     ("not overdispersed", Truncated(NegativeBinomial(), lower=1), [2, 3, 3, 4, 2], Status.BOUNDARY,
      "Poisson"),
-    ("no tails", Truncated(StudentT(), lower=-1, upper=1), 2 * U - 1, Status.BOUNDARY, "Gaussian"),
+    ("no tails", Truncated(StudentT(), lower=-1, upper=1), TRIANGLE, Status.BOUNDARY, "Gaussian"),
     ("increasing", Truncated(Gamma(), upper=1), 1 - U**2, Status.NOT_ATTAINED, "rate"),
     ("all equal", Truncated(Gamma(), upper=1), [0.5, 0.5], Status.UNBOUNDED, "equal"),
     ("no extra zeros", Inflated(Poisson()), [1, 2, 3, 2, 4], Status.BOUNDARY, "Poisson"),

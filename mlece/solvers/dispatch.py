@@ -187,8 +187,8 @@ def _runaway(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str
 
 
 def near_limit(p: Param, value: Array) -> Array:
-    """Tell where a parameter is within two decades of the limit set to it inside its domain."""
-    if p.limits[0] > p.domain.lower:
+    """Tell where a parameter is within two decades of infinity, or of 0 if its domain is bounded."""
+    if np.isfinite(p.domain.upper):
         return np.asarray(value - p.domain.lower < 100 * (p.limits[0] - p.domain.lower))
     return np.asarray(value > 0.01 * p.limits[1])
 
