@@ -24,6 +24,7 @@ from mlece.model import Model
 _STEP = 1 / 32
 _REACH = 16.0  # quartile distances around the median that form pieces of their own
 _MOST = 1 << 20  # numbers in one temporary
+_SOME = 1 << 13  # counts summed where those left out are few
 _NARROW = 0.01  # share of the smaller tail below which a difference of two tails loses digits
 _GAUSS = np.polynomial.legendre.leggauss(20)
 
@@ -149,24 +150,33 @@ def _nodes(low: float, high: float) -> Array:
     return _STEP * np.arange(np.ceil(low / _STEP), np.floor(high / _STEP) + 1)
 
 
-def _marks(model: Model, theta: Arrays) -> tuple[Array, Array]:
-    """Return points around the bulk of a framed law (r, m), and a width (r, 1)."""
+def _marks(model: Model, theta: Arrays) -> Array:
+    """Return points around the bulk of a framed law, (r, m)."""
     rows = np.broadcast_shapes(*[np.shape(t) for t in theta])[0]
     kinks = [np.broadcast_to(b, (rows, 1)) for b in model._breakpoints(*theta)]
     if model.has("_quantile"):
         q = np.broadcast_to(model._quantile(np.array([[0.25, 0.5, 0.75]]), *theta), (rows, 3))
         below, middle, above = q[:, 1:2] - q[:, :1], q[:, 1:2], q[:, 2:] - q[:, 1:2]
         points = [middle - _REACH * below, middle, middle + _REACH * above, *kinks]
-        return np.concatenate(points, axis=1), 0.5 * (below + above)
+        return np.concatenate(points, axis=1)
     around = np.array([1 / 16, 1 / 4, 1.0, 4.0, 16.0])
     if not np.isfinite(model.support.lower):
         around = np.concatenate([-around[::-1], [0.0], around])
-    return np.concatenate([np.tile(around, (rows, 1)), *kinks], axis=1), np.ones((rows, 1))
+    return np.concatenate([np.tile(around, (rows, 1)), *kinks], axis=1)
+
+
+def _reach(model: Model, end: Array, direction: float, theta: Arrays) -> Array:
+    """Return the distance from an end, to a factor of 2, around which most of the mass beyond lies."""
+    distance = np.exp2(np.arange(-80.0, 81.0))
+    y = end + direction * distance
+    log_mass = model.log_density_hook(model.statistics(y), theta) + log(distance)
+    log_mass = where(np.isnan(log_mass) | (y == end), -inf, log_mass)
+    return distance[np.argmax(log_mass, axis=1)][:, None]
 
 
 def _quadrature(model: Model, low: Array, high: Array, theta: Arrays) -> tuple[Array, Array]:
     """Return nodes (r, m) of a framed region and the logarithms of their weights."""
-    marks, width = _marks(model, theta)
+    marks = _marks(model, theta)
     edges = np.sort(np.minimum(np.maximum(marks, low), high), axis=1)
     points: list[Array] = []
     weights: list[Array] = []
@@ -183,7 +193,10 @@ def _quadrature(model: Model, low: Array, high: Array, theta: Arrays) -> tuple[A
             weights.append(log_rate + log(span))
         else:
             step, log_rate = _half_line_rule(deep and not points)
-            points.append(a + width * step if np.isfinite(a).all() else b - width * step)
+            upwards = bool(np.isfinite(a).all())
+            end, direction = (a, 1.0) if upwards else (b, -1.0)
+            width = _reach(model, end, direction, theta)
+            points.append(end + direction * width * step)
             weights.append(log_rate + log(width))
     return np.concatenate(points, axis=1), np.concatenate(weights, axis=1)
 
@@ -227,7 +240,7 @@ def _sum(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
     if few:
         terms = _terms(model, outside[None, :], theta)
         most_inside = bool(exp(terms[0]).sum() <= 0.5)
-    points = None if most_inside else _covered(model, a, b, theta)
+    points = None if most_inside else _covered(model, a, b, theta, _SOME if few else _MOST)
     if points is None and few:
         return _by_complement(*terms)
     if points is None:
@@ -265,13 +278,13 @@ def _by_complement(log_q: Array, score: Arrays, curvature: Arrays) -> Array:
     return np.stack([log1mexp(left_out), *first, *second])
 
 
-def _covered(model: Model, low: float, high: float, theta: Arrays) -> Array | None:
+def _covered(model: Model, low: float, high: float, theta: Arrays, largest: int) -> Array | None:
     """Return counts from one end of a region on until what is left adds nothing; None if too many."""
-    if high - low < _MOST:
+    if high - low < largest:
         return np.arange(low, high + 1)
     start, direction = (low, 1.0) if np.isfinite(low) else (high, -1.0)
     size = 64
-    while size <= _MOST:
+    while size <= largest:
         points = start + direction * np.arange(size)
         log_q = np.ravel(model.log_density_hook(model.statistics(points[None, :]), theta))
         fall = log_q[-2] - log_q[-1]
@@ -296,13 +309,13 @@ def log_mass_between(inner: type[Model], low: Array, high: Array, theta: Arrays)
     in_lower = lower_side < upper_side
     wide = where(in_lower, lower_side, upper_side)
     thin = where(in_lower, below[0], above[1])
-    out = wide + log1mexp(wide - thin)
-    if inner.support.discrete:
-        return np.asarray(where(high > low, out, -inf))
-    narrow = -np.expm1(thin - wide) < _NARROW
-    if narrow.any():
-        out = where(narrow, _short_integral(model, low, high, theta), out)
-    return np.asarray(where(high > low, out, -inf))
+    some = (high > low) & (wide > -inf)
+    out = wide + log1mexp(where(some, wide - thin, 1.0))
+    if not inner.support.discrete:
+        narrow = some & (-np.expm1(where(some, thin - wide, -1.0)) < _NARROW)
+        if narrow.any():
+            out = where(narrow, _short_integral(model, low, high, theta), out)
+    return np.asarray(where(some, out, -inf))
 
 
 def _tails(model: Model, y: Array, theta: Arrays) -> tuple[Array, Array]:

@@ -31,6 +31,9 @@ from mlece.param import Param
 _LARGEST = 1e8  # a parameter with a limiting family is held against it from a hundredth of this on
 
 
+_LIKELY = -2.3  # log mass of a region from which on draws are taken until they fall into it
+
+
 class TruncatedModel(Composite, abstract=True):
     """Hooks of a truncation: those of the inner family less the log mass of the region."""
 
@@ -152,6 +155,21 @@ class TruncatedModel(Composite, abstract=True):
         return log_mass_between(cls.inner, y, upper, inner) - cls._region(theta).log_mass
 
     @classmethod
+    def _sample(cls, rng: np.random.Generator, size: tuple[int, ...], *theta: Array) -> Array:
+        if not np.all(cls._region(theta).log_mass > _LIKELY):
+            return np.asarray(cls._quantile(rng.random(size), *theta))
+        inner, _, _ = cls._split(theta)
+        low, high = cls._bounds(*theta)
+        out = np.empty(size)
+        missing = np.ones(size, dtype=bool)
+        while missing.any():
+            drawn = cls.inner._sample(rng, size, *inner)
+            taken = missing & (drawn >= low) & (drawn <= high)
+            out[taken] = drawn[taken]
+            missing &= ~taken
+        return out
+
+    @classmethod
     def _quantile(cls, u: Array, *theta: Array) -> Array:
         log_mass = cls._region(theta).log_mass
         ends = cls._bounds(*theta)
@@ -169,32 +187,47 @@ class TruncatedModel(Composite, abstract=True):
 
 def _solve(family: type[Model], u: Array, ends: Arrays, theta: Arrays, log_mass: Array) -> Array:
     """Return quantiles of a truncated density by bracketed Newton steps on the log of the smaller tail."""
+    wide = np.broadcast_arrays(u, *ends, log_mass, *theta)
+    shape = wide[0].shape
+    u, low, high, total, *rest = (np.ravel(a).astype(float) for a in wide)
     model = engine(family)
-    u, low, high, total, *rest = np.broadcast_arrays(u, *ends, log_mass, *theta)
-    first = np.exp(log_mass_between(family, np.asarray(-inf), low, tuple(rest)))
-    y = model._quantile(np.minimum(first + u * exp(total), 1.0), *rest)
+    first = exp(log_mass_between(family, np.asarray(-inf), low, tuple(rest)))
+    y = np.asarray(model._quantile(np.minimum(first + u * exp(total), 1.0), *rest))
     shift, scale = (np.broadcast_to(f, u.shape) for f in model.own_frame(tuple(rest)))
-    framed = tuple(np.asarray(t) for t in model.to_frame(tuple(rest), shift, scale))
     inside = (y > low) & (y < high) & np.isfinite(y)
-    edge = where(np.isfinite(low), low, high)
-    y = where(inside, y, where(np.isfinite(high - low), 0.5 * (low + high), edge + scale))
-    a, b = np.array(low), np.array(high)
-    for _ in range(200):
-        below = log_mass_between(family, low, y, tuple(rest)) - total
-        above = log_mass_between(family, y, high, tuple(rest)) - total
-        error = where(u < 0.5, below - log(u), log1p(-u) - above)
-        a, b = where(error < 0, y, a), where(error < 0, b, y)
-        log_q = model.log_density_hook(model.statistics((y - shift) / scale), framed) - log(scale)
-        newton = y - error * exp(where(u < 0.5, below, above) + total - log_q)
-        middle = where(
-            np.isfinite(b - a), 0.5 * (a + b), where(np.isfinite(a), 2 * y - a, 2 * y - b)
-        )
-        moved = where((newton > a) & (newton < b), newton, middle)
-        done = np.abs(moved - y) <= 4e-16 * np.maximum(np.abs(y), scale * 1e-3)
-        y = moved
-        if np.all(done | (u == 0) | (u == 1)):
+    edge = where(np.isfinite(low), low + scale, high - scale)
+    y = where(inside, y, where(np.isfinite(high - low), 0.5 * (low + high), edge))
+    active = np.flatnonzero((u > 0) & (u < 1))
+    low_, high_ = low.copy(), high.copy()
+    for _ in range(100):
+        if not active.size:
             break
-    return np.asarray(y)
+        part = [a[active] for a in (y, u, low, high, total, shift, scale)]
+        step, error = _newton_step(family, part, tuple(r[active] for r in rest))
+        x = part[0]
+        low_[active] = where(error < 0, x, low_[active])
+        high_[active] = where(error < 0, high_[active], x)
+        a, b = low_[active], high_[active]
+        out = where(np.isfinite(a), x + 2 * (x - a) + part[-1], x - 2 * (b - x) - part[-1])
+        middle = where(np.isfinite(b - a), 0.5 * (a + b), out)
+        moved = where((step > a) & (step < b), step, middle)
+        # A probability met to rounding, or a step of rounding.
+        met = np.abs(error) <= 4e-16 * (4 + np.abs(part[4]))
+        y[active] = where(met, x, moved)
+        active = active[~(met | (np.abs(moved - x) <= 4e-16 * np.abs(x)))]
+    return y.reshape(shape)
+
+
+def _newton_step(family: type[Model], at: list[Array], theta: Arrays) -> tuple[Array, Array]:
+    """Return where Newton's method goes, and the error in the log of the smaller tail."""
+    y, u, low, high, total, shift, scale = at
+    model = engine(family)
+    below = log_mass_between(family, low, y, theta) - total
+    above = log_mass_between(family, y, high, theta) - total
+    error = where(u < 0.5, below - log(u), log1p(-u) - above)
+    framed = tuple(np.asarray(t) for t in model.to_frame(theta, shift, scale))
+    log_q = model.log_density_hook(model.statistics((y - shift) / scale), framed) - log(scale)
+    return y - error * exp(where(u < 0.5, below, above) + total - log_q), error
 
 
 def _interval(low: Array, high: Array) -> str:
@@ -314,5 +347,6 @@ def _needs(inner: type[Model]) -> dict[str, bool]:
         "_log_cdf": tails,
         "_log_sf": tails,
         "_quantile": tails and (inner.support.discrete or inner.has("_quantile")),
+        "_sample": inner.has("_sample") and tails and inner.has("_quantile"),
         "_start": inner.has("_start"),
     }

@@ -15,7 +15,7 @@ from mlece.param import Param
 from mlece.solvers.newton import DECREMENT, newton
 from mlece.solvers.profile import profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
-from mlece.solvers.starts import starting_values
+from mlece.solvers.starts import below_all, starting_values
 
 SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
@@ -155,7 +155,7 @@ def _by_newton(objective: CrossEntropy, members: Array) -> Solution:
     if any(p.vector for p in chart.free):
         start = np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))
     elif thinned is not None:
-        start = chart.eta(_by_newton(thinned, members).theta)
+        start = chart.eta(below_all(objective, members, _by_newton(thinned, members).theta))
     else:
         start = chart.eta(starting_values(objective, members))
 

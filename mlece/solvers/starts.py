@@ -17,7 +17,7 @@ def starting_values(objective: CrossEntropy, members: Array) -> Arrays:
     """Return framed starting values of all parameters for some members of the batch, (r,) each."""
     model = objective.model
     if model.has("_start"):
-        guess = _below_all(objective, members, model._start(objective.pilot()[members]))
+        guess = below_all(objective, members, model._start(objective.pilot()[members]))
     else:
         guess = _best_of_grid(objective, members)
     return tuple(
@@ -26,7 +26,7 @@ def starting_values(objective: CrossEntropy, members: Array) -> Arrays:
     )
 
 
-def _below_all(objective: CrossEntropy, members: Array, guess: Arrays) -> Arrays:
+def below_all(objective: CrossEntropy, members: Array, guess: Arrays) -> Arrays:
     """Move a location with which the lower end of the support moves below the smallest observation.
 
     The pilot points need not hold it.
