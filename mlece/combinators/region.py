@@ -62,6 +62,13 @@ def region(inner: type[Model], lower: Any, upper: Any, theta: Arrays) -> Region:
     """
     arrays = [np.asarray(a, dtype=float) for a in (lower, upper, *theta)]
     shape = np.broadcast_shapes(*[a.shape for a in arrays])
+    if all(a.size and (a == a.flat[0]).all() for a in arrays) and shape:
+        # One member asked about at many points.
+        low, high, *rest = (a.flat[0] for a in arrays)
+        one = region(inner, low, high, tuple(rest))
+        first = tuple(np.broadcast_to(f, shape) for f in one.first)
+        second = tuple(np.broadcast_to(s, shape) for s in one.second)
+        return Region(np.broadcast_to(one.log_mass, shape), first, second)
     wide = [np.ascontiguousarray(np.broadcast_to(a, shape)) for a in arrays]
     key: Any = inner
     return _remembered(key, shape, *[a.tobytes() for a in wide])
@@ -171,7 +178,7 @@ def _reach(model: Model, end: Array, direction: float, theta: Arrays) -> Array:
     y = end + direction * distance
     log_mass = model.log_density_hook(model.statistics(y), theta) + log(distance)
     log_mass = where(np.isnan(log_mass) | (y == end), -inf, log_mass)
-    return distance[np.argmax(log_mass, axis=1)][:, None]
+    return np.asarray(distance[np.argmax(log_mass, axis=1)][:, None])
 
 
 def _quadrature(model: Model, low: Array, high: Array, theta: Arrays) -> tuple[Array, Array]:
