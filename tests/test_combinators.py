@@ -6,6 +6,7 @@ import copy
 import pickle
 from typing import Any
 
+import mpmath as mp
 import numpy as np
 import pytest
 from scipy import stats
@@ -218,6 +219,28 @@ def test_derivatives_of_the_mass_of_a_gaussian_region(a: float, b: float) -> Non
     assert float(at.first[0]) == pytest.approx(first, rel=1e-10)
     second = far[0] - far[1] - first**2
     assert float(at.second[0]) == pytest.approx(second, rel=1e-9, abs=1e-9 * first**2)
+
+
+# Log mass and its derivatives in shape and rate by mpmath's incomplete gamma function.
+GAMMA_REGIONS = [(2, 0.7, 0, 5), (0.01, 1, 0.1, np.inf), (300, 2, 100, 140), (0.5, 2, 0, 1e-6)]
+
+
+@pytest.mark.parametrize(("shape", "rate", "a", "b"), GAMMA_REGIONS)
+def test_derivatives_of_the_mass_of_a_gamma_region(
+    shape: float, rate: float, a: float, b: float
+) -> None:
+    def log_mass(k: Any, r: Any) -> Any:
+        return mp.log(mp.gammainc(k, r * mp.mpf(a), r * mp.mpf(b)) / mp.gamma(k))
+
+    at = region(Gamma, a, b, (np.asarray(float(shape)), np.asarray(float(rate))))
+    with mp.workdps(40):
+        point = (mp.mpf(shape), mp.mpf(rate))
+        orders = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)]
+        expected = [
+            float(mp.diff(log_mass, point, n) if sum(n) else log_mass(*point)) for n in orders
+        ]
+    # Quadrature to rounding; a few units in the last place for the sums.
+    np.testing.assert_allclose([at.log_mass, *at.first, *at.second], expected, rtol=1e-13)
 
 
 # ---------------------------------------------------------------------------- fits

@@ -194,12 +194,12 @@ def _quadrature(model: Model, low: Array, high: Array, theta: Arrays) -> tuple[A
         strict=True,
     ):
         if np.isfinite(a).all() and np.isfinite(b).all():
-            below, above, log_rate = _interval_rule(deep and not points)
+            below, above, log_rate = _interval_rule(deep and bool((a <= 0).any()))
             span = b - a
             points.append(where(below < 0.5, a + span * below, b - span * above))
             weights.append(log_rate + log(span))
         else:
-            step, log_rate = _half_line_rule(deep and not points)
+            step, log_rate = _half_line_rule(deep and bool((a <= 0).any()))
             upwards = bool(np.isfinite(a).all())
             end, direction = (a, 1.0) if upwards else (b, -1.0)
             width = _reach(model, end, direction, theta)
