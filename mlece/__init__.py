@@ -5,7 +5,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlece.combinators import Mixture, Product, family, from_scipy
+from mlece.combinators import (
+    Hurdle,
+    Inflated,
+    Mixture,
+    Product,
+    Scaled,
+    Shifted,
+    Transformed,
+    Truncated,
+    family,
+    from_scipy,
+)
 from mlece.domain import (
     angle,
     binary,
@@ -197,7 +208,9 @@ __all__ = [
     "Gumbel",
     "GumbelMin",
     "HalfNormal",
+    "Hurdle",
     "HyperbolicSecant",
+    "Inflated",
     "InverseGamma",
     "InverseGaussian",
     "JohnsonSU",
@@ -230,6 +243,8 @@ __all__ = [
     "Product",
     "Rayleigh",
     "Rice",
+    "Scaled",
+    "Shifted",
     "Sichel",
     "Simplex",
     "SinhArcsinh",
@@ -238,7 +253,9 @@ __all__ = [
     "SkewT",
     "Status",
     "StudentT",
+    "Transformed",
     "Triangular",
+    "Truncated",
     "TwoPieceNormal",
     "TwoPieceT",
     "Uniform",

@@ -10,14 +10,25 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from mlece.domain import Domain
-from mlece.math import Array, exp, expit, log, logit, logsumexp, wrap_angle
+from mlece import errors
+from mlece.domain import Domain, positive, real, unit_interval
+from mlece.math import Array, exp, expit, log, log1p, logit, logsumexp, wrap_angle
 
 
 class Bijection(ABC):
-    """A map eta -> theta with its first two derivatives."""
+    """A map eta -> theta with its first two derivatives.
+
+    Attributes
+    ----------
+    name : str
+        Name of the inverse, the link: what is done to theta to get eta.
+    source, target : Domain
+        Where eta and theta may lie.
+    """
 
     name: str = ""
+    source: Domain = real
+    target: Domain = real
 
     @abstractmethod
     def forward(self, eta: Array) -> Array:
@@ -30,6 +41,10 @@ class Bijection(ABC):
     @abstractmethod
     def derivatives(self, eta: Array) -> tuple[Array, Array]:
         """Return d theta / d eta and the second derivative, elementwise."""
+
+    def log_slope(self, eta: Array) -> Array:
+        """Return log |d theta / d eta|."""
+        return log(np.abs(self.derivatives(eta)[0]))
 
     def __repr__(self) -> str:
         return self.name
@@ -57,6 +72,11 @@ class Exp(Bijection):
     """theta = exp(eta): the inverse of the log link."""
 
     name = "log"
+    target = positive
+
+    def log_slope(self, eta: Array) -> Array:
+        """Return eta."""
+        return eta
 
     def forward(self, eta: Array) -> Array:
         """Return exp(eta)."""
@@ -97,6 +117,12 @@ class Expit(Bijection):
     """theta = 1 / (1 + exp(-eta)): the inverse of the logit link."""
 
     name = "logit"
+    target = unit_interval
+
+    def log_slope(self, eta: Array) -> Array:
+        """Return log p (1 - p)."""
+        far = np.abs(eta)
+        return np.asarray(-far - 2 * log1p(exp(-far)))
 
     def forward(self, eta: Array) -> Array:
         """Return expit(eta)."""
@@ -151,6 +177,74 @@ class Winding(Bijection):
         return np.ones_like(eta), np.zeros_like(eta)
 
 
+class Sinh(Bijection):
+    """theta = sinh(eta): the inverse of asinh, which is linear near 0 and logarithmic far out."""
+
+    name = "asinh"
+
+    def forward(self, eta: Array) -> Array:
+        """Return sinh(eta)."""
+        return np.asarray(np.sinh(eta))
+
+    def inverse(self, theta: Array) -> Array:
+        """Return asinh(theta)."""
+        return np.asarray(np.arcsinh(theta))
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return cosh(eta) and sinh(eta)."""
+        return np.asarray(np.cosh(eta)), np.asarray(np.sinh(eta))
+
+
+class Power(Bijection):
+    """theta = eta^(1/k), so that theta^k = eta; both positive.
+
+    Parameters
+    ----------
+    exponent : float
+        k, not zero; decreasing for negative k.
+
+    Examples
+    --------
+    >>> from mlece.bijection import Power
+    >>> float(Power(2).inverse(3.0))
+    9.0
+    """
+
+    source = positive
+    target = positive
+
+    def __init__(self, exponent: float) -> None:
+        if not (np.isfinite(exponent) and exponent != 0):
+            raise errors.ParameterError(
+                errors.message("a finite exponent other than 0", repr(exponent))
+            )
+        self.exponent = float(exponent)
+        self.name = f"Power({exponent:g})"
+
+    def forward(self, eta: Array) -> Array:
+        """Return eta^(1/k)."""
+        return np.asarray(eta ** (1 / self.exponent))
+
+    def inverse(self, theta: Array) -> Array:
+        """Return theta^k."""
+        return np.asarray(theta**self.exponent)
+
+    def derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return the first two derivatives of eta^(1/k)."""
+        a = 1 / self.exponent
+        return np.asarray(a * eta ** (a - 1)), np.asarray(a * (a - 1) * eta ** (a - 2))
+
+    def log_slope(self, eta: Array) -> Array:
+        """Return (1/k - 1) log eta - log |k|."""
+        return np.asarray((1 / self.exponent - 1) * log(eta) - log(np.abs(self.exponent)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Power) and other.exponent == self.exponent
+
+    def __hash__(self) -> int:
+        return hash((Power, self.exponent))
+
+
 class Softmax(Bijection):
     """Log-ratios against the last cell: K - 1 free values onto K probabilities."""
 
@@ -184,6 +278,16 @@ log_link = Exp()
 logit_link = Expit()
 softmax = Softmax()
 winding = Winding()
+asinh_link = Sinh()
+
+LINKS: dict[str, Bijection] = {
+    "identity": identity,
+    "log": log_link,
+    "logit": logit_link,
+    "asinh": asinh_link,
+    "sqrt": Power(0.5),
+    "reciprocal": Power(-1.0),
+}
 
 
 def default_bijection(domain: Domain) -> Bijection:

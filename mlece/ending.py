@@ -56,7 +56,7 @@ def _at_limit_families(result: Fit, members: Array, refit: Refit) -> Fit:
         members & (lost | limit.approached(model, result.framed) | limit.rival) for limit in limits
     ]
     for limit, mask in zip(limits, masks, strict=True):
-        filled = {p.name for p in model.params if p.name not in model.free}
+        filled = {p.name for p in model.params if p.estimable and p.name not in model.free}
         if mask.any() and filled <= set(limit.slots):
             result = _at_limit_family(result, limit, np.flatnonzero(mask), refit)
     return result
@@ -65,7 +65,7 @@ def _at_limit_families(result: Fit, members: Array, refit: Refit) -> Fit:
 def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Refit) -> Fit:
     """Put the fit of a limiting family in the place of members that come to no lower value."""
     model, shape = result.family, result.sample.batch_shape
-    family = model.relative(limit.family)
+    family = limit.maker(model)
     kept = {}
     for name, slot in limit.slots.items():
         if model.slots[name] is not None:
@@ -248,7 +248,11 @@ def _limiting_values(result: Fit, limit: LimitFamily, other: Fit) -> Arrays:
     if limit.theta is not None:
         return limit.theta(*other.theta)
     return tuple(
-        np.asarray(limit.runs[p.name]) if p.name in limit.runs else other.flat(limit.slots[p.name])
+        np.asarray(limit.runs[p.name])
+        if p.name in limit.runs
+        else other.flat(limit.slots[p.name])
+        if p.name in limit.slots
+        else result.flat(p.name)[0]
         for p in result.family.params
     )
 
@@ -258,7 +262,7 @@ def _builders(model: Model, limit: LimitFamily, other: Fit, there: Array) -> lis
     family = other.family
     slots = tuple(limit.slots.get(p.name) for p in model.params)
     if limit.theta is None and set(limit.slots.values()) == {p.name for p in family.params}:
-        return [LimitMember(model.relative(limit.family), slots)] * len(there)
+        return [LimitMember(limit.maker(model), slots)] * len(there)
     return [KnownMember(_member(other, int(i))) for i in there]
 
 

@@ -17,6 +17,7 @@ from mlece.solvers.dispatch import Solution
 
 # A member of the family that comes this close to its limit, in nats, has run into it.
 _SLACK = 1e-12
+_GONE = 1e8  # a framed parameter beyond has left for infinity
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def judge(
         Whether a bound on the excess is finite.
     """
     proved = solution.solved & bounded
-    if (outcome.special | (proved & (value < np.inf) & ~outcome.outside)).all():
+    settled = outcome.special | (proved & (value < np.inf) & ~outcome.outside)
+    if settled.all() and not objective.model.runs_off:
         return Verdict(**vars(outcome), value=value, lost=np.zeros(objective.size, dtype=bool))
     status, special, sentences = outcome.status.copy(), outcome.special, list(outcome.sentences)
     # Only filled slots leave data outside for good; where free ones move the ends of the support, a
@@ -94,11 +96,25 @@ def judge(
         status[hopeless] = Status.INFINITE
         sentences.append("observations lie outside the support that the filled slots leave")
     unfinished = ~special & ~hopeless & ~proved
+    gone = ran_off(objective, solution, ~special & ~hopeless)
+    if gone:
+        equal = objective.summary.minimum == objective.summary.maximum
+        equal &= not objective.model.support.discrete
+        for name, where in gone.items():
+            status[where] = Status.NOT_ATTAINED
+            status[where & equal] = Status.UNBOUNDED
+            sentences.append(f"{name} runs to the end of its range, where the family has no member")
+            value = np.where(where & equal, -np.inf, value)
+            unfinished &= ~where
+            special = special | where
     collapsed = collapses(objective, unfinished)
     if collapsed.any():
         status[collapsed] = Status.UNBOUNDED
+        known = objective.model._caveat(*objective.fixed_slots())
         sentences.append(
-            "no local maximum was met, and the likelihood grows without bound at the most repeated "
+            f"no local maximum was met, and {known}"
+            if known
+            else "no local maximum was met, and the likelihood grows without bound at the most repeated "
             "value as the scale falls to 0"
         )
     unproved = unfinished & ~collapsed
@@ -260,6 +276,29 @@ def at_edges(objective: CrossEntropy, solution: Solution, stopped: Array) -> lis
             continue
         sentence = f"{name} ran to the edge of the range searched, where the likelihood still grows"
         out.append(Limit(mask, Status.NOT_ATTAINED, sentence, solution.theta))
+    return out
+
+
+def ran_off(objective: CrossEntropy, solution: Solution, members: Array) -> dict[str, Array]:
+    """Return by parameter the members in which it left for an end of its domain that is not in it.
+
+    Framed parameters of a family that declares ``runs_off`` are of order 1 where an optimum exists.
+    Parameters with a limiting family of their own are left to it.
+    """
+    out: dict[str, Array] = {}
+    model = objective.model
+    if not model.runs_off:
+        return out
+    known = {name for limit in limit_families(model) for name in limit.runs}
+    for p, value in zip(model.params, solution.theta, strict=True):
+        if p.name not in model.free or p.vector or p.name in known:
+            continue
+        low, high = p.domain.lower, p.domain.upper
+        far = np.abs(value) > _GONE
+        near = (value - low < 1 / _GONE) | (high - value < 1 / _GONE)
+        gone = members & (far | near)
+        if gone.any():
+            out[p.name] = gone
     return out
 
 

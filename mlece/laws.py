@@ -69,19 +69,14 @@ def pair(p: Law, q: Law) -> tuple[bool, Any, Any]:
     p, q = adopt(p), adopt(q)
     if isinstance(p, Model) and isinstance(q, Model):
         p.theta, q.theta  # noqa: B018  (raises where a slot is free)
-        kinds = [
-            "categories" if m.support.kind == "categories"
-            else "counting" if m.support.discrete
-            else "Lebesgue"
-            for m in (p, q)
-        ]  # fmt: skip
+        kinds = [p.measure, q.measure]
         if kinds[0] != kinds[1]:
             raise errors.ComparisonError(
                 errors.message(
                     "two laws with densities under one measure",
                     f"{type(p).__name__} ({kinds[0]}) and {type(q).__name__} ({kinds[1]})",
-                    "A mass function and a density share no dominating measure in which both are "
-                    "finite: discretise the one or smooth the other",
+                    "No one measure gives both a density that is finite and positive where they lie: "
+                    "discretise the one or smooth the other",
                 )
             )
         return True, p, q

@@ -95,8 +95,8 @@ class LimitFamily:
 
     Parameters
     ----------
-    family : str
-        Registered name of the limiting family.
+    family : str or callable
+        Registered name of the limiting family, or what makes its members.
     runs : dict of str to float
         The parameters that run off, and the end that each comes to.
     slots : dict of str to str
@@ -111,12 +111,17 @@ class LimitFamily:
         Whether the limit may lie below an optimum in the interior: every fit is then held against it.
     """
 
-    family: str
+    family: Any
     runs: dict[str, float]
     slots: dict[str, str] = field(default_factory=dict)
     theta: Callable[..., Arrays] | None = None
     running: str = ""
     rival: bool = False
+
+    def maker(self, model: Model) -> Callable[..., Model]:
+        """Return what makes members of the limiting family, for observations of the model's kind."""
+        made: Callable[..., Model] = self.family
+        return model.relative(self.family) if isinstance(self.family, str) else made
 
     def approached(self, model: Model, theta: Arrays) -> Array:
         """Tell which members have a parameter within two decades of the end to which it runs."""
@@ -124,7 +129,9 @@ class LimitFamily:
         for p, value in zip(model.params, theta, strict=True):
             if p.name in self.runs and model.slots[p.name] is None:
                 low, high = p.limits
-                if self.runs[p.name] == p.domain.lower:
+                if np.isfinite(self.runs[p.name]) and np.isfinite(p.domain.upper):
+                    near |= value - p.domain.lower < 100 * (low - p.domain.lower)
+                elif self.runs[p.name] == p.domain.lower:
                     near |= value < (100 * low if low > 0 else 0.01 * low)
                 else:
                     near |= value > 0.01 * high
@@ -137,15 +144,18 @@ class LimitFamily:
             verb = "runs" if len(names) == 1 else "run"
             where = {np.inf: "infinity", -np.inf: "minus infinity"}.get(end, f"{end:g}")
             parts.append(f"{' and '.join(names)} {verb} to {where}")
-        return f"{self.running or ', '.join(parts)}: the limit is {self.family}"
+        name = self.family if isinstance(self.family, str) else self.family.__name__
+        return f"{self.running or ', '.join(parts)}: the limit is {name}"
 
 
 def limit_families(model: Model) -> list[LimitFamily]:
     """Return what a family declares, short forms written out."""
-    short = [
-        LimitFamily(target, {name: np.inf}, mapping)
-        for name, (target, mapping) in model.limit_families.items()
-    ]
+    short = []
+    for name, (target, mapping) in model.limit_families.items():
+        domain = model.parameter(name).domain
+        # A parameter of a bounded domain falls to its lower end.
+        end = domain.lower if np.isfinite(domain.upper) else np.inf
+        short.append(LimitFamily(target, {name: end}, mapping))
     return [*short, *model.further_limits]
 
 

@@ -30,7 +30,7 @@ from mlece import errors
 from mlece.arrays import numeric
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.domain import Domain, real
-from mlece.math import Array, Arrays, wrap_angle
+from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
 from mlece.param import Param
 from mlece.units import Units
@@ -82,6 +82,7 @@ HOOKS = (
     "_exact_interval",
     "_kink",
     "_scipy",
+    "_atoms",
 )
 
 
@@ -119,8 +120,9 @@ class Model:
     collapsible: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
-    limit_families: ClassVar[dict[str, tuple[str, dict[str, str]]]] = {}
+    limit_families: ClassVar[dict[str, tuple[Any, dict[str, str]]]] = {}
     further_limits: ClassVar[tuple[LimitFamily, ...]] = ()
+    runs_off: ClassVar[bool] = False
     abstract: ClassVar[bool] = True
     _components: tuple[Model, ...] = ()
     _factors: tuple[Model, ...] = ()
@@ -326,7 +328,8 @@ class Model:
     _escape = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
-    ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _scipy = _missing
+    ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
+    _scipy = _atoms = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:
@@ -355,6 +358,18 @@ class Model:
     def _irregular(*theta: Any) -> tuple[Any, str]:
         """Members at which the likelihood is not regular, and why it has no standard errors there."""
         return False, ""
+
+    @property
+    def measure(self) -> str:
+        """What dominates the law: densities are compared under one measure only."""
+        if self.support.kind == "categories":
+            return "categories"
+        if self.support.discrete:
+            return "counting"
+        if not self.has("_atoms"):
+            return "Lebesgue"
+        points = np.unique(self._atoms(*self.slots.values())[0])
+        return f"Lebesgue with an atom at {', '.join(f'{p:g}' for p in points)}"
 
     # -------------------------------------------- what the engine calls
 
@@ -510,7 +525,7 @@ class Model:
 
     def roles(self) -> set[str]:
         """Return the roles that estimated parameters play under a change of units."""
-        return {p.role for p in self.params if p.estimable} - {"", "angle"}
+        return {p.role for p in self.params if p.estimable} - {"", "angle", "point"}
 
     def turns(self) -> bool:
         """Whether a parameter turns with the observations on a circle."""
@@ -518,50 +533,17 @@ class Model:
 
     def to_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters to those of (y - shift) / scale."""
-        out = []
-        for p, value in zip(self.params, theta, strict=True):
-            if value is None or not p.role:
-                out.append(value)
-            elif p.role == "angle":
-                out.append(wrap_angle(value - shift))
-            elif p.role == "location":
-                out.append((value - shift) / scale)
-            elif p.role == "scale":
-                out.append(value / scale)
-            elif p.role == "inverse scale":
-                out.append(value * scale)
-            else:
-                out.append(value - np.log(scale))
-        return tuple(out)
+        pairs = zip(self.params, theta, strict=True)
+        return tuple(None if v is None else p.to_frame(v, shift, scale) for p, v in pairs)
 
     def from_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters of (y - shift) / scale back to those of y."""
-        out = []
-        for p, value in zip(self.params, theta, strict=True):
-            if not p.role:
-                out.append(value)
-            elif p.role == "angle":
-                out.append(wrap_angle(value + shift))
-            elif p.role == "location":
-                out.append(value * scale + shift)
-            elif p.role == "scale":
-                out.append(value * scale)
-            elif p.role == "inverse scale":
-                out.append(value / scale)
-            else:
-                out.append(value + np.log(scale))
-        return tuple(out)
+        pairs = zip(self.params, theta, strict=True)
+        return tuple(p.from_frame(v, shift, scale) for p, v in pairs)
 
     def frame_factors(self, scale: Any) -> list[Any]:
         """Return d theta / d theta_framed for each parameter."""
-        return [
-            scale
-            if p.role in ("location", "scale")
-            else 1 / scale
-            if p.role == "inverse scale"
-            else 1.0
-            for p in self.params
-        ]
+        return [p.frame_factor(scale) for p in self.params]
 
     def own_frame(self, theta: Arrays) -> tuple[Array, Array]:
         """Return the shift and scale in which this member's observations are of order one."""

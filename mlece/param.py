@@ -8,12 +8,13 @@ import numpy as np
 
 from mlece.bijection import Bijection, default_bijection
 from mlece.domain import Domain
+from mlece.math import wrap_angle
 
 if TYPE_CHECKING:
     from mlece.math import Array
     from mlece.model import Model
 
-ROLES = ("", "location", "scale", "inverse scale", "log location", "angle")
+ROLES = ("", "location", "scale", "inverse scale", "log location", "angle", "point")
 
 
 class Param:
@@ -27,9 +28,11 @@ class Param:
         LaTeX symbol, for the documentation.
     typical : (float, float)
         A range of ordinary values; plots, tests and examples draw from it.
-    role : {"", "location", "scale", "inverse scale", "log location", "angle"}
+    role : {"", "location", "scale", "inverse scale", "log location", "angle", "point"}
         How the parameter moves when y becomes (y - c) / s: to (theta - c) / s, theta / s, theta * s,
-        theta - log s, or not at all. An angle turns with y: it becomes theta - c on the circle.
+        theta - log s, or not at all. An angle turns with y: it becomes theta - c on the circle. A known
+        point of the line (an end of a truncation) moves like a location, but is none: it does not let the
+        family follow a shift.
     regular : bool
         False for parameters that fix the end of the support: no score equation, no sandwich.
     estimable : bool
@@ -91,6 +94,36 @@ class Param:
             return self
         value: Array | None = instance.slots[self.name]
         return value if value is None or value.ndim else value.item()
+
+    def to_frame(self, value: Any, shift: Any, scale: Any) -> Any:
+        """Return the parameter of (y - shift) / scale."""
+        if self.role == "angle":
+            return wrap_angle(value - shift)
+        if self.role in ("location", "point"):
+            return (value - shift) / scale
+        if self.role == "scale":
+            return value / scale
+        if self.role == "inverse scale":
+            return value * scale
+        return value - np.log(scale) if self.role == "log location" else value
+
+    def from_frame(self, value: Any, shift: Any, scale: Any) -> Any:
+        """Return the parameter of y from that of (y - shift) / scale."""
+        if self.role == "angle":
+            return wrap_angle(value + shift)
+        if self.role in ("location", "point"):
+            return value * scale + shift
+        if self.role == "scale":
+            return value * scale
+        if self.role == "inverse scale":
+            return value / scale
+        return value + np.log(scale) if self.role == "log location" else value
+
+    def frame_factor(self, scale: Any) -> Any:
+        """Return d theta / d theta_framed."""
+        if self.role in ("location", "scale", "point"):
+            return scale
+        return 1 / scale if self.role == "inverse scale" else 1.0
 
     def __repr__(self) -> str:
         return f"Param({self.name or '?'}: {self.domain})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -48,11 +49,14 @@ def fit_population(model: Model, truth: Model, solver: str) -> Fit:
                     "Draw a sample of the truth and fit to that",
                 )
             )
-    if truth.support.discrete != model.support.discrete:
+    if not truth.support.discrete == model.support.discrete or (
+        not truth.support.discrete and truth.measure != model.measure
+    ):
         raise errors.ComparisonError(
             errors.message(
                 "a model and a truth under one dominating measure",
-                f"{type(model).__name__} ({model.support}) and {type(truth).__name__} ({truth.support})",
+                f"{type(model).__name__} ({model.support}, {model.measure}) and "
+                f"{type(truth).__name__} ({truth.support}, {truth.measure})",
             )
         )
     outer = _outer_frame(model, truth)
@@ -121,7 +125,7 @@ def _fit_nodes(
     solver: str,
 ) -> Fit:
     """Fit to one rule; report an infinite cross-entropy as such."""
-    inside = _inside(model, rule.values)
+    inside = _inside(model, rule.values, outer)
     if not np.any(inside):
         raise errors.SupportError(
             errors.message(
@@ -150,12 +154,13 @@ def _fit_nodes(
     return result
 
 
-def _inside(model: Model, values: Array) -> Array:
-    """Tell which nodes lie in the support, the ends that known constants set included."""
+def _inside(model: Model, values: Array, outer: tuple[float, float]) -> Array:
+    """Tell which framed nodes lie in the support, the ends that known constants set included."""
     inside = model.support.contains(values)
     if all(p.estimable for p in model.params):
         return inside
-    low, high = model.settled_bounds(tuple(model.slots[p.name] for p in model.params))
+    slots: Any = tuple(model.slots[p.name] for p in model.params)
+    low, high = model.settled_bounds(model.to_frame(slots, *outer))
     return np.asarray(inside & (values >= low) & (values <= high))
 
 

@@ -184,6 +184,25 @@ def readings() -> dict[str, Reading]:
         "delaporte": [Reading(m.Delaporte(), ("mu", "sigma", "nu"), _same)],
         "sichel": [Reading(m.Sichel(), ("mu", "sigma", "nu"), _same)],
         "powerlaw-discrete": [Reading(m.Zeta(lower=7), ("alpha",), _same)],
+        "zip": [
+            Reading(
+                m.Inflated(m.Poisson()),
+                ("lambda_log", "zero_logit"),
+                lambda rate, p: (math.log(rate), math.log(p / (1 - p))),
+            )
+        ],
+        "hurdle-pois": [
+            Reading(
+                m.Hurdle(m.Poisson()),
+                ("lambda_log", "nonzero_logit"),
+                lambda rate, p: (math.log(rate), math.log((1 - p) / p)),
+            )
+        ],
+        "ztnbinom": [
+            Reading(
+                m.Truncated(m.NegativeBinomial(), lower=1), ("mu", "size"), lambda r, mu: (mu, r)
+            )
+        ],
     }
     return {f"{family}:{','.join(r.names)}": r for family, rs in entries.items() for r in rs}
 

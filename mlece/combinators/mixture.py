@@ -350,8 +350,8 @@ class Mixture(Model):
         if self.support.discrete or not free or set(self.common) & {p.name for p in free}:
             return ""
         return (
-            "a local maximum: the likelihood of a mixture with free scales grows without bound as a "
-            "component shrinks on an observation"
+            "the likelihood of a mixture with free scales grows without bound as a component shrinks "
+            "on an observation"
         )
 
     def _collapses(self, share: Array, *slots: Any) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -359,6 +359,7 @@ class NegativeBinomial(Model):
     support = counts
     aliases = ("nbinom",)
     profile_over = "size"
+    limit_families: ClassVar = {"size": ("Poisson", {"mean": "rate"})}
     size = Param(positive, "r", typical=(0.7, 8), doc="size; 1/size is the overdispersion")
     mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")
 

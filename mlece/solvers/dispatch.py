@@ -16,7 +16,7 @@ from mlece.solvers.em import em_starts, narrowness
 from mlece.solvers.newton import DECREMENT, NewtonResult, newton
 from mlece.solvers.profile import profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
-from mlece.solvers.starts import several_starts, starting_values
+from mlece.solvers.starts import below_all, several_starts, starting_values
 
 SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
@@ -292,10 +292,11 @@ def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
 def _from_thinned(objective: CrossEntropy, chart: Chart, thin: Solution) -> Array:
     """Return the solution of a thinned sample as a start, unless it ran off where the whole may not."""
     model = objective.model
-    off = ~thin.solved | ~objective.holds(thin.theta)
+    near = below_all(objective, np.arange(1), thin.theta)
+    off = ~thin.solved | ~objective.holds(near)
     for limit in limit_families(model):
         off = off | limit.approached(model, thin.theta)
-    return chart.eta(starting_values(objective, np.arange(1)) if off.any() else thin.theta)
+    return chart.eta(starting_values(objective, np.arange(1)) if off.any() else near)
 
 
 def _sunk(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:

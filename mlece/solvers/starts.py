@@ -52,6 +52,7 @@ def _filled(objective: CrossEntropy, members: Array, guess: Iterable[Array]) -> 
         objective.fixed[p.name][members] if p.name in objective.fixed else np.asarray(g, float)
         for p, g in zip(objective.model.params, guess, strict=True)
     )
+    start = below_all(objective, members, start)
     start = _widened(objective, start, members)
     return _convergent(objective, start) if objective.sample.rule is not None else start
 
@@ -105,6 +106,22 @@ def _convergent(objective: CrossEntropy, start: Arrays) -> Arrays:
                     if not objective.diverges(theta):
                         return theta
     return start
+
+
+def below_all(objective: CrossEntropy, members: Array, guess: Arrays) -> Arrays:
+    """Move a location with which the lower end of the support moves below the smallest observation.
+
+    The pilot points need not hold it.
+    """
+    model = objective.model
+    if not (model.has("_bounds") and "location" in model.roles()):
+        return guess
+    least = np.broadcast_to(objective.summary.minimum, (objective.size,))[members]
+    excess = np.maximum(model.bounds(guess)[0] - least, 0.0)
+    room = np.where(excess > 0, 1.5 * excess, 0.0)
+    pairs = zip(model.params, guess, strict=True)
+    free = [p.role == "location" and p.name not in objective.fixed for p in model.params]
+    return tuple(g - room if moves else g for moves, (_, g) in zip(free, pairs, strict=True))
 
 
 def _candidates(p: Param, middle: Array, spread: Array) -> list[Array]:

@@ -15,6 +15,8 @@ reach down to 1e-300 beside a singular end at zero and out to 1e300 in a tail.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mlece import errors
@@ -93,6 +95,8 @@ def nodes(model: Model, level: int | None = None, extra: tuple[float, ...] = ())
     model.theta  # noqa: B018  (raises where a slot is free)
     if model.support.discrete:
         return support_nodes(model)
+    if model.has("_atoms"):
+        return _with_atoms(model, level, extra)
     shift, scale = (float(v) for v in model.own_frame(model.theta))
     moved = bool(model.roles()) and (shift, scale) != (0.0, 1.0)
     member = framed_member(model, shift, scale) if moved else model
@@ -115,6 +119,23 @@ def nodes(model: Model, level: int | None = None, extra: tuple[float, ...] = ())
         found.open_ends,
     )
     return _checked(model, completed(law))
+
+
+def _with_atoms(model: Any, level: int | None, extra: tuple[float, ...]) -> Nodes:
+    """Return the nodes of the continuous part, and the atoms among them."""
+    at, mass = (np.atleast_1d(np.asarray(a, dtype=float)) for a in model._atoms(*model.theta))
+    law = nodes(model.continuous_part, level, (*extra, *at.tolist()))
+    keep = ~np.isin(law.values, at)
+    values = np.concatenate([law.values[keep], at])
+    order, rest = np.argsort(values), 1 - mass.sum()
+    return Nodes(
+        values[order],
+        np.concatenate([law.weights[keep] * rest, mass])[order],
+        law.level,
+        np.concatenate([law.angle[keep], np.zeros(at.size)])[order],
+        np.concatenate([law.mass[keep] * rest, mass])[order],
+        law.open_ends,
+    )
 
 
 def _check_single(model: Model) -> None:

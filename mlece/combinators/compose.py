@@ -1,0 +1,268 @@
+"""What models made of other models have in common: slots passed on, names, pickling, repr.
+
+A composition is a subclass of :class:`Composite` generated once for the classes it is made of, so that
+its parameters are declared on a class like those of any family. The parameters of the inner family
+come first, those of the combinator behind them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mlece import errors
+from mlece.math import Array, Arrays
+from mlece.model import Model, model_by_name
+from mlece.param import Param
+
+_CLASSES: dict[tuple[Any, ...], type[Composite]] = {}
+
+
+# ---------------------------------------------------------------------------- what goes in
+
+
+def as_model(model: Any, combinator: str, density: bool = False, atoms: bool = False) -> Model:
+    """Return the model that a combinator is given: an instance, a class or a registered name.
+
+    Parameters
+    ----------
+    model : Model, class of Model, or registered name
+    combinator : str
+        Its name, for messages.
+    density : bool
+        Whether counts are refused.
+    atoms : bool
+        Whether densities with an atom are taken.
+
+    Raises
+    ------
+    DataTypeError
+        If it is none of them.
+    ParameterError
+        If it is of a kind that the combinator does not take.
+    """
+    if isinstance(model, str):
+        model = model_by_name(model)
+    if isinstance(model, type) and issubclass(model, Model):
+        model = model()
+    if not isinstance(model, Model):
+        raise errors.DataTypeError(
+            errors.message(
+                f"a model, its class or its registered name in {combinator}",
+                f"{type(model).__name__} {model!r:.40}",
+            )
+        )
+    vector = any(p.vector for p in model.params)
+    if vector or model.settings or model.support.kind not in ("interval", "integers"):
+        raise errors.ParameterError(
+            errors.message(
+                f"a model of numbers with one number in each slot in {combinator}",
+                f"{model!r}, whose support is {model.support}",
+            )
+        )
+    if density and model.support.discrete:
+        raise errors.ParameterError(
+            errors.message(f"a density in {combinator}", f"{model!r}, a law of counts")
+        )
+    if model.has("_atoms") and not atoms:
+        raise errors.ParameterError(
+            errors.message(
+                f"a density without atoms in {combinator}",
+                f"{model!r}",
+                f"Put the atom on last: Inflated({combinator}(...))",
+            )
+        )
+    return model
+
+
+def copied(param: Param, **changes: Any) -> Param:
+    """Return a copy of a parameter's declaration, to stand in another class."""
+    out = copy.copy(param)
+    for name, value in changes.items():
+        setattr(out, name, value)
+    return out
+
+
+def smooth_names(family: type[Model]) -> set[str]:
+    """Return the parameters in which the likelihood is smooth: no end of the support, no kink."""
+    names = {p.name for p in family.params if p.regular}
+    if family.has("_kink"):
+        names -= {family._kink(*[np.asarray(p.typical[0]) for p in family.params])[0]}
+    return names
+
+
+def free_name(name: str, taken: tuple[str, ...]) -> str:
+    """Return the name itself, or with the first number from 2 on that nothing else has."""
+    if name not in taken:
+        return name
+    k = 2
+    while f"{name}{k}" in taken:
+        k += 1
+    return f"{name}{k}"
+
+
+def engine(family: type[Model]) -> Model:
+    """Return an instance without values: what the engine asks of a family is static."""
+    out = object.__new__(family)
+    object.__setattr__(out, "slots", {p.name: None for p in family.params})
+    return out
+
+
+# ---------------------------------------------------------------------------- what comes out
+
+
+class Composite(Model, abstract=True):
+    """A model made of another one.
+
+    Attributes
+    ----------
+    inner : type of Model
+        The family inside.
+    call : callable
+        The combinator, which makes the model again from its parts.
+    own : dict of str to str
+        The combinator's arguments that are slots, and their names.
+    constants : dict of str to object
+        The combinator's other arguments.
+    """
+
+    inner: ClassVar[type[Model]]
+    call: ClassVar[Callable[..., Model]]
+    own: ClassVar[dict[str, str]] = {}
+    constants: ClassVar[dict[str, Any]] = {}
+
+    @property
+    def inner_model(self) -> Model:
+        """The inner model with the slots that are filled."""
+        return self.inner(**{p.name: self.slots[p.name] for p in self.inner.params})
+
+    def _arguments(self) -> dict[str, Any]:
+        slots = {a: self.slots[s] for a, s in self.own.items()}
+        return {a: v for a, v in {**slots, **self.constants}.items() if v is not None}
+
+    def __repr__(self) -> str:
+        parts = [repr(self.inner_model)]
+        parts += [f"{a}={_shown(v)}" for a, v in self._arguments().items()]
+        return f"{type(self).call.__name__}({', '.join(parts)})"
+
+    def __reduce__(self) -> Any:
+        return _made_again, (type(self).call, self.inner_model, self._arguments())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        if not value.ndim:
+            return f"{value.item():.6g}"
+        return np.array2string(value, precision=6, separator=", ", threshold=12)
+    return repr(value)
+
+
+def _made_again(call: Callable[..., Model], model: Model, arguments: dict[str, Any]) -> Model:
+    return call(model, **arguments)
+
+
+def generated(
+    base: type[Composite],
+    call: Callable[..., Model],
+    inner: type[Model],
+    params: dict[str, Param],
+    own: dict[str, str],
+    constants: dict[str, Any] | None = None,
+    **body: Any,
+) -> type[Composite]:
+    """Return the class of a composition, the same one each time for the same parts.
+
+    Parameters
+    ----------
+    base : type of Composite
+        Supplies the hooks.
+    call : callable
+        The combinator; its name is the name of the class.
+    inner : type of Model
+        The family inside.
+    params : dict of str to Param
+        Declarations in the order of the slots; those of the inner family first.
+    own : dict of str to str
+        The combinator's arguments that are slots, and their names.
+    constants : dict of str to object, optional
+        Its other arguments, hashable.
+    **body
+        Further class attributes.
+    """
+    constants = constants or {}
+    key = (base, call, inner, *own.items(), *constants.items(), body.get("support"))
+    if key not in _CLASSES:
+        name = f"{call.__name__}({inner.__name__})"
+        attributes = {
+            "__doc__": f"{call.__name__} of {inner.__name__}.",
+            "__module__": base.__module__,
+            "__qualname__": name,
+            "inner": inner,
+            "call": staticmethod(call),
+            "own": own,
+            "constants": constants,
+            **body,
+        }
+        # A slot named like a question (mean, variance) leaves the name to the question.
+        attributes |= {n: copied(p) for n, p in params.items() if not hasattr(Model, n)}
+        made: type[Composite] = type(name, (base,), attributes)
+        made.params = tuple(copied(p, name=n) for n, p in params.items())
+        _CLASSES[key] = made
+    return _CLASSES[key]
+
+
+def passed_on(model: Model) -> dict[str, Any]:
+    """Return the values of a model's slots, for the slots of the composition."""
+    return dict(model.slots)
+
+
+def hooks_of(base: type[Model], inner: type[Model], needs: dict[str, bool]) -> dict[str, Any]:
+    """Return the class attributes that take back hooks for which the inner family lacks what they need."""
+    return {hook: getattr(Model, hook) for hook, there in needs.items() if not there}
+
+
+def inner_terms(
+    family: type[Model], y: Array, theta: Arrays, order: int
+) -> tuple[Array, Arrays, Arrays]:
+    """Return log q of a family, its score and curvature (as far as asked for) in the given units.
+
+    They are computed in the member's own frame, so that a composition which cannot follow a change of
+    units keeps the digits of its parts.
+    """
+    model = engine(family)
+    shift, scale = model.own_frame(theta)
+    framed = tuple(np.asarray(v) for v in model.to_frame(theta, shift, scale))
+    factors = model.frame_factors(scale)
+    score: Arrays = ()
+    curvature: Arrays = ()
+    # The point of an atom may lie where the density is 0 or infinite; it is not used there.
+    with np.errstate(all="ignore"):
+        t = model.statistics((y - shift) / scale)
+        shared = model.shared(t, framed)
+        log_q = model.log_density_hook(t, framed, shared)
+        log_q = log_q if family.support.discrete else log_q - np.log(scale)
+        if order >= 1:
+            raw = model.score_hook(t, framed, shared)
+            score = tuple(np.asarray(s / f) for s, f in zip(raw, factors, strict=True))
+        if order >= 2:
+            raw = model.curvature_hook(t, framed, shared)
+            pairs = [(i, j) for i in range(len(theta)) for j in range(i, len(theta))]
+            units = [factors[i] * factors[j] for i, j in pairs]
+            curvature = tuple(np.asarray(c / u) for c, u in zip(raw, units, strict=True))
+    return log_q, score, curvature
+
+
+def widened(parts: tuple[Any, ...], size: int, total: int, zero: Array) -> Arrays:
+    """Extend an upper triangle of ``size`` parameters to ``total``, zero for those behind them."""
+    out, at = [], 0
+    for i in range(total):
+        for j in range(i, total):
+            if j < size:
+                out.append(parts[at])
+                at += 1
+            else:
+                out.append(zero)
+    return tuple(out)
