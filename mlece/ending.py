@@ -11,7 +11,7 @@ import numpy as np
 from mlece.certificate import rounding
 from mlece.limits import KnownMember, LimitFamily, LimitMember, Status, limit_families
 from mlece.math import Array, Arrays
-from mlece.model import Model
+from mlece.model import Model, model_by_name
 from mlece.result import Fit
 from mlece.sample import Sample
 
@@ -37,7 +37,8 @@ def at_ends(result: Fit, sunk: dict[str, Array], members: Array, refit: Refit) -
     result = _at_escape(_at_limit_families(result, members, refit), members)
     result = _without_end(result, members)
     for name, mask in sunk.items():
-        result = _at_closed_end(result, name, np.flatnonzero(mask & members), refit)
+        ended = np.isin(np.arange(len(members)), list(result.limit_models))
+        result = _at_closed_end(result, name, np.flatnonzero(mask & members & ~ended), refit)
     return result
 
 
@@ -69,12 +70,15 @@ def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Ref
     kept = {}
     for name, slot in limit.slots.items():
         if model.slots[name] is not None:
-            # A filled slot may hold what the limiting family has no member for.
             value = result.flat(name)
-            members = members[family().parameter(slot).domain.contains(value)[members]]
-            kept[slot] = value[members] if shape else value[0]
+            if isinstance(limit.family, str):
+                # A filled slot may hold what the limiting family has no member for.
+                domain = model_by_name(limit.family)().parameter(slot).domain
+                members = members[domain.contains(value)[members]]
+            kept[slot] = value
     if not members.size:
         return result
+    kept = {slot: v[members] if shape else v[0] for slot, v in kept.items()}
     other = refit(family(**kept), _members(result.sample, members))
     proof = other.certificate
     solved = [s.solved for s in np.ravel(np.asarray(proof.status, dtype=object))]
@@ -247,11 +251,12 @@ def _limiting_values(result: Fit, limit: LimitFamily, other: Fit) -> Arrays:
     """Return what every parameter comes to, from the fit of the limiting family."""
     if limit.theta is not None:
         return limit.theta(*other.theta)
+    names = {p.name for p in other.family.params}
     return tuple(
         np.asarray(limit.runs[p.name])
         if p.name in limit.runs
         else other.flat(limit.slots[p.name])
-        if p.name in limit.slots
+        if limit.slots.get(p.name) in names
         else result.flat(p.name)[0]
         for p in result.family.params
     )

@@ -108,6 +108,7 @@ def engine(family: type[Model]) -> Model:
     """Return an instance without values: what the engine asks of a family is static."""
     out = object.__new__(family)
     object.__setattr__(out, "slots", {p.name: None for p in family.params})
+    object.__setattr__(out, "free", tuple(p.name for p in family.params))
     return out
 
 

@@ -304,7 +304,7 @@ def Shifted(model: Any, by: Any = None) -> Model:
     """
     model = as_model(model, "Shifted")
     inner, counted = type(model), model.support.discrete
-    roles = inner.roles()
+    roles = engine(inner).roles()
     points = any(p.role == "point" for p in inner.params)
     scales = bool(roles & _SCALES) and "location" not in roles and not points
     free = scales and not counted and not inner.has("_bounds")

@@ -226,7 +226,7 @@ def Transformed(model: Any, bijection: Any) -> Model:
     closed = [held.closed_lower, held.closed_upper]
     closed = [c and bool(np.isfinite(e)) for c, e in zip(closed, ends, strict=True)]
     ends, closed = (ends, closed) if rising else (ends[::-1], closed[::-1])
-    roles = inner.roles()
+    roles = engine(inner).roles()
     follows = chosen is log_link and roles <= set(_OF_LOGARITHM) and "location" in roles
     direct = follows or not roles
     points = not any(p.role == "point" for p in inner.params)
