@@ -17,10 +17,10 @@ PACKAGE = ROOT / "mlece"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "math", "quantities", "jets", "bessel", "__version__"),
     ("domain", "bijection", "param", "arrays"),
-    ("derivatives", "limits", "moments", "tilt", "model", "selection"),
+    ("derivatives", "limits", "moments", "tilt", "model", "registry", "selection"),
     ("families", "combinators"),
     ("sample", "sources", "frame", "predictor"),
-    ("evaluation", "objective", "chart", "solvers", "certificate", "existence"),
+    ("evaluation", "framed", "objective", "chart", "solvers", "certificate", "existence"),
     ("fitting", "population", "ending", "result", "covariance", "intervals"),
     ("bootstrap",),
     (
@@ -50,7 +50,7 @@ DELEGATIONS = {
     ("model", "quantile", "sources"),
     ("model", "entropy", "information"),
     ("model", "_moment", "information"),
-    ("model", "registered", "families"),
+    ("registry", "registered", "families"),
     ("result", "gap", "diagnostics"),
     ("result", "plot", "plot"),
     ("result", "summary", "report"),
