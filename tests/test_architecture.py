@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "diagnostics",
     ),
     ("candidates", "comparison", "study"),
-    ("plot", "report", "export", "cli", "teach", "datasets", "testing", "__main__"),
+    ("plot", "report", "export", "cli", "teach", "datasets", "reference", "testing", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Lines; a file beyond 400 is a question, one beyond 500 two files, with the exceptions below.
