@@ -759,20 +759,24 @@ class Model:
         FreeSlotError
             If a slot is free.
         NoDensityError
-            If scipy.stats has no such distribution.
+            If scipy.stats has no such distribution, or has the family but not these members.
         """
         theta = self.theta
-        if not self.has("_scipy"):
+        known = self.has("_scipy")
+        # Laws of vectors come one at a time there.
+        apart = self._width > 0 and self.batch_shape != ()
+        twin = self._scipy(*theta) if known and not apart else None
+        if twin is None:
             raise errors.NoDensityError(
                 errors.message(
-                    "a family that scipy.stats has too",
-                    type(self).__name__,
+                    f"a {'member' if known else 'family'} that scipy.stats has too",
+                    repr(self) if known else type(self).__name__,
                     "Its own methods (log_density, cdf, quantile, sample) serve in its place",
                 )
             )
         from scipy import stats
 
-        name, slots = self._scipy(*theta)
+        name, slots = twin
         # Numbers rather than arrays of none, which some of scipy's methods do not take.
         plain = {k: np.asarray(v).item() if np.ndim(v) == 0 else v for k, v in slots.items()}
         return getattr(stats, name)(**plain)

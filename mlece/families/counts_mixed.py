@@ -34,6 +34,7 @@ from mlece.math import (
     xlog1py,
     xlogy,
 )
+from mlece.model import Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -193,6 +194,15 @@ class BetaBinomial(Composed):
     @staticmethod
     def _variance(n: Array, p: Array, rho: Array) -> Array:
         return np.asarray(n * p * (1 - p) * (1 + (n - 1) * rho))
+
+    @staticmethod
+    def _scipy(n: Array, p: Array, rho: Array) -> Twin | None:
+        if np.all(rho == 0):
+            return "binom", {"n": n, "p": p}
+        if np.any(rho == 0):
+            return None
+        total = (1 - rho) / rho
+        return "betabinom", {"n": n, "a": p * total, "b": (1 - p) * total}
 
 
 # ---------------------------------------------------------------------------- generalised inverse Gaussian
@@ -564,3 +574,7 @@ class Skellam(Composed):
     @staticmethod
     def _variance(mu1: Array, mu2: Array) -> Array:
         return np.asarray(mu1 + mu2)
+
+    @staticmethod
+    def _scipy(mu1: Array, mu2: Array) -> Twin:
+        return "skellam", {"mu1": mu1, "mu2": mu2}

@@ -34,7 +34,7 @@ from mlece.math import (
     where,
     xlogy,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -150,6 +150,10 @@ class Logarithmic(Model):
     def _variance(p: Array) -> Array:
         mean = Logarithmic._mean(p)
         return np.asarray(mean * (1 / (1 - p) - mean))
+
+    @staticmethod
+    def _scipy(p: Array) -> Twin:
+        return "logser", {"p": p}
 
 
 # ---------------------------------------------------------------------------- power laws
@@ -331,6 +335,10 @@ class Zeta(Model):
         spread = where(finite, second, 0.0) - where(finite, first, 0.0) ** 2
         return np.asarray(lower * lower * where(finite, spread, inf))
 
+    @staticmethod
+    def _scipy(alpha: Array, lower: Array) -> Twin | None:
+        return ("zipf", {"a": alpha}) if np.all(lower == 1) else None
+
 
 class YuleSimon(Model):
     r"""Yule–Simon: log q = log ρ + log B(y, ρ + 1), y = 1, 2, ...; its tail falls like y^−(ρ+1).
@@ -406,6 +414,10 @@ class YuleSimon(Model):
         exists = rho > 2
         r = where(exists, rho, 3.0)
         return where(exists, (r / (r - 1)) ** 2 / (r - 2), inf)
+
+    @staticmethod
+    def _scipy(rho: Array) -> Twin:
+        return "yulesimon", {"alpha": rho}
 
 
 # ---------------------------------------------------------------------------- discrete uniform
@@ -516,6 +528,10 @@ class DiscreteUniform(Model):
     @staticmethod
     def _variance(lower: Array, upper: Array) -> Array:
         return np.asarray((upper - lower) * (upper - lower + 2) / 12)
+
+    @staticmethod
+    def _scipy(lower: Array, upper: Array) -> Twin:
+        return "randint", {"low": lower, "high": upper + 1}
 
 
 def _furthest(width: Array, n: Any, alpha: float, known: bool) -> Array:

@@ -42,7 +42,7 @@ from mlece.math import (
     trigamma_excess,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -154,6 +154,12 @@ class Gompertz(Model):
         mean = -_mean_log(0.5 * rate / safe) / safe
         return where(grows, mean, where(shape == 0, 1 / rate, inf))
 
+    @staticmethod
+    def _scipy(shape: Array, rate: Array) -> Twin | None:
+        if np.all(shape == 0):
+            return "expon", {"scale": 1 / rate}
+        return ("gompertz", {"c": rate / shape, "scale": 1 / shape}) if np.all(shape > 0) else None
+
 
 # ---------------------------------------------------------------------------- Birnbaum–Saunders
 
@@ -261,6 +267,10 @@ class BirnbaumSaunders(Model):
     @staticmethod
     def _variance(shape: Array, scale: Array) -> Array:
         return np.asarray((scale * shape) ** 2 * (1 + 1.25 * shape**2))
+
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "fatiguelife", {"c": shape, "scale": scale}
 
 
 # ---------------------------------------------------------------------------- generalised gamma
@@ -498,3 +508,12 @@ class GeneralizedGamma(Model):
         finite = np.isfinite(second)
         base = where(finite, 2 * first, 0.0)
         return where(finite, exp(2 * mu + base) * expm1(second - base), inf)
+
+    @staticmethod
+    def _scipy(mu: Array, sigma: Array, q: Array) -> Twin | None:
+        if np.all(q == 0):
+            return "lognorm", {"s": sigma, "scale": exp(mu)}
+        if np.any(q == 0):
+            return None
+        scale = exp(mu + (sigma / q) * log(q * q))
+        return "gengamma", {"a": 1 / (q * q), "c": q / sigma, "scale": scale}

@@ -25,6 +25,7 @@ from mlece.math import (
     trigamma,
     xlogy,
 )
+from mlece.model import Twin
 from mlece.moments import Summary
 
 # Correlation matrices with a smaller eigenvalue are singular in double precision.
@@ -315,6 +316,10 @@ class MultivariateGaussian(_Elliptical):
         """Return the variances of the components, (..., d)."""
         return np.diagonal(self.covariance, axis1=-2, axis2=-1)
 
+    def _scipy(self, *theta: Array) -> Twin:
+        mean, covariance = self.assembled(theta)
+        return "multivariate_normal", {"mean": mean, "cov": covariance}
+
 
 # ---------------------------------------------------------------------------- MultivariateT
 
@@ -438,6 +443,10 @@ class MultivariateT(_Elliptical):
         df = np.asarray(self.df)[..., None]
         own = np.diagonal(self.scale, axis1=-2, axis2=-1)
         return np.where(df > 2, own * df / np.where(df > 2, df - 2, 1.0), inf)
+
+    def _scipy(self, *theta: Array) -> Twin:
+        df, loc, scale = self.assembled(theta)
+        return "multivariate_t", {"loc": loc, "shape": scale, "df": df}
 
 
 # ---------------------------------------------------------------------------- Dirichlet
@@ -572,6 +581,9 @@ class Dirichlet(Vector):
         """Return the variances of the parts."""
         total = self.alpha.sum(axis=-1, keepdims=True)
         return self.mean * (1 - self.mean) / (total + 1)
+
+    def _scipy(self, *theta: Array) -> Twin:
+        return "dirichlet", {"alpha": self.assembled(theta)[0]}
 
 
 # ---------------------------------------------------------------------------- DirichletMultinomial

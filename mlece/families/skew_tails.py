@@ -46,6 +46,7 @@ from mlece.math import (
     trigamma,
     where,
 )
+from mlece.model import Twin
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- asymmetric Laplace
@@ -211,6 +212,10 @@ class AsymmetricLaplace(LocationScale):
     @staticmethod
     def _variance(loc: Array, scale: Array, asymmetry: Array) -> Array:
         return np.asarray(scale**2 * (asymmetry**2 + 1 / asymmetry**2) + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, asymmetry: Array) -> Twin:
+        return "laplace_asymmetric", {"kappa": asymmetry, "loc": loc, "scale": scale}
 
 
 # ---------------------------------------------------------------------------- two pieces
@@ -636,3 +641,8 @@ class EGB2(LocationScale):
     @staticmethod
     def _variance(loc: Array, scale: Array, p: Array, q: Array) -> Array:
         return np.asarray(scale**2 * (trigamma(p) + trigamma(q)) + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, p: Array, q: Array) -> Twin | None:
+        twin = "genlogistic", {"c": p, "loc": loc, "scale": scale}
+        return twin if np.all(q == 1) else None
