@@ -95,28 +95,41 @@ TOLERANCES = {
     "moments": (1e-10, "scipy computes some moments and entropies from series"),
 }
 
+# The same for laws of which scipy's own figure is the worse one, as mpmath tells.
+WIDER = {
+    ("NormalInverseGaussian", "tails"): (1e-5, "a quadrature good to 1e-12, in a tail of 1e-6"),
+    ("NormalInverseGaussian", "quantile"): (1e-6, "scipy inverts that quadrature"),
+    ("SkewNormal", "tails"): (1e-7, "Owen's T taken from Φ, which leaves 1e-14, in a tail of 1e-6"),
+}
+# Moments in which scipy follows another convention.
+CONVENTIONS = {("Cauchy", "_variance"): "NaN in scipy, the integral of the square, infinite, here"}
 
-def close(got: Any, expected: Any, quantity: str) -> None:
-    tolerance = TOLERANCES[quantity][0]
+
+def close(member: Model, got: Any, expected: Any, quantity: str) -> None:
+    name = type(member).__name__
+    tolerance, _ = WIDER.get((name, quantity), TOLERANCES[quantity])
     np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
 
 
 @every_pair
+# Where scipy's quadrature of the normal inverse Gaussian falls short, it warns.
+@pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")
 def test_densities_and_tails(member: Model, law: Any) -> None:
     y = np.unique(law.ppf(LEVELS))
     if member.support.periodic:
         y = np.angle(np.exp(1j * y))
     log_mass = law.logpmf if member.support.discrete else law.logpdf
-    close(member.log_density(y), log_mass(y), "log density")
+    close(member, member.log_density(y), log_mass(y), "log density")
     if member.support.periodic:
         return
-    close(member.log_cdf(y), law.logcdf(y), "tails")
-    close(member.log_sf(y), law.logsf(y), "tails")
+    close(member, member.log_cdf(y), law.logcdf(y), "tails")
+    close(member, member.log_sf(y), law.logsf(y), "tails")
 
 
 @line_pair
+@pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")
 def test_quantiles(member: Model, law: Any) -> None:
-    close(member.quantile(LEVELS), law.ppf(LEVELS), "quantile")
+    close(member, member.quantile(LEVELS), law.ppf(LEVELS), "quantile")
 
 
 @every_pair
@@ -124,8 +137,8 @@ def test_moments_and_entropy(member: Model, law: Any) -> None:
     moments = (("_mean", law.mean), ("_variance", law.var)) * (not member.support.periodic)
     for hook, moment in (*moments, ("_entropy", law.entropy)):
         closed = member._closed(hook)
-        if closed is not None:
-            close(closed, moment(), "moments")
+        if closed is not None and (type(member).__name__, hook) not in CONVENTIONS:
+            close(member, closed, moment(), "moments")
 
 
 @pytest.mark.parametrize("member", APART, ids=repr)
