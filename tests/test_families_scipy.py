@@ -9,6 +9,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from mlece import families
 from mlece.errors import NoDensityError
 from mlece.families import (
     EGB2,
@@ -145,6 +146,18 @@ def test_moments_and_entropy(member: Model, law: Any) -> None:
 def test_members_that_scipy_does_not_have(member: Model) -> None:
     with pytest.raises(NoDensityError, match=r"a member that scipy\.stats has too"):
         member.to_scipy()
+
+
+@pytest.mark.parametrize("name", families.__all__)
+def test_the_documentation_tells_the_names_used_elsewhere(name: str) -> None:
+    text = " ".join(str(getattr(families, name).__doc__).split())
+    assert "scipy.stats" in text
+    assert " R: " in text
+
+
+@every_pair
+def test_the_documentation_names_the_twin(member: Model, law: Any) -> None:
+    assert f"``{law.dist.name}(" in str(type(member).__doc__)
 
 
 # ------------------------------------------------------------------ extremes against mpmath

@@ -83,7 +83,9 @@ class GB2(Model):
     log q = log a − log y + p z − (p + q) log(1 + e^z) − log B(p, q), z = a log(y/b), with a the shape and
     b the scale (McDonald 1984). R: ``VGAM::genbetaII(scale,
     shape1.a=shape, shape2.p=p, shape3.q=q)``, ``gamlss.dist::GB2(mu=scale, sigma=shape, nu=p, tau=q)``.
-    scipy.stats has ``betaprime(p, q)`` for y^a. p = 1 is Burr XII, q = 1 Dagum, p = q = 1 log-logistic.
+    scipy.stats, for some members only: p = 1 is Burr XII, ``burr12(c=shape, d=q, scale=scale)``, q = 1
+    Dagum, ``burr(c=shape, d=p, scale=scale)``, shape 1 ``betaprime(a=p, b=q, scale=scale)``, the law of
+    y^a in general. p = q = 1 is log-logistic.
     As p or q grows the family tends to the generalised gamma, as both do to the lognormal law; at small n
     the maximum often lies there, and the fit says so.
 

@@ -96,9 +96,10 @@ class BetaBinomial(Composed):
     the variance is np(1−p)(1 + (n−1)ρ). At ρ = 0 it is the binomial law.
 
     scipy.stats: ``betabinom(n, a, b)`` with a = p(1−ρ)/ρ and b = (1−p)(1−ρ)/ρ, hence p = a/(a+b) and
-    ρ = 1/(a+b+1). R: ``VGAM::betabinomial`` (mu, rho); ``VGAM::betabinomialff`` (shape1, shape2) as in
-    scipy; ``gamlss.dist::BB`` with mu = p, sigma = ρ/(1−ρ). In this form (Prentice 1986, JASA 81, 321)
-    every term is a rational function, exact up to the binomial end.
+    ρ = 1/(a+b+1); ``binom(n, p)`` at ρ = 0. R: ``VGAM::betabinomial`` (mu, rho);
+    ``VGAM::betabinomialff`` (shape1, shape2) as in scipy; ``gamlss.dist::BB`` with mu = p, sigma =
+    ρ/(1−ρ). In this form (Prentice 1986, JASA 81, 321) every term is a rational function, exact up to
+    the binomial end.
 
     Examples
     --------

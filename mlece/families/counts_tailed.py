@@ -206,8 +206,8 @@ class Zeta(Model):
 
     The smallest count m = ``lower`` is a known constant, 1 if not given; ζ is Hurwitz's.
 
-    scipy.stats: ``zipf(a)`` for lower 1. R: ``poweRlaw::displ`` (pars, xmin), ``VGAM::zetaff`` with
-    shape = α − 1. Clauset, Shalizi & Newman (2009, SIAM Review 51, 661).
+    scipy.stats: ``zipf(a=alpha)`` for lower 1, none otherwise. R: ``poweRlaw::displ`` (pars, xmin),
+    ``VGAM::zetaff`` with shape = α − 1. Clauset, Shalizi & Newman (2009, SIAM Review 51, 661).
 
     Parameters
     ----------
@@ -343,7 +343,7 @@ class Zeta(Model):
 class YuleSimon(Model):
     r"""Yule–Simon: log q = log ρ + log B(y, ρ + 1), y = 1, 2, ...; its tail falls like y^−(ρ+1).
 
-    scipy.stats: ``yulesimon(alpha)``. R: ``VGAM::yulesimon`` (shape), ``gamlss.dist::YULE`` with
+    scipy.stats: ``yulesimon(alpha=rho)``. R: ``VGAM::yulesimon`` (shape), ``gamlss.dist::YULE`` with
     y − 1 and mu = 1/(ρ − 1). Yule (1925); Simon (1955, Biometrika 42, 425).
 
     Examples

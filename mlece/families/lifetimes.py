@@ -53,7 +53,8 @@ class Gompertz(Model):
     r"""Gompertz, hazard b e^(a y): log q = log b + a y − b (e^(a y) − 1)/a.
 
     R: ``flexsurv::gompertz(shape=a, rate=b)``; ``VGAM::gompertz(scale=a, shape=b)`` and
-    scipy.stats ``gompertz(c=b/a, scale=1/a)`` for a > 0. At a = 0 it is the exponential law. As in
+    scipy.stats ``gompertz(c=b/a, scale=1/a)`` for a > 0. At a = 0 it is the exponential law,
+    ``expon(scale=1/b)``; with a < 0 scipy has none. As in
     flexsurv the shape may be negative: the hazard then falls and the share e^(b/a) never dies, so that
     the density on [0, ∞) integrates to 1 − e^(b/a) only, quantiles beyond are infinite, and so is the
     mean. A fit with a negative shape says that the observed hazard falls.
@@ -319,7 +320,8 @@ class GeneralizedGamma(Model):
 
     R: ``flexsurv::gengamma(mu, sigma, Q=q)``; ``gamlss.dist::GG(mu=exp(mu), sigma=sigma,
     nu=q/sigma)``. scipy.stats (Stacy 1962): ``gengamma(a=1/q^2, c=q/sigma,
-    scale=exp(mu)*(q^2)^(sigma/q))``. The likelihood may have its supremum at q = −∞, the Pareto law with
+    scale=exp(mu)*(q^2)^(sigma/q))`` for q other than 0, where it is ``lognorm(s=sigma,
+    scale=exp(mu))``. The likelihood may have its supremum at q = −∞, the Pareto law with
     its end at the smallest observation (at q = ∞ the power law below the largest).
 
     Examples

@@ -222,7 +222,7 @@ class MultivariateGaussian(_Elliptical):
 
     The maximum likelihood covariance has divisor n. ``blocks`` makes Σ block diagonal, with the
     components of each group correlated among themselves: ``[[0], [1], [2]]`` is a diagonal covariance.
-    scipy.stats: ``multivariate_normal(mean, cov)``. R: ``mvtnorm::dmvnorm(mean, sigma)``.
+    scipy.stats: ``multivariate_normal(mean, cov=covariance)``. R: ``mvtnorm::dmvnorm(mean, sigma)``.
 
     Parameters
     ----------
@@ -328,8 +328,8 @@ class MultivariateT(_Elliptical):
     r"""Multivariate Student t: log q = c(ν) − ½ log det Σ − ½(ν + d) log(1 + (y − μ)' Σ⁻¹ (y − μ)/ν).
 
     Σ is a scale matrix; the covariance is Σ ν/(ν − 2). For ν → ∞ the law is the multivariate Gaussian.
-    scipy.stats: ``multivariate_t(loc, shape, df)``. R: ``mvtnorm::dmvt(delta, sigma, df)``. Kotz and
-    Nadarajah (2004), Multivariate t Distributions and Their Applications.
+    scipy.stats: ``multivariate_t(loc, shape=scale, df=df)``. R: ``mvtnorm::dmvt(delta=loc, sigma=scale,
+    df)``. Kotz and Nadarajah (2004), Multivariate t Distributions and Their Applications.
 
     Parameters
     ----------
