@@ -766,20 +766,23 @@ class Model:
         # Laws of vectors come one at a time there.
         apart = self._width > 0 and self.batch_shape != ()
         twin = self._scipy(*theta) if known and not apart else None
-        if twin is None:
-            raise errors.NoDensityError(
-                errors.message(
-                    f"a {'member' if known else 'family'} that scipy.stats has too",
-                    repr(self) if known else type(self).__name__,
-                    "Its own methods (log_density, cdf, quantile, sample) serve in its place",
-                )
-            )
-        from scipy import stats
+        if twin is not None:
+            from scipy import stats
 
-        name, slots = twin
-        # Numbers rather than arrays of none, which some of scipy's methods do not take.
-        plain = {k: np.asarray(v).item() if np.ndim(v) == 0 else v for k, v in slots.items()}
-        return getattr(stats, name)(**plain)
+            name, slots = twin
+            # Numbers rather than arrays of none, which some of scipy's methods do not take.
+            plain = {k: np.asarray(v).item() if np.ndim(v) == 0 else v for k, v in slots.items()}
+            law = getattr(stats, name)(**plain)
+            # Parameters that scipy does not take leave a law without a support, not an error.
+            if self._width or not np.isnan(law.support()[0]).any():
+                return law
+        raise errors.NoDensityError(
+            errors.message(
+                f"a {'member' if known else 'family'} that scipy.stats has too",
+                repr(self) if known else type(self).__name__,
+                "Its own methods (log_density, cdf, quantile, sample) serve in its place",
+            )
+        )
 
     def _moment(self, hook: str, power: int) -> Any:
         closed = self._closed(hook)

@@ -25,6 +25,7 @@ from mlece.families import (
     Gompertz,
     InverseGaussian,
     Kumaraswamy,
+    Logarithmic,
     LogGamma,
     LogitNormal,
     MultivariateGaussian,
@@ -32,6 +33,7 @@ from mlece.families import (
     Poisson,
     Rice,
     Simplex,
+    Skellam,
     StudentT,
     VonMises,
     WrappedCauchy,
@@ -59,6 +61,8 @@ APART: list[Model] = [
     GeneralizedGamma(mu=0.3, sigma=0.5, q=[0.0, 1.0]),
     BetaBinomial(n=7, p=0.3, rho=[0.0, 0.2]),
     Zeta(alpha=6.5, lower=2),
+    Skellam(mu1=3.0, mu2=0.0),
+    Logarithmic(p=0.0),
     MultivariateGaussian(mean=[[0.0, 1.0], [2.0, 3.0]], covariance=np.eye(2)),
 ]
 
