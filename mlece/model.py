@@ -754,6 +754,8 @@ class Model:
     def to_scipy(self) -> Any:
         """Return the same law as a frozen distribution of scipy.stats.
 
+        Its figures come by scipy's formulas, some of which lose digits next to the limits of a family.
+
         Raises
         ------
         FreeSlotError
@@ -765,7 +767,8 @@ class Model:
         known = self.has("_scipy")
         # Laws of vectors come one at a time there.
         apart = self._width > 0 and self.batch_shape != ()
-        twin = self._scipy(*theta) if known and not apart else None
+        with np.errstate(all="ignore"):
+            twin = self._scipy(*theta) if known and not apart else None
         if twin is not None:
             from scipy import stats
 

@@ -59,6 +59,7 @@ APART: list[Model] = [
     GB2(shape=3.0, scale=2.0, p=0.6, q=1.5),
     Gompertz(shape=-1.0, rate=2.0),
     GeneralizedGamma(mu=0.3, sigma=0.5, q=[0.0, 1.0]),
+    GeneralizedGamma(mu=0.3, sigma=0.5, q=1e-200),
     BetaBinomial(n=7, p=0.3, rho=[0.0, 0.2]),
     Zeta(alpha=6.5, lower=2),
     Skellam(mu1=3.0, mu2=0.0),

@@ -320,9 +320,9 @@ class GeneralizedGamma(Model):
 
     R: ``flexsurv::gengamma(mu, sigma, Q=q)``; ``gamlss.dist::GG(mu=exp(mu), sigma=sigma,
     nu=q/sigma)``. scipy.stats (Stacy 1962): ``gengamma(a=1/q^2, c=q/sigma,
-    scale=exp(mu)*(q^2)^(sigma/q))`` for q other than 0, where it is ``lognorm(s=sigma,
-    scale=exp(mu))``. The likelihood may have its supremum at q = −∞, the Pareto law with
-    its end at the smallest observation (at q = ∞ the power law below the largest).
+    scale=exp(mu)*(q^2)^(sigma/q))``, whose scale underflows for q near 0; ``lognorm(s=sigma,
+    scale=exp(mu))`` at q = 0. The likelihood may have its supremum at q = −∞, the Pareto law with its
+    end at the smallest observation (at q = ∞ the power law below the largest).
 
     Examples
     --------
