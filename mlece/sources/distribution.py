@@ -234,7 +234,7 @@ def _weighted(model: Model, piece: Piece, level: int) -> tuple[Array, Array, Arr
         for end in (piece.lower, piece.upper):
             # What weighs nothing there may lie outside the support of a model whose end is rounded.
             if np.isfinite(end) and end != 0:
-                told &= (np.abs(y - end) > 1e-12 * abs(end)) | (w > 1e-60)
+                told &= (np.abs(y - end) > 1e-12 * abs(end)) | (np.abs(w) > 1e-60)
         y, w, t = y[told], w[told], t[told]
     return y, w, t
 
