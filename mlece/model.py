@@ -757,29 +757,9 @@ class Model:
         NoDensityError
             If scipy.stats has no such distribution, or has the family but not these members.
         """
-        theta = self.theta
-        known = self.has("_scipy")
-        # Laws of vectors come one at a time there.
-        apart = self._width > 0 and self.batch_shape != ()
-        with np.errstate(all="ignore"):
-            twin = self._scipy(*theta) if known and not apart else None
-        if twin is not None:
-            from scipy import stats
+        from mlece.combinators.scipy_family import to_scipy
 
-            name, slots = twin
-            # Numbers rather than arrays of none, which some of scipy's methods do not take.
-            plain = {k: np.asarray(v).item() if np.ndim(v) == 0 else v for k, v in slots.items()}
-            law = getattr(stats, name)(**plain)
-            # Parameters that scipy does not take leave a law without a support, not an error.
-            if self._width or not np.isnan(law.support()[0]).any():
-                return law
-        raise errors.NoDensityError(
-            errors.message(
-                f"a {'member' if known else 'family'} that scipy.stats has too",
-                repr(self) if known else type(self).__name__,
-                "Its own methods (log_density, cdf, quantile, sample) serve in its place",
-            )
-        )
+        return to_scipy(self)
 
     def _moment(self, hook: str, power: int) -> Any:
         closed = self._closed(hook)

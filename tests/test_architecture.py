@@ -49,6 +49,7 @@ DELEGATIONS = {
     ("model", "log_probability_hook", "sources"),
     ("model", "quantile", "sources"),
     ("model", "entropy", "information"),
+    ("model", "to_scipy", "combinators"),
     ("model", "_moment", "information"),
     ("registry", "registered", "families"),
     ("result", "gap", "diagnostics"),

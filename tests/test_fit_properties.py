@@ -49,11 +49,7 @@ FAMILIES = {
 }
 # Structural constants, which the user must give.
 KNOWN: dict[str, dict[str, float]] = {
-    name: {
-        p.name: float(round(sum(p.typical) / 2))
-        for p in c.params
-        if not p.estimable
-    }
+    name: {p.name: float(round(sum(p.typical) / 2)) for p in c.params if not p.estimable}
     for name, c in FAMILIES.items()
 }
 every_family = pytest.mark.parametrize("name", sorted(FAMILIES))

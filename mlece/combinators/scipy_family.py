@@ -233,3 +233,30 @@ def _equal(shapes: int) -> Any:
         return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
 
     return degenerate
+
+
+def to_scipy(model: Any) -> Any:
+    """Return a known model as a frozen distribution of scipy.stats; see :meth:`mlece.Model.to_scipy`."""
+    theta = model.theta
+    known = model.has("_scipy")
+    # Laws of vectors come one at a time there.
+    apart = model._width > 0 and model.batch_shape != ()
+    with np.errstate(all="ignore"):
+        twin = model._scipy(*theta) if known and not apart else None
+    if twin is not None:
+        from scipy import stats
+
+        name, slots = twin
+        # Numbers rather than arrays of none, which some of scipy's methods do not take.
+        plain = {k: np.asarray(v).item() if np.ndim(v) == 0 else v for k, v in slots.items()}
+        law = getattr(stats, name)(**plain)
+        # Parameters that scipy does not take leave a law without a support, not an error.
+        if model._width or not np.isnan(law.support()[0]).any():
+            return law
+    raise errors.NoDensityError(
+        errors.message(
+            f"a {'member' if known else 'family'} that scipy.stats has too",
+            repr(model) if known else type(model).__name__,
+            "Its own methods (log_density, cdf, quantile, sample) serve in its place",
+        )
+    )

@@ -283,7 +283,9 @@ def _beside_end(
         return None
 
     def continued(step: Array) -> Array:
-        return np.asarray(found[0] + found[1] * step + np.polyval([*found[:1:-1], 0.0], np.exp(step)))
+        return np.asarray(
+            found[0] + found[1] * step + np.polyval([*found[:1:-1], 0.0], np.exp(step))
+        )
 
     # A density that follows no power of the distance (logit-normal) is not continued as one.
     probe = end + inward * unit * _PROBE
