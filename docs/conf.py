@@ -54,11 +54,22 @@ html_theme_options = {
     "navigation_depth": 2,
     "show_toc_level": 2,
     "navbar_align": "left",
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 11,
     "secondary_sidebar_items": ["page-toc"],
 }
 html_sidebars = {
-    page: [] for page in ("idea", "proof", "floor", "standard_errors", "own_family", "examples")
+    page: []
+    for page in (
+        "idea",
+        "proof",
+        "floor",
+        "standard_errors",
+        "incomplete",
+        "combinators",
+        "no_maximum",
+        "own_family",
+        "examples",
+    )
 }
 html_static_path = ["_static"]
 html_css_files = ["mlece.css"]
