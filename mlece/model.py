@@ -19,7 +19,6 @@ for long samples: they may be left out.
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -33,14 +32,16 @@ from mlece.domain import Domain, real
 from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
 from mlece.param import Param
+from mlece.registry import enrol
+from mlece.registry import model_by_name as model_by_name
+from mlece.registry import registered as registered
+from mlece.registry import registry_name as registry_name
 from mlece.units import Units
 
 if TYPE_CHECKING:
     from mlece.limits import LimitFamily
     from mlece.moments import Summary
 
-_REGISTRY: dict[str, type[Model]] = {}
-_ALIASES: dict[str, type[Model]] = {}
 
 # The name of a distribution in scipy.stats, and its arguments.
 Twin = tuple[str, dict[str, Any]]
@@ -84,11 +85,6 @@ HOOKS = (
     "_scipy",
     "_atoms",
 )
-
-
-def registry_name(name: str) -> str:
-    """Return the spelling under which a model is registered: lower case, no separators."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 class Model:
@@ -149,9 +145,7 @@ class Model:
     @classmethod
     def register(cls) -> None:
         """Make the model available by name, in ``fit("name", x)`` and on the command line."""
-        _REGISTRY[registry_name(cls.__name__)] = cls
-        for alias in cls.aliases:
-            _ALIASES[registry_name(alias)] = cls
+        enrol(cls)
 
     # ------------------------------------------------------------------ slots
 
@@ -799,27 +793,3 @@ class Model:
     def sd(self) -> Any:
         """Return the standard deviation of Y."""
         return np.sqrt(self.variance)
-
-
-def registered(vectors: bool = False) -> dict[str, type[Model]]:
-    """Return the registered models by their registry name: those of numbers, or of vectors as well."""
-    import mlece.families  # noqa: F401  (registers)
-
-    return {name: c for name, c in _REGISTRY.items() if vectors or not c._width}
-
-
-def model_by_name(name: str) -> type[Model]:
-    """Return the registered model class of that name.
-
-    Raises
-    ------
-    UnknownNameError
-        With the nearest matches.
-    """
-    known = registered(vectors=True)
-    key = registry_name(name)
-    if key in _ALIASES:
-        return _ALIASES[key]
-    if key not in known:
-        raise errors.unknown_name("model", name, [c.__name__ for c in known.values()])
-    return known[key]

@@ -113,6 +113,14 @@ def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
     return np.asarray((w.reshape(*w.shape, *([1] * (a.ndim - 2))) * a).sum(axis=1))
 
 
+def present_sum(a: Array, w: Array | None, m: int) -> Array:
+    """Sum with weights; a weight of zero leaves an observation out, whatever its value."""
+    total = weighted_sum(a, w, m)
+    if w is not None and np.isnan(total).any():
+        return weighted_sum(np.where(w > 0, a, 0.0), w, m)
+    return total
+
+
 # -------------------------------------------------------------------------------- scratch
 
 

@@ -13,17 +13,15 @@ import numpy as np
 from mlece import errors
 from mlece.evaluation import Evaluation, joined, stacked_scores, triangle
 from mlece.frame import UNIT, Frame, choose_frame
+from mlece.framed import BLOCK, FramedSample
 from mlece.math import Array, Arrays, gammaln
 from mlece.model import Model
-from mlece.moments import FRAME, ROOM, Summary, Sums, room, stacked, weighted_sum, wide
+from mlece.moments import ROOM, Summary, Sums, present_sum, room, stacked, weighted_sum, wide
 from mlece.param import Param
 from mlece.sample import Sample, check_support, tabulate
-from mlece.selection import median_interval, pilot_points
 from mlece.sources.expectation import tail_divergent
 from mlece.tilt import Tilt, tilted_sums
 
-# Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
-BLOCK = 8192
 # Sums that need no temporaries, or keep them in scratch arrays, take longer blocks.
 _LONG = 1 << 20
 
@@ -35,15 +33,7 @@ def _chunks(members: int, rows: int) -> Iterator[slice]:
         yield slice(start, min(start + step, members))
 
 
-def _present_sum(a: Array, w: Array | None, m: int) -> Array:
-    """Sum with weights; a weight of zero leaves an observation out, whatever its value."""
-    total = weighted_sum(a, w, m)
-    if w is not None and np.isnan(total).any():
-        return weighted_sum(np.where(w > 0, a, 0.0), w, m)
-    return total
-
-
-class CrossEntropy:
+class CrossEntropy(FramedSample):
     """E_p[−log q_θ] for p a weighted sample, in the standard frame.
 
     Parameters
@@ -232,29 +222,6 @@ class CrossEntropy:
         ends = np.minimum.reduce(y, axis=1), np.maximum.reduce(y, axis=1)
         return ends if y.dtype == np.float64 else (ends[0].astype(float), ends[1].astype(float))
 
-    # ------------------------------------------------------------------ blocks
-
-    def _cuts(self, rows: slice | Array, size: int) -> Iterator[tuple[Array, Array | None]]:
-        """Yield raw observations (r or 1, m) and weights of some members, ``size`` at a time."""
-        y, w = self.sample.values, self.sample.weights
-        y = y if len(y) == 1 else y[rows]
-        w = w if w is None or len(w) == 1 else w[rows]
-        for start in range(0, self.sample.rows, size):
-            cut = slice(start, start + size)
-            yield y[:, cut], None if w is None else w[:, cut]
-
-    def _framed(self, raw: Array, rows: slice | Array) -> Array:
-        """Return a block of framed observations, in a scratch array where the frame moves them."""
-        if not self.frame.moves or self.model._width:
-            return self.frame.apply(raw, rows)
-        count = 1 if len(self.frame.shift) == 1 else len(self.frame.shift[rows])
-        return self.frame.apply(raw, rows, room((max(count, len(raw)), raw.shape[1]), FRAME))
-
-    def _blocks(self, rows: slice | Array) -> Iterator[tuple[Array, Array | None]]:
-        """Yield framed observations (r or 1, m) and weights of some members, block by block."""
-        for raw, w in self._cuts(rows, BLOCK):
-            yield self.frame.apply(raw, rows), w
-
     def _terms(self, rows: slice | Array, full: bool) -> Iterator[tuple[Any, Array | None, int]]:
         """Yield what the hooks take (statistics or observations), the weights and the row count."""
         if self._single_row is not None and not full:
@@ -395,12 +362,12 @@ class CrossEntropy:
         weight = np.ones(r) * m if w is None else wide(w.sum(axis=1), r)
         shared = self.model.shared(t, theta) if shared is None else shared
         density = self.model.log_density_hook(t, theta, shared)
-        value = _present_sum(density, w, m)
+        value = present_sum(density, w, m)
         score = hessian = outer = None
         if order >= 1 or opg:
             raw = self.model.score_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                score = -np.stack([wide(_present_sum(s, w, m), r) for s in raw], axis=-1)
+                score = -np.stack([wide(present_sum(s, w, m), r) for s in raw], axis=-1)
             else:
                 score = -weighted_sum(raw, w, m)
             if opg:
@@ -410,7 +377,7 @@ class CrossEntropy:
         if order >= 2:
             raw = self.model.curvature_hook(t, theta, shared)
             if isinstance(raw, tuple):
-                parts = tuple(-wide(_present_sum(c, w, m), r) for c in raw)
+                parts = tuple(-wide(present_sum(c, w, m), r) for c in raw)
                 hessian = triangle(parts, len(self.model.params))
             else:
                 hessian = -weighted_sum(raw, w, m)
@@ -486,7 +453,7 @@ class CrossEntropy:
         sums: list[Array] = []
         weight: Any = 0.0
         for t, w, m in self._terms(rows, full):
-            part = [_present_sum(a, w, m) for a in function(t)]
+            part = [present_sum(a, w, m) for a in function(t)]
             sums = part if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(m) if w is None else w.sum(axis=1))
         weight = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
@@ -511,65 +478,6 @@ class CrossEntropy:
         with np.errstate(all="ignore"):
             means = self._means(slice(None), self.size, ratios, full=True)[1]
         return np.asarray(np.max(means, axis=0))
-
-    def median(self) -> tuple[Array, Array]:
-        """Return the weighted median interval of each member, framed, (R,) each."""
-        low, high = median_interval(self.model.points(self.sample.values), self.sample.weights)
-        if self.sample.truth is not None:
-            # The two nodes beside the median of a density enclose it; they are no set of medians.
-            low = high = 0.5 * (low + high)
-        shift, scale = self.frame.shift, self.frame.scale
-        return (
-            np.broadcast_to((low - shift) / scale, (self.size,)),
-            np.broadcast_to((high - shift) / scale, (self.size,)),
-        )
-
-    def distinct(self, r: int) -> tuple[Array, Array]:
-        """Return the distinct framed observations of one member in order, and their shares."""
-        y, w = self.sample.values, self.sample.weights
-        values, codes = np.unique(y[r if len(y) > 1 else 0], return_inverse=True)
-        mass = np.bincount(codes, None if w is None else w[r if len(w) > 1 else 0])
-        at = r if self.frame.shift.size > 1 else 0
-        framed = (values - self.frame.shift[at]) / self.frame.scale[at]
-        present = mass > 0
-        return framed[present], mass[present] / mass.sum()
-
-    def mean_of(self, function: Callable[[Array], Array]) -> Array:
-        """Return the weighted mean over the framed observations of a function of y (R or 1, m), (R,)."""
-        total: Any = 0.0
-        for y, w in self._blocks(slice(None)):
-            total = total + weighted_sum(function(y), w, y.shape[1])
-        return np.broadcast_to(total / self.summary.weight, (self.size,))
-
-    def member_points(self, r: int) -> tuple[Array, Array]:
-        """Return the framed observations of one member that have weight, sorted, and their shares."""
-        y, w = self.sample.values, self.sample.weights
-        y = self.frame.apply(y[[r if len(y) > 1 else 0]], [r])[0]
-        shares = np.ones(len(y)) if w is None else w[r if len(w) > 1 else 0]
-        order = np.argsort(y, kind="stable")
-        order = order[shares[order] > 0]
-        return y[order], shares[order] / shares.sum()
-
-    def ordered(self) -> tuple[Array, Array]:
-        """Return the framed observations of each member in order, with their weights, (R, n) each."""
-        y = self.frame.apply(self.sample.values, slice(None))
-        shape = (self.size, y.shape[1])
-        w = np.ones((1, 1)) if self.sample.weights is None else self.sample.weights
-        order = np.broadcast_to(np.argsort(y, axis=1, kind="stable"), shape)
-        return (
-            np.take_along_axis(np.broadcast_to(y, shape), order, axis=1),
-            np.take_along_axis(np.broadcast_to(w, shape), order, axis=1),
-        )
-
-    def pilot(self, size: int = 512) -> Array:
-        """Return sorted framed points (R, p), or vectors (R, p, d), for starting values."""
-        points = self.model.points(self.sample.values)
-        if points.ndim == 3:
-            thin = self.frame.apply(points[:, :: max(1, points.shape[1] // size)], slice(None))
-            return np.broadcast_to(thin, (self.size, *thin.shape[1:]))
-        points = pilot_points(points, self.sample.weights, size)
-        framed = (points - self.frame.shift[:, None]) / self.frame.scale[:, None]
-        return np.broadcast_to(framed, (self.size, framed.shape[1]))
 
     def thinned(self, size: int) -> CrossEntropy:
         """Return the objective on an evenly thinned sample, in the same frame."""

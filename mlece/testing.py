@@ -6,7 +6,7 @@ Reference values come from quadrature, sums and finite differences, not from clo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.math import Array, wrap_angle
 from mlece.model import Model
 from mlece.moments import weighted_sum
+from mlece.reference import atoms, ends, expectation, log_mass
 
 Property = Callable[[Model, np.random.Generator], None]
 
@@ -109,88 +110,6 @@ def _require(condition: Any, member: Model, what: str) -> None:
 # ------------------------------------------------------------------ expectations
 
 
-def _ends(member: Model) -> tuple[float, float]:
-    lower, upper = member.bounds(member.theta)
-    return float(lower), float(upper)
-
-
-def _mass_points(member: Model) -> Array:
-    """Return the points of a discrete member until their mass is exhausted."""
-    lower, upper = _ends(member)
-    if np.isfinite(upper):
-        return np.arange(lower, upper + 1)
-    size, start = 64, lower if np.isfinite(lower) else -4096.0
-    while size < 2**22:
-        points = start + np.arange(size)
-        mass = np.exp(_log_mass(member, points))
-        if mass.sum() > 0.5 and mass[-size // 4 :].sum() < 1e-18:
-            return points
-        size *= 2
-    raise AssertionError(f"{member!r}: the mass of 4 million points does not reach 1")
-
-
-def _log_mass(member: Model, points: Array) -> Array:
-    return member.log_density(member.decode(points) if member.support.discrete else points)
-
-
-def _pieces(member: Model) -> Iterator[tuple[float, float]]:
-    """Split the support where the density bends: quantiles or frame multiples, and its kinks."""
-    lower, upper = _ends(member)
-    if member.has("_quantile"):
-        marks = list(member.quantile(np.array([1e-3, 0.05, 0.3, 0.5, 0.7, 0.95, 0.999])))
-    else:
-        shift, scale = member.own_frame(member.theta)
-        marks = [float(shift) + k * float(scale) for k in (-9, -3, -1, 0, 1, 3, 9)]
-    marks += [float(b) for b in member._breakpoints(*member.theta)]
-    inner = sorted({m for m in map(float, marks) if lower < m < upper})
-    yield from zip([lower, *inner], [*inner, upper], strict=True)
-
-
-def expectation(member: Model, function: Callable[[Array], Array]) -> Array:
-    """Return E[f(Y)] of a vector function by adaptive quadrature, or by a sum for a discrete law.
-
-    Parameters
-    ----------
-    member : Model
-        A known model without batch axes.
-    function : callable
-        Maps observations (n,) to an array (m, n).
-
-    Returns
-    -------
-    array
-        Shape (m,).
-    """
-    if member.support.discrete:
-        points = _mass_points(member)
-        mass = np.exp(_log_mass(member, points))
-        terms = np.where(mass > 0, function(points), 0.0)
-        return np.asarray(terms @ mass)
-    from scipy.integrate import quad_vec
-
-    def integrand(y: float) -> Array:
-        point = np.array([y])
-        density = member.density(point)
-        if not (np.isfinite(density).all() and density > 0):
-            return np.zeros(len(function(np.array([middle]))))
-        return np.asarray(function(point) * density)[:, 0]
-
-    total: Any = 0.0
-    for a, b in _pieces(member):
-        middle = 0.5 * (a + b) if np.isfinite(a + b) else (a + 1 if np.isfinite(a) else b - 1)
-        total = total + quad_vec(integrand, a, b, epsabs=1e-11, epsrel=1e-11, limit=2000)[0]
-    points, masses = _atoms(member)
-    return np.asarray(total + function(points) @ masses if points.size else total)
-
-
-def _atoms(member: Model) -> tuple[Array, Array]:
-    """Return the points of positive mass of a law with a density elsewhere, and their masses."""
-    if not member.has("_atoms"):
-        return np.empty(0), np.empty(0)
-    at, mass = member._atoms(*member.theta)
-    return np.atleast_1d(at), np.atleast_1d(mass)
-
-
 def _scalar(member: Model) -> bool:
     """Whether every slot holds one number."""
     return not any(p.vector for p in member.params)
@@ -233,7 +152,7 @@ def check_normalisation(member: Model, rng: np.random.Generator) -> None:
 @_property
 def check_support(member: Model, rng: np.random.Generator) -> None:
     """Outside the support the density is 0; samples lie inside."""
-    lower, upper = _ends(member)
+    lower, upper = ends(member)
     if member.support.kind != "categories":
         outside = np.array([e for e in (lower - 1, upper + 1) if np.isfinite(e)])
         _require(
@@ -345,7 +264,7 @@ def _mass_between(member: Model, a: float, b: float) -> Array:
         limit=500,
         points=kinks or None,
     )
-    points, masses = _atoms(member)
+    points, masses = atoms(member)
     return np.asarray(value[0] + masses[(points > a) & (points <= b)].sum())
 
 
@@ -364,11 +283,11 @@ def check_quantile(member: Model, rng: np.random.Generator) -> None:
         _require(below < u * (1 + 1e-12), member, "the quantile is the smallest such point")
         return
     # At an atom the cdf jumps over u.
-    smooth = ~np.isin(y, _atoms(member)[0])
+    smooth = ~np.isin(y, atoms(member)[0])
     _require(member.cdf(y) >= u * (1 - TOLERANCES["round trip"]), member, "cdf(quantile(u)) >= u")
     _agree(member, "cdf(quantile(u)) / u", (member.cdf(y) / u)[smooth], 1.0, "round trip")
-    ends = member.quantile(np.array([0.0, 1.0]))
-    _agree(member, "quantile(0), quantile(1)", ends, np.array(_ends(member)), "rounding")
+    extremes = member.quantile(np.array([0.0, 1.0]))
+    _agree(member, "quantile(0), quantile(1)", extremes, np.array(ends(member)), "rounding")
 
 
 @_property
@@ -392,7 +311,7 @@ def check_entropy(member: Model, rng: np.random.Generator) -> None:
     """The closed-form entropy equals the integral of -q log q."""
     closed = member._closed("_entropy")
     if closed is not None:
-        surprise = expectation(member, lambda y: -_log_mass(member, y)[None])
+        surprise = expectation(member, lambda y: -log_mass(member, y)[None])
         _agree(member, "entropy", closed, surprise[0], "quadrature")
 
 

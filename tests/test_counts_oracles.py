@@ -93,7 +93,7 @@ def test_masses(member: Model, masses: Callable[[np.ndarray], Any], tolerance: f
         (m.Poisson(rate=3.0), m.Skellam(3.0, 0.0)),
         (m.Binomial(n=9, p=0.3), m.BetaBinomial(9, 0.3, 0.0)),
     ],
-    ids=repr,
+    ids=lambda v: getattr(v, "__name__", repr(v)),
 )
 def test_a_family_holds_its_special_case(inner: Model, outer: Model) -> None:
     y = np.arange(10.0)
@@ -199,7 +199,7 @@ def _generalized(y: int, mean: Any, sigma: Any) -> Any:
         (m.GeneralizedPoisson(mean=1e4, dispersion=1e-10), _generalized, 10_200),
         (m.GeneralizedPoisson(mean=3.0, dispersion=1e6), _generalized, 30),
     ],
-    ids=repr,
+    ids=lambda v: getattr(v, "__name__", repr(v)),
 )
 def test_scores_at_extreme_members(member: Model, reference: Callable[..., Any], y: int) -> None:
     theta = tuple(float(t) for t in member.theta)

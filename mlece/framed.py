@@ -1,0 +1,118 @@
+"""A sample in the standard frame: its blocks, and what starts, profiles and scans ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from mlece.frame import Frame
+from mlece.math import Array
+from mlece.model import Model
+from mlece.moments import FRAME, Summary, room, weighted_sum
+from mlece.sample import Sample
+from mlece.selection import median_interval, pilot_points
+
+# Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
+BLOCK = 8192
+
+
+class FramedSample:
+    """Observations and weights of a batch, read in the standard frame.
+
+    Attributes
+    ----------
+    model : Model
+    sample : Sample
+    frame : Frame
+    size : int
+        Number of members of the batch.
+    summary : Summary
+    """
+
+    model: Model
+    sample: Sample
+    frame: Frame
+    size: int
+    summary: Summary
+
+    def _cuts(self, rows: slice | Array, size: int) -> Iterator[tuple[Array, Array | None]]:
+        """Yield raw observations (r or 1, m) and weights of some members, ``size`` at a time."""
+        y, w = self.sample.values, self.sample.weights
+        y = y if len(y) == 1 else y[rows]
+        w = w if w is None or len(w) == 1 else w[rows]
+        for start in range(0, self.sample.rows, size):
+            cut = slice(start, start + size)
+            yield y[:, cut], None if w is None else w[:, cut]
+
+    def _framed(self, raw: Array, rows: slice | Array) -> Array:
+        """Return a block of framed observations, in a scratch array where the frame moves them."""
+        if not self.frame.moves or self.model._width:
+            return self.frame.apply(raw, rows)
+        count = 1 if len(self.frame.shift) == 1 else len(self.frame.shift[rows])
+        return self.frame.apply(raw, rows, room((max(count, len(raw)), raw.shape[1]), FRAME))
+
+    def _blocks(self, rows: slice | Array) -> Iterator[tuple[Array, Array | None]]:
+        """Yield framed observations (r or 1, m) and weights of some members, block by block."""
+        for raw, w in self._cuts(rows, BLOCK):
+            yield self.frame.apply(raw, rows), w
+
+    def median(self) -> tuple[Array, Array]:
+        """Return the weighted median interval of each member, framed, (R,) each."""
+        low, high = median_interval(self.model.points(self.sample.values), self.sample.weights)
+        if self.sample.truth is not None:
+            # The two nodes beside the median of a density enclose it; they are no set of medians.
+            low = high = 0.5 * (low + high)
+        shift, scale = self.frame.shift, self.frame.scale
+        return (
+            np.broadcast_to((low - shift) / scale, (self.size,)),
+            np.broadcast_to((high - shift) / scale, (self.size,)),
+        )
+
+    def distinct(self, r: int) -> tuple[Array, Array]:
+        """Return the distinct framed observations of one member in order, and their shares."""
+        y, w = self.sample.values, self.sample.weights
+        values, codes = np.unique(y[r if len(y) > 1 else 0], return_inverse=True)
+        mass = np.bincount(codes, None if w is None else w[r if len(w) > 1 else 0])
+        at = r if self.frame.shift.size > 1 else 0
+        framed = (values - self.frame.shift[at]) / self.frame.scale[at]
+        present = mass > 0
+        return framed[present], mass[present] / mass.sum()
+
+    def mean_of(self, function: Callable[[Array], Array]) -> Array:
+        """Return the weighted mean over the framed observations of a function of y (R or 1, m), (R,)."""
+        total: Any = 0.0
+        for y, w in self._blocks(slice(None)):
+            total = total + weighted_sum(function(y), w, y.shape[1])
+        return np.broadcast_to(total / self.summary.weight, (self.size,))
+
+    def member_points(self, r: int) -> tuple[Array, Array]:
+        """Return the framed observations of one member that have weight, sorted, and their shares."""
+        y, w = self.sample.values, self.sample.weights
+        y = self.frame.apply(y[[r if len(y) > 1 else 0]], [r])[0]
+        shares = np.ones(len(y)) if w is None else w[r if len(w) > 1 else 0]
+        order = np.argsort(y, kind="stable")
+        order = order[shares[order] > 0]
+        return y[order], shares[order] / shares.sum()
+
+    def ordered(self) -> tuple[Array, Array]:
+        """Return the framed observations of each member in order, with their weights, (R, n) each."""
+        y = self.frame.apply(self.sample.values, slice(None))
+        shape = (self.size, y.shape[1])
+        w = np.ones((1, 1)) if self.sample.weights is None else self.sample.weights
+        order = np.broadcast_to(np.argsort(y, axis=1, kind="stable"), shape)
+        return (
+            np.take_along_axis(np.broadcast_to(y, shape), order, axis=1),
+            np.take_along_axis(np.broadcast_to(w, shape), order, axis=1),
+        )
+
+    def pilot(self, size: int = 512) -> Array:
+        """Return sorted framed points (R, p), or vectors (R, p, d), for starting values."""
+        points = self.model.points(self.sample.values)
+        if points.ndim == 3:
+            thin = self.frame.apply(points[:, :: max(1, points.shape[1] // size)], slice(None))
+            return np.broadcast_to(thin, (self.size, *thin.shape[1:]))
+        points = pilot_points(points, self.sample.weights, size)
+        framed = (points - self.frame.shift[:, None]) / self.frame.scale[:, None]
+        return np.broadcast_to(framed, (self.size, framed.shape[1]))
