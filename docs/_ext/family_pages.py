@@ -12,7 +12,8 @@ import numpy as np
 import mlece
 from mlece.domain import Domain
 from mlece.limits import limit_families
-from mlece.model import Model, registered
+from mlece.model import Model
+from mlece.registry import registered
 from mlece.testing import typical_family
 
 if TYPE_CHECKING:
