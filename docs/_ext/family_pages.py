@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # The modules of a group, and what the group is called.
 GROUPS = {
-    ("real_line", "symmetric"): "The real line: symmetric laws",
+    ("real_line", "symmetric"): "The real line",
     ("asymmetric", "skew_tails"): "The real line: skewness and tails",
     ("half_line", "lifetimes"): "The half line: waiting times and life times",
     ("skewed", "magnitudes", "boxcox"): "The half line: sizes, magnitudes and passage times",
@@ -51,12 +51,12 @@ VECTORS = {
     ),
     "MultivariateGaussian": (
         "d real numbers",
-        "truth = mlece.MultivariateGaussian(mean=[0, 1], covariance=[[2, 1], [1, 3]])\n"
+        "truth = mlece.MultivariateGaussian(\n    mean=[0, 1], covariance=[[2, 1], [1, 3]]\n)\n"
         "y = truth.sample(500, rng=1)",
     ),
     "MultivariateT": (
         "d real numbers",
-        "truth = mlece.MultivariateT(df=4, loc=[0, 1], scale=[[2, 1], [1, 3]])\n"
+        "truth = mlece.MultivariateT(\n    df=4, loc=[0, 1], scale=[[2, 1], [1, 3]]\n)\n"
         "y = truth.sample(500, rng=1)",
     ),
 }
@@ -250,6 +250,8 @@ def role(param: Any) -> str:
     """Say how a parameter moves when the unit of the data changes."""
     if not param.estimable:
         return "known constant"
+    if getattr(param, "rank", 0) and param.domain == mlece.real:
+        return "with the data"
     return param.role or "unchanged"
 
 
