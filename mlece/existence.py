@@ -170,9 +170,10 @@ def running(
     for column, p in enumerate(chart.free):
         value = np.abs(outcome.theta[[q.name for q in objective.model.params].index(p.name)])
         large, small = value > _FAR, (value < 1 / _FAR) & (p.domain.lower == 0)
-        # Where a point of the data may draw the law into it, the repeated values decide.
-        small &= not objective.model.has("_collapses")
         along = flat & (np.abs(ways[:, column, 0]) > 0.1)
+        if objective.model.has("_collapses"):
+            # Where a point of the data may draw the law into it, the repeated values decide.
+            small = collapses(objective, small & along)
         put(
             (value > 1 / _NOWHERE) & (at.value < 0),
             Status.UNBOUNDED,

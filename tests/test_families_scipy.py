@@ -8,37 +8,84 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
-from scipy import stats
 
+from mlece import families
+from mlece.errors import NoDensityError
 from mlece.families import (
+    EGB2,
+    GB2,
     GEV,
     Beta,
+    BetaBinomial,
     Binomial,
     BoxCoxColeGreen,
     Gamma,
+    GeneralizedGamma,
     GeneralizedPareto,
+    Gompertz,
     InverseGaussian,
     Kumaraswamy,
+    Logarithmic,
     LogGamma,
     LogitNormal,
+    MultivariateGaussian,
     NegativeBinomial,
-    NormalInverseGaussian,
     Poisson,
     Rice,
     Simplex,
+    Skellam,
     StudentT,
     VonMises,
     WrappedCauchy,
+    Zeta,
 )
 from mlece.model import Model, registered
 from mlece.testing import typical_family
 
+# Members that scipy.stats has although their neighbours are not there, or are there by another name.
+SPECIAL: list[Model] = [
+    EGB2(loc=1.0, scale=2.0, p=0.4, q=1.0),
+    GB2(shape=3.0, scale=2.0, p=1.0, q=1.5),
+    GB2(shape=3.0, scale=2.0, p=0.6, q=1.0),
+    GB2(shape=1.0, scale=2.0, p=0.6, q=4.5),
+    Gompertz(shape=0.0, rate=2.0),
+    GeneralizedGamma(mu=0.3, sigma=0.5, q=0.0),
+    BetaBinomial(n=7, p=0.3, rho=0.0),
+    Zeta(alpha=6.5),
+]
+# Members that it does not have, of families that it has in part.
+APART: list[Model] = [
+    EGB2(loc=1.0, scale=2.0, p=1.0, q=0.4),
+    GB2(shape=3.0, scale=2.0, p=0.6, q=1.5),
+    Gompertz(shape=-1.0, rate=2.0),
+    GeneralizedGamma(mu=0.3, sigma=0.5, q=[0.0, 1.0]),
+    GeneralizedGamma(mu=0.3, sigma=0.5, q=1e-200),
+    BetaBinomial(n=7, p=0.3, rho=[0.0, 0.2]),
+    Zeta(alpha=6.5, lower=2),
+    Skellam(mu1=3.0, mu2=0.0),
+    Logarithmic(p=0.0),
+    MultivariateGaussian(mean=[[0.0, 1.0], [2.0, 3.0]], covariance=np.eye(2)),
+]
+
+
+def twin(member: Model) -> Any:
+    """Return the law of scipy.stats, None where it has none."""
+    try:
+        return member.to_scipy()
+    except NoDensityError:
+        return None
+
+
 # Typical members of every family that names its twin in scipy.stats, and that twin.
-PAIRS: list[tuple[Model, Any]] = [
-    (member, member.to_scipy())
+TYPICAL = [
+    member
     for family in sorted(registered().values(), key=lambda c: c.__name__)
     if family.__module__.startswith("mlece.families") and family.has("_scipy")
     for member in typical_family(family)
+]
+PAIRS: list[tuple[Model, Any]] = [
+    *((member, law) for member in TYPICAL if (law := twin(member)) is not None),
+    *((member, member.to_scipy()) for member in SPECIAL),
 ]
 LEVELS = np.array([1e-6, 0.01, 0.2, 0.5, 0.77, 0.99, 1 - 1e-6])
 every_pair = pytest.mark.parametrize(("member", "law"), PAIRS, ids=[repr(m) for m, _ in PAIRS])
@@ -54,28 +101,41 @@ TOLERANCES = {
     "moments": (1e-10, "scipy computes some moments and entropies from series"),
 }
 
+# The same for laws of which scipy's own figure is the worse one, as mpmath tells.
+WIDER = {
+    ("NormalInverseGaussian", "tails"): (1e-5, "a quadrature good to 1e-12, in a tail of 1e-6"),
+    ("NormalInverseGaussian", "quantile"): (1e-6, "scipy inverts that quadrature"),
+    ("SkewNormal", "tails"): (1e-7, "Owen's T taken from Φ, which leaves 1e-14, in a tail of 1e-6"),
+}
+# Moments in which scipy follows another convention.
+CONVENTIONS = {("Cauchy", "_variance"): "NaN in scipy, the integral of the square, infinite, here"}
 
-def close(got: Any, expected: Any, quantity: str) -> None:
-    tolerance = TOLERANCES[quantity][0]
+
+def close(member: Model, got: Any, expected: Any, quantity: str) -> None:
+    name = type(member).__name__
+    tolerance, _ = WIDER.get((name, quantity), TOLERANCES[quantity])
     np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
 
 
 @every_pair
+# Where scipy's quadrature of the normal inverse Gaussian falls short, it warns.
+@pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")
 def test_densities_and_tails(member: Model, law: Any) -> None:
     y = np.unique(law.ppf(LEVELS))
     if member.support.periodic:
         y = np.angle(np.exp(1j * y))
     log_mass = law.logpmf if member.support.discrete else law.logpdf
-    close(member.log_density(y), log_mass(y), "log density")
+    close(member, member.log_density(y), log_mass(y), "log density")
     if member.support.periodic:
         return
-    close(member.log_cdf(y), law.logcdf(y), "tails")
-    close(member.log_sf(y), law.logsf(y), "tails")
+    close(member, member.log_cdf(y), law.logcdf(y), "tails")
+    close(member, member.log_sf(y), law.logsf(y), "tails")
 
 
 @line_pair
+@pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")
 def test_quantiles(member: Model, law: Any) -> None:
-    close(member.quantile(LEVELS), law.ppf(LEVELS), "quantile")
+    close(member, member.quantile(LEVELS), law.ppf(LEVELS), "quantile")
 
 
 @every_pair
@@ -83,18 +143,26 @@ def test_moments_and_entropy(member: Model, law: Any) -> None:
     moments = (("_mean", law.mean), ("_variance", law.var)) * (not member.support.periodic)
     for hook, moment in (*moments, ("_entropy", law.entropy)):
         closed = member._closed(hook)
-        if closed is not None:
-            close(closed, moment(), "moments")
+        if closed is not None and (type(member).__name__, hook) not in CONVENTIONS:
+            close(member, closed, moment(), "moments")
 
 
-def test_normal_inverse_gaussian_is_scipys() -> None:
-    # scipy's cdf is a quadrature of its own: densities and moments are compared.
-    member = NormalInverseGaussian(loc=0.2, scale=1.4, skew=0.7, steepness=1.3)
-    law = stats.norminvgauss(1.3 * np.hypot(1, 0.7), 1.3 * 0.7, 0.2, 1.4)
-    y = np.linspace(-6, 9, 40)
-    close(member.log_density(y), law.logpdf(y), "log density")
-    close(member.mean, law.mean(), "moments")
-    close(member.variance, law.var(), "moments")
+@pytest.mark.parametrize("member", APART, ids=repr)
+def test_members_that_scipy_does_not_have(member: Model) -> None:
+    with pytest.raises(NoDensityError, match=r"a member that scipy\.stats has too"):
+        member.to_scipy()
+
+
+@pytest.mark.parametrize("name", families.__all__)
+def test_the_documentation_tells_the_names_used_elsewhere(name: str) -> None:
+    text = " ".join(str(getattr(families, name).__doc__).split())
+    assert "scipy.stats" in text
+    assert " R: " in text
+
+
+@every_pair
+def test_the_documentation_names_the_twin(member: Model, law: Any) -> None:
+    assert f"``{law.dist.name}(" in str(type(member).__doc__)
 
 
 # ------------------------------------------------------------------ extremes against mpmath

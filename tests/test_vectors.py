@@ -55,6 +55,13 @@ def test_density_and_entropy_against_scipy(name: str) -> None:
     assert law.entropy() == pytest.approx(float(np.squeeze(twin.entropy())), rel=1e-12)
 
 
+@every_law
+def test_the_twin_in_scipy(name: str) -> None:
+    law, twin = LAWS[name]
+    y = law.sample(5, rng=2)
+    np.testing.assert_array_equal(density_of(law.to_scipy(), y), density_of(twin, y))
+
+
 def test_dirichlet_multinomial_against_scipy() -> None:
     law = mlece.DirichletMultinomial(alpha=CONCENTRATION)
     y = np.random.default_rng(2).multinomial(20, [0.2, 0.3, 0.5], 30)

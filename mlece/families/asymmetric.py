@@ -49,7 +49,7 @@ from mlece.math import (
     tanh,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -189,6 +189,10 @@ class SkewNormal(LocationScale):
     @staticmethod
     def _variance(loc: Array, scale: Array, shape: Array) -> Array:
         return np.asarray(scale**2 * (1 - 2 / pi * shape**2 / (1 + shape**2)) + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, shape: Array) -> Twin:
+        return "skewnorm", {"a": shape, "loc": loc, "scale": scale}
 
 
 # ---------------------------------------------------------------------------- Gaussian + exponential
@@ -359,6 +363,10 @@ class ExGaussian(Model):
     def _variance(loc: Array, scale: Array, tail: Array) -> Array:
         return np.asarray(scale**2 + tail**2 + 0 * loc)
 
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, tail: Array) -> Twin:
+        return "exponnorm", {"K": tail / scale, "loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- Johnson's S_U
 
@@ -435,6 +443,10 @@ class JohnsonSU(LocationScale):
     def _variance(loc: Array, scale: Array, a: Array, b: Array) -> Array:
         grown = exp(1 / b**2) * cosh(2 * a / b) + 1
         return np.asarray(0.5 * scale**2 * expm1(1 / b**2) * grown + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, a: Array, b: Array) -> Twin:
+        return "johnsonsu", {"a": a, "b": b, "loc": loc, "scale": scale}
 
 
 def _by_quartiles(x: Array, quantile: Any, shapes: Sequence[Arrays]) -> Arrays:
@@ -669,3 +681,8 @@ class NormalInverseGaussian(LocationScale):
     @staticmethod
     def _variance(loc: Array, scale: Array, skew: Array, steepness: Array) -> Array:
         return np.asarray(scale**2 * (1 + skew**2) / steepness + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, skew: Array, steepness: Array) -> Twin:
+        alpha = steepness * sqrt(1 + skew * skew)
+        return "norminvgauss", {"a": alpha, "b": steepness * skew, "loc": loc, "scale": scale}

@@ -36,7 +36,7 @@ from mlece.math import (
     trigamma,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -83,7 +83,9 @@ class GB2(Model):
     log q = log a − log y + p z − (p + q) log(1 + e^z) − log B(p, q), z = a log(y/b), with a the shape and
     b the scale (McDonald 1984). R: ``VGAM::genbetaII(scale,
     shape1.a=shape, shape2.p=p, shape3.q=q)``, ``gamlss.dist::GB2(mu=scale, sigma=shape, nu=p, tau=q)``.
-    scipy.stats has ``betaprime(p, q)`` for y^a. p = 1 is Burr XII, q = 1 Dagum, p = q = 1 log-logistic.
+    scipy.stats, for some members only: p = 1 is Burr XII, ``burr12(c=shape, d=q, scale=scale)``, q = 1
+    Dagum, ``burr(c=shape, d=p, scale=scale)``, shape 1 ``betaprime(a=p, b=q, scale=scale)``, the law of
+    y^a in general. p = q = 1 is log-logistic.
     As p or q grows the family tends to the generalised gamma, as both do to the lognormal law; at small n
     the maximum often lies there, and the fit says so.
 
@@ -272,6 +274,15 @@ class GB2(Model):
         base = where(finite, 2 * first, 0.0)
         return where(finite, scale**2 * exp(base) * expm1(second - base), inf)
 
+    @staticmethod
+    def _scipy(shape: Array, scale: Array, p: Array, q: Array) -> Twin | None:
+        if np.all(p == 1):
+            return "burr12", {"c": shape, "d": q, "scale": scale}
+        if np.all(q == 1):
+            return "burr", {"c": shape, "d": p, "scale": scale}
+        twin = "betaprime", {"a": p, "b": q, "scale": scale}
+        return twin if np.all(shape == 1) else None
+
 
 # ---------------------------------------------------------------------------- log-logistic
 
@@ -355,6 +366,10 @@ class LogLogistic(Model):
     @staticmethod
     def _variance(shape: Array, scale: Array) -> Array:
         return GB2._variance(shape, scale, _ONE, _ONE)
+
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "fisk", {"c": shape, "scale": scale}
 
 
 # ---------------------------------------------------------------------------- Lomax
@@ -460,6 +475,10 @@ class Lomax(Model):
         finite = shape > 2
         safe = where(finite, shape, 3.0)
         return where(finite, scale**2 * safe / ((safe - 1) ** 2 * (safe - 2)), inf)
+
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "lomax", {"c": shape, "scale": scale}
 
 
 # ---------------------------------------------------------------------------- Burr XII
@@ -576,3 +595,7 @@ class BurrXII(Model):
     @staticmethod
     def _variance(shape1: Array, shape2: Array, scale: Array) -> Array:
         return GB2._variance(shape2, scale, _ONE, shape1)
+
+    @staticmethod
+    def _scipy(shape1: Array, shape2: Array, scale: Array) -> Twin:
+        return "burr12", {"c": shape2, "d": shape1, "scale": scale}

@@ -221,11 +221,12 @@ class VonMises(Model):
 class WrappedCauchy(Model):
     r"""Wrapped Cauchy: log q = log (1 − ρ²) − log 2π − log(1 + ρ² − 2ρ cos(y − μ)), angles in radians.
 
-    scipy.stats: ``wrapcauchy(c=rho, loc=mu)``, on [μ, μ + 2π). R: ``circular::wrappedcauchy(mu, rho)``.
-    ``mu`` is the mean direction, ``rho`` the mean resultant length, √(−2 log ρ) the circular standard
-    deviation. The likelihood has one maximum unless half of the observations or more are equal (Kent
-    and Tyler 1988, J. Applied Statistics 15, 247-254). ``cdf`` is measured from −π. Directions within
-    1e-9 of one another put rho so near 1 that it has no digits left: no optimum is claimed there.
+    scipy.stats: ``wrapcauchy(c=rho, loc=mu)``, on [μ, μ + 2π) alone, hence no twin. R:
+    ``circular::wrappedcauchy(mu, rho)``. ``mu`` is the mean direction, ``rho`` the mean resultant
+    length, √(−2 log ρ) the circular standard deviation. The likelihood has one maximum unless half of
+    the observations or more are equal (Kent and Tyler 1988, J. Applied Statistics 15, 247-254). ``cdf``
+    is measured from −π. Directions within 1e-9 of one another put rho so near 1 that it has no digits
+    left: no optimum is claimed there.
 
     Examples
     --------

@@ -34,6 +34,7 @@ from mlece.math import (
     xlog1py,
     xlogy,
 )
+from mlece.model import Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -95,9 +96,10 @@ class BetaBinomial(Composed):
     the variance is np(1−p)(1 + (n−1)ρ). At ρ = 0 it is the binomial law.
 
     scipy.stats: ``betabinom(n, a, b)`` with a = p(1−ρ)/ρ and b = (1−p)(1−ρ)/ρ, hence p = a/(a+b) and
-    ρ = 1/(a+b+1). R: ``VGAM::betabinomial`` (mu, rho); ``VGAM::betabinomialff`` (shape1, shape2) as in
-    scipy; ``gamlss.dist::BB`` with mu = p, sigma = ρ/(1−ρ). In this form (Prentice 1986, JASA 81, 321)
-    every term is a rational function, exact up to the binomial end.
+    ρ = 1/(a+b+1); ``binom(n, p)`` at ρ = 0. R: ``VGAM::betabinomial`` (mu, rho);
+    ``VGAM::betabinomialff`` (shape1, shape2) as in scipy; ``gamlss.dist::BB`` with mu = p, sigma =
+    ρ/(1−ρ). In this form (Prentice 1986, JASA 81, 321) every term is a rational function, exact up to
+    the binomial end.
 
     Examples
     --------
@@ -193,6 +195,15 @@ class BetaBinomial(Composed):
     @staticmethod
     def _variance(n: Array, p: Array, rho: Array) -> Array:
         return np.asarray(n * p * (1 - p) * (1 + (n - 1) * rho))
+
+    @staticmethod
+    def _scipy(n: Array, p: Array, rho: Array) -> Twin | None:
+        if np.all(rho == 0):
+            return "binom", {"n": n, "p": p}
+        if np.any(rho == 0):
+            return None
+        total = (1 - rho) / rho
+        return "betabinom", {"n": n, "a": p * total, "b": (1 - p) * total}
 
 
 # ---------------------------------------------------------------------------- generalised inverse Gaussian
@@ -564,3 +575,7 @@ class Skellam(Composed):
     @staticmethod
     def _variance(mu1: Array, mu2: Array) -> Array:
         return np.asarray(mu1 + mu2)
+
+    @staticmethod
+    def _scipy(mu1: Array, mu2: Array) -> Twin:
+        return "skellam", {"mu1": mu1, "mu2": mu2}

@@ -34,7 +34,7 @@ from mlece.math import (
     where,
     xlogy,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -151,6 +151,10 @@ class Logarithmic(Model):
         mean = Logarithmic._mean(p)
         return np.asarray(mean * (1 / (1 - p) - mean))
 
+    @staticmethod
+    def _scipy(p: Array) -> Twin:
+        return "logser", {"p": p}
+
 
 # ---------------------------------------------------------------------------- power laws
 
@@ -202,8 +206,8 @@ class Zeta(Model):
 
     The smallest count m = ``lower`` is a known constant, 1 if not given; ζ is Hurwitz's.
 
-    scipy.stats: ``zipf(a)`` for lower 1. R: ``poweRlaw::displ`` (pars, xmin), ``VGAM::zetaff`` with
-    shape = α − 1. Clauset, Shalizi & Newman (2009, SIAM Review 51, 661).
+    scipy.stats: ``zipf(a=alpha)`` for lower 1, none otherwise. R: ``poweRlaw::displ`` (pars, xmin),
+    ``VGAM::zetaff`` with shape = α − 1. Clauset, Shalizi & Newman (2009, SIAM Review 51, 661).
 
     Parameters
     ----------
@@ -331,11 +335,15 @@ class Zeta(Model):
         spread = where(finite, second, 0.0) - where(finite, first, 0.0) ** 2
         return np.asarray(lower * lower * where(finite, spread, inf))
 
+    @staticmethod
+    def _scipy(alpha: Array, lower: Array) -> Twin | None:
+        return ("zipf", {"a": alpha}) if np.all(lower == 1) else None
+
 
 class YuleSimon(Model):
     r"""Yule–Simon: log q = log ρ + log B(y, ρ + 1), y = 1, 2, ...; its tail falls like y^−(ρ+1).
 
-    scipy.stats: ``yulesimon(alpha)``. R: ``VGAM::yulesimon`` (shape), ``gamlss.dist::YULE`` with
+    scipy.stats: ``yulesimon(alpha=rho)``. R: ``VGAM::yulesimon`` (shape), ``gamlss.dist::YULE`` with
     y − 1 and mu = 1/(ρ − 1). Yule (1925); Simon (1955, Biometrika 42, 425).
 
     Examples
@@ -406,6 +414,10 @@ class YuleSimon(Model):
         exists = rho > 2
         r = where(exists, rho, 3.0)
         return where(exists, (r / (r - 1)) ** 2 / (r - 2), inf)
+
+    @staticmethod
+    def _scipy(rho: Array) -> Twin:
+        return "yulesimon", {"alpha": rho}
 
 
 # ---------------------------------------------------------------------------- discrete uniform
@@ -516,6 +528,10 @@ class DiscreteUniform(Model):
     @staticmethod
     def _variance(lower: Array, upper: Array) -> Array:
         return np.asarray((upper - lower) * (upper - lower + 2) / 12)
+
+    @staticmethod
+    def _scipy(lower: Array, upper: Array) -> Twin:
+        return "randint", {"low": lower, "high": upper + 1}
 
 
 def _furthest(width: Array, n: Any, alpha: float, known: bool) -> Array:

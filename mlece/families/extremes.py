@@ -31,7 +31,7 @@ from mlece.math import (
     maximum,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -266,6 +266,10 @@ class GEV(Model):
         unit = exp(2 * safe * log_gamma_near_one(safe)) * gap * exp_remainders(safe**2 * gap)[0]
         return np.asarray(where(shape < 0.5, scale**2 * unit, inf) + 0 * loc)
 
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, shape: Array) -> Twin:
+        return "genextreme", {"c": -shape, "loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- generalized Pareto
 
@@ -430,6 +434,10 @@ class GeneralizedPareto(Model):
         spread = (scale / (1 - safe)) ** 2 / (1 - 2 * safe)
         return np.asarray(where(shape < 0.5, spread, inf) + 0 * loc)
 
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, shape: Array) -> Twin:
+        return "genpareto", {"c": shape, "loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- Fréchet
 
@@ -540,6 +548,10 @@ class Frechet(Model):
         first, second = (gammaln(1 - k / where(finite, shape, 3.0)) for k in (1, 2))
         return where(finite, scale**2 * exp(2 * first) * expm1(second - 2 * first), inf)
 
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "invweibull", {"c": shape, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- Gumbel for minima
 
@@ -636,3 +648,7 @@ class GumbelMin(Model):
     @staticmethod
     def _variance(loc: Array, scale: Array) -> Array:
         return Gumbel._variance(loc, scale)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array) -> Twin:
+        return "gumbel_l", {"loc": loc, "scale": scale}

@@ -127,7 +127,7 @@ class Categorical(Model):
     Labels may be of any type that hashes; a fitted member remembers them. The categories of a pandas
     categorical or polars Enum Series are cells whether or not they were seen. The maximum likelihood
     estimate is the empirical distribution; an empty cell lies on the boundary, p_k = 0, with the
-    Karush–Kuhn–Tucker multiplier 1. R: ``prop.table(table(x))``.
+    Karush–Kuhn–Tucker multiplier 1. scipy.stats: none. R: ``prop.table(table(x))``.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ from mlece.math import (
     trigamma_excess,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -53,7 +53,8 @@ class Gompertz(Model):
     r"""Gompertz, hazard b e^(a y): log q = log b + a y − b (e^(a y) − 1)/a.
 
     R: ``flexsurv::gompertz(shape=a, rate=b)``; ``VGAM::gompertz(scale=a, shape=b)`` and
-    scipy.stats ``gompertz(c=b/a, scale=1/a)`` for a > 0. At a = 0 it is the exponential law. As in
+    scipy.stats ``gompertz(c=b/a, scale=1/a)`` for a > 0. At a = 0 it is the exponential law,
+    ``expon(scale=1/b)``; with a < 0 scipy has none. As in
     flexsurv the shape may be negative: the hazard then falls and the share e^(b/a) never dies, so that
     the density on [0, ∞) integrates to 1 − e^(b/a) only, quantiles beyond are infinite, and so is the
     mean. A fit with a negative shape says that the observed hazard falls.
@@ -153,6 +154,12 @@ class Gompertz(Model):
         safe = where(grows, shape, 1.0)
         mean = -_mean_log(0.5 * rate / safe) / safe
         return where(grows, mean, where(shape == 0, 1 / rate, inf))
+
+    @staticmethod
+    def _scipy(shape: Array, rate: Array) -> Twin | None:
+        if np.all(shape == 0):
+            return "expon", {"scale": 1 / rate}
+        return ("gompertz", {"c": rate / shape, "scale": 1 / shape}) if np.all(shape > 0) else None
 
 
 # ---------------------------------------------------------------------------- Birnbaum–Saunders
@@ -262,6 +269,10 @@ class BirnbaumSaunders(Model):
     def _variance(shape: Array, scale: Array) -> Array:
         return np.asarray((scale * shape) ** 2 * (1 + 1.25 * shape**2))
 
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "fatiguelife", {"c": shape, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- generalised gamma
 
@@ -309,8 +320,9 @@ class GeneralizedGamma(Model):
 
     R: ``flexsurv::gengamma(mu, sigma, Q=q)``; ``gamlss.dist::GG(mu=exp(mu), sigma=sigma,
     nu=q/sigma)``. scipy.stats (Stacy 1962): ``gengamma(a=1/q^2, c=q/sigma,
-    scale=exp(mu)*(q^2)^(sigma/q))``. The likelihood may have its supremum at q = −∞, the Pareto law with
-    its end at the smallest observation (at q = ∞ the power law below the largest).
+    scale=exp(mu)*(q^2)^(sigma/q))``, whose scale underflows for q near 0; ``lognorm(s=sigma,
+    scale=exp(mu))`` at q = 0. The likelihood may have its supremum at q = −∞, the Pareto law with its
+    end at the smallest observation (at q = ∞ the power law below the largest).
 
     Examples
     --------
@@ -498,3 +510,12 @@ class GeneralizedGamma(Model):
         finite = np.isfinite(second)
         base = where(finite, 2 * first, 0.0)
         return where(finite, exp(2 * mu + base) * expm1(second - base), inf)
+
+    @staticmethod
+    def _scipy(mu: Array, sigma: Array, q: Array) -> Twin | None:
+        if np.all(q == 0):
+            return "lognorm", {"s": sigma, "scale": exp(mu)}
+        if np.any(q == 0):
+            return None
+        scale = exp(mu + (sigma / q) * log(q * q))
+        return "gengamma", {"a": 1 / (q * q), "c": q / sigma, "scale": scale}

@@ -41,7 +41,7 @@ from mlece.math import (
     trigamma_excess,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -169,6 +169,10 @@ class HalfNormal(_Length):
     def _quantile(cls, u: Array, scale: Array) -> Array:
         return np.asarray(where(u < 0.5, super()._quantile(u, scale), -scale * ndtri((1 - u) / 2)))
 
+    @staticmethod
+    def _scipy(scale: Array) -> Twin:
+        return "halfnorm", {"scale": scale}
+
 
 class Rayleigh(_Length):
     r"""Rayleigh: log q = log y − 2 log σ − y²/(2σ²).
@@ -200,6 +204,10 @@ class Rayleigh(_Length):
     def _quantile(cls, u: Array, scale: Array) -> Array:
         return np.asarray(scale * sqrt(-2 * log1p(-u)))
 
+    @staticmethod
+    def _scipy(scale: Array) -> Twin:
+        return "rayleigh", {"scale": scale}
+
 
 class Maxwell(_Length):
     r"""Maxwell–Boltzmann: log q = ½ log(2/π) + 2 log y − 3 log σ − y²/(2σ²).
@@ -216,6 +224,10 @@ class Maxwell(_Length):
     support = positive
     _df = 3
     scale = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="sd of the normals")
+
+    @staticmethod
+    def _scipy(scale: Array) -> Twin:
+        return "maxwell", {"scale": scale}
 
 
 # ---------------------------------------------------------------------------- chi-squared
@@ -296,6 +308,10 @@ class Chi2(Model):
     @staticmethod
     def _variance(df: Array) -> Array:
         return 2.0 * df
+
+    @staticmethod
+    def _scipy(df: Array) -> Twin:
+        return "chi2", {"df": df}
 
 
 # ---------------------------------------------------------------------------- inverse gamma
@@ -397,6 +413,10 @@ class InverseGamma(Model):
         finite = shape > 2
         safe = where(finite, shape, 3.0)
         return where(finite, scale**2 / ((safe - 1) ** 2 * (safe - 2)), inf)
+
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "invgamma", {"a": shape, "scale": scale}
 
 
 # ---------------------------------------------------------------------------- Nakagami
@@ -520,6 +540,10 @@ class Nakagami(Model):
     def _variance(shape: Array, scale: Array) -> Array:
         return np.asarray(-(scale**2) * expm1(2 * _half_step(shape)))
 
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "nakagami", {"nu": shape, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- power function
 
@@ -631,3 +655,7 @@ class PowerFunction(Model):
     @staticmethod
     def _variance(shape: Array, scale: Array) -> Array:
         return np.asarray(scale**2 * shape / ((shape + 1) ** 2 * (shape + 2)))
+
+    @staticmethod
+    def _scipy(shape: Array, scale: Array) -> Twin:
+        return "powerlaw", {"a": shape, "scale": scale}

@@ -25,6 +25,7 @@ from mlece.math import (
     trigamma,
     xlogy,
 )
+from mlece.model import Twin
 from mlece.moments import Summary
 
 # Correlation matrices with a smaller eigenvalue are singular in double precision.
@@ -221,7 +222,7 @@ class MultivariateGaussian(_Elliptical):
 
     The maximum likelihood covariance has divisor n. ``blocks`` makes Σ block diagonal, with the
     components of each group correlated among themselves: ``[[0], [1], [2]]`` is a diagonal covariance.
-    scipy.stats: ``multivariate_normal(mean, cov)``. R: ``mvtnorm::dmvnorm(mean, sigma)``.
+    scipy.stats: ``multivariate_normal(mean, cov=covariance)``. R: ``mvtnorm::dmvnorm(mean, sigma)``.
 
     Parameters
     ----------
@@ -315,6 +316,10 @@ class MultivariateGaussian(_Elliptical):
         """Return the variances of the components, (..., d)."""
         return np.diagonal(self.covariance, axis1=-2, axis2=-1)
 
+    def _scipy(self, *theta: Array) -> Twin:
+        mean, covariance = self.assembled(theta)
+        return "multivariate_normal", {"mean": mean, "cov": covariance}
+
 
 # ---------------------------------------------------------------------------- MultivariateT
 
@@ -323,8 +328,8 @@ class MultivariateT(_Elliptical):
     r"""Multivariate Student t: log q = c(ν) − ½ log det Σ − ½(ν + d) log(1 + (y − μ)' Σ⁻¹ (y − μ)/ν).
 
     Σ is a scale matrix; the covariance is Σ ν/(ν − 2). For ν → ∞ the law is the multivariate Gaussian.
-    scipy.stats: ``multivariate_t(loc, shape, df)``. R: ``mvtnorm::dmvt(delta, sigma, df)``. Kotz and
-    Nadarajah (2004), Multivariate t Distributions and Their Applications.
+    scipy.stats: ``multivariate_t(loc, shape=scale, df=df)``. R: ``mvtnorm::dmvt(delta=loc, sigma=scale,
+    df)``. Kotz and Nadarajah (2004), Multivariate t Distributions and Their Applications.
 
     Parameters
     ----------
@@ -438,6 +443,10 @@ class MultivariateT(_Elliptical):
         df = np.asarray(self.df)[..., None]
         own = np.diagonal(self.scale, axis1=-2, axis2=-1)
         return np.where(df > 2, own * df / np.where(df > 2, df - 2, 1.0), inf)
+
+    def _scipy(self, *theta: Array) -> Twin:
+        df, loc, scale = self.assembled(theta)
+        return "multivariate_t", {"loc": loc, "shape": scale, "df": df}
 
 
 # ---------------------------------------------------------------------------- Dirichlet
@@ -572,6 +581,9 @@ class Dirichlet(Vector):
         """Return the variances of the parts."""
         total = self.alpha.sum(axis=-1, keepdims=True)
         return self.mean * (1 - self.mean) / (total + 1)
+
+    def _scipy(self, *theta: Array) -> Twin:
+        return "dirichlet", {"alpha": self.assembled(theta)[0]}
 
 
 # ---------------------------------------------------------------------------- DirichletMultinomial

@@ -210,7 +210,7 @@ class StudentT(Model):
         # Kent and Tyler (1991) for a given df; a free one falls below any share (Fernandez, Steel 1999).
         if scale is not None or loc is not None:
             return full(share, 0.0).astype(bool)
-        return np.asarray(share > (0.0 if df is None else df / (df + 1)))
+        return np.asarray(share >= (0.0 if df is None else df / (df + 1)))
 
     @staticmethod
     def _shared(y: Array, df: Array, loc: Array, scale: Array) -> Arrays:

@@ -46,6 +46,7 @@ from mlece.math import (
     trigamma,
     where,
 )
+from mlece.model import Twin
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- asymmetric Laplace
@@ -81,8 +82,9 @@ def _laplace_shapes(
 class AsymmetricLaplace(LocationScale):
     r"""Asymmetric Laplace: log q = −log(κ + 1/κ) − κ z⁺ − z⁻/κ − log s, z = (y − m)/s.
 
-    scipy.stats: ``laplace_asymmetric(kappa=asymmetry, loc, scale)``. R: ``VGAM::alaplace3``-type laws
-    with tau = κ²/(1 + κ²); κ < 1 leans to the right. The location is an observation: given it, scale
+    scipy.stats: ``laplace_asymmetric(kappa=asymmetry, loc, scale)``. R: ``VGAM::alap(location=loc,
+    scale=sqrt(2)*scale, kappa=asymmetry)``, where tau = κ²/(1 + κ²) may stand for kappa. κ < 1 leans to
+    the right. The location is an observation: given it, scale
     and κ have closed forms, and between two observations the profile is concave (Kotz, Kozubowski and
     Podgórski 2001). Where it is the smallest (the largest), the limit is an exponential from there.
 
@@ -212,6 +214,10 @@ class AsymmetricLaplace(LocationScale):
     def _variance(loc: Array, scale: Array, asymmetry: Array) -> Array:
         return np.asarray(scale**2 * (asymmetry**2 + 1 / asymmetry**2) + 0 * loc)
 
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, asymmetry: Array) -> Twin:
+        return "laplace_asymmetric", {"kappa": asymmetry, "loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- two pieces
 
@@ -256,9 +262,10 @@ def _piece_moments(asymmetry: Array, first: Array, second: Array) -> Arrays:
 class TwoPieceNormal(LocationScale):
     r"""Two-piece (split) normal: log q = log(2γ/(1 + γ²)) + log φ(w) − log s, w = z/γ above 0, γ z below.
 
-    z = (y − m)/s with m the mode; γ > 1 leans to the right. R: ``gamlss.dist::SN2(mu=loc, sigma=scale,
-    nu=asymmetry)``; in ``fGarch::dsnorm`` xi = γ, with mean and sd in the place of m and s (Fernández
-    and Steel 1998). The standard deviations of the halves are s γ (above) and s/γ (below).
+    z = (y − m)/s with m the mode; γ > 1 leans to the right. scipy.stats: none. R:
+    ``gamlss.dist::SN2(mu=loc, sigma=scale, nu=asymmetry)``; in ``fGarch::dsnorm`` xi = γ, with mean and
+    sd in the place of m and s (Fernández and Steel 1998). The standard deviations of the halves are s γ
+    (above) and s/γ (below).
 
     Examples
     --------
@@ -345,7 +352,7 @@ def _student_jet(z: Array, df: Array) -> Jet:
 class TwoPieceT(LocationScale):
     r"""Two-piece (Fernández-Steel skew) t: as the two-piece normal, with Student's t in its place.
 
-    log q = log(2γ/(1 + γ²)) + log t_ν(w) − log s, w = z/γ above 0 and γ z below. R:
+    log q = log(2γ/(1 + γ²)) + log t_ν(w) − log s, w = z/γ above 0 and γ z below. scipy.stats: none. R:
     ``gamlss.dist::ST3(mu=loc, sigma=scale, nu=asymmetry, tau=df)``; in ``fGarch::dsstd`` xi = γ, with
     mean and sd in the place of m and s (Fernández and Steel 1998). The limit as df grows is the
     two-piece normal.
@@ -532,9 +539,9 @@ class EGB2(LocationScale):
     r"""Exponential generalised beta of the second kind (type IV generalised logistic).
 
     log q = p z − (p + q) log(1 + e^z) − log B(p, q) − log s, z = (y − m)/s. R: ``gamlss.dist::EGB2(mu=
-    loc, sigma=scale, nu=p, tau=q)`` (McDonald 1991). scipy.stats: the member q = 1 is
-    ``genlogistic(c=p)``. p = q = 1 is the logistic law; as both grow the
-    limit is the Gaussian, as both fall to 0 with the scale the asymmetric Laplace law.
+    loc, sigma=scale, nu=p, tau=q)`` (McDonald 1991). scipy.stats: ``genlogistic(c=p, loc, scale)`` for
+    q = 1, none otherwise. p = q = 1 is the logistic law; as both grow the limit is the Gaussian, as both
+    fall to 0 with the scale the asymmetric Laplace law.
 
     Examples
     --------
@@ -636,3 +643,8 @@ class EGB2(LocationScale):
     @staticmethod
     def _variance(loc: Array, scale: Array, p: Array, q: Array) -> Array:
         return np.asarray(scale**2 * (trigamma(p) + trigamma(q)) + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, p: Array, q: Array) -> Twin | None:
+        twin = "genlogistic", {"c": p, "loc": loc, "scale": scale}
+        return twin if np.all(q == 1) else None

@@ -31,6 +31,7 @@ from mlece.math import (
     trigamma,
     where,
 )
+from mlece.model import Twin
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Cauchy
@@ -144,6 +145,10 @@ class Cauchy(LocationScale):
     def _variance(loc: Array, scale: Array) -> Array:
         return full(loc + scale, inf)
 
+    @staticmethod
+    def _scipy(loc: Array, scale: Array) -> Twin:
+        return "cauchy", {"loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- hyperbolic secant
 
@@ -204,6 +209,10 @@ class HyperbolicSecant(LocationScale):
     @staticmethod
     def _variance(loc: Array, scale: Array) -> Array:
         return np.asarray((0.5 * pi * scale) ** 2 + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array) -> Twin:
+        return "hypsecant", {"loc": loc, "scale": scale}
 
 
 # ---------------------------------------------------------------------------- generalised normal
@@ -394,3 +403,7 @@ class GeneralizedNormal(LocationScale):
     @staticmethod
     def _variance(loc: Array, scale: Array, shape: Array) -> Array:
         return np.asarray(scale**2 * exp(gammaln(3 / shape) - gammaln(1 / shape)) + 0 * loc)
+
+    @staticmethod
+    def _scipy(loc: Array, scale: Array, shape: Array) -> Twin:
+        return "gennorm", {"beta": shape, "loc": loc, "scale": scale}

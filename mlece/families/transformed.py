@@ -39,7 +39,7 @@ from mlece.math import (
     trigamma,
     where,
 )
-from mlece.model import Model
+from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 
@@ -143,6 +143,10 @@ class BetaPrime(Model):
         safe = where(beta > 2, beta, 3.0)
         spread = alpha * (alpha + safe - 1) / ((safe - 2) * (safe - 1) ** 2)
         return where(beta > 2, spread, inf)
+
+    @staticmethod
+    def _scipy(alpha: Array, beta: Array) -> Twin:
+        return "betaprime", {"a": alpha, "b": beta}
 
 
 # ---------------------------------------------------------------------------- log-gamma
@@ -371,6 +375,10 @@ class LogGamma(Model):
     def _variance(shape: Array, loc: Array, scale: Array) -> Array:
         return np.asarray(scale**2 * trigamma(shape) + 0 * loc)
 
+    @staticmethod
+    def _scipy(shape: Array, loc: Array, scale: Array) -> Twin:
+        return "loggamma", {"c": shape, "loc": loc, "scale": scale}
+
 
 # ---------------------------------------------------------------------------- Rice
 
@@ -525,3 +533,7 @@ class Rice(Model):
     @staticmethod
     def _variance(nu: Array, sigma: Array) -> Array:
         return np.asarray(2 * sigma**2 + nu**2 - Rice._mean(nu, sigma) ** 2)
+
+    @staticmethod
+    def _scipy(nu: Array, sigma: Array) -> Twin:
+        return "rice", {"b": nu / sigma, "scale": sigma}

@@ -190,4 +190,7 @@ class _Batch:
         moved = active[accept]
         self.eta[moved], self.value[moved] = trial[accept], value[accept]
         self.gradient[moved], self.hessian[moved] = gradient[accept], hessian[accept]
-        return active[self.radius[active] > 1e-14]
+        stuck = self.radius[active] <= 1e-14
+        # Where no step pays any more and the decrement is that of rounding, the optimum was met.
+        self.converged[active[stuck & (self.decrement[active] <= _ROUNDING)]] = True
+        return active[~stuck]

@@ -35,6 +35,8 @@ FIRST_LEVEL, LAST_LEVEL = 4, 9
 # the end, and at least 2^-30: floats hold them all exactly.
 _BESIDE = 2.0 ** np.array([0.0, -2.0, -4.0, -8.0, -14.0])
 _NEAREST, _FURTHEST = -30.0, -12.0
+# Where a power law is held against the density itself, and how far it may be off there.
+_PROBE, _POWER = 2.0**-20, 1e-2
 
 # Logarithm of the distance, in units of the end, within which nodes take the mass that no float reaches:
 # so small that an integrand which is not a logarithm is constant there.
@@ -229,6 +231,10 @@ def _weighted(model: Model, piece: Piece, level: int) -> tuple[Array, Array, Arr
     if any(piece.deep):
         # Beside an end a formula may round to 0, or to infinity, where the continued density does not.
         told = np.isfinite(model.log_density(y))
+        for end in (piece.lower, piece.upper):
+            # What weighs nothing there may lie outside the support of a model whose end is rounded.
+            if np.isfinite(end) and end != 0:
+                told &= (np.abs(y - end) > 1e-12 * abs(end)) | (w > 1e-60)
         y, w, t = y[told], w[told], t[told]
     return y, w, t
 
@@ -275,12 +281,16 @@ def _beside_end(
     if not found[1] > -1:
         # No density grows like that: it vanishes faster than any power.
         return None
-    far = np.where(near, log_distance - log(d[0]), 0.0)
-    return (
-        near,
-        log_distance,
-        found[0] + found[1] * far + np.polyval([*found[:1:-1], 0.0], np.exp(far)),
-    )
+
+    def continued(step: Array) -> Array:
+        return np.asarray(found[0] + found[1] * step + np.polyval([*found[:1:-1], 0.0], np.exp(step)))
+
+    # A density that follows no power of the distance (logit-normal) is not continued as one.
+    probe = end + inward * unit * _PROBE
+    told = model.log_density(np.array([probe]))[0]
+    if not abs(continued(np.asarray(log(_PROBE))) - told) <= _POWER:
+        return None
+    return near, log_distance, continued(np.where(near, log_distance - log(d[0]), 0.0))
 
 
 def log_density_at(model: Model, law: Nodes, source: Model) -> Array:
