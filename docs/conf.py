@@ -39,6 +39,8 @@ nb_execution_mode = "force"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+# Tables that a cell makes are read like those of the pages.
+nb_render_markdown_format = "myst"
 nb_execution_excludepatterns = ["examples.md", "families/**"]
 
 autosummary_generate = True
@@ -54,11 +56,22 @@ html_theme_options = {
     "navigation_depth": 2,
     "show_toc_level": 2,
     "navbar_align": "left",
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 9,
     "secondary_sidebar_items": ["page-toc"],
 }
 html_sidebars = {
-    page: [] for page in ("idea", "proof", "floor", "standard_errors", "own_family", "examples")
+    page: []
+    for page in (
+        "idea",
+        "proof",
+        "floor",
+        "standard_errors",
+        "incomplete",
+        "combinators",
+        "no_maximum",
+        "own_family",
+        "examples",
+    )
 }
 html_static_path = ["_static"]
 html_css_files = ["mlece.css"]

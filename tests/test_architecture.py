@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import mlece
+from mlece.domain import Domain
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlece"
@@ -173,6 +177,19 @@ def test_compare_is_the_function_whatever_is_imported_first() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert out.stdout.strip() == "counts"
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "api" / "index.rst").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^   (\w+)$", text, flags=re.MULTILINE))
+    domains = {name for name in mlece.__all__ if isinstance(getattr(mlece, name), Domain)}
+    # The errors and the data sets have a section each, with what their modules hold.
+    assert set(mlece.__all__) - domains - {"MleceError", "datasets"} == listed & set(mlece.__all__)
+    assert domains <= set(re.findall(r"``(\w+)``", text))
+    assert "automodule:: mlece.errors" in text
+    assert {f"datasets.{name}" for name in mlece.datasets.names()} <= set(
+        re.findall(r"^   (datasets\.\w+)$", text, flags=re.MULTILINE)
+    )
 
 
 @pytest.mark.slow

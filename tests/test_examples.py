@@ -170,15 +170,27 @@ def block(page: str, kind: str, number: int = 0) -> str:
     return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)[number]
 
 
-def test_the_session_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sessions_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, object] = {}
-    steps = re.split(r"^>>> ", block("README.md", "pycon"), flags=re.MULTILINE)[1:]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    sessions = re.findall(r"```pycon\n(.*?)```", text, re.DOTALL)
+    steps = [s for part in sessions for s in re.split(r"^>>> ", part, flags=re.MULTILINE)[1:]]
     assert len(steps) > 3
     for step in steps:
         line, _, printed = step.partition("\n")
         exec(compile(line, "README.md", "single"), names)
         got = capsys.readouterr().out
         assert agree(printed, got), got
+
+
+def test_the_families_in_the_readme_and_the_changelog() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    families = mlece.families.__all__
+    part = text.partition("## Families\n")[2].partition("\nA distribution")[0]
+    assert part.startswith(f"\n{len(families)} of them")
+    rows = [line.split("|")[2] for line in part.splitlines() if line.startswith("| ")]
+    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(families)
+    assert f"\n- {len(families)} families" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_the_command_in_the_readme(

@@ -11,21 +11,54 @@ import numpy as np
 
 import mlece
 from mlece.domain import Domain
-from mlece.model import Model, registered
+from mlece.limits import limit_families
+from mlece.model import Model
+from mlece.registry import registered
 from mlece.testing import typical_family
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+# The modules of a group, and what the group is called.
 GROUPS = {
-    "real_line": "The real line",
-    "half_line": "The half line: waiting times and life times",
-    "skewed": "The half line: sizes and passage times",
-    "unit_interval": "An interval",
-    "proportions": "The unit interval: proportions",
-    "circle": "The circle: angles",
-    "counts": "Counts",
-    "finite": "Labels and two outcomes",
+    ("real_line", "symmetric"): "The real line",
+    ("asymmetric", "skew_tails"): "The real line: skewness and tails",
+    ("half_line", "lifetimes"): "The half line: waiting times and life times",
+    ("skewed", "magnitudes", "boxcox"): "The half line: sizes, magnitudes and passage times",
+    ("burr",): "The half line: power tails",
+    ("extremes",): "Extremes and excesses",
+    ("transformed",): "Laws made by a change of variables",
+    ("unit_interval", "proportions"): "An interval and proportions",
+    ("circle",): "The circle: angles",
+    ("counts", "counts_mixed", "counts_dispersed", "counts_tailed"): "Counts",
+    ("finite",): "Labels and two outcomes",
+    ("multivariate",): "Vectors",
+}
+# Families of vectors: where an observation lies, and code that draws a sample.
+VECTORS = {
+    "Dirichlet": (
+        "d positive parts of 1",
+        "truth = mlece.Dirichlet(alpha=[2, 3, 5])\ny = truth.sample(500, rng=1)",
+    ),
+    "DirichletMultinomial": (
+        "d counts",
+        "rng = np.random.default_rng(1)\n"
+        "y = rng.multinomial(20, rng.dirichlet([2, 3, 5], size=500))",
+    ),
+    "Multinomial": (
+        "d counts",
+        "y = np.random.default_rng(1).multinomial(20, [0.2, 0.3, 0.5], size=500)",
+    ),
+    "MultivariateGaussian": (
+        "d real numbers",
+        "truth = mlece.MultivariateGaussian(\n    mean=[0, 1], covariance=[[2, 1], [1, 3]]\n)\n"
+        "y = truth.sample(500, rng=1)",
+    ),
+    "MultivariateT": (
+        "d real numbers",
+        "truth = mlece.MultivariateT(\n    df=4, loc=[0, 1], scale=[[2, 1], [1, 3]]\n)\n"
+        "y = truth.sample(500, rng=1)",
+    ),
 }
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
 CLOSED = {
@@ -46,16 +79,20 @@ def write_pages(app: Sphinx) -> None:
     """Write families/generated/*.md with their plots."""
     folder = Path(app.srcdir) / "families" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
-    families = [c for c in registered().values() if c.__module__.startswith("mlece.families.")]
+    known = registered(vectors=True).values()
+    families = [c for c in known if c.__module__.startswith("mlece.families.")]
     for old in folder.iterdir():
         if old.stem not in {c.__name__ for c in families} | {"index"}:
             old.unlink()
     methods = {}
     for family in families:
-        members = typical_family(family)
-        fit, call = example(members[1])
+        if family.__name__ in VECTORS:
+            fit, call = vector_example(family)
+        else:
+            members = typical_family(family)
+            fit, call = example(members[1])
+            draw(members, folder / f"{family.__name__}.png")
         methods[family] = method(family, fit)
-        draw(members, folder / f"{family.__name__}.png")
         write(folder / f"{family.__name__}.md", page(family, fit, call, methods[family]))
     write(folder / "index.md", index(methods))
 
@@ -74,16 +111,17 @@ def index(methods: dict[type[Model], str]) -> str:
         "Every page is written from the declaration of its family: what is said here is what the "
         "code checks, draws and fits.\n",
     ]
-    for module, title in grouped(families):
+    groups = grouped(families)
+    for title, members in groups:
         parts.append(f"## {title}\n")
         parts.append("| Family | Parameters | Support | Fitted by |\n|---|---|---|---|")
-        for c in (f for f in families if room(f) == module):
+        for c in members:
             slots = ", ".join(p.name for p in c.params)
             parts.append(
-                f"| [{c.__name__}]({c.__name__}.md) | {slots} | {where(c.support)} | {methods[c]} |"
+                f"| [{c.__name__}]({c.__name__}.md) | {slots} | {place(c)} | {methods[c]} |"
             )
         parts.append("")
-    names = "\n".join(c.__name__ for m, _ in grouped(families) for c in families if room(c) == m)
+    names = "\n".join(c.__name__ for _, members in groups for c in members)
     parts.append(f"```{{toctree}}\n:hidden:\n\n{names}\n```\n")
     return "\n".join(parts)
 
@@ -93,11 +131,13 @@ def room(family: type[Model]) -> str:
     return family.__module__.rpartition(".")[2]
 
 
-def grouped(families: list[type[Model]]) -> list[tuple[str, str]]:
-    """Return modules with their titles, known ones first."""
-    modules = dict.fromkeys([*GROUPS, *(room(c) for c in families)])
-    present = {room(c) for c in families}
-    return [(m, GROUPS.get(m, m.replace("_", " ").capitalize())) for m in modules if m in present]
+def grouped(families: list[type[Model]]) -> list[tuple[str, list[type[Model]]]]:
+    """Return titles with their families, known groups first."""
+    placed = {m for modules in GROUPS for m in modules}
+    others = dict.fromkeys(room(c) for c in families if room(c) not in placed)
+    titles = {**GROUPS, **{(m,): m.replace("_", " ").capitalize() for m in others}}
+    found = [(t, [c for c in families if room(c) in modules]) for modules, t in titles.items()]
+    return [(title, members) for title, members in found if members]
 
 
 def method(family: type[Model], fit: mlece.Fit) -> str:
@@ -107,25 +147,37 @@ def method(family: type[Model], fit: mlece.Fit) -> str:
     return {"newton": "Newton's method"}.get(fit.solver, fit.solver)
 
 
+def place(family: type[Model]) -> str:
+    """Say where an observation lies."""
+    return VECTORS[family.__name__][0] if family.__name__ in VECTORS else where(family.support)
+
+
 def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
     """Return the page of one family."""
     name = family.__name__
     text = inspect.getdoc(family) or ""
     head = text.split("\nExamples\n")[0].split("\nParameters\n")[0].strip()
+    # A heading within a docstring is one of its page only in the reference.
+    head = re.sub(r"^(\w+)\n-+\n", r".. rubric:: \1\n\n", head, flags=re.MULTILINE)
     intro = "\n".join(map(escaped, head.splitlines()))
     rows = "\n".join(
-        f"| `{p.name}` | {f'${p.symbol}$' if p.symbol else ''} | {where(p.domain)} | {role(p)} | "
+        f"| `{p.name}` | {f'${p.symbol}$' if p.symbol else ''} | {values(p)} | {role(p)} | "
         f"{p.doc[:1].upper() + p.doc[1:]} |"
         for p in family.params
     )
     closed = [word for hook, word in CLOSED.items() if family.has(hook)]
     traits = [
-        f"Support\n: {where(family.support)}",
+        f"Support\n: {place(family)}",
         f"Fitted by\n: {how}",
         f"Bound of the certificate\n: {fit.certificate.bound} ({fit.certificate.scope})",
         f"In closed form\n: {', '.join(dict.fromkeys(closed))}. The rest is computed by "
         "quadrature, search or differences.",
     ]
+    if not closed:
+        traits.pop()
+    runs = [str(limit).replace(": the limit is ", ": ") for limit in limit_families(fit.model)]
+    if runs:
+        traits.append(f"Limits that are met\n: {'; '.join(runs)}")
     if family.affine:
         traits.append("Sufficient statistics\n: yes: a fit needs one pass over the data")
     if family.unit_carrier:
@@ -147,13 +199,23 @@ def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
             "| Parameter | Symbol | Domain | Under a change of units | What it is |",
             "|---|---|---|---|---|",
             f"{rows}\n",
-            f"```{{image}} {name}.png\n:alt: Three typical members of {name}\n:width: 560px\n```\n",
+            "" if name in VECTORS else picture(name),
             "\n\n".join(traits) + "\n",
             "## A fit\n",
-            f"```python\nimport mlece\n\n{call}\n{estimates}\n```\n",
+            f"```python\n{imports(call)}\n\n{call}\n{estimates}\n```\n",
             f"Reference: {{class}}`mlece.{name}`.\n" if hasattr(mlece, name) else "",
         ]
     )
+
+
+def picture(name: str) -> str:
+    """Return the directive for the picture of a family."""
+    return f"```{{image}} {name}.png\n:alt: Three typical members of {name}\n:width: 560px\n```\n"
+
+
+def imports(call: str) -> str:
+    """Return the imports that a piece of code needs."""
+    return "import mlece\nimport numpy as np" if "np." in call else "import mlece"
 
 
 def escaped(line: str) -> str:
@@ -161,7 +223,9 @@ def escaped(line: str) -> str:
     if line.lstrip().startswith((">>>", "...")):
         return line
     parts = re.split(r"(`[^`]*`)", line)
-    return "".join(p if p.startswith("`") else p.replace("|", r"\|") for p in parts)
+    # An underscore before the bar, as in I_|y|, is no reference either.
+    plain = (p if p.startswith("`") else p.replace("_|", r"\_|").replace("|", r"\|") for p in parts)
+    return "".join(plain)
 
 
 def escape_formulas(
@@ -176,10 +240,18 @@ def where(domain: Domain) -> str:
     return str(domain).removeprefix("a number in ").replace("inf", "∞")
 
 
+def values(param: Any) -> str:
+    """Say what a parameter may be: a number, a vector of such, or a matrix."""
+    words = {1: f"a vector; each {where(param.domain)}", 2: "symmetric, positive definite"}
+    return words.get(getattr(param, "rank", 0), where(param.domain))
+
+
 def role(param: Any) -> str:
     """Say how a parameter moves when the unit of the data changes."""
     if not param.estimable:
         return "known constant"
+    if getattr(param, "rank", 0) and param.domain == mlece.real:
+        return "with the data"
     return param.role or "unchanged"
 
 
@@ -195,6 +267,17 @@ def example(member: Model) -> tuple[mlece.Fit, str]:
         "print(fit.model, fit.certificate.status, sep='\\n')"
     )
     return fit, call
+
+
+def vector_example(family: type[Model]) -> tuple[mlece.Fit, str]:
+    """Fit a family of vectors to a sample; return the fit and the code."""
+    names: dict[str, Any] = {"mlece": mlece, "np": np}
+    call = (
+        f"{VECTORS[family.__name__][1]}\nfit = mlece.fit(mlece.{family.__name__}(), y)\n"
+        "print(fit.model, fit.certificate.status, sep='\\n')"
+    )
+    exec(call.rpartition("\n")[0], names)  # the code that the page shows
+    return names["fit"], call
 
 
 def printed(fit: mlece.Fit) -> list[str]:
