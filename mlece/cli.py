@@ -316,7 +316,8 @@ def _families(options: argparse.Namespace) -> str:
             solver = "profile root"
         elif family.has("_maximise") or family.has("_estimate"):
             solver = "closed form"
-        support = str(family.support).replace("a number in ", "").replace("inf", "∞")
+        values = family._observations if family._width else str(family.support)
+        support = values.replace("a number in ", "").replace("inf", "∞").split(" in radians")[0]
         rows.append([family.__name__, support, parameters, solver])
     return render(rows, ["family", "support", "parameters", "solved by"], left=(0, 1, 2, 3))
 

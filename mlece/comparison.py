@@ -269,8 +269,9 @@ def compare(
 
 
 def _name(model: Model) -> str:
-    held = any(v is not None for v in model.slots.values())
-    return repr(model) if held else type(model).__name__
+    """Return the name of a family, with what is held or made of other models where there is any."""
+    shown = repr(model)
+    return shown.removesuffix("()") if shown == f"{type(model).__name__}()" else shown
 
 
 # -------------------------------------------------------------------------------- the rows

@@ -401,6 +401,10 @@ class Model:
         """Return the maker of members of another family, for observations of the same kind."""
         return model_by_name(name)
 
+    def alike(self, model: Model) -> Model:
+        """Return a model made for plain observations as one for observations of this model's kind."""
+        return model
+
     def log_probability_hook(
         self, y: Array, theta: Arrays, above: bool, member: Model | None = None
     ) -> Array:

@@ -187,6 +187,18 @@ def test_slots_that_differ_are_models_that_differ() -> None:
     assert sorted(row.name for row in found.rows) == ["Gamma", "Gamma(shape=2)"]
 
 
+def test_models_made_of_models_are_told_apart() -> None:
+    y = np.random.default_rng(3).gamma(3.0, 2.0, 60)
+    models = [mlece.Transformed(Gaussian(), g) for g in ("log", "identity")]
+    found = compare([*models, mlece.Mixture(Gamma(), size=2)], y, replicates=19)
+    names = {row.name for row in found.rows}
+    assert names == {repr(m) for m in models} | {"Mixture(Gamma(), Gamma())"}
+    # Names give way, numbers do not.
+    for row in found.ranked:
+        assert row.gap is not None
+        assert f" {row.gap.cross_entropy:.4f} " in str(found)
+
+
 def test_json() -> None:
     found = compare([Gaussian(), Gamma()], [0.4, 1.0, -2.5, 3.1, 0.9, 1.7, 2.2], units="bits")
     read = json.loads(json.dumps(comparison_json(found), allow_nan=False))
