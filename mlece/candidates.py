@@ -128,7 +128,7 @@ def _measure(model: type[Model] | Model) -> str:
     return {"integers": "counts", "categories": "labels"}.get(kind, "continuous")
 
 
-def candidates(values: Array, kind: str) -> list[Model]:
+def candidates(values: Array, kind: str, rare: bool = False) -> list[Model]:
     """Return the families to try on data of one kind, from what the registered families declare.
 
     A family is tried if it can be fitted without further constants, its support has fixed ends, and
@@ -139,6 +139,8 @@ def candidates(values: Array, kind: str) -> list[Model]:
     ----------
     values : array (n,)
     kind : {"continuous", "counts", "labels"}
+    rare : bool
+        Whether to try the families too that are not declared ``everyday``.
 
     Examples
     --------
@@ -151,6 +153,7 @@ def candidates(values: Array, kind: str) -> list[Model]:
         m
         for m in registered().values()
         if _measure(m) == kind
+        and (rare or m.everyday)
         and all(p.estimable and p.regular for p in m.params)
         # Numbers do not say that they are angles.
         and not m.support.periodic

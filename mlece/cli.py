@@ -15,7 +15,7 @@ import numpy as np
 
 from mlece import __version__, errors
 from mlece.candidates import KINDS, read_kind
-from mlece.comparison import Comparison, compare
+from mlece.comparison import ALL, Comparison, compare
 from mlece.covariance import KINDS as COVARIANCES
 from mlece.fitting import fit
 from mlece.math import Array
@@ -104,7 +104,11 @@ def _parser() -> argparse.ArgumentParser:
 
     several = commands.add_parser("compare", help="rank families by their gap to the entropy floor")
     _add_file(several)
-    several.add_argument("--models", metavar="A,B,C", help="chosen from the data if not given")
+    which = several.add_mutually_exclusive_group()
+    which.add_argument("--models", metavar="A,B,C", help="chosen from the data if not given")
+    which.add_argument(
+        "--all", action="store_true", help="every family that fits the data; may take minutes"
+    )
     _add_kind(several)
     several.add_argument("--replicates", type=int, help="bootstrap samples (199)")
     several.add_argument("--seed", type=_seed, default=0, help="of the bootstrap (0)")
@@ -221,10 +225,9 @@ def _compare(options: argparse.Namespace) -> str:
 
     units = _units(options.units)
     _check_picture(options.plot)
-    models = None
-    if options.models is not None:
-        models = [model_by_name(m.strip()) for m in options.models.split(",") if m.strip()]
-    labels = options.kind == "labels" or any(m.support.kind == "categories" for m in models or [])
+    named = [model_by_name(m.strip()) for m in (options.models or "").split(",") if m.strip()]
+    models = ALL if options.all else None if options.models is None else named
+    labels = options.kind == "labels" or any(m.support.kind == "categories" for m in named)
     name, columns = _columns(options, labels)
     result = compare(
         models,
@@ -313,7 +316,8 @@ def _families(options: argparse.Namespace) -> str:
             solver = "profile root"
         elif family.has("_maximise") or family.has("_estimate"):
             solver = "closed form"
-        support = str(family.support).replace("a number in ", "").replace("inf", "∞")
+        values = family._observations if family._width else str(family.support)
+        support = values.replace("a number in ", "").replace("inf", "∞").split(" in radians")[0]
         rows.append([family.__name__, support, parameters, solver])
     return render(rows, ["family", "support", "parameters", "solved by"], left=(0, 1, 2, 3))
 

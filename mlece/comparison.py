@@ -30,6 +30,7 @@ from mlece.units import Units, unit_name
 if TYPE_CHECKING:
     from mlece.diagnostics.gap import Gap
 
+ALL = "all"
 # With fewer, no p-value could reach 5 %.
 _FEWEST = 19
 # The default number of replicates; long samples get fewer, so that a model takes seconds.
@@ -185,8 +186,9 @@ def compare(
 
     Parameters
     ----------
-    models : sequence of Model, class of Model or registered name, optional
-        Left out, the families are chosen by where the data lie.
+    models : sequence of Model, class of Model or registered name, or "all", optional
+        Left out, the everyday families whose support holds the data: few, and fast. "all" tries
+        every family that can be fitted to them, which may take minutes.
     data : array_like (n,) or str
         Observations, or the name of a column of ``given``.
     weights : array_like (n,) or str, optional
@@ -241,9 +243,9 @@ def compare(
             errors.message(f"at least {_FEWEST} replicates", f"{replicates}")
         )
     name, values, w = read_data(data, weights, given)
-    if models is None:
+    if models is None or (isinstance(models, str) and models == ALL):
         kind, said = read_kind(values, kind)
-        chosen = candidates(values, kind)
+        chosen = candidates(values, kind, rare=models is not None)
     else:
         chosen = resolve_all(models)
         kind, said = common_kind(chosen, values, kind), ""
@@ -267,8 +269,9 @@ def compare(
 
 
 def _name(model: Model) -> str:
-    held = any(v is not None for v in model.slots.values())
-    return repr(model) if held else type(model).__name__
+    """Return the name of a family, with what is held or made of other models where there is any."""
+    shown = repr(model)
+    return shown.removesuffix("()") if shown == f"{type(model).__name__}()" else shown
 
 
 # -------------------------------------------------------------------------------- the rows

@@ -79,7 +79,7 @@ def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Ref
     if not members.size:
         return result
     kept = {slot: v[members] if shape else v[0] for slot, v in kept.items()}
-    other = refit(family(**kept), _members(result.sample, members))
+    other = refit(model.alike(family(**kept)), _members(result.sample, members))
     proof = other.certificate
     solved = [s.solved for s in np.ravel(np.asarray(proof.status, dtype=object))]
     better = np.array(solved) & (other.values <= result.values[members] + rounding(other.values))

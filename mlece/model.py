@@ -14,6 +14,9 @@ of a few arrays serves all three.
 
 ``_block_sums``, ``_shared_sums`` and ``_tilt`` are the same sums in scratch arrays (:mod:`mlece.moments`)
 for long samples: they may be left out.
+
+``everyday = True`` puts a family among the few that a comparison tries when nobody named any: those that
+people think of first, whose fit takes milliseconds on any data.
 """
 
 from __future__ import annotations
@@ -120,6 +123,7 @@ class Model:
     further_limits: ClassVar[tuple[LimitFamily, ...]] = ()
     runs_off: ClassVar[bool] = False
     abstract: ClassVar[bool] = True
+    everyday: ClassVar[bool] = False
     _components: tuple[Model, ...] = ()
     _factors: tuple[Model, ...] = ()
     slots: dict[str, Array | None]
@@ -390,6 +394,10 @@ class Model:
     def relative(self, name: str) -> Callable[..., Model]:
         """Return the maker of members of another family, for observations of the same kind."""
         return model_by_name(name)
+
+    def alike(self, model: Model) -> Model:
+        """Return a model made for plain observations as one for observations of this model's kind."""
+        return model
 
     def log_probability_hook(
         self, y: Array, theta: Arrays, above: bool, member: Model | None = None

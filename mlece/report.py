@@ -57,12 +57,11 @@ def render(
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True, padding=(0, 1, 0, 0))
-    last = len(header) - 1
     for j, title in enumerate(header):
         table.add_column(
             Text(title),
             justify="left" if j in left else "right",
-            no_wrap=j != last or j not in left,
+            no_wrap=j not in left,
         )
     for row in rows:
         table.add_row(*[Text(cell) for cell in row])

@@ -307,3 +307,42 @@ def test_sampling_weights_of_counts_and_labels() -> None:
         centred = (labels == label) - np.average(labels == label, weights=w)
         by_hand = np.sqrt(((w * centred) ** 2).sum()) / w.sum()
         assert se[k] == pytest.approx(by_hand, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        mlece.Transformed(mlece.Gaussian(), "log"),
+        mlece.Truncated(mlece.Gaussian(), lower=0),
+        mlece.Shifted(mlece.Gaussian(), by=3),
+        mlece.SkewNormal(),
+        mlece.ExGaussian(),
+    ],
+    ids=repr,
+)
+def test_compositions_and_laws_with_limits_take_censored_data(model: mlece.Model) -> None:
+    # Slots named like a question (mean) and limits computed from exact observations alone.
+    y = np.random.default_rng(2).gamma(3.0, 2.0, 40)
+    found = mlece.fit(model, mlece.right_censored(np.minimum(y, 9.0), y < 9.0))
+    assert np.isfinite(found.cross_entropy)
+    assert found.certificate.status.solved
+
+
+def test_limit_of_an_inflated_law_takes_grouped_counts() -> None:
+    # The shares fall below those of a Poisson law at 0: the atom has no mass, the limit is Poisson.
+    data = mlece.censored([0, 1, 2, 3], [0, 1, 2, np.inf])
+    w = [5, 30, 40, 30]
+    inflated = mlece.fit(mlece.Inflated(mlece.Poisson()), data, weights=w)
+    plain = mlece.fit(mlece.Poisson(), data, weights=w)
+    # Both are optima to rounding.
+    assert inflated.cross_entropy == pytest.approx(plain.cross_entropy, abs=1e-12)
+    assert inflated.params["probability"] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "model", [mlece.Mixture(mlece.Gamma(), size=2), mlece.Inflated(mlece.Gamma())], ids=repr
+)
+def test_models_that_need_exact_observations_say_so(model: mlece.Model) -> None:
+    data = mlece.right_censored([1.0, 2.0, 4.0], [1, 1, 0])
+    with pytest.raises(errors.DataTypeError, match="censored data"):
+        mlece.fit(model, data)

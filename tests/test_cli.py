@@ -72,6 +72,13 @@ def test_compare_kind_and_weights(capsys: Capture, table: Path) -> None:
     assert "Poisson" not in out
 
 
+def test_compare_all(capsys: Capture, table: Path) -> None:
+    asked = ["compare", table, "--column", "kids", "--weights", "times", "--replicates", 19]
+    assert "Sichel" not in run(capsys, *asked)
+    assert "Sichel" in run(capsys, *asked, "--all")
+    assert "not allowed with" in refused(capsys, *asked, "--all", "--models", "poisson")
+
+
 def test_fit_agrees_with_the_library(capsys: Capture) -> None:
     arguments = ["fit", GEYSER, "--column", "waiting", "--model", "gamma"]
     found = json.loads(run(capsys, *arguments, "--json", "--covariance", "hessian"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -221,3 +222,10 @@ def test_the_periodic_von_mises_of_scipy_is_no_density_on_the_line() -> None:
         mlece.from_scipy(stats.vonmises(2.0))
     line = mlece.from_scipy(stats.vonmises_line(2.0))
     assert line.entropy() == pytest.approx(m.VonMises(mu=0, kappa=2).entropy(), rel=EXACT)
+
+
+def test_families_of_scipy_survive_pickling() -> None:
+    found = mlece.fit(mlece.from_scipy(stats.gumbel_l), [0.3, -1.2, 0.8, 0.1])
+    again = pickle.loads(pickle.dumps(found))
+    assert again.params == found.params
+    assert again.model == found.model

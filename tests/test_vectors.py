@@ -296,3 +296,15 @@ def test_bad_input_is_refused(name: str) -> None:
     call, kind, word = BAD[name]
     with pytest.raises(kind, match=word):
         call()
+
+
+def test_what_needs_quadrature_says_that_it_is_for_numbers() -> None:
+    for question in (
+        lambda: mlece.entropy(mlece.Multinomial(p=[0.2, 0.8])),
+        lambda: mlece.varentropy(mlece.MultivariateGaussian([0, 0], np.eye(2))),
+        lambda: mlece.kl_divergence(
+            mlece.MultivariateT(4, [0, 0], np.eye(2)), mlece.MultivariateT(5, [0, 0], np.eye(2))
+        ),
+    ):
+        with pytest.raises(errors.NoDensityError, match="quadrature"):
+            question()

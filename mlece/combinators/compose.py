@@ -55,6 +55,14 @@ def as_model(model: Any, combinator: str, density: bool = False, atoms: bool = F
                 f"{type(model).__name__} {model!r:.40}",
             )
         )
+    if model._components:
+        raise errors.ParameterError(
+            errors.message(
+                f"a single law in {combinator}",
+                f"{model!r}",
+                f"Make the components first: Mixture({combinator}(...), ...)",
+            )
+        )
     vector = any(p.vector for p in model.params)
     if vector or model.settings or model.support.kind not in ("interval", "integers"):
         raise errors.ParameterError(

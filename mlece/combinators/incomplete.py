@@ -33,6 +33,8 @@ _LOST = (
     "_profile_equation",
     "_profile_shared",
     "_collapses",
+    "_escape",
+    "_rivals",
     "_exact_interval",
     "_kink",
 )
@@ -62,6 +64,12 @@ class _Incomplete(Model, abstract=True):
     def relative(self, name: str) -> Callable[..., Model]:
         """Return the family of that name for incomplete observations."""
         return incomplete(model_by_name(name))
+
+    def alike(self, model: Model) -> Model:
+        """Return a model as one of incomplete observations."""
+        if isinstance(model, _Incomplete):
+            return model
+        return incomplete(type(model))(**model.slots, **model.settings)
 
     def points(self, values: Array) -> Array:
         """Return exact observations, the middle of an interval, or the finite end of a half line."""
@@ -203,7 +211,10 @@ def incomplete(family: type[Model]) -> type[Model]:
     flags = ("affine", "exponential", "concave", "unit_carrier", "unit_free_sums")
     body.update(dict.fromkeys(flags, False), profile_over="", complete=family)
     body.update(__doc__=family.__doc__, __module__=__name__)
-    made = _MADE[family] = type(family.__name__, (_Incomplete, family), body)
+    made: type[Model] = type(family.__name__, (_Incomplete, family), body)
+    _MADE[family] = made
+    # A composition has slots that are no attributes of its class.
+    made.params = family.params
     return made
 
 

@@ -161,6 +161,7 @@ def _family(law: Any) -> type[Model]:
         "_log_sf": _hook(law.logsf),
         "_quantile": _hook(law.ppf),
         "_sample": _sampler(law),
+        "__reduce__": lambda model: (_made_again, (law, model.slots)),
         **params,
     }
     known = getattr(stats, str(law.name), None) is law
@@ -174,6 +175,10 @@ def _family(law: Any) -> type[Model]:
         body["_breakpoints"] = lambda *theta: (theta[-2],)
         body["_degenerate"] = _equal(len(shapes))
     return type(law.name, (Model,), body)
+
+
+def _made_again(law: Any, slots: dict[str, Any]) -> Model:
+    return _family(_canonical(law))(**slots)
 
 
 def _hook(method: Any) -> Any:

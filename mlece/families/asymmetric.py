@@ -122,6 +122,7 @@ class SkewNormal(LocationScale):
     0.75694
     """
 
+    everyday = True
     shape = Param(real, r"\alpha", typical=(-3, 4), limits=(-1e4, 1e4), doc="skewness")
 
     @staticmethod

@@ -301,6 +301,7 @@ class LogLogistic(Model):
     """
 
     support = positive
+    everyday = True
     aliases = ("fisk", "llogis")
     concave = True
     shape = Param(positive, "k", typical=(2.5, 6), doc="shape")

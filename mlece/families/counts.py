@@ -75,6 +75,7 @@ class Poisson(Model):
     """
 
     support = counts
+    everyday = True
     affine = True
     rate = Param(nonnegative, r"\lambda", typical=(0.5, 12), bijection=log_link, doc="mean")
 
@@ -159,6 +160,7 @@ class Geometric(Model):
     """
 
     support = counts
+    everyday = True
     affine = True
     unit_carrier = True
     p = Param(positive_probability, "p", typical=(0.1, 0.9), doc="probability of success")
@@ -357,6 +359,7 @@ class NegativeBinomial(Model):
     """
 
     support = counts
+    everyday = True
     aliases = ("nbinom",)
     profile_over = "size"
     limit_families: ClassVar = {"size": ("Poisson", {"mean": "rate"})}

@@ -191,6 +191,7 @@ class DoublePoisson(Composed):
     """
 
     support = counts
+    everyday = True
     exponential = True
     mu = Param(positive, r"\mu", typical=(1, 10), doc="location, near the mean")
     dispersion = Param(

@@ -537,6 +537,7 @@ class Skellam(Composed):
     """
 
     support = integers
+    everyday = True
     mu1 = Param(nonnegative, r"\mu_1", typical=(1, 8), bijection=log_link, doc="rate added")
     mu2 = Param(nonnegative, r"\mu_2", typical=(0.5, 5), bijection=log_link, doc="rate taken away")
 

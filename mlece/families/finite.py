@@ -41,6 +41,7 @@ class Bernoulli(Model):
     """
 
     support = binary
+    everyday = True
     saturated = True
     affine = True
     unit_carrier = True
@@ -145,6 +146,7 @@ class Categorical(Model):
     """
 
     support = categories
+    everyday = True
     saturated = True
     affine = True
     unit_carrier = True

@@ -50,6 +50,7 @@ class Exponential(Model):
     """
 
     support = nonnegative
+    everyday = True
     aliases = ("expon", "exp")
     unit_free_sums = True
     affine = True
@@ -178,6 +179,7 @@ class Gamma(Model):
     """
 
     support = positive
+    everyday = True
     affine = True
     unit_carrier = True
     shape = Param(positive, r"\alpha", typical=(0.5, 8), doc="shape")
@@ -318,6 +320,7 @@ class Weibull(Model):
     """
 
     support = positive
+    everyday = True
     concave = True
     profile_over = "shape"
     shape = Param(positive, "k", typical=(0.7, 4), doc="shape")

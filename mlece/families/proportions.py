@@ -54,6 +54,7 @@ class Kumaraswamy(Model):
     """
 
     support = probability
+    everyday = True
     aliases = ("kumar",)
     profile_over = "a"
     a = Param(positive, "a", typical=(0.8, 5), doc="first shape, the power of y")
@@ -163,6 +164,7 @@ class LogitNormal(Model):
     """
 
     support = unit_interval
+    everyday = True
     exponential = True
     meanlogit = Param(real, "m", typical=(-1, 1), doc="mean of the logit")
     sdlogit = Param(positive, "s", typical=(0.4, 2), doc="standard deviation of the logit")

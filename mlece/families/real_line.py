@@ -55,6 +55,7 @@ class Gaussian(Model):
     """
 
     support = real
+    everyday = True
     aliases = ("normal", "norm")
     affine = True
     unit_carrier = True
@@ -186,6 +187,7 @@ class StudentT(Model):
     """
 
     support = real
+    everyday = True
     aliases = ("t",)
     df = Param(positive, r"\nu", typical=(3, 12), limits=(0.02, 1e7), doc="degrees of freedom")
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (median)")
@@ -355,6 +357,7 @@ class Laplace(Model):
     """
 
     support = real
+    everyday = True
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (median)")
     scale = Param(positive, "b", typical=(0.5, 3), role="scale", doc="scale")
 
@@ -457,6 +460,7 @@ class Logistic(Model):
     """
 
     support = real
+    everyday = True
     concave = True
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (mean)")
     scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
@@ -542,6 +546,7 @@ class Gumbel(Model):
     """
 
     support = real
+    everyday = True
     concave = True
     profile_over = "scale"
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (mode)")

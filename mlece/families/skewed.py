@@ -56,6 +56,7 @@ class LogNormal(Model):
     """
 
     support = positive
+    everyday = True
     aliases = ("lnorm",)
     affine = True
     unit_carrier = True
@@ -197,6 +198,7 @@ class InverseGaussian(Model):
     """
 
     support = positive
+    everyday = True
     affine = True
     mean = Param(positive, r"\mu", typical=(0.5, 3), role="scale", doc="mean")
     shape = Param(positive, r"\lambda", typical=(0.5, 8), role="scale", doc="shape")

@@ -108,6 +108,7 @@ class Beta(Model):
     """
 
     support = probability
+    everyday = True
     affine = True
     unit_carrier = True
     alpha = Param(positive, r"\alpha", typical=(0.7, 6), doc="first shape")

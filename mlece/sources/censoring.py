@@ -147,7 +147,7 @@ def right_censored(time: Any, event: Any, entry: Any = None) -> Censored:
         raise errors.DataTypeError(
             errors.message(
                 "event as True/False or 1/0, one for each time",
-                f"dtype {seen.dtype}, values such as {seen.ravel()[0]!r}",
+                f"dtype {seen.dtype}, values such as {seen.ravel()[0].item()!r}",
                 "A status coded 1/2 becomes status == 2",
             )
         )
@@ -230,6 +230,14 @@ def from_censored(
         raise errors.DataTypeError(
             errors.message(
                 "a family of numbers for censored data", f"{type(model).__name__} ({model.support})"
+            )
+        )
+    if model._components or (model.has("_atoms") and not model.support.discrete):
+        raise errors.DataTypeError(
+            errors.message(
+                "one law without atoms of its own for censored data",
+                f"{model!r}",
+                "Mixtures and atoms on a density are fitted to exact observations only",
             )
         )
     for p in model.params:

@@ -93,6 +93,14 @@ def nodes(model: Model, level: int | None = None, extra: tuple[float, ...] = ())
     >>> round(float(expectation(law, law.values**2)), 12)
     1.666666666667
     """
+    if model._width:
+        raise errors.NoDensityError(
+            errors.message(
+                "a law of numbers for quadrature",
+                f"{type(model).__name__}, a law of {model._observations}",
+                "Estimate the expectation from a sample of it",
+            )
+        )
     _check_single(model)
     model.theta  # noqa: B018  (raises where a slot is free)
     if model.support.discrete:
@@ -187,7 +195,7 @@ def _assemble(model: Model, pieces: list[Piece], level: int) -> Nodes:
     """Join the pieces; points that floats cannot tell apart become one."""
     parts = [_weighted(model, piece, level) for piece in pieces]
     y, w, t = (np.concatenate(column) for column in zip(*parts, strict=True))
-    first = np.append(True, y[1:] > y[:-1])
+    first = np.append(True, y[1:] > y[:-1])[: y.size]
     start = np.flatnonzero(first)
     ends = (pieces[0].lower, pieces[-1].upper)
     open_ends = tuple(bool(np.isinf(e) or e == 0) for e in ends)
