@@ -247,6 +247,10 @@ def strongest_bound(
     # One maximum over the whole family need not mean one along a slice of it.
     alone = model.concave or (model.unimodal and not objective.fixed)
     scope = "global" if alone else "local"
+    if model._components and all(n.startswith("weight[") for n in model.free):
+        # With the components known the problem is convex: Lindsay's bound is global.
+        excess = np.log(np.maximum(multipliers["largest q_k/q"], 1.0))
+        return Bound(excess, nu, "global", "largest mean of q_k/q (Lindsay)", multipliers)
     return Bound(_near(nu), nu, scope, "Newton decrement", multipliers)
 
 

@@ -313,6 +313,28 @@ class Mixture(Model):
         variances = np.stack(np.broadcast_arrays(*[np.asarray(m.variance) for m in members]))
         return exp(logs), means, variances
 
+    def widths(self, theta: Arrays) -> Array:
+        """Return the standard deviation of each component, (K, ...), NaN where it has no formula."""
+        _, parts = self.split(theta)
+        out = []
+        for component, t in zip(self._components, parts, strict=True):
+            width: Any = np.full(np.shape(theta[0]), np.nan)
+            if component.has("_variance"):
+                width = np.sqrt(component._variance(*t))
+            for p, value in zip(component.params, t, strict=True):
+                # A law without a variance has its scale.
+                if p.role in _SCALES:
+                    own = value if p.role == "scale" else 1.0 / value
+                    width = np.where(np.isfinite(width), width, own)
+            out.append(width)
+        return np.stack(np.broadcast_arrays(*out))
+
+    def narrow(self, theta: Arrays) -> Array:
+        """Tell where a component of a density is so narrow that it sits on a few observations."""
+        if self.support.discrete:
+            return np.zeros(np.shape(theta[0]), dtype=bool)
+        return np.asarray((self.widths(theta) < _LEAST_SCALE).any(axis=0))
+
     # ------------------------------------------------------------------ order of the components
 
     def exchangeable(self) -> bool:
@@ -344,10 +366,16 @@ class Mixture(Model):
         return tuple(out)
 
     def _caveat(self, *slots: Any) -> str:  # type: ignore[override]
-        free = [
-            p for p, v in zip(self.params, slots, strict=True) if p.role in _SCALES and v is None
-        ]
-        if self.support.discrete or not free or set(self.common) & {p.name for p in free}:
+        still = ("location", "log location")
+        narrows = any(
+            component.collapsible
+            and any(
+                slots[at] is None and p.role not in still and p.name not in self.common
+                for p, at in zip(component.params, place, strict=True)
+            )
+            for component, place in zip(self._components, self._places, strict=True)
+        )
+        if self.support.discrete or not narrows:
             return ""
         return (
             "the likelihood of a mixture with free scales grows without bound as a component shrinks "

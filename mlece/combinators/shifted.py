@@ -192,6 +192,17 @@ class FreeShift(MovedModel, abstract=True):
     def _caveat(cls, *slots: Any) -> str:
         return cls.unbounded if cls._blows_up(slots) else ""
 
+    def _irregular(self, *theta: Any) -> tuple[Any, str]:  # type: ignore[override]
+        if (
+            not issubclass(self.inner, Weibull | Gamma)
+            or self.slots[self.params[-1].name] is not None
+        ):
+            return False, ""
+        return theta[0] <= 2, (
+            "a free shift with a shape at or below 2, where the information on the shift is infinite and "
+            "no standard errors exist (Smith 1985)"
+        )
+
     @classmethod
     def _collapses(cls, share: Array, *slots: Any) -> Array:
         return np.asarray(full(share, float(cls._blows_up(slots))) > 0)

@@ -42,8 +42,11 @@ class ComponentChoice:
     fit: Fit
 
     def __str__(self) -> str:
+        least = self.held_out[self.best - 1]
         rows = [
-            f"{k:>3}  {value:.6f}  +{value - self.held_out[self.best - 1]:.6f} ± {se:.6f}"
+            f"{k:>3}  {value:.6f}  +{value - least:.6f} ± {se:.6f}"
+            if np.isfinite(value)
+            else f"{k:>3}  a fold had no fit"
             for k, (value, se) in enumerate(zip(self.held_out, self.standard_error, strict=True), 1)
         ]
         noun = "component" if self.size == 1 else "components"
@@ -113,7 +116,7 @@ def select_components(
     means = loss.mean(axis=1)
     best = int(np.argmin(means))
     with np.errstate(invalid="ignore"):
-        excess = loss - loss[best]
+        excess = np.where(np.isfinite(means)[:, None], loss - loss[best], 0.0)
     spread = np.where(np.isfinite(means), excess.std(axis=1), np.inf) / np.sqrt(values.size)
     size = int(np.argmax(means - means[best] <= spread)) + 1
     return ComponentChoice(

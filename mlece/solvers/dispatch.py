@@ -273,6 +273,8 @@ def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
         if place >= _FOLLOWED and best is not None and best.solved[members].all():
             break
         found = _newton_from(objective, members, chart, [chart.eta(theta)], DECREMENT)
+        mixture: Any = objective.model
+        found = replace(found, solved=found.solved & ~mixture.narrow(found.theta))
         if best is None:
             best = found
             continue

@@ -135,9 +135,11 @@ def narrowness(objective: CrossEntropy, theta: Arrays, members: Array) -> Array:
     with it the highest of many local maxima is a consistent choice (Chen, Tan and Zhang 2008, Statistica
     Sinica 18, 443-465). It chooses between maxima and is no part of the likelihood.
     """
-    total = np.zeros(len(theta[0]))
-    for p, value in zip(objective.model.params, theta, strict=True):
-        if p.name not in objective.fixed and p.role in ("scale", "inverse scale"):
-            scale = value if p.role == "scale" else 1.0 / value
-            total = total + 1.0 / scale**2 + 2.0 * np.log(scale)
+    mixture: Any = objective.model
+    if mixture.support.discrete:
+        return np.zeros(len(theta[0]))
+    with np.errstate(all="ignore"):
+        widths = mixture.widths(theta)
+        terms = 1.0 / widths**2 + 2.0 * np.log(widths)
+    total = np.where(np.isnan(terms), 0.0, terms).sum(axis=0)
     return np.asarray(total / objective.total[members] ** 2)
