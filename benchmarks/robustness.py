@@ -161,7 +161,7 @@ def one_by_one(
             value == other or abs(value - other) <= ROUNDING * (1 + abs(value))
         ):
             tally.apart.append(f"{seed}: batch {said} {other!r}, alone {status} {value!r}")
-    tally.milliseconds = 1e3 * float(np.median(times))
+    tally.milliseconds = 1e3 * float(np.median(times)) if times else float("nan")
 
 
 def search(fit: Any, rng: np.random.Generator, starts: int) -> float:

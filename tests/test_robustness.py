@@ -69,3 +69,13 @@ def test_light_tails_beside_heavy_ones_cost_no_digits(name: str) -> None:
     pair = members[0].replace(**{at: [1.5, 1e6]})
     alone, beside = heavy.score(y), pair.score(y)[0]
     np.testing.assert_allclose(beside, alone, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("seed", [0, 3, 6])
+def test_a_long_sample_is_not_left_at_a_saddle(seed: int) -> None:
+    # At shape 0 the skew normal likelihood has a saddle, where a start of the wrong sign ends.
+    truth = mlece.SkewNormal(loc=-1.3, scale=2.6, shape=0.5)
+    y = truth.sample(30000, rng=np.random.default_rng(seed))
+    known = -np.mean(truth.log_density(y))
+    for fit in (mlece.fit(mlece.SkewNormal(), y), mlece.fit(mlece.SkewNormal(), y[None])[0]):
+        assert fit.cross_entropy <= known + ROUNDING * (1 + abs(known))
