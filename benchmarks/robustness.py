@@ -220,6 +220,8 @@ def beside_scipy(
     """Fit some samples by the twin in scipy.stats; what mlece has not is held fixed there too."""
     if not members[0].has("_scipy") or not hasattr(members[0].to_scipy().dist, "fit"):
         return
+    if not all(p.estimable for p in members[0].params):
+        return  # the twin would estimate what mlece is told
     times = []
     for seed in range(seeds):
         truth, y = draw(members, tally.n, seed)
