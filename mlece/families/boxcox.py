@@ -471,6 +471,20 @@ class BoxCoxT(Model):
         return mu, 0.85 * sigma, nu, full(mu, 6.0)
 
     @staticmethod
+    def _more_starts(x: Array) -> tuple[Arrays, ...]:
+        # Where the truncation bites, heavy tails and a strong power make optima of their own.
+        # Of n observations one may draw the law into itself where τ < 1/(n − 1): none is led there.
+        if x.shape[-1] <= 1 + 1 / BoxCoxT.tau.limits[0]:
+            return ()
+        mu, sigma, _ = _pilot(x)
+        modes = ((1.0, 0.6, 2.0), (1.5, 0.4, 0.4), (3.0, 0.3, 0.2))
+        return tuple(
+            (mu, width * sigma, side * bend / sigma, full(mu, tau))
+            for bend, width, tau in modes
+            for side in (-1.0, 1.0)
+        )
+
+    @staticmethod
     def _log_cdf(y: Array, mu: Array, sigma: Array, nu: Array, tau: Array) -> Array:
         z = _transform(log(y / mu), sigma, nu)[0]
         return _log_mass(_t_law(tau), z, _end(sigma, nu), nu > 0)

@@ -225,8 +225,10 @@ class StudentT(Model):
             far = np.isinf(u)
             log_u = where(far, 2 * log(where(far, abs(z), 1.0)) - log(df), log_u)
             uw = where(far, 1.0, uw)
-        # log1p(u) - u/(1 + u) cancels only where u is tiny, that is, where df is large.
-        deficit = log1pmx(u) + u * uw if np.any(df > 1e3) else log_u - uw
+        deficit = log_u - uw
+        if np.any(df > 1e3):
+            # It cancels where u is tiny; log1p(u) - u does where u is large, as beside smaller df.
+            deficit = where(u < 1, log1pmx(u) + u * uw, deficit)
         return log_u, deficit, uw, uw * w, zw, zw * w
 
     @staticmethod

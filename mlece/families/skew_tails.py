@@ -598,7 +598,9 @@ class EGB2(LocationScale):
     @staticmethod
     def _start(x: Array) -> Arrays:
         mean, sd, _ = moments(x)
-        pairs = ((1.0, 1.0), (0.3, 0.3), (5.0, 5.0), (2.0, 0.6), (0.6, 2.0))
+        pairs = [(1.0, 1.0), (0.3, 0.3), (5.0, 5.0), (2.0, 0.6), (0.6, 2.0)]
+        # The way to the log-gamma laws, where one shape runs off, is a bent valley: two start in it.
+        pairs += [(2.0, 500.0), (500.0, 2.0)]
         p, q = (np.stack([full(mean, pair[j]) for pair in pairs]) for j in (0, 1))
         scale = sd / sqrt(trigamma(p) + trigamma(q))
         return mean - scale * (digamma(p) - digamma(q)), scale, p, q

@@ -58,6 +58,8 @@ class Solution:
         Anything else worth telling.
     sunk : dict of str to array of bool (R,)
         Parameters that came near a lower end that belongs to their domain.
+    flat : array of bool (R,), optional
+        Whether the Hessian is nearly singular, where Newton's method ran.
     """
 
     theta: Arrays
@@ -70,6 +72,7 @@ class Solution:
     shared: Arrays | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     sunk: dict[str, Array] = field(default_factory=dict)
+    flat: Array | None = None
 
 
 def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
@@ -225,7 +228,39 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
         starts = [chart.eta(theta) for theta in several_starts(objective, members)]
     else:
         starts = [chart.eta(starting_values(objective, members))]
-    return _newton_from(objective, members, chart, starts, tolerance)
+    found = _newton_from(objective, members, chart, starts, tolerance)
+    # A saddle may have stopped a single start: those of other signs and sizes settle it.
+    doubtful = np.flatnonzero(found.flat) if found.flat is not None else members[:0]
+    several = chart.free and not any(p.vector for p in chart.free)
+    if not (several and doubtful.size) or objective.sample.rows <= _SEVERAL_BELOW:
+        return found
+    starts = [chart.eta(theta) for theta in several_starts(objective, doubtful)]
+    if len(starts) == 1:
+        return found
+    return _lower(
+        objective, found, _newton_from(objective, doubtful, chart, starts, tolerance), doubtful
+    )
+
+
+def _lower(objective: CrossEntropy, one: Solution, other: Solution, members: Array) -> Solution:
+    """Return the first solution, with some members from the other where they come lower there."""
+    values = [objective.evaluate(s.theta, 0).value for s in (one, other)]
+    values = [np.where(np.isnan(v), np.inf, v) for v in values]
+    better = np.isin(np.arange(objective.size), members) & (other.solved >= one.solved)
+    better &= (values[1] < values[0]) | (other.solved > one.solved)
+
+    def merged(a: dict[str, Array], b: dict[str, Array]) -> dict[str, Array]:
+        none = np.zeros(objective.size, dtype=bool)
+        names = dict.fromkeys([*a, *b])
+        return {n: np.where(better, b.get(n, none), a.get(n, none)) for n in names}
+
+    return replace(
+        one,
+        theta=tuple(np.where(better, b, a) for a, b in zip(one.theta, other.theta, strict=True)),
+        solved=np.where(better, other.solved, one.solved),
+        edges=merged(one.edges, other.edges),
+        sunk=merged(one.sunk, other.sunk),
+    )
 
 
 def _newton_from(
@@ -254,6 +289,7 @@ def _newton_from(
             if not p.vector and out.blocked[best, column].any()
         },
         sunk=_sunk(objective, members, theta),
+        flat=_whole(objective, members, out.flat[best]),
     )
 
 

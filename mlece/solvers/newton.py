@@ -13,6 +13,7 @@ Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 
 DECREMENT = 1e-11
 _ROUNDING = 1e-6
+_FLAT = 1e-4
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
 
 
@@ -32,6 +33,8 @@ class NewtonResult:
         Whether the decrement fell below the tolerance (or to rounding).
     blocked : array of bool (r, m)
         Coordinates held at the box with the gradient pointing outwards.
+    flat : array of bool (r,)
+        Whether the Hessian there is nearly singular: a saddle may have stopped the iterations.
     iterations : int
         Number of steps taken by the slowest member.
     """
@@ -41,6 +44,7 @@ class NewtonResult:
     decrement: Array
     converged: Array
     blocked: Array
+    flat: Array
     iterations: int
 
 
@@ -125,8 +129,24 @@ def newton(
         if not active.size:
             break
     return NewtonResult(
-        batch.eta, batch.value, batch.decrement, batch.converged, batch.blocked, iteration
+        batch.eta,
+        batch.value,
+        batch.decrement,
+        batch.converged,
+        batch.blocked,
+        _flat(batch.hessian),
+        iteration,
     )
+
+
+def _flat(hessian: Array) -> Array:
+    """Tell where the Hessian, its diagonal made one, is singular to a few digits or not definite."""
+    unit = np.sqrt(np.abs(np.diagonal(hessian, axis1=1, axis2=2)))
+    usable = np.isfinite(hessian).all(axis=(1, 2)) & (unit > 0).all(axis=1)
+    h = np.where(usable[:, None, None], hessian, np.eye(hessian.shape[1]))
+    unit = np.where(usable[:, None], unit, 1.0)
+    least = np.linalg.eigvalsh(h / unit[:, :, None] / unit[:, None, :])[:, 0]
+    return np.asarray(~usable | (least < _FLAT))
 
 
 class _Batch:
