@@ -167,6 +167,11 @@ def running(
             at.value,
             "a law concentrated on what the intervals have in common has probability 1",
         )
+    if objective.model.has("_rivals"):
+        # Such a family knows what is met where its parameters run off.
+        return replace(
+            outcome, status=status, special=special, sentences=sentences, infimum=infimum
+        )
     for column, p in enumerate(chart.free):
         value = np.abs(outcome.theta[[q.name for q in objective.model.params].index(p.name)])
         large, small = value > _FAR, (value < 1 / _FAR) & (p.domain.lower == 0)

@@ -13,7 +13,7 @@ from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.scipy_family import adopt
 from mlece.ending import at_ends
 from mlece.existence import Verdict, at_edges, judge, reconcile, running, undercutting
-from mlece.limits import Limit, Status
+from mlece.limits import Limit
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.moments import wide
@@ -241,7 +241,7 @@ def _certify(
         slots = [objective.fixed.get(p.name) for p in objective.model.params]
         caveat = objective.model._caveat(*slots)
         # A sentence on estimates, where there are any.
-        if caveat and any(v is Status.OPTIMAL for v in verdict.status):
+        if caveat and any(v.solved for v in verdict.status):
             sentences[f"a local maximum: {caveat}"] = None
     multipliers = {**bound.multipliers, **verdict.multipliers}
     return Certificate(

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 
-from mlece import errors
-from mlece.domain import Domain
+from mlece.combinators.mixture_parts import (
+    LEAST_SCALE,
+    SCALES,
+    as_component,
+    centre,
+    check,
+    constants,
+    layout,
+    union,
+)
 from mlece.math import Array, Arrays, exp, inf, log, logsumexp, where
-from mlece.model import Model, model_by_name
-from mlece.param import Param
-
-_OPEN_SHARE = Domain(0.0, 1.0)
-# The smallest scale of a component, in units of the spread of the data, that counts as one: below lies
-# the unbounded likelihood of a component that sits on a few observations (Hathaway 1985).
-_LEAST_SCALE = 1e-3
-_SCALES = ("scale", "inverse scale")
+from mlece.model import Model
 
 
 class Mixture(Model):
@@ -68,17 +68,17 @@ class Mixture(Model):
     ) -> None:
         if isinstance(shared, str):
             shared = (shared,)
-        parts = tuple(_component(c) for c in components)
+        parts = tuple(as_component(c) for c in components)
         parts = parts * (size or 1) if len(parts) == 1 else parts
-        _check(parts, size, shared)
+        check(parts, size, shared)
         # Values live in the slots; the components kept are bare.
-        bare = tuple(type(c)(**_constants(c), **c.settings) for c in parts)
+        bare = tuple(type(c)(**constants(c), **c.settings) for c in parts)
         object.__setattr__(self, "_components", bare)
         object.__setattr__(self, "common", tuple(shared))
-        params, places = _layout(parts, tuple(shared))
+        params, places = layout(parts, tuple(shared))
         object.__setattr__(self, "params", params)
         object.__setattr__(self, "_places", places)
-        object.__setattr__(self, "support", _union([c.support for c in parts]))
+        object.__setattr__(self, "support", union([c.support for c in parts]))
         for part, place in zip(parts, places, strict=True):
             for p, at in zip(part.params, place, strict=True):
                 value = part.slots[p.name]
@@ -323,7 +323,7 @@ class Mixture(Model):
                 width = np.sqrt(component._variance(*t))
             for p, value in zip(component.params, t, strict=True):
                 # A law without a variance has its scale.
-                if p.role in _SCALES:
+                if p.role in SCALES:
                     own = value if p.role == "scale" else 1.0 / value
                     width = np.where(np.isfinite(width), width, own)
             out.append(width)
@@ -333,7 +333,7 @@ class Mixture(Model):
         """Tell where a component of a density is so narrow that it sits on a few observations."""
         if self.support.discrete:
             return np.zeros(np.shape(theta[0]), dtype=bool)
-        return np.asarray((self.widths(theta) < _LEAST_SCALE).any(axis=0))
+        return np.asarray((self.widths(theta) < LEAST_SCALE).any(axis=0))
 
     # ------------------------------------------------------------------ order of the components
 
@@ -351,7 +351,7 @@ class Mixture(Model):
             return theta
         logs, parts = self.split(theta)
         with np.errstate(all="ignore"):
-            centres = [_centre(c, t) for c, t in zip(self.components, parts, strict=True)]
+            centres = [centre(c, t) for c, t in zip(self.components, parts, strict=True)]
         order = np.argsort(np.stack(centres), axis=0, kind="stable")
         out = [np.array(t) for t in theta]
         weights = np.take_along_axis(exp(logs), order, axis=0)
@@ -384,123 +384,6 @@ class Mixture(Model):
 
     def _collapses(self, share: Array, *slots: Any) -> Array:
         return np.full(np.shape(share), bool(self._caveat(*slots)))
-
-
-# ---------------------------------------------------------------------------- parts
-
-
-def _centre(component: Model, theta: Arrays) -> Array:
-    """Return where a component lies: its mean, its location, or its first parameter."""
-    if component.has("_mean"):
-        return np.asarray(component._mean(*theta))
-    for p, value in zip(component.params, theta, strict=True):
-        if p.role in ("location", "log location"):
-            return np.asarray(value)
-    return np.asarray(theta[0])
-
-
-def _component(model: Any) -> Model:
-    if isinstance(model, str):
-        model = model_by_name(model)
-    if isinstance(model, type) and issubclass(model, Model):
-        model = model()
-    if not isinstance(model, Model):
-        raise errors.DataTypeError(
-            errors.message(
-                "a model, its class or its registered name in Mixture",
-                f"{type(model).__name__} {model!r:.40}",
-            )
-        )
-    if model._width or model.support.kind not in ("interval", "integers"):
-        raise errors.ParameterError(
-            errors.message("models of numbers in Mixture", f"{type(model).__name__}")
-        )
-    return model
-
-
-def _check(parts: tuple[Model, ...], size: int | None, shared: Any) -> None:
-    if len(parts) < 2 or (size is not None and len(parts) != size):
-        raise errors.ParameterError(
-            errors.message(
-                "two or more components, or one and size=",
-                f"{len(parts)} components and size {size}",
-            )
-        )
-    measures = {c.support.kind for c in parts}
-    if len(measures) > 1:
-        raise errors.ParameterError(
-            errors.message(
-                "components under one dominating measure",
-                " and ".join(f"{type(c).__name__} ({c.support})" for c in parts),
-                "Inflated puts an atom on a density",
-            )
-        )
-    for name in shared:
-        if any(name not in [p.name for p in c.params] for c in parts):
-            raise errors.unknown_name(
-                "parameter that all components have",
-                name,
-                set.intersection(*[{p.name for p in c.params} for c in parts]),
-            )
-    for c in parts:
-        for p in c.params:
-            if not p.regular and c.slots[p.name] is None:
-                raise errors.ParameterError(
-                    errors.message(
-                        f"a value for {p.name} of {type(c).__name__} in a mixture",
-                        "a free end of the support, at which the likelihood of a mixture jumps",
-                    )
-                )
-
-
-def _constants(model: Model) -> dict[str, Any]:
-    return {p.name: model.slots[p.name] for p in model.params if not p.estimable}
-
-
-def _layout(
-    parts: tuple[Model, ...], shared: tuple[str, ...]
-) -> tuple[tuple[Param, ...], tuple[tuple[int, ...], ...]]:
-    """Declare the parameters: weights first; return where those of each component stand."""
-    params = []
-    for k in range(1, len(parts)):
-        weight = Param(_OPEN_SHARE, f"w_{{{k}}}", typical=(0.2, 0.4), doc="weight")
-        weight.name = f"weight[{k}]"
-        params.append(weight)
-    places: list[tuple[int, ...]] = []
-    known: dict[str, int] = {}
-    for k, part in enumerate(parts):
-        place = []
-        for p in part.params:
-            name = p.name if p.name in shared else f"{p.name}[{k}]"
-            if name not in known:
-                known[name] = len(params)
-                params.append(_copied(p, name))
-            place.append(known[name])
-        places.append(tuple(place))
-    return tuple(params), tuple(places)
-
-
-def _copied(p: Param, name: str) -> Param:
-    out = copy.copy(p)
-    out.name = name
-    if p.role in _SCALES and p.estimable:
-        low, high = p.limits
-        if p.role == "scale":
-            out.limits = (max(low, _LEAST_SCALE), high)
-        else:
-            out.limits = (low, min(high, 1.0 / _LEAST_SCALE))
-    return out
-
-
-def _union(supports: list[Domain]) -> Domain:
-    lower, upper = min(s.lower for s in supports), max(s.upper for s in supports)
-    return Domain(
-        lower,
-        upper,
-        any(s.closed_lower for s in supports if s.lower == lower),
-        any(s.closed_upper for s in supports if s.upper == upper),
-        supports[0].kind,
-    )
 
 
 def _rebuild(components: Any, shared: Any, slots: dict[str, Any]) -> Mixture:
