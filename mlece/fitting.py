@@ -10,12 +10,13 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
+from mlece.combinators.compose import instance
 from mlece.combinators.scipy_family import adopt
 from mlece.ending import at_ends
 from mlece.existence import Verdict, at_edges, judge, reconcile, running, undercutting
 from mlece.limits import Limit
 from mlece.math import Array, Arrays
-from mlece.model import Model, model_by_name
+from mlece.model import Model
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
@@ -125,11 +126,7 @@ def fit(
 
 def resolve(model: Model | type[Model] | str) -> Model:
     """Return a model from an instance, a class or a registered name."""
-    model = adopt(model)
-    if isinstance(model, str):
-        return model_by_name(model)()
-    if isinstance(model, type) and issubclass(model, Model):
-        return model()
+    model = instance(adopt(model))
     if isinstance(model, Model):
         return model
     raise errors.DataTypeError(

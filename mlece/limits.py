@@ -13,6 +13,7 @@ from mlece.math import Array, Arrays
 
 if TYPE_CHECKING:
     from mlece.model import Model
+    from mlece.moments import Summary
 
 
 class Status(enum.Enum):
@@ -190,6 +191,28 @@ class KnownMember:
         names = [p.name for p in self.model.params]
         slots = zip(names, self.model.theta, strict=True)
         return self.model.replace(**{name: np.reshape(value, shape) for name, value in slots})
+
+
+def point_mass(
+    s: Summary, sentence: str, theta: Arrays, place: Any = None, fixed: Array | None = None
+) -> tuple[Limit, ...]:
+    """Return the degenerate case in which every observation is equal and the density grows there.
+
+    Parameters
+    ----------
+    s : Summary
+    sentence : str
+        Why the likelihood is unbounded, with the parameter that runs.
+    theta : tuple of arrays (R,)
+        Where the parameters come to (framed).
+    place, fixed : array (R,), optional
+        Where the observations lie, as the parameter that follows them measures it, and the value at
+        which that parameter is held: elsewhere the likelihood is bounded. None: it is free.
+    """
+    equal = s.minimum == s.maximum
+    if fixed is not None:
+        equal = equal & (place == fixed)
+    return (Limit(equal, Status.UNBOUNDED, sentence, theta, full(s.minimum, -np.inf)),)
 
 
 def full(like: Array, value: float) -> Array:

@@ -24,6 +24,34 @@ _CLASSES: dict[tuple[Any, ...], type[Composite]] = {}
 # ---------------------------------------------------------------------------- what goes in
 
 
+def instance(model: Any) -> Any:
+    """Return the model that a class or a registered name stands for; anything else as it is."""
+    if isinstance(model, str):
+        model = model_by_name(model)
+    if isinstance(model, type) and issubclass(model, Model):
+        model = model()
+    return model
+
+
+def named_model(model: Any, combinator: str) -> Model:
+    """Return a model of any kind from an instance, a class or a registered name.
+
+    Raises
+    ------
+    DataTypeError
+        If it is none of them.
+    """
+    model = instance(model)
+    if not isinstance(model, Model):
+        raise errors.DataTypeError(
+            errors.message(
+                f"a model, its class or its registered name in {combinator}",
+                f"{type(model).__name__} {model!r:.40}",
+            )
+        )
+    return model
+
+
 def as_model(model: Any, combinator: str, density: bool = False, atoms: bool = False) -> Model:
     """Return the model that a combinator is given: an instance, a class or a registered name.
 
@@ -44,46 +72,36 @@ def as_model(model: Any, combinator: str, density: bool = False, atoms: bool = F
     ParameterError
         If it is of a kind that the combinator does not take.
     """
-    if isinstance(model, str):
-        model = model_by_name(model)
-    if isinstance(model, type) and issubclass(model, Model):
-        model = model()
-    if not isinstance(model, Model):
-        raise errors.DataTypeError(
-            errors.message(
-                f"a model, its class or its registered name in {combinator}",
-                f"{type(model).__name__} {model!r:.40}",
-            )
-        )
-    if model._components:
+    law = named_model(model, combinator)
+    if law._components:
         raise errors.ParameterError(
             errors.message(
                 f"a single law in {combinator}",
-                f"{model!r}",
+                f"{law!r}",
                 f"Make the components first: Mixture({combinator}(...), ...)",
             )
         )
-    vector = any(p.vector for p in model.params)
-    if vector or model.settings or model.support.kind not in ("interval", "integers"):
+    vector = any(p.vector for p in law.params)
+    if vector or law.settings or law.support.kind not in ("interval", "integers"):
         raise errors.ParameterError(
             errors.message(
                 f"a model of numbers with one number in each slot in {combinator}",
-                f"{model!r}, whose support is {model.support}",
+                f"{law!r}, whose support is {law.support}",
             )
         )
-    if density and model.support.discrete:
+    if density and law.support.discrete:
         raise errors.ParameterError(
-            errors.message(f"a density in {combinator}", f"{model!r}, a law of counts")
+            errors.message(f"a density in {combinator}", f"{law!r}, a law of counts")
         )
-    if model.has("_atoms") and not atoms:
+    if law.has("_atoms") and not atoms:
         raise errors.ParameterError(
             errors.message(
                 f"a density without atoms in {combinator}",
-                f"{model!r}",
+                f"{law!r}",
                 f"Put the atom on last: Inflated({combinator}(...))",
             )
         )
-    return model
+    return law
 
 
 def copied(param: Param, **changes: Any) -> Param:

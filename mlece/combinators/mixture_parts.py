@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.compose import named_model
 from mlece.domain import Domain
 from mlece.math import Array, Arrays
-from mlece.model import Model, model_by_name
+from mlece.model import Model
 from mlece.param import Param
 
 _OPEN_SHARE = Domain(0.0, 1.0)
@@ -32,22 +33,12 @@ def centre(component: Model, theta: Arrays) -> Array:
 
 def as_component(model: Any) -> Model:
     """Return a component from an instance, a class or a registered name."""
-    if isinstance(model, str):
-        model = model_by_name(model)
-    if isinstance(model, type) and issubclass(model, Model):
-        model = model()
-    if not isinstance(model, Model):
-        raise errors.DataTypeError(
-            errors.message(
-                "a model, its class or its registered name in Mixture",
-                f"{type(model).__name__} {model!r:.40}",
-            )
-        )
-    if model._width or model.support.kind not in ("interval", "integers"):
+    law = named_model(model, "Mixture")
+    if law._width or law.support.kind not in ("interval", "integers"):
         raise errors.ParameterError(
-            errors.message("models of numbers in Mixture", f"{type(model).__name__}")
+            errors.message("models of numbers in Mixture", f"{type(law).__name__}")
         )
-    return model
+    return law
 
 
 def check(parts: tuple[Model, ...], size: int | None, shared: Any) -> None:

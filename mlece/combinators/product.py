@@ -9,8 +9,9 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import numeric, require_finite
+from mlece.combinators.compose import instance
 from mlece.math import Array, Arrays
-from mlece.model import Model, model_by_name
+from mlece.model import Model
 from mlece.param import Param
 
 
@@ -222,10 +223,7 @@ class Product(Model):
 
 
 def _block(model: Any) -> Model:
-    if isinstance(model, str):
-        model = model_by_name(model)
-    if isinstance(model, type) and issubclass(model, Model):
-        model = model()
+    model = instance(model)
     if not isinstance(model, Model) or model._width or any(p.vector for p in model.params):
         raise errors.ParameterError(
             errors.message("models of numbers in Product", f"{type(model).__name__} {model!r:.40}")

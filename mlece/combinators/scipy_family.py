@@ -9,7 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.domain import Domain, positive, real
-from mlece.limits import Limit, Status, full
+from mlece.limits import Limit, full, point_mass
 from mlece.math import Array, Arrays, inf
 from mlece.model import Model
 from mlece.moments import Summary
@@ -234,8 +234,7 @@ def _equal(shapes: int) -> Any:
         sentence = "every observation is equal: the density grows as scale falls to 0"
         given = [full(s.minimum, np.nan) if t is None else t for t in theta[:shapes]]
         limit = (*given, s.minimum, full(s.minimum, 0.0))
-        equal = s.minimum == s.maximum
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit)
 
     return degenerate
 

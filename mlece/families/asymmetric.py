@@ -20,7 +20,7 @@ from mlece.families.one_sided import (
 )
 from mlece.families.real_line import Gaussian
 from mlece.families.standard import Jet, LocationScale, log_tail, moments
-from mlece.limits import Limit, LimitMember, Status, full, or_fixed
+from mlece.limits import Limit, LimitMember, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
     LOG_PI,
@@ -288,15 +288,12 @@ class ExGaussian(Model):
     ) -> tuple[Limit, ...]:
         if scale is not None or tail is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if loc is not None:
-            equal = equal & (s.minimum == loc)
         sentence = (
             "every observation is equal: the density grows without bound as both scales fall to 0"
         )
         zero = full(s.minimum, 0.0)
         limit = (s.minimum, zero, zero)
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, loc)
 
     @staticmethod
     def _rivals(

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlece.domain import positive, real
 from mlece.families.real_line import StudentT, _half_step, _half_step_derivatives
-from mlece.limits import Limit, Status, full
+from mlece.limits import Limit, Status, full, point_mass
 from mlece.math import (
     LOG_2PI,
     LOG_PI,
@@ -121,12 +121,9 @@ def _equal(s: Summary, mu: Array | None, sigma: Array | None, free: int) -> tupl
     """Return the degenerate case: every observation is equal."""
     if sigma is not None:
         return ()
-    equal = s.minimum == s.maximum
-    if mu is not None:
-        equal = equal & (s.minimum == mu)
     sentence = "every observation equals mu: the density grows without bound as sigma falls to 0"
     limit = (s.minimum, full(s.minimum, 0.0), *[full(s.minimum, np.nan)] * free)
-    return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+    return point_mass(s, sentence, limit, s.minimum, mu)
 
 
 def _pilot(x: Array) -> Arrays:

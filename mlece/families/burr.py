@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive
-from mlece.limits import Escape, Limit, LimitFamily, Status, full, or_fixed
+from mlece.limits import Escape, Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.math import (
     Array,
     Arrays,
@@ -332,12 +332,9 @@ class LogLogistic(Model):
     def _degenerate(s: Summary, shape: Array | None, scale: Array | None) -> tuple[Limit, ...]:
         if shape is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if scale is not None:
-            equal = equal & (s.minimum == scale)
         sentence = "every observation equals the scale: the density grows with the shape"
         limit = (full(s.minimum, inf), or_fixed(s.minimum, scale))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, scale)
 
     @staticmethod
     def _start(x: Array) -> Arrays:

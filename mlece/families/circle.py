@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlece.domain import Domain, angle, direction, nonnegative
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -285,12 +285,10 @@ class WrappedCauchy(Model):
     def _degenerate(s: Summary, mu: Array | None, rho: Array | None) -> tuple[Limit, ...]:
         if rho is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if mu is not None:
-            equal = equal & (wrap_angle(s.minimum - mu) == 0)
         sentence = "every observation is equal: the density grows without bound as rho tends to 1"
         limit = (or_fixed(wrap_angle(s.minimum), mu), full(s.minimum, 1.0))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        apart = None if mu is None else wrap_angle(s.minimum - mu)
+        return point_mass(s, sentence, limit, 0.0, apart)
 
     @staticmethod
     def _collapses(share: Array, mu: Array | None, rho: Array | None) -> Array:

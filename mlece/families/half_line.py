@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlece.domain import nonnegative, positive
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     EULER,
     LOG_2PI,
@@ -246,9 +246,8 @@ class Gamma(Model):
         if shape is not None or rate is not None:
             return ()
         sentence = "every observation is equal: shape and rate grow without bound at a fixed ratio"
-        equal = s.minimum == s.maximum
         limit = (full(d, inf), full(d, inf))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(d, -inf)),)
+        return point_mass(s, sentence, limit)
 
     @staticmethod
     def _frame(shape: Array, rate: Array) -> Arrays:
@@ -387,11 +386,8 @@ class Weibull(Model):
         if shape is not None:
             return ()
         sentence = "every observation equals the scale: the density grows with the shape"
-        equal = s.minimum == s.maximum
-        if scale is not None:
-            equal = equal & (s.minimum == scale)
         limit = (full(s.minimum, inf), s.minimum)
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, scale)
 
     @staticmethod
     def _start(x: Array) -> Arrays:

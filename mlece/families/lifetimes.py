@@ -9,7 +9,7 @@ import numpy as np
 
 from mlece.domain import nonnegative, positive, real
 from mlece.families.skewed import _mean_log
-from mlece.limits import Limit, LimitFamily, Status, full, or_fixed
+from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -224,12 +224,9 @@ class BirnbaumSaunders(Model):
     def _degenerate(s: Summary, shape: Array | None, scale: Array | None) -> tuple[Limit, ...]:
         if shape is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if scale is not None:
-            equal = equal & (s.minimum == scale)
         sentence = "every observation equals the scale: the density grows as the shape falls to 0"
         limit = (full(s.minimum, 0.0), or_fixed(s.minimum, scale))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, scale)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -398,16 +395,13 @@ class GeneralizedGamma(Model):
     ) -> tuple[Limit, ...]:
         if sigma is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if mu is not None:
-            equal = equal & (log(s.minimum) == mu)
         sentence = "every observation is equal: the density grows without bound as sigma falls to 0"
         limit = (
             or_fixed(log(s.minimum), mu),
             full(s.minimum, 0.0),
             or_fixed(full(s.minimum, np.nan), q),
         )
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, log(s.minimum), mu)
 
     @staticmethod
     def _start(x: Array) -> Arrays:

@@ -11,7 +11,7 @@ from mlece.domain import nonnegative, positive
 from mlece.families.half_line import Gamma, _gamma_shape, _narrow, _second_order
 from mlece.families.real_line import _half_step
 from mlece.families.skewed import Pareto
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -371,7 +371,7 @@ class InverseGamma(Model):
             return ()
         sentence = "every observation is equal: shape and scale grow without bound at a fixed ratio"
         at = full(s.minimum, inf)
-        return (Limit(s.minimum == s.maximum, Status.UNBOUNDED, sentence, (at, at), -at),)
+        return point_mass(s, sentence, (at, at))
 
     @staticmethod
     def _frame(shape: Array, scale: Array) -> Arrays:
@@ -496,12 +496,9 @@ class Nakagami(Model):
     def _degenerate(s: Summary, shape: Array | None, scale: Array | None) -> tuple[Limit, ...]:
         if shape is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if scale is not None:
-            equal = equal & (s.minimum == scale)
         sentence = "every observation equals the scale: the density grows with the shape"
         limit = (full(s.minimum, inf), or_fixed(s.minimum, scale))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, scale)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -602,12 +599,9 @@ class PowerFunction(Model):
     def _degenerate(s: Summary, shape: Array | None, scale: Array | None) -> tuple[Limit, ...]:
         if shape is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if scale is not None:
-            equal = equal & (s.maximum == scale)
         sentence = "every observation equals the scale: the density grows with the shape"
         limit = (full(s.maximum, inf), s.maximum)
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.maximum, -inf)),)
+        return point_mass(s, sentence, limit, s.maximum, scale)
 
     @staticmethod
     def _exact_interval(

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlece.domain import positive, positive_probability, probability, real, unit_interval
 from mlece.families.unit_interval import log_beta, shape_limits, times
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     EULER,
     LOG_2PI,
@@ -113,8 +113,7 @@ class Kumaraswamy(Model):
         if a is None and b is None:
             sentence = "every observation is equal: a and b grow without bound"
             grown = (full(s.minimum, inf), full(s.minimum, inf))
-            equal = s.minimum == s.maximum
-            limits += (Limit(equal, Status.UNBOUNDED, sentence, grown, full(s.minimum, -inf)),)
+            limits += point_mass(s, sentence, grown)
         return limits
 
     @staticmethod
@@ -208,12 +207,9 @@ class LogitNormal(Model):
     ) -> tuple[Limit, ...]:
         if sdlogit is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if meanlogit is not None:
-            equal = equal & (logit(s.minimum) == meanlogit)
         sentence = "every observation is equal: the density grows as sdlogit falls to 0"
         limit = (logit(s.minimum), full(s.minimum, 0.0))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, logit(s.minimum), meanlogit)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -425,14 +421,11 @@ class Simplex(Model):
     def _degenerate(s: Summary, mean: Array | None, dispersion: Array | None) -> tuple[Limit, ...]:
         if dispersion is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if mean is not None:
-            equal = equal & (s.minimum == mean)
         sentence = (
             "every observation equals the mean: the density grows as the dispersion falls to 0"
         )
         limit = (s.minimum, full(s.minimum, 0.0))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, mean)
 
     @staticmethod
     def _start(x: Array) -> Arrays:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     EULER,
     LOG_2PI,
@@ -200,12 +200,9 @@ class StudentT(Model):
     ) -> tuple[Limit, ...]:
         if scale is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if loc is not None:
-            equal = equal & (s.minimum == loc)
         sentence = "every observation equals the location: the density grows as scale falls to 0"
         limit = (or_fixed(full(s.minimum, np.nan), df), s.minimum, full(s.minimum, 0.0))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, loc)
 
     @staticmethod
     def _collapses(share: Array, df: Array | None, loc: Array | None, scale: Array | None) -> Array:
@@ -337,12 +334,9 @@ def _collapse(s: Summary, loc: Array | None, scale: Array | None) -> tuple[Limit
     """Return the degenerate case of a location-scale family: every observation is equal."""
     if scale is not None:
         return ()
-    equal = s.minimum == s.maximum
-    if loc is not None:
-        equal = equal & (s.minimum == loc)
     sentence = "every observation is equal: the density grows without bound as scale falls to 0"
     limit = (s.minimum, full(s.minimum, 0.0))
-    return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+    return point_mass(s, sentence, limit, s.minimum, loc)
 
 
 class Laplace(Model):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -110,12 +110,9 @@ class LogNormal(Model):
     def _degenerate(s: Summary, meanlog: Array | None, sdlog: Array | None) -> tuple[Limit, ...]:
         if sdlog is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if meanlog is not None:
-            equal = equal & (log(s.minimum) == meanlog)
         sentence = "every observation is equal: the density grows as sdlog falls to 0"
         limit = (or_fixed(s.mean[0], meanlog), full(s.minimum, 0.0))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, log(s.minimum), meanlog)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -269,12 +266,9 @@ class InverseGaussian(Model):
     def _degenerate(s: Summary, mean: Array | None, shape: Array | None) -> tuple[Limit, ...]:
         if shape is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if mean is not None:
-            equal = equal & (s.minimum == mean)
         sentence = "every observation equals the mean: the density grows with the shape"
         limit = (or_fixed(1 + s.mean[0], mean), full(s.minimum, inf))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, mean)
 
     @staticmethod
     def _frame(mean: Array, shape: Array) -> Arrays:
@@ -419,12 +413,9 @@ class Pareto(Model):
     def _degenerate(s: Summary, shape: Array | None, scale: Array | None) -> tuple[Limit, ...]:
         if shape is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if scale is not None:
-            equal = equal & (s.minimum == scale)
         sentence = "every observation equals the scale: the density grows with the shape"
         limit = (full(s.minimum, inf), s.minimum)
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, scale)
 
     @staticmethod
     def _exact_interval(

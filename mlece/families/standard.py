@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.limits import Limit, Status, full, or_fixed
-from mlece.math import Array, Arrays, exp, inf, log
+from mlece.limits import Limit, full, or_fixed, point_mass
+from mlece.math import Array, Arrays, exp, log
 from mlece.model import Model
 from mlece.moments import Summary
 from mlece.param import Param
@@ -99,13 +99,10 @@ class LocationScale(Model, abstract=True):
     ) -> tuple[Limit, ...]:
         if scale is not None:
             return ()
-        equal = s.minimum == s.maximum
-        if loc is not None:
-            equal = equal & (s.minimum == loc)
         sentence = "every observation is equal: the density grows without bound as scale falls to 0"
         free = full(s.minimum, np.nan)
         limit = (s.minimum, full(s.minimum, 0.0), *(or_fixed(free, shape) for shape in shapes))
-        return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, limit, s.minimum, loc)
 
 
 def quartile_start(x: Array, half: float) -> Arrays:

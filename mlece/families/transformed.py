@@ -9,7 +9,7 @@ import numpy as np
 from mlece.domain import nonnegative, positive, real
 from mlece.families.real_line import _collapse
 from mlece.families.unit_interval import Beta, _digamma_gap
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -102,8 +102,7 @@ class BetaPrime(Model):
             return ()
         sentence = "every observation is equal: alpha and beta grow without bound, ratio fixed"
         grown = (full(s.minimum, inf), full(s.minimum, inf))
-        equal = s.minimum == s.maximum
-        return (Limit(equal, Status.UNBOUNDED, sentence, grown, full(s.minimum, -inf)),)
+        return point_mass(s, sentence, grown)
 
     @staticmethod
     def _start(x: Array) -> Arrays:

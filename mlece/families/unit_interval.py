@@ -10,7 +10,7 @@ import numpy as np
 from mlece import errors
 from mlece.domain import positive, probability, real
 from mlece.families.composed import check_ordered
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -155,8 +155,7 @@ class Beta(Model):
         if alpha is None and beta is None:
             sentence = "every observation is equal: alpha and beta grow without bound, ratio fixed"
             grown = (full(s.minimum, inf), full(s.minimum, inf))
-            equal = s.minimum == s.maximum
-            limits += (Limit(equal, Status.UNBOUNDED, sentence, grown, full(s.minimum, -inf)),)
+            limits += point_mass(s, sentence, grown)
         return limits
 
     @staticmethod
