@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("families", "combinators"),
     ("sample", "sources", "frame", "predictor"),
     ("evaluation", "framed", "objective", "chart", "solvers", "certificate", "existence"),
-    ("fitting", "population", "ending", "result", "covariance", "intervals"),
+    ("fitting", "population", "ending", "result", "covariance", "contributions", "intervals"),
     ("bootstrap",),
     (
         "laws",

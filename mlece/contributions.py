@@ -1,0 +1,129 @@
+"""What every observation adds to a fit: its log density, score and curvature at the estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlece.evaluation import stacked_scores, triangle
+from mlece.math import Array
+from mlece.result import Fit
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Log density of each observation and its derivatives in the k free parameters, framed.
+
+    Framed parameters differ from the user's by constant factors, so that no statistic that is invariant
+    under a linear change of parameters sees them. A point of the simplex is read in its K logits, where
+    an empty cell has score 0; matrices then have rank K − 1 at most.
+
+    Attributes
+    ----------
+    log_density : array (R, n)
+        In the user's units. NaN for members of a batch without a minimiser.
+    weights : array (R, n)
+        Frequency weights, ones where there are none.
+    score : array (R, n, k) or None
+        First derivatives of the log density.
+    curvature : array (R, n, k, k) or None
+        Second derivatives.
+    factors : array (R, k)
+        dθ/dθ_framed: divide a score by it for the user's parameter.
+    """
+
+    log_density: Array
+    weights: Array
+    score: Array | None
+    curvature: Array | None
+    factors: Array
+
+    @property
+    def total(self) -> Array:
+        """Total weight, (R,)."""
+        return np.asarray(self.weights.sum(axis=1))
+
+    def mean(self, values: Array) -> Array:
+        """Return the weighted mean over observations of (R, n, ...), (R, ...)."""
+        total = self.total.reshape((-1,) + (1,) * (values.ndim - 2))
+        return np.asarray(np.einsum("rn,rn...->r...", self.weights, values) / total)
+
+    @property
+    def hessian(self) -> Array:
+        """A, the mean of minus the curvatures, (R, k, k)."""
+        assert self.curvature is not None
+        return np.asarray(-self.mean(self.curvature))
+
+    @property
+    def outer(self) -> Array:
+        """B, the mean outer product of the scores, (R, k, k)."""
+        assert self.score is not None
+        weighted = self.weights[:, :, None] * self.score
+        return np.swapaxes(weighted, 1, 2) @ self.score / self.total[:, None, None]
+
+
+def contributions(fit: Fit, order: int = 1) -> Contributions:
+    """Return what every observation adds to a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit to data, single or a batch of R.
+    order : {0, 1, 2}
+        Highest derivative.
+
+    Returns
+    -------
+    Contributions
+    """
+    objective, family, theta = fit.objective, fit.family, fit.framed
+    size, rows = objective.size, objective.sample.rows
+    free = [i for i, p in enumerate(family.params) if p.name in family.free]
+    factors = family.frame_factors(objective.user.scale)
+    k = theta[0].shape[-1] if fit.on_simplex else len(free)
+    reach = np.ones((size, k))
+    if not fit.on_simplex:
+        for j, i in enumerate(free):
+            reach[:, j] = factors[i]
+    w = objective.sample.weights
+    weights = np.ones((1, rows)) if w is None else w
+    y = objective.frame.apply(objective.sample.values, slice(None))
+    columns = tuple(p[:, None] for p in theta)
+    score = curvature = None
+    with np.errstate(all="ignore"):
+        t = family.statistics(y)
+        log_density = family.log_density_hook(t, columns) - objective.log_scale[:, None]
+        if order >= 1:
+            score = stacked_scores(family.score_hook(t, columns), rows)
+        if order >= 2:
+            raw = family.curvature_hook(t, columns)
+            if isinstance(raw, tuple):
+                raw = triangle(tuple(np.broadcast_to(c, (size, rows)) for c in raw), len(theta))
+            curvature = np.asarray(raw)
+        if fit.on_simplex and score is not None:
+            score, curvature = _in_logits(score, columns[0], order)
+        elif score is not None:
+            score = np.broadcast_to(score, (size, rows, len(theta)))[..., free]
+            if curvature is not None:
+                full = np.broadcast_to(curvature, (size, rows, len(theta), len(theta)))
+                curvature = full[..., free, :][..., free]
+    log_density = np.array(np.broadcast_to(log_density, (size, rows)))
+    for members, model in fit.groups() if fit.limit_models else ():
+        if type(model) is not type(family):
+            own = objective.sample.values
+            log_density[members] = model.log_density(own if len(own) == 1 else own[members])
+    log_density[np.isnan(fit.values)] = np.nan
+    return Contributions(
+        log_density, np.broadcast_to(weights, (size, rows)), score, curvature, reach
+    )
+
+
+def _in_logits(score: Array, p: Array, order: int) -> tuple[Array, Array | None]:
+    """Carry the score of multinomial probabilities over to their logits."""
+    cells = np.where(p > 0, p * score, 0.0)
+    trials = cells.sum(axis=-1, keepdims=True)
+    if order < 2:
+        return cells - p * trials, None
+    spread = p[..., :, None] * np.eye(p.shape[-1]) - p[..., :, None] * p[..., None, :]
+    return cells - p * trials, -trials[..., None] * spread
