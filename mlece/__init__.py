@@ -151,6 +151,10 @@ _LAZY = {
     "kl_divergence": "information",
     "softmax_cross_entropy": "losses",
     "varentropy": "information",
+    "vuong": "diagnostics.vuong",
+    "clarke": "diagnostics.nondegenerate",
+    "restriction": "diagnostics.nested",
+    "shi": "diagnostics.nondegenerate",
 }
 
 
@@ -270,6 +274,7 @@ __all__ = [
     "categorical_cross_entropy",
     "categories",
     "censored",
+    "clarke",
     "compare",
     "counts",
     "cross_entropy",
@@ -288,10 +293,13 @@ __all__ = [
     "positive_integer",
     "probability",
     "real",
+    "restriction",
     "right_censored",
     "select_components",
+    "shi",
     "simplex",
     "softmax_cross_entropy",
     "unit_interval",
     "varentropy",
+    "vuong",
 ]

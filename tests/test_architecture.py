@@ -29,6 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bootstrap",),
     (
         "laws",
+        "quadratic_forms",
         "information",
         "losses",
         "ties",

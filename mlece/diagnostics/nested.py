@@ -1,0 +1,205 @@
+"""Is a restriction true? Likelihood ratio, Wald and score tests, for right models and wrong ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.contributions import Contributions, contributions
+from mlece.fitting import fit_sample
+from mlece.math import Array, gammaincc
+from mlece.quadratic_forms import weighted_chi2_sf
+from mlece.result import Fit
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """Tests of a restriction on a fitted model.
+
+    The naive p-values suppose that the model is right; the robust ones only that the restriction holds
+    for the member nearest to the truth. For a batch every number is an array with the batch axes.
+
+    Attributes
+    ----------
+    restrictions : int
+        How many, q.
+    likelihood_ratio : float
+        2(ℓ(θ̂) − ℓ(θ̃)).
+    likelihood_ratio_p : float
+        Against χ²_q (Wilks 1938).
+    likelihood_ratio_robust_p : float
+        Against Σ λ_j χ²_1 (Vuong 1989, theorem 3.3; Kent 1982, Biometrika 69, 19-27).
+    weights : array (q,)
+        The λ_j; all 1 where the model is right.
+    wald, wald_p : float
+        Distance of θ̂ from the restriction in the metric of A, against χ²_q.
+    wald_robust, wald_robust_p : float
+        In the metric of the sandwich (White 1982, theorem 3.4).
+    score, score_p : float
+        Length of the score at θ̃ in the metric of A⁻¹, against χ²_q (Rao 1948).
+    score_robust, score_robust_p : float
+        With the sandwich (White 1982, theorem 3.5; Boos 1992, American Statistician 46, 327-333).
+    n : float
+        Number of observations.
+    """
+
+    restrictions: int
+    likelihood_ratio: Any
+    likelihood_ratio_p: Any
+    likelihood_ratio_robust_p: Any
+    weights: Any
+    wald: Any
+    wald_p: Any
+    wald_robust: Any
+    wald_robust_p: Any
+    score: Any
+    score_p: Any
+    score_robust: Any
+    score_robust_p: Any
+    n: Any
+    restricted: Fit
+    hypothesis: str
+
+    def __str__(self) -> str:
+        if np.ndim(self.likelihood_ratio):
+            share = np.mean(np.asarray(self.score_robust_p) <= 0.05)
+            return (
+                f"{self.hypothesis}: {np.size(self.likelihood_ratio)} samples, the robust score test "
+                f"rejects in {100 * share:.3g} % of them at the 5 % level."
+            )
+        lines = [f"{self.hypothesis} ({self.restrictions} restriction(s), n = {self.n:g})"]
+        rows = [
+            ("likelihood ratio", self.likelihood_ratio, self.likelihood_ratio_p),
+            ("  robust law", self.likelihood_ratio, self.likelihood_ratio_robust_p),
+            ("Wald", self.wald, self.wald_p),
+            ("  robust", self.wald_robust, self.wald_robust_p),
+            ("score", self.score, self.score_p),
+            ("  robust", self.score_robust, self.score_robust_p),
+        ]
+        lines += [f"{name:<18}{value:>10.4g}   p = {p:.3g}" for name, value, p in rows]
+        return "\n".join(lines)
+
+
+def restriction(fit: Fit, **values: Any) -> Restriction:
+    """Test whether parameters have given values.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit to data with these parameters free.
+    **values
+        Values by name of the parameter, inside its domain.
+
+    Returns
+    -------
+    Restriction
+        Likelihood ratio, Wald and score tests, each in a form that supposes the model right and in one
+        that does not.
+
+    Raises
+    ------
+    ParameterError
+        If a name is no free parameter of the fit, or a value is outside its domain or at its edge.
+    NotRegularError
+        If the fit has no regular interior optimum.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> fit = mlece.fit("weibull", mlece.datasets.ground_beef().values)
+    >>> mlece.restriction(fit, shape=2).likelihood_ratio_p < 0.1
+    True
+    """
+    _check(fit, values)
+    full = contributions(fit, 2)
+    ratio_fit = fit_sample(fit.family.replace(**values), fit.sample)
+    picked = [j for j, name in enumerate(fit.names) if name in values]
+    q, n = len(picked), full.total
+    a, b = full.hessian, full.outer
+    inverse = np.linalg.inv(a)
+    naive = inverse[:, picked][:, :, picked]
+    robust = (inverse @ b @ inverse)[:, picked][:, :, picked]
+    gap = np.stack(
+        [(fit.flat(fit.names[j]) - values[fit.names[j]]) / full.factors[:, j] for j in picked],
+        axis=1,
+    )
+    deviance = np.maximum(2.0 * n * (ratio_fit.values - fit.values), 0.0)
+    weights = np.linalg.eigvals(np.linalg.solve(naive, robust)).real
+    scores = _score_statistics(fit, ratio_fit, picked)
+    shape = fit.sample.batch_shape
+
+    def shaped(v: Array) -> Any:
+        return v.reshape(shape) if shape else float(v[0])
+
+    wald, wald_robust = (n * _length(gap, np.linalg.inv(m)) for m in (naive, robust))
+    return Restriction(
+        q,
+        shaped(deviance),
+        shaped(_chi2_sf(q, deviance)),
+        shaped(weighted_chi2_sf(deviance, weights)),
+        weights.reshape((*shape, q)),
+        shaped(wald),
+        shaped(_chi2_sf(q, wald)),
+        shaped(wald_robust),
+        shaped(_chi2_sf(q, wald_robust)),
+        shaped(scores[0]),
+        shaped(_chi2_sf(q, scores[0])),
+        shaped(scores[1]),
+        shaped(_chi2_sf(q, scores[1])),
+        shaped(n),
+        ratio_fit,
+        f"{type(fit.family).__name__}: " + ", ".join(f"{k} = {v}" for k, v in values.items()),
+    )
+
+
+def _chi2_sf(q: int, x: Array) -> Array:
+    """Return P(χ²_q > x)."""
+    return np.asarray(gammaincc(0.5 * q, 0.5 * x))
+
+
+def _length(v: Array, metric: Array) -> Array:
+    """Return v' M v for vectors (R, q)."""
+    return np.asarray(np.einsum("ri,rij,rj->r", v, metric, v))
+
+
+def _score_statistics(fit: Fit, restricted: Fit, picked: list[int]) -> tuple[Array, Array]:
+    """Return the naive and the robust score statistic at the restricted estimate, (R,) each."""
+    at = _at_restricted(fit, restricted)
+    score = at.mean(at.score) if at.score is not None else np.empty(0)
+    a, b, n = at.hessian, at.outer, at.total
+    rest = [j for j in range(a.shape[1]) if j not in picked]
+    # U = S_2 − A_21 A_11⁻¹ S_1, and S_1 = 0 at the restricted estimate.
+    lift = np.zeros((len(a), len(picked), a.shape[1]))
+    lift[:, range(len(picked)), picked] = 1.0
+    if rest:
+        lift[:, :, rest] = -np.swapaxes(
+            np.linalg.solve(a[:, rest][:, :, rest], a[:, rest][:, :, picked]), 1, 2
+        )
+    across = np.swapaxes(lift, 1, 2)
+    u = (lift @ score[:, :, None])[:, :, 0]
+    naive, robust = (n * _length(u, np.linalg.inv(lift @ m @ across)) for m in (a, b))
+    return naive, robust
+
+
+def _at_restricted(fit: Fit, restricted: Fit) -> Contributions:
+    """Return what observations add in all free parameters of a fit, at a restricted estimate."""
+    from dataclasses import replace
+
+    user = fit.objective.user
+    theta = fit.family.to_frame(restricted.theta, user.shift, user.scale)
+    return contributions(
+        replace(fit, framed=tuple(np.asarray(t) for t in theta), theta=restricted.theta), 2
+    )
+
+
+def _check(fit: Fit, values: dict[str, Any]) -> None:
+    if not values:
+        raise errors.ParameterError(
+            errors.message("values of the parameters that are restricted", "none", "shape=1, say")
+        )
+    for name in values:
+        if name not in fit.names:
+            raise errors.unknown_name("free parameter", name, fit.names)
