@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlece import errors
+from mlece.covariance import refusals
 from mlece.evaluation import stacked_scores, triangle
 from mlece.math import Array
 from mlece.result import Fit
@@ -31,6 +33,8 @@ class Contributions:
         Second derivatives.
     factors : array (R, k)
         dθ/dθ_framed: divide a score by it for the user's parameter.
+    regular : array of bool (R,)
+        Whether the estimate is a regular interior optimum, so that its scores have a normal limit.
     """
 
     log_density: Array
@@ -38,6 +42,18 @@ class Contributions:
     score: Array | None
     curvature: Array | None
     factors: Array
+    regular: Array
+
+    def require_regular(self, what: str) -> None:
+        """Raise unless some member has a regular interior optimum."""
+        if not self.regular.any():
+            raise errors.NotRegularError(
+                errors.message(
+                    f"a regular likelihood with an interior optimum for {what}",
+                    "an end of the support, an edge of the parameter space or no maximum",
+                    "fit.certificate says which",
+                )
+            )
 
     @property
     def total(self) -> Array:
@@ -114,9 +130,18 @@ def contributions(fit: Fit, order: int = 1) -> Contributions:
             own = objective.sample.values
             log_density[members] = model.log_density(own if len(own) == 1 else own[members])
     log_density[np.isnan(fit.values)] = np.nan
-    return Contributions(
-        log_density, np.broadcast_to(weights, (size, rows)), score, curvature, reach
-    )
+    weights = np.broadcast_to(weights, (size, rows))
+    return Contributions(log_density, weights, score, curvature, reach, _regular(fit, order))
+
+
+def _regular(fit: Fit, order: int) -> Array:
+    """Return which members of a batch are interior optima of a regular likelihood, (R,)."""
+    out = np.ones(fit.objective.size, dtype=bool)
+    if any(not fit.family.parameter(name).regular for name in fit.names):
+        return ~out
+    if fit.names and order:
+        out[list(refusals(fit))] = False
+    return out
 
 
 def _in_logits(score: Array, p: Array, order: int) -> tuple[Array, Array | None]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.evaluation import triangle
+from mlece.limits import Status
 from mlece.math import Array, Arrays, ndtri
 from mlece.objective import CrossEntropy
 
@@ -83,29 +84,33 @@ def _regular(fit: Fit, kind: str) -> Array:
                     "fit.interval() gives intervals from the exact law",
                 )
             )
-    found = [_reason(fit, r) for r in range(fit.objective.size)]
-    if all(found):
+    size, found = fit.objective.size, _reasons(fit)
+    if len(found) == size:
         raise errors.NotRegularError(
             errors.message(
                 "an interior optimum for a covariance",
-                found[0] if len(found) == 1 else f"{len(found)} fits, the first {found[0]}",
+                found[0] if size == 1 else f"{size} fits, the first {found[0]}",
                 "Asymptotic standard errors do not exist there",
             )
         )
-    return np.array([not reason for reason in found])
+    out = np.ones(size, dtype=bool)
+    out[list(found)] = False
+    return out
 
 
-def _reason(fit: Fit, member: int) -> str:
-    """Return why a member of a batch has no covariance, "" if it has one."""
-    status = np.ravel(np.asarray(fit.certificate.status, dtype=object))[member]
+def _reasons(fit: Fit) -> dict[int, str]:
+    """Return the members of a flattened batch that have no covariance, and why."""
+    size = fit.objective.size
     irregular, why = fit.family._irregular(*fit.theta)
-    if np.any(irregular) and np.broadcast_to(irregular, (fit.objective.size,))[member]:
-        return str(why)
-    if fit.on_simplex or status.name in ("OPTIMAL", "NOT_UNIQUE"):
-        return ""
-    if not fit.sample.batch_shape:
-        return f"a fit with status {status.name}: {fit.certificate}"
-    return f"status {status.name}: {status.value}"
+    out = dict.fromkeys(np.flatnonzero(np.broadcast_to(irregular, (size,))).tolist(), str(why))
+    if fit.on_simplex:
+        return out
+    for r, status in enumerate(np.ravel(np.asarray(fit.certificate.status, dtype=object)).tolist()):
+        if status is not Status.OPTIMAL and status is not Status.NOT_UNIQUE and r not in out:
+            detail = str(fit.certificate) if not fit.sample.batch_shape else status.value
+            start = "a fit with status" if not fit.sample.batch_shape else "status"
+            out[r] = f"{start} {status.name}: {detail}"
+    return dict(sorted(out.items()))
 
 
 def refusals(fit: Fit) -> dict[int, str]:
@@ -114,7 +119,7 @@ def refusals(fit: Fit) -> dict[int, str]:
     Their entries in covariances, standard errors and Wald intervals are NaN. A batch of which no member has
     any is refused with an error, like a single fit.
     """
-    out = {r: reason for r in range(fit.objective.size) if (reason := _reason(fit, r))}
+    out = _reasons(fit)
     if len(out) == fit.objective.size or fit.on_simplex:
         return out
     found = standard_errors(fit).reshape(fit.objective.size, -1)

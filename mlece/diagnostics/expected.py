@@ -77,16 +77,19 @@ def expected(fit: Fit) -> Expected:
     free = [i for i, p in enumerate(family.params) if p.name in family.free]
     reach = family.frame_factors(scale)
     factors = np.stack([np.broadcast_to(reach[i], (size,)) for i in free], axis=-1)
-    usable = np.flatnonzero(np.all([np.isfinite(t) for t in own], axis=0))
+    # Members that differ in location and scale alone are one in their own frames.
+    distinct, which = np.unique(np.stack(own, axis=-1), axis=0, return_inverse=True)
+    own = tuple(distinct.T)
+    left = np.flatnonzero(np.isfinite(distinct).all(axis=1))
     k = len(free)
     q = k * (k + 1) // 2
-    out = [np.full((size, *shape), np.nan) for shape in ((k, k), (q, k), (q, q))]
-    while len(usable):
-        taken, moments = _by_one_rule(fit, own, usable, free)
+    out = [np.full((len(distinct), *shape), np.nan) for shape in ((k, k), (q, k), (q, q))]
+    while len(left):
+        taken, moments = _by_one_rule(fit, own, left, free)
         for target, values in zip(out, moments, strict=True):
             target[taken] = values
-        usable = np.setdiff1d(usable, taken)
-    return Expected(factors, *out)
+        left = np.setdiff1d(left, taken)
+    return Expected(factors, *[values[which.ravel()] for values in out])
 
 
 def _by_one_rule(
@@ -99,7 +102,9 @@ def _by_one_rule(
     pivot = int(members[int(np.argmin(far))])
     law = nodes(family.member(*[t[pivot] for t in own]))
     y = law.values[None, :]
-    log_weight = np.log(law.weights) - _log_density(fit, y, tuple(t[[pivot]] for t in own))[0]
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(law.mass) - _log_density(fit, y, tuple(t[[pivot]] for t in own))[0]
+    log_weight = np.where(law.mass > 0, log_weight, -np.inf)
     taken, parts = [], []
     for start in range(0, len(members), max(1, _SLAB // law.count)):
         some = members[start : start + max(1, _SLAB // law.count)]

@@ -186,7 +186,7 @@ def _constant(law: tuple[Array, Array], size: float) -> tuple[float, float]:
     normal = float(ndtri(1.0 - 0.5 * size))
 
     def critical(constant: float) -> float:
-        found = np.quantile(_absolute(law, constant), 1.0 - size, axis=0).max()
+        found = np.quantile(_absolute(law, constant), 1.0 - size, axis=0, method="higher").max()
         return max(float(found), normal)
 
     target = normal + _SLACK

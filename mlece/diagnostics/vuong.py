@@ -14,7 +14,6 @@ import numpy as np
 
 from mlece import errors
 from mlece.contributions import Contributions, contributions
-from mlece.covariance import refusals
 from mlece.intervals import check_level
 from mlece.math import Array, ndtr
 from mlece.quadratic_forms import weighted_chi2_sf
@@ -35,15 +34,17 @@ class Ratio:
         Frequency weights.
     first, second : Contributions
         What each observation adds to either fit.
-    regular : array of bool (R,)
-        Whether both estimates are regular interior optima, so that their scores have a normal limit.
     """
 
     differences: Array
     weights: Array
     first: Contributions
     second: Contributions
-    regular: Array
+
+    @property
+    def regular(self) -> Array:
+        """Whether both estimates are regular interior optima, (R,)."""
+        return np.asarray(self.first.regular & self.second.regular)
 
     @property
     def total(self) -> Array:
@@ -122,17 +123,7 @@ def log_ratio(first: Fit, second: Fit, order: int = 2) -> Ratio:
     seen = one.weights > 0
     with np.errstate(invalid="ignore"):
         difference = np.where(seen, one.log_density - two.log_density, 0.0)
-    return Ratio(difference, one.weights, one, two, _regular(first) & _regular(second))
-
-
-def _regular(fit: Fit) -> Array:
-    """Return which members of a batch are interior optima of a regular likelihood, (R,)."""
-    out = np.ones(fit.objective.size, dtype=bool)
-    if any(not fit.family.parameter(name).regular for name in fit.names):
-        return ~out
-    if fit.names:
-        out[list(refusals(fit))] = False
-    return out
+    return Ratio(difference, one.weights, one, two)
 
 
 def _require_same_data(first: Fit, second: Fit) -> None:
