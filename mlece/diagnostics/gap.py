@@ -164,7 +164,7 @@ def gap(
     True
     """
     _check_request(fit, replicates, level)
-    y = _observations(fit)
+    y = observations(fit)
     scale = choose_scale(fit, y, resolution)
     observed, spread, cross_entropy = (
         float(v[0]) for v in scale.statistic(scale.observed[None, :], fit)
@@ -240,7 +240,7 @@ def _calibrate(
     return null, float(np.mean(np.concatenate(spreads)))
 
 
-def _observations(fit: Fit) -> Array:
+def observations(fit: Fit) -> Array:
     """Return the observations one by one, counts expanded, in the order of their values."""
     y = np.asarray(fit.sample.values[0], dtype=float)
     w = fit.sample.weights
