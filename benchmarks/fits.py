@@ -171,7 +171,7 @@ def bootstrap(n: int = 500, replicates: int = 999) -> None:
     x = rng.gamma(2, 3, n)
     weights = rng.multinomial(n, np.full(n, 1 / n), replicates)
     together = partial(mlece.fit, mlece.Gamma(), x, weights=weights)
-    seconds = min(once(together) for _ in range(7))
+    seconds = alternate({"mlece": together})["mlece"]
     print(f"Gamma, n = {n}, {replicates} weighted bootstrap refits, milliseconds\n")
     table(
         [[f"mlece.fit(Gamma(), x, weights=W{weights.shape})", milliseconds(seconds), "100",
@@ -264,7 +264,10 @@ def imports(turns: int = 9) -> None:
         return partial(subprocess.run, [sys.executable, "-c", code], check=True)
 
     best = alternate(
-        {"python": run("pass"), "base": run(BASE), "mlece": run("import mlece")}, turns, 30.0
+        {"python": run("pass"), "base": run(BASE), "mlece": run("import mlece")},
+        turns,
+        30.0,
+        warm=False,
     )
     probe = f"import sys, mlece; print(*(m for m in {HEAVY!r} if m in sys.modules))"
     loaded = subprocess.run(
