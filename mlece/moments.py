@@ -89,8 +89,10 @@ def row_dot(x: Array, y: Array) -> Array:
     whole = m // _SHORT * _SHORT
     if whole == 0:
         return np.asarray(np.vecdot(x, y))
-    x_cut, y_cut = (a[:, :whole].reshape(len(a), -1, _SHORT) for a in (x, y))
-    return np.asarray(np.vecdot(x_cut, y_cut).sum(axis=1) + np.vecdot(x[:, whole:], y[:, whole:]))
+    if whole < m:
+        return row_dot(x[:, :whole], y[:, :whole]) + np.vecdot(x[:, whole:], y[:, whole:])
+    x_cut, y_cut = x.reshape(len(x), -1, _SHORT), y.reshape(len(y), -1, _SHORT)
+    return np.asarray(np.add.reduce(np.vecdot(x_cut, y_cut), axis=1))
 
 
 def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:

@@ -258,6 +258,8 @@ class CrossEntropy(FramedSample):
             Whether to add the outer products of the per-observation scores.
         """
         whole = members is None or len(members) == self.size
+        if self.model.has("_shared"):
+            order = 2  # the pass over the data is the same, and its derivatives may be asked for next
         if whole and not opg and self._is_last(theta, order):
             return self._last[1]
         rows_per_term = 1 if self._single_row is not None and not opg else self.sample.rows
@@ -422,7 +424,8 @@ class CrossEntropy(FramedSample):
     def _shared_block(self, y: Array, w: Array | None, theta: Arrays) -> Arrays:
         """Sum what the hooks share over a block; plainly where the scratch arrays overflowed."""
         sums: Arrays = self.model._shared_sums(y, w, *theta)
-        if sums and all(np.isfinite(s).all() for s in sums):
+        # One check for all of them: a sum of numbers is no number where one of them is none.
+        if sums and np.isfinite(functools.reduce(operator.add, sums)).all():
             return sums
         shared = self.model.shared(self.model.statistics(y), theta)
         return tuple(weighted_sum(a, w, y.shape[1]) for a in shared)

@@ -35,7 +35,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model, Twin
-from mlece.moments import Summary, room, row_dot, sum_log_products
+from mlece.moments import Summary, room, row_dot, sum_log_products, weighted_sum
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Gaussian
@@ -469,6 +469,29 @@ class Logistic(Model):
         slope = 2 * e / (1 + e) ** 2
         zs = z * slope
         return abs(z) + 2 * log1p(e), tilt, z * tilt, slope, zs, z * zs
+
+    @staticmethod
+    def _shared_sums(y: Array, weights: Array | None, loc: Array, scale: Array) -> Arrays:
+        m = y.shape[1]
+        z = np.subtract(y, loc, out=room((max(len(y), len(loc)), m), 1))
+        z *= 1 / scale
+        e = np.abs(z, out=room(z.shape, 2))
+        density = weighted_sum(e, weights, m)
+        np.exp(np.negative(e, out=e), out=e)
+        r = np.add(e, 1, out=room(z.shape, 3))
+        density = density + 2 * sum_log_products(r, weights)
+        # r = 1/(1 + e) and e/(1 + e): their difference is |tilt|, their product half the slope.
+        np.divide(1, r, out=r)
+        e *= r
+        tilt = np.subtract(r, e, out=room(z.shape))
+        np.copysign(tilt, z, out=tilt)
+        slope = np.multiply(e, r, out=e)
+        if weights is not None:
+            tilt *= weights
+            slope *= weights
+        sums = tilt.sum(axis=1), row_dot(tilt, z), 2 * slope.sum(axis=1), 2 * row_dot(slope, z)
+        slope *= z
+        return density, *sums, 2 * row_dot(slope, z)
 
     @staticmethod
     def _log_density(t: Arrays, loc: Array, scale: Array) -> Array:

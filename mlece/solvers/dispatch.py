@@ -14,9 +14,9 @@ from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.em import em_starts, narrowness
 from mlece.solvers.newton import DECREMENT, NewtonResult, newton
-from mlece.solvers.profile import profile_root
+from mlece.solvers.profile import Equation, near_root, profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
-from mlece.solvers.starts import below_all, several_starts, starting_values
+from mlece.solvers.starts import below_all, corrected, several_starts, starting_values
 
 SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
@@ -24,8 +24,8 @@ _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _THIN_ABOVE = 20_000
 # How many starts of a mixture are followed to the end, more only until a maximum is met.
 _FOLLOWED = 2
-# The square of the decrement bounds the excess: this one lies below the rounding of a cross-entropy.
-_LONG_DECREMENT = 1e-8
+# The step that follows leaves about the square of it, in units in which a standard error is n^-1/2.
+_LONG_DECREMENT = 1e-6
 # Competing modes are a matter of short samples: there Newton's method runs from every proposed start.
 _SEVERAL_BELOW = 2_000
 # Below this a parameter is held against the fit at the end of its domain, which then decides.
@@ -220,7 +220,8 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
     elif thinned is not None:
         # Nearer than a tenth of its own standard error, the solution of a part is no better start.
         enough = 0.1 / float(np.sqrt(thinned.sample.rows))
-        starts = [_from_thinned(objective, chart, _by_newton(thinned, members, enough))]
+        part = _by_newton(thinned, members, enough)
+        starts = [_from_thinned(objective, chart, thinned, part)]
         tolerance = max(tolerance, _LONG_DECREMENT)
     elif objective.model._components:
         return _by_em(objective, members, chart)
@@ -327,14 +328,18 @@ def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
     return replace(best, solver="EM, newton")
 
 
-def _from_thinned(objective: CrossEntropy, chart: Chart, thin: Solution) -> Array:
-    """Return the solution of a thinned sample as a start, unless it ran off where the whole may not."""
+def _from_thinned(
+    objective: CrossEntropy, chart: Chart, thinned: CrossEntropy, thin: Solution
+) -> Array:
+    """Return the corrected solution of a thinned sample, unless it ran off where the whole may not."""
     model = objective.model
     near = below_all(objective, np.arange(1), thin.theta)
     off = ~thin.solved | ~objective.holds(near)
     for limit in limit_families(model):
         off = off | limit.approached(model, thin.theta)
-    return chart.eta(starting_values(objective, np.arange(1)) if off.any() else near)
+    if off.any():
+        return chart.eta(starting_values(objective, np.arange(1)))
+    return corrected(objective, thinned, chart, chart.eta(near))
 
 
 def _sunk(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:
@@ -373,22 +378,33 @@ def _on_face(objective: CrossEntropy, members: Array) -> Solution:
     return replace(out, theta=(q,))
 
 
-def _by_profile(objective: CrossEntropy, members: Array) -> Solution:
+def _profile_start(objective: CrossEntropy, members: Array, at: int) -> Array:
+    """Return starting values (r,) of the profiled parameter: the roots of a part of a long sample."""
+    thinned = _thin(objective, 16)
+    if thinned is None:
+        return starting_values(objective, members)[at]
+    # Nearer than a tenth of its own standard error, the solution of a part is no better start.
+    short = thinned.sample.rows**-0.25 / 3
+    return near_root(_equation(thinned, members), _profile_start(thinned, members, at), short)
+
+
+def _equation(objective: CrossEntropy, members: Array) -> Equation:
+    """Return the profile equation of some members of the batch."""
     model = objective.model
-    at = [p.name for p in model.params].index(model.profile_over)
-    thinned = _thin(objective, 32)
-    if thinned is not None:
-        start = _by_profile(thinned, members).theta[at]
-    else:
-        start = starting_values(objective, members)[at]
 
     def equation(psi: Array, index: Array) -> tuple[Array, Array, Arrays, Arrays]:
         means = objective.profile_means(psi, members[index])
         g, slope, theta = model._profile_equation(means, psi)
         return g, slope, tuple(np.asarray(t) for t in theta), means
 
-    # A relative error of 1e-8 is far below a standard error where the sample is long.
-    out = profile_root(equation, start, 1e-4 if thinned is not None else 3e-7)
+    return equation
+
+
+def _by_profile(objective: CrossEntropy, members: Array) -> Solution:
+    model = objective.model
+    at = [p.name for p in model.params].index(model.profile_over)
+    start = _profile_start(objective, members, at)
+    out = profile_root(_equation(objective, members), start)
     shared = None
     if model.has("_profile_shared") and members.size == objective.size:
         shared = tuple(np.asarray(s) for s in model._profile_shared(out.means, *out.theta))

@@ -13,6 +13,7 @@ Equation = Callable[[Array, Array], tuple[Array, Array, Arrays, Arrays]]
 
 _LONGEST = 1.5
 _NARROW = 1e-13
+_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,13 @@ class ProfileResult:
     means: Arrays
 
 
+def near_root(equation: Equation, start: Array, short: float) -> Array:
+    """Return the roots (r,) to a relative error of about the square of ``short``, unproved."""
+    return np.asarray(np.exp(_iterate(equation, np.log(start), short, _STEPS)[0]))
+
+
 def profile_root(
-    equation: Equation, start: Array, short: float = 3e-7, steps: int = 100
+    equation: Equation, start: Array, short: float = 3e-7, steps: int = _STEPS
 ) -> ProfileResult:
     """Solve g(psi) = 0 for psi > 0, g increasing through its root, for many equations at once.
 
