@@ -16,6 +16,7 @@ from mlece.selection import median_interval, pilot_points
 
 # Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
 BLOCK = 8192
+BOTH = ("minimum", "maximum")
 
 
 class FramedSample:
@@ -52,6 +53,26 @@ class FramedSample:
             return self.frame.apply(raw, rows)
         count = 1 if len(self.frame.shift) == 1 else len(self.frame.shift[rows])
         return self.frame.apply(raw, rows, room((max(count, len(raw)), raw.shape[1]), FRAME))
+
+    def _needed_ends(self) -> tuple[str, ...]:
+        """Return which extremes of the observations the model asks for, of minimum and maximum."""
+        model, support = self.model, self.model.support
+        if not model.affine or model.has("_bounds"):
+            return BOTH
+        if not support.bounded_somewhere:
+            return ()
+        # Whether all observations are equal is asked of members that can gather at one value.
+        above = np.isfinite(support.upper) or model.collapsible or self.sample.weights is not None
+        return BOTH if above else BOTH[:1]
+
+    @staticmethod
+    def _extremes(y: Array, w: Array | None) -> tuple[Array, Array]:
+        if w is not None and not np.all(w > 0):
+            present = np.broadcast_to(w > 0, np.broadcast_shapes(w.shape, y.shape))
+            low = np.where(present, y, np.inf).min(axis=1)
+            return low, np.where(present, y, -np.inf).max(axis=1)
+        ends = np.minimum.reduce(y, axis=1), np.maximum.reduce(y, axis=1)
+        return ends if y.dtype == np.float64 else (ends[0].astype(float), ends[1].astype(float))
 
     def _blocks(self, rows: slice | Array) -> Iterator[tuple[Array, Array | None]]:
         """Yield framed observations (r or 1, m) and weights of some members, block by block."""

@@ -13,7 +13,7 @@ import numpy as np
 from mlece import errors
 from mlece.evaluation import Evaluation, joined, stacked_scores, triangle
 from mlece.frame import UNIT, Frame, choose_frame
-from mlece.framed import BLOCK, FramedSample
+from mlece.framed import BLOCK, BOTH, FramedSample
 from mlece.math import Array, Arrays, gammaln
 from mlece.model import Model
 from mlece.moments import ROOM, Summary, Sums, present_sum, room, stacked, weighted_sum, wide
@@ -112,19 +112,20 @@ class CrossEntropy(FramedSample):
 
     def _summarise(self) -> Summary:
         model, sample = self.model, self.sample
-        extremes = model.support.bounded_somewhere or not model.affine or model.has("_bounds")
-        parts = [
-            self._partial_sums(rows, extremes) for rows in _chunks(self._data_rows(), sample.rows)
-        ]
+        ends = self._needed_ends()
+        parts = [self._partial_sums(rows, ends) for rows in _chunks(self._data_rows(), sample.rows)]
         total = parts[0] if len(parts) == 1 else stacked(parts)
         if model._width:
             # Observations of several components were checked where they were read.
             pass
-        elif extremes:
+        elif ends == BOTH:
             check_support(model, sample, total.minimum, total.maximum)
         elif not all(np.isfinite(t).all() for t in total.totals):
             raw = sample.values
             check_support(model, sample, raw.min(), raw.max())
+        elif ends:
+            # A sum that is finite holds no value that is not.
+            check_support(model, sample, total.minimum, total.minimum)
         if sample.extent is not None:
             # The nodes stand for the whole support of the truth.
             low, high = (np.full_like(total.minimum, end) for end in sample.extent)
@@ -175,13 +176,13 @@ class CrossEntropy(FramedSample):
         w = self.sample.weights
         return max(len(self.sample.values), 1 if w is None else len(w))
 
-    def _partial_sums(self, rows: slice, extremes: bool) -> Sums:
+    def _partial_sums(self, rows: slice, ends: tuple[str, ...]) -> Sums:
         """Sum statistics, weight and extremes of some members over all blocks of observations."""
         r = rows.stop - rows.start
         model = self.model
         sums: list[Array] = []
-        low: Any = np.inf
-        high: Any = -np.inf
+        low: Any = np.inf if ends else np.nan
+        high: Any = -np.inf if ends == BOTH else np.nan
         weight: Any = 0.0
         still = not self.frame.moves and self.sample.values.dtype == np.float64
         own = model.affine or model.has("_block_sums")
@@ -199,28 +200,20 @@ class CrossEntropy(FramedSample):
                 part = self._plain_sums(self.frame.apply(raw, rows), w)
             sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
-            if extremes:
+            if ends == BOTH:
                 least, most = self._extremes(self.model.located(raw), w)
                 low, high = np.minimum(low, least), np.maximum(high, most)
-        if not extremes:
-            low = high = np.full(r, np.nan)
+            elif ends:
+                low = np.minimum(low, np.minimum.reduce(raw, axis=1))
         total = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
-        return Sums(total, tuple(wide(s, r) for s in sums), wide(low, r), wide(high, r))
+        low, high = (np.full(r, e) if np.ndim(e) == 0 else wide(e, r) for e in (low, high))
+        return Sums(total, tuple(wide(s, r) for s in sums), low, high)
 
     @staticmethod
     def _plain_sums(y: Array, w: Array | None) -> Arrays:
         """Sums of y, y^2 and log y! of counts, for families without affine statistics."""
         m = y.shape[1]
         return weighted_sum(y, w, m), weighted_sum(y * y, w, m), weighted_sum(gammaln(y + 1), w, m)
-
-    @staticmethod
-    def _extremes(y: Array, w: Array | None) -> tuple[Array, Array]:
-        if w is not None and not np.all(w > 0):
-            present = np.broadcast_to(w > 0, np.broadcast_shapes(w.shape, y.shape))
-            low = np.where(present, y, np.inf).min(axis=1)
-            return low, np.where(present, y, -np.inf).max(axis=1)
-        ends = np.minimum.reduce(y, axis=1), np.maximum.reduce(y, axis=1)
-        return ends if y.dtype == np.float64 else (ends[0].astype(float), ends[1].astype(float))
 
     def _terms(self, rows: slice | Array, full: bool) -> Iterator[tuple[Any, Array | None, int]]:
         """Yield what the hooks take (statistics or observations), the weights and the row count."""
@@ -259,7 +252,9 @@ class CrossEntropy(FramedSample):
         """
         whole = members is None or len(members) == self.size
         if self.model.has("_shared"):
-            order = 2  # the pass over the data is the same, and its derivatives may be asked for next
+            order = (
+                2  # the pass over the data is the same, and its derivatives may be asked for next
+            )
         if whole and not opg and self._is_last(theta, order):
             return self._last[1]
         rows_per_term = 1 if self._single_row is not None and not opg else self.sample.rows
