@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -225,7 +226,9 @@ def _missing_labels(mask: Array, values: Array, what: str) -> errors.DataError:
     )
 
 
-_LABELS = 4096
+# Entries looked up in one call; few enough to be still in the cache when they are released.
+_LABELS = 1024
+_BYTE = 256
 
 
 class _Positions(dict[Any, int]):
@@ -236,23 +239,25 @@ class _Positions(dict[Any, int]):
         return position
 
 
-def _positions_of(entries: list[Any], positions: _Positions) -> Array:
-    if len(positions) < 200:
+def _positions_of(entries: list[Any], positions: _Positions) -> bytes | Array:
+    """Return the position of each entry, in single bytes as long as there are no more labels."""
+    if len(positions) <= _BYTE and len(entries) > 1:
         try:
-            return np.frombuffer(bytes(map(positions.__getitem__, entries)), dtype=np.uint8)
+            # It looks all of them up without a step of the interpreter for each.
+            return bytes(operator.itemgetter(*entries)(positions))
         except ValueError:
-            pass  # more than 256 labels
-    return np.fromiter(map(positions.__getitem__, entries), dtype=np.int64, count=len(entries))
+            pass  # more labels than a byte can number
+    found = map(positions.__getitem__, entries)
+    return np.fromiter(found, dtype=np.int64, count=len(entries))
 
 
 def _factorize_objects(array: Array, flat: Array, what: str) -> tuple[tuple[Any, ...], Array]:
     positions = _Positions()
-    codes = np.empty(flat.size, dtype=np.int64)
+    pieces: list[bytes | Array] = []
     try:
-        # Block by block the objects are still in the cache when they are released.
         for start in range(0, flat.size, _LABELS):
             entries = flat[start : start + _LABELS].tolist()
-            codes[start : start + _LABELS] = _positions_of(entries, positions)
+            pieces.append(_positions_of(entries, positions))
     except TypeError:
         raise errors.DataTypeError(
             errors.message(f"{what}: labels that hash", f"entries such as {entries[0]!r:.40}")
@@ -267,4 +272,13 @@ def _factorize_objects(array: Array, flat: Array, what: str) -> tuple[tuple[Any,
         labels = tuple(positions)
     rank = {label: k for k, label in enumerate(labels)}
     table = np.array([rank[label] for label in positions], dtype=np.int64)
-    return labels, table[codes].reshape(array.shape)
+    return labels, _ranked(pieces, table).reshape(array.shape)
+
+
+def _ranked(pieces: list[bytes | Array], table: Array) -> Array:
+    """Put pieces of positions together and replace each position by its entry in a table."""
+    if all(isinstance(p, bytes) for p in pieces):
+        ranks = np.resize(table, _BYTE).astype(np.uint8).tobytes()
+        return np.frombuffer(b"".join(pieces).translate(ranks), dtype=np.uint8)  # type: ignore[arg-type]
+    wide = [np.frombuffer(p, dtype=np.uint8) if isinstance(p, bytes) else p for p in pieces]
+    return np.asarray(table[np.concatenate(wide)])

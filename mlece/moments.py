@@ -90,7 +90,8 @@ def row_dot(x: Array, y: Array) -> Array:
     if whole == 0:
         return np.asarray(np.vecdot(x, y))
     if whole < m:
-        return row_dot(x[:, :whole], y[:, :whole]) + np.vecdot(x[:, whole:], y[:, whole:])
+        tail = np.vecdot(x[:, whole:], y[:, whole:])
+        return np.asarray(row_dot(x[:, :whole], y[:, :whole]) + tail)
     x_cut, y_cut = x.reshape(len(x), -1, _SHORT), y.reshape(len(y), -1, _SHORT)
     return np.asarray(np.add.reduce(np.vecdot(x_cut, y_cut), axis=1))
 
