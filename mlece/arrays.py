@@ -231,28 +231,24 @@ _LABELS = 1024
 _BYTE = 256
 
 
-class _Positions(dict[Any, int]):
-    """Labels numbered in their order of arrival."""
-
-    def __missing__(self, label: Any) -> int:
-        self[label] = position = len(self)
-        return position
-
-
-def _positions_of(entries: list[Any], positions: _Positions) -> bytes | Array:
-    """Return the position of each entry, in single bytes as long as there are no more labels."""
-    if len(positions) <= _BYTE and len(entries) > 1:
-        try:
-            # It looks all of them up without a step of the interpreter for each.
-            return bytes(operator.itemgetter(*entries)(positions))
-        except ValueError:
-            pass  # more labels than a byte can number
-    found = map(positions.__getitem__, entries)
-    return np.fromiter(found, dtype=np.int64, count=len(entries))
+def _positions_of(entries: list[Any], positions: dict[Any, int]) -> bytes | Array:
+    """Number labels in their order of arrival; in single bytes as long as there are no more of them."""
+    # A single entry would come back without its tuple.
+    get = operator.itemgetter(*entries, *entries[:1])
+    try:
+        # It looks all of them up without a step of the interpreter for each.
+        found = get(positions)
+    except KeyError:
+        for label in entries:
+            positions.setdefault(label, len(positions))
+        found = get(positions)
+    if len(positions) <= _BYTE:
+        return bytes(found)[:-1]
+    return np.array(found[:-1], dtype=np.int64)
 
 
 def _factorize_objects(array: Array, flat: Array, what: str) -> tuple[tuple[Any, ...], Array]:
-    positions = _Positions()
+    positions: dict[Any, int] = {}
     pieces: list[bytes | Array] = []
     try:
         for start in range(0, flat.size, _LABELS):
