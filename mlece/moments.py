@@ -148,9 +148,9 @@ def room(shape: tuple[int, ...], k: int = 0) -> Array:
     return _ROOMS.arrays[k][:size].reshape(shape)
 
 
-def cuts(y: Array, w: Array | None) -> Iterator[tuple[Array, Array | None]]:
-    """Cut a block into pieces for which there is room."""
-    size = max(1, ROOM // (len(y) if w is None else max(len(y), len(w))))
+def cuts(y: Array, w: Array | None, share: int = 1) -> Iterator[tuple[Array, Array | None]]:
+    """Cut a block into pieces for which there is room, or for one in so many of whose entries there is."""
+    size = max(1, share * ROOM // (len(y) if w is None else max(len(y), len(w))))
     for start in range(0, y.shape[1], size):
         piece = slice(start, start + size)
         yield y[:, piece], None if w is None else w[:, piece]
@@ -164,7 +164,7 @@ def sum_log(y: Array, w: Array | None) -> Array:
     numbers, and where all factors are close to 1, so that such an error would be seen.
     """
     if w is None and spread_out(y):
-        total = sum(sum_log_products(a, None) for a, _ in cuts(y, w))
+        total = sum(sum_log_products(a, None) for a, _ in cuts(y, w, 2))
         if np.isfinite(total).all():
             return np.asarray(total)
     return np.asarray(
@@ -191,7 +191,10 @@ def sum_log_products(y: Array, w: Array | None) -> Array:
         return weighted_sum(np.log(y, out=room(y.shape)), w, y.shape[1])
     half = y.shape[1] // 8 * 4
     pairs = np.multiply(y[:, :half], y[:, half : 2 * half], out=room((len(y), half)))
-    return np.asarray(sum_log_pairs(pairs) + np.log(y[:, 2 * half :]).sum(axis=1))
+    total = sum_log_pairs(pairs)
+    if 2 * half == y.shape[1]:
+        return total
+    return np.asarray(total + np.add.reduce(np.log(y[:, 2 * half :]), axis=1))
 
 
 def sum_log_pairs(p: Array) -> Array:
@@ -202,4 +205,4 @@ def sum_log_pairs(p: Array) -> Array:
         return np.full(len(p), np.nan if half else 0.0)
     for short in (half // 2, half // 4):
         p = np.multiply(p[:, :short], p[:, short : 2 * short], out=p[:, :short])
-    return np.asarray(np.log(p, out=p).sum(axis=1))
+    return np.asarray(np.add.reduce(np.log(p, out=p), axis=1))
