@@ -700,6 +700,18 @@ def test_a_gamma_of_nearly_equal_data(spread: float) -> None:
     assert shape == pytest.approx(mean**2 / variance, rel=1e-3)
 
 
+@pytest.mark.parametrize("count", [1, 2, 256, 257, 3_000])
+def test_as_many_labels_as_there_are(count: int) -> None:
+    # A byte numbers 256 of them; more arrive when some have been numbered already.
+    names = np.array([f"label {k}" for k in range(count)], dtype=object)
+    codes = np.concatenate([np.arange(count), np.random.default_rng(5).integers(0, count, 2_500)])
+    fit = mlece.fit(mlece.Categorical(), names[codes])
+    assert fit.model.labels == tuple(sorted(names))
+    counts = dict(zip(names, np.bincount(codes), strict=True))
+    expected = [counts[label] / codes.size for label in fit.model.labels]
+    np.testing.assert_allclose(fit.params["p"], expected, rtol=1e-14)
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int64", "uint64"])
 def test_labels_over_the_whole_range_of_their_type(dtype: str) -> None:
     ends = np.iinfo(dtype)

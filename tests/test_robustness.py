@@ -79,3 +79,23 @@ def test_a_long_sample_is_not_left_at_a_saddle(seed: int) -> None:
     known = -np.mean(truth.log_density(y))
     for fit in (mlece.fit(mlece.SkewNormal(), y), mlece.fit(mlece.SkewNormal(), y[None])[0]):
         assert fit.cross_entropy <= known + ROUNDING * (1 + abs(known))
+
+
+# Long samples are solved on a part of them first (a batch is not): by Newton's method with one and more
+# shapes, with ends that move, and by a profile equation.
+LONG = ("Cauchy", "GEV", "Gumbel", "Logistic", "SkewNormal", "StudentT", "Weibull")
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_sample_and_a_batch_of_it_meet_at_one_point(name: str) -> None:
+    members, y = draw(name, 40_000)
+    model = free_family(members[0])
+    batch = mlece.fit(model, y[:2])
+    for row in range(2):
+        one = mlece.fit(model, y[row])
+        assert one.certificate.status is batch.certificate.status[row]
+        assert one.cross_entropy == pytest.approx(batch.cross_entropy[row], rel=ROUNDING)
+        # in standard errors: both ended where a Newton step is no longer seen in the value
+        error = np.sqrt(np.diagonal(one.covariance()))
+        gap = [one.params[k] - batch.params[k][row] for k in one.params]
+        assert np.all(np.abs(gap) <= 1e-6 * error)
