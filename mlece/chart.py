@@ -22,7 +22,8 @@ class Chart:
     def __init__(self, objective: CrossEntropy) -> None:
         self.model: Model = objective.model
         self.fixed = objective.fixed
-        self.free = [p for p in self.model.params if p.name not in self.fixed]
+        self.index = [i for i, p in enumerate(self.model.params) if p.name not in self.fixed]
+        self.free = [self.model.params[i] for i in self.index]
 
     def theta(self, eta: Array, members: Array) -> Arrays:
         """Return all framed natural parameters, (r,) each, at eta (r, m)."""
@@ -71,13 +72,13 @@ class Chart:
             gradient = np.einsum("rk,rki->ri", at.score, jacobian)
             hessian = np.swapaxes(jacobian, 1, 2) @ at.hessian @ jacobian
             return gradient, hessian + np.einsum("rk,rkij->rij", at.score, second)
-        index = [i for i, p in enumerate(self.model.params) if p.name not in self.fixed]
-        first = np.empty_like(eta)
-        second = np.empty_like(eta)
+        score, hessian = at.score, at.hessian
+        if len(self.index) < len(self.model.params):
+            score, hessian = score[:, self.index], hessian[:, self.index][:, :, self.index]
+        first, second = np.empty_like(eta), np.empty_like(eta)
         for column, p in enumerate(self.free):
             first[:, column], second[:, column] = p.bijection.derivatives(eta[:, column])
-        score = at.score[:, index]
-        hessian = at.hessian[:, index][:, :, index] * first[:, :, None] * first[:, None, :]
-        diagonal = np.arange(len(index))
+        hessian = hessian * first[:, :, None] * first[:, None, :]
+        diagonal = np.arange(len(self.index))
         hessian[:, diagonal, diagonal] += score * second
         return score * first, hessian
