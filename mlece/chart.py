@@ -52,15 +52,7 @@ class Chart:
 
     def box(self) -> tuple[Array, Array]:
         """Return the coordinates beyond which a parameter counts as running off, (m,) each."""
-        lower, upper = [], []
-        for p in self.free:
-            ends = (-np.inf, np.inf)
-            if not p.vector:
-                with np.errstate(all="ignore"):
-                    low, high = (float(p.bijection.inverse(np.asarray(v))) for v in p.limits)
-                ends = (low, high)
-            lower.append(ends[0])
-            upper.append(ends[1])
+        lower, upper = zip(*[p.box for p in self.free], strict=True)
         return np.array(lower), np.array(upper)
 
     def pull(self, eta: Array, at: Evaluation) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlece.math import Array, Arrays
+from mlece.math import Array
 
 
 @dataclass(frozen=True)
