@@ -145,6 +145,12 @@ def running(
     chart = Chart(objective)
     if not chart.free or any(p.vector for p in chart.free):
         return outcome
+    share = objective.model.density_share(objective.summary)
+    certain = not objective.model.support.discrete and bool(np.any(share == 0))
+    sizes = [np.abs(outcome.theta[i]) for i in chart.index]
+    settled = not any(((v > _FAR) | (v < 1 / _FAR)).any() for v in sizes)
+    if settled and not certain:
+        return outcome
     status, special, sentences = outcome.status.copy(), outcome.special.copy(), outcome.sentences[:]
     infimum = outcome.infimum.copy()
 
@@ -154,16 +160,13 @@ def running(
             status[mask], special[mask], infimum[mask] = kind, True, least[mask]
             sentences.append(sentence)
 
-    share = objective.model.density_share(objective.summary)
-    if not objective.model.support.discrete and np.any(share == 0):
+    if certain:
         put(
             np.broadcast_to((share == 0) & (at.value < 1e-9), special.shape),
             Status.NOT_ATTAINED,
             at.value,
             "a law concentrated on what the intervals have in common has probability 1",
         )
-    sizes = [np.abs(outcome.theta[i]) for i in chart.index]
-    settled = not any(((v > _FAR) | (v < 1 / _FAR)).any() for v in sizes)
     if settled or objective.model.has("_rivals"):
         # Such a family knows what is met where its parameters run off.
         return replace(

@@ -14,7 +14,7 @@ from scipy.special import kv
 import mlece
 from mlece.bessel import log_i_scaled, log_k
 from mlece.jets import variables
-from mlece.math import log_beta, log1p_ratio
+from mlece.math import log1p_ratio, log_beta
 from mlece.model import Model
 
 m = mlece

@@ -285,13 +285,15 @@ class StudentT(Model):
     def _curvature(t: Arrays, df: Array, loc: Array, scale: Array) -> Arrays:
         # uw = u/(1 + u), hence w = 1 - uw, (uw)^2 = uw - uww and (zw)(uw) = zw - zww.
         _, _, uw, uww, zw, zww = t
+        more, square = df + 1, scale * scale
+        rate = more / df
         return (
-            0.5 * (0.5 * _half_step_bend(df / 2) + ((df - 1) * uw - (df + 1) * uww) / df**2),
-            (df * zw - (df + 1) * zww) / (scale * df**2),
-            (uw - uww * ((df + 1) / df)) / scale,
-            (2 * uww + uw - 1) * ((df + 1) / (df * scale**2)),
-            zww * (-2 * (df + 1) / (df * scale**2)),
-            (1 - (df + 1) * (uw + 2 * uww)) / scale**2,
+            0.5 * (0.5 * _half_step_bend(df / 2) + ((df - 1) * uw - more * uww) / df**2),
+            (df * zw - more * zww) / (scale * df**2),
+            (uw - uww * rate) / scale,
+            (2 * uww + uw - 1) * (rate / square),
+            zww * (-2 * rate / square),
+            (1 - more * (uw + 2 * uww)) / square,
         )
 
     @staticmethod

@@ -24,6 +24,8 @@ _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _THIN_ABOVE = 20_000
 # How many starts of a mixture are followed to the end, more only until a maximum is met.
 _FOLLOWED = 2
+# The square of the decrement bounds the excess: this one lies below the rounding of a cross-entropy.
+_LONG_DECREMENT = 1e-8
 # Competing modes are a matter of short samples: there Newton's method runs from every proposed start.
 _SEVERAL_BELOW = 2_000
 # Below this a parameter is held against the fit at the end of its domain, which then decides.
@@ -57,7 +59,7 @@ class Solution:
     sunk : dict of str to array of bool (R,)
         Parameters that came near a lower end that belongs to their domain.
     flat : array of bool (R,), optional
-        Whether the Hessian is nearly singular, where Newton's method ran from a single start.
+        Whether the Hessian is nearly singular, where Newton's method ran from a single start only.
     """
 
     theta: Arrays
@@ -221,6 +223,7 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
         # Nearer than a tenth of its own standard error, the solution of a part is no better start.
         enough = 0.1 / float(np.sqrt(thinned.sample.rows))
         starts = [_from_thinned(objective, chart, _by_newton(thinned, members, enough))]
+        tolerance = max(tolerance, _LONG_DECREMENT)
     elif objective.model._components:
         return _by_em(objective, members, chart)
     elif objective.sample.rows <= _SEVERAL_BELOW:
@@ -229,7 +232,7 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
         starts = [chart.eta(starting_values(objective, members))]
     found = _newton_from(objective, members, chart, starts, tolerance)
     # A saddle may have stopped a single start: those of other signs and sizes settle it.
-    if objective.sample.rows <= _SEVERAL_BELOW or any(p.vector for p in chart.free):
+    if found.flat is None or any(p.vector for p in chart.free):
         return found
     doubtful = np.flatnonzero(found.flat)
     if not doubtful.size:
@@ -299,7 +302,7 @@ def _best_run(out: NewtonResult, runs: int) -> Array:
     """Return, for each member, the run that converged at the smallest value (or came lowest)."""
     runs_of = np.arange(out.eta.shape[0]).reshape(runs, -1)
     if runs == 1:
-        return runs_of[0]
+        return np.asarray(runs_of[0])
     value = np.where(np.isnan(out.value), np.inf, out.value)[runs_of]
     converged = out.converged[runs_of]
     value = np.where(converged | ~converged.any(axis=0), value, np.inf)

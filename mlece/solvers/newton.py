@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ DECREMENT = 1e-8
 _ROUNDING = 1e-6
 _FLAT = 1e-4
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
+# A step this much longer than the radius is cut instead of solved for again.
+_BEYOND = 1.1
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class NewtonResult:
         """
         hessian = self.hessian[members]
         unit = np.sqrt(np.abs(hessian.diagonal(0, 1, 2)))
-        usable = np.isfinite(hessian).all(axis=(1, 2)) & (unit > 0).all(axis=1)
+        usable = np.asarray(np.isfinite(hessian).all(axis=(1, 2)) & (unit > 0).all(axis=1))
         h = np.where(usable[:, None, None], hessian, np.eye(hessian.shape[1]))
         unit = np.where(usable[:, None], unit, 1.0)
         least = np.linalg.eigvalsh(h / unit[:, :, None] / unit[:, None, :])[:, 0]
@@ -78,23 +81,35 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     smallest = values[:, 0]
     size = np.maximum(-smallest, values[:, -1])
     definite = smallest > 1e-14 * size
-    decrement = np.where(definite, np.sqrt(np.vecdot(along, along / values)), np.inf)
-    # Where the model has no minimum the step reaches the edge of the region.
-    reach = np.maximum(np.abs(along[:, 0]) / radius, 1e-12 * size) + 1e-300
-    shift = np.where(definite, 0.0, reach - smallest)
-    for trial in range(13):
-        bent = values + shift[:, None]
-        q = along / bent
-        norm = np.sqrt(np.vecdot(q, q))
-        far = norm > radius * 1.1
-        if trial == 12 or not far.any():
-            break
-        slope = np.vecdot(q, q / bent)
-        shift = np.where(far, shift + (norm / radius - 1.0) * norm**2 / slope, shift)
+    q = along / values
+    decrement = np.where(definite, np.sqrt(np.vecdot(along, q)), np.inf)
+    norm = np.sqrt(np.vecdot(q, q))
+    free = definite & (norm <= radius * _BEYOND)
+    if not free.all():
+        q, norm = _at_edge(along, values, radius, definite, size)
     q *= np.minimum(1.0, radius / norm)[:, None]
     predicted = np.vecdot(q, along - 0.5 * values * q)
     step = (vectors @ -q[:, :, None])[:, :, 0] / unit
     return step, predicted, decrement, np.minimum(norm, radius)
+
+
+def _at_edge(
+    along: Array, values: Array, radius: Array, definite: Array, size: Array
+) -> tuple[Array, Array]:
+    """Return steps (r, m) along the eigenvectors that do not leave the region by much, and lengths."""
+    # Where the model has no minimum the step reaches the edge of the region.
+    reach = np.maximum(np.abs(along[:, 0]) / radius, 1e-12 * size) + 1e-300
+    shift = np.where(definite, 0.0, reach - values[:, 0])
+    for trial in range(13):
+        bent = values + shift[:, None]
+        q = along / bent
+        norm = np.sqrt(np.vecdot(q, q))
+        far = norm > radius * _BEYOND
+        if trial == 12 or not far.any():
+            break
+        slope = np.vecdot(q, q / bent)
+        shift = np.where(far, shift + (norm / radius - 1.0) * norm**2 / slope, shift)
+    return q, norm
 
 
 def newton(
@@ -219,9 +234,10 @@ class _Batch:
         grown = np.where(good, np.maximum(radius, _GROW * length), radius)
         radius = np.minimum(np.where(poor, _SHRINK * length, grown), _MOST)
         self.radius[active] = radius
-        moved = active[accept]
-        self.eta[moved], self.value[moved] = trial[accept], value[accept]
-        self.gradient[moved], self.hessian[moved] = gradient[accept], hessian[accept]
+        kept: Any = slice(None) if accept.all() else accept
+        moved = active[kept]
+        self.eta[moved], self.value[moved] = trial[kept], value[kept]
+        self.gradient[moved], self.hessian[moved] = gradient[kept], hessian[kept]
         stuck = radius <= 1e-14
         if not stuck.any():
             return active
@@ -232,4 +248,4 @@ class _Batch:
 
 def _finite(gradient: Array, hessian: Array) -> Array:
     """Tell which members have finite derivatives."""
-    return np.isfinite(gradient.sum(axis=1) + hessian.sum(axis=(1, 2)))
+    return np.asarray(np.isfinite(gradient.sum(axis=1) + hessian.sum(axis=(1, 2))))
