@@ -424,8 +424,8 @@ class CrossEntropy(FramedSample):
     def _shared_block(self, y: Array, w: Array | None, theta: Arrays) -> Arrays:
         """Sum what the hooks share over a block; plainly where the scratch arrays overflowed."""
         sums: Arrays = self.model._shared_sums(y, w, *theta)
-        # What is not finite leaves its mark on the sum of them all.
-        if sums and np.isfinite(sum(sums)).all():
+        # One check for all of them: a sum of numbers is no number where one of them is none.
+        if sums and np.isfinite(functools.reduce(operator.add, sums)).all():
             return sums
         shared = self.model.shared(self.model.statistics(y), theta)
         return tuple(weighted_sum(a, w, y.shape[1]) for a in shared)
