@@ -38,8 +38,9 @@ def _negative_sums(raw: Any, w: Array | None, m: int, r: int) -> Array:
     if not isinstance(raw, tuple):
         return -weighted_sum(raw, w, m)
     out = np.empty((r, len(raw)))
+    single = m == 1 and w is None
     for column, a in enumerate(raw):
-        out[:, column] = present_sum(a, w, m)
+        out[:, column] = a[:, 0] if single else present_sum(a, w, m)
     return np.negative(out, out=out)
 
 
