@@ -251,8 +251,8 @@ def fisher_information(fit: Fit) -> Array:
             t = tuple(np.asarray(s)[:, None] for s in model._expected_statistics(*theta))
             raw = model._curvature(t, *[p[:, None] for p in theta])
         if isinstance(raw, tuple):
-            parts = [-np.broadcast_to(c, (len(theta[0]), 1))[:, 0] for c in raw]
-            return triangle(np.stack(parts, axis=-1), k)
+            parts = tuple(-np.broadcast_to(c, (len(theta[0]), 1))[:, 0] for c in raw)
+            return triangle(parts, k)
         return np.asarray(-raw[:, 0])
     from mlece.sample import Sample
     from mlece.sources.distribution import nodes

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlece.math import Array
+from mlece.math import Array, Arrays
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,14 @@ def _layout(k: int) -> Array:
     return np.maximum(out, out.T)
 
 
-def triangle(parts: Array, k: int) -> Array:
+def symmetric(upper: Array, k: int) -> Array:
     """Build symmetric matrices (..., k, k) from the upper triangle, row by row along the last axis."""
-    return parts[..., _layout(k)]
+    return upper[..., _layout(k)]
+
+
+def triangle(parts: Arrays, k: int) -> Array:
+    """Build symmetric matrices (..., k, k) from the upper triangle given row by row."""
+    return symmetric(np.stack(np.broadcast_arrays(*parts), axis=-1), k)
 
 
 def stacked_scores(raw: Any, rows: int) -> Array:

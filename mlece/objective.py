@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.evaluation import Evaluation, joined, stacked_scores, triangle
+from mlece.evaluation import Evaluation, joined, stacked_scores, symmetric
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.framed import BLOCK, FramedSample
 from mlece.math import Array, Arrays, gammaln
@@ -383,7 +383,7 @@ class CrossEntropy(FramedSample):
             raw = self.model.curvature_hook(t, theta, shared)
             hessian = _negative_sums(raw, w, m, r)
             if isinstance(raw, tuple):
-                hessian = triangle(hessian, len(self.model.params))
+                hessian = symmetric(hessian, len(self.model.params))
         return Evaluation(weight, -wide(value, r), score, hessian, outer)
 
     # ------------------------------------------------------------------ what special solvers ask
