@@ -230,18 +230,24 @@ def strongest_bound(
         gradient, hessian = gradient[:, index], hessian[:, index][:, :, index]
     if solution.solver == "closed form" and model.has("_kink"):
         return Bound(zero, zero, "global", model.exact_by, multipliers)
+    convex = model.affine or model.exponential
+    if not (edges or solution.excess is not None or convex):
+        return _local_bound(objective, theta, at)
     nu = decrement(gradient, hessian)
     if edges:
         excess = _near(nu)
         return Bound(excess, nu, "global", "order statistics, multipliers of the ends", multipliers)
     if solution.excess is not None:
         return Bound(solution.excess, nu, "global", "sign change of the profile score", multipliers)
-    if model.affine or model.exponential:
-        # Convex in the canonical parameters: what holds near θ holds globally.
-        excess = _near(nu) + _fenchel_gap(objective, at, solution)
-        return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)
-    if model._components:
-        multipliers = {"largest q_k/q": objective.largest_ratio(theta)}
+    # Convex in the canonical parameters: what holds near θ holds globally.
+    excess = _near(nu) + _fenchel_gap(objective, at, solution)
+    return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)
+
+
+def _local_bound(objective: CrossEntropy, theta: Arrays, at: Evaluation) -> Bound:
+    """Return what the Newton decrement proves, in unconstrained coordinates."""
+    model = objective.model
+    multipliers = {"largest q_k/q": objective.largest_ratio(theta)} if model._components else {}
     chart = Chart(objective)
     nu = decrement(*chart.pull(chart.eta(theta), at))
     # One maximum over the whole family need not mean one along a slice of it.

@@ -145,11 +145,12 @@ def running(
     chart = Chart(objective)
     if not chart.free or any(p.vector for p in chart.free):
         return outcome
-    eta = chart.eta(outcome.theta)
-    _, hessian = chart.pull(eta, at)
-    usable = np.asarray(np.isfinite(hessian).all(axis=(1, 2)))
-    bends, ways = np.linalg.eigh(np.where(usable[:, None, None], hessian, np.eye(eta.shape[1])))
-    flat = usable & (np.abs(bends[:, 0]) < _FLAT)
+    share = objective.model.density_share(objective.summary)
+    certain = not objective.model.support.discrete and bool(np.any(share == 0))
+    sizes = [np.abs(outcome.theta[i]) for i in chart.index]
+    settled = not any(((v > _FAR) | (v < 1 / _FAR)).any() for v in sizes)
+    if settled and not certain:
+        return outcome
     status, special, sentences = outcome.status.copy(), outcome.special.copy(), outcome.sentences[:]
     infimum = outcome.infimum.copy()
 
@@ -159,23 +160,22 @@ def running(
             status[mask], special[mask], infimum[mask] = kind, True, least[mask]
             sentences.append(sentence)
 
-    if not objective.model.support.discrete:
-        certain = (objective.model.density_share(objective.summary) == 0) & (at.value < 1e-9)
+    if certain:
         put(
-            np.broadcast_to(np.asarray(certain), special.shape),
+            np.broadcast_to((share == 0) & (at.value < 1e-9), special.shape),
             Status.NOT_ATTAINED,
             at.value,
             "a law concentrated on what the intervals have in common has probability 1",
         )
-    if objective.model.has("_rivals"):
+    if settled or objective.model.has("_rivals"):
         # Such a family knows what is met where its parameters run off.
         return replace(
             outcome, status=status, special=special, sentences=sentences, infimum=infimum
         )
-    for column, p in enumerate(chart.free):
-        value = np.abs(outcome.theta[[q.name for q in objective.model.params].index(p.name)])
+    flat, way = _flattest(chart.pull(chart.eta(outcome.theta), at)[1])
+    for column, (p, value) in enumerate(zip(chart.free, sizes, strict=True)):
         large, small = value > _FAR, (value < 1 / _FAR) & (p.domain.lower == 0)
-        along = flat & (np.abs(ways[:, column, 0]) > 0.1)
+        along = flat & (np.abs(way[:, column]) > 0.1)
         if objective.model.has("_collapses"):
             # Where a point of the data may draw the law into it, the repeated values decide.
             small = collapses(objective, small & along)
@@ -192,6 +192,13 @@ def running(
             f"{p.name} runs off, and the cross-entropy no longer changes with it",
         )
     return replace(outcome, status=status, special=special, sentences=sentences, infimum=infimum)
+
+
+def _flattest(hessian: Array) -> tuple[Array, Array]:
+    """Tell which members bend least in a direction that is flat, (r,), and return it, (r, m)."""
+    usable = np.asarray(np.isfinite(hessian).all(axis=(1, 2)))
+    bends, ways = np.linalg.eigh(np.where(usable[:, None, None], hessian, np.eye(len(hessian[0]))))
+    return usable & (np.abs(bends[:, 0]) < _FLAT), ways[:, :, 0]
 
 
 def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:

@@ -14,7 +14,7 @@ from scipy.special import kv
 import mlece
 from mlece.bessel import log_i_scaled, log_k
 from mlece.jets import variables
-from mlece.math import log_beta, mean_log1p
+from mlece.math import log1p_ratio, log_beta
 from mlece.model import Model
 
 m = mlece
@@ -153,12 +153,12 @@ def test_log_i_scaled(k: float, s: float) -> None:
 
 
 @pytest.mark.parametrize("x", [0.0, 1e-9, 0.049, 0.051, 3.0, 1e6])
-def test_mean_log1p(x: float) -> None:
+def test_log1p_ratio(x: float) -> None:
     def reference(v: Any) -> Any:
         return mp.log1p(v) / v
 
     at = x or 1e-30
-    got = [float(p) for p in mean_log1p(np.asarray(x))]
+    got = [float(p) for p in log1p_ratio(np.asarray(x))]
     np.testing.assert_allclose(got, _derivatives(reference, (at,)), rtol=1e-12)
 
 

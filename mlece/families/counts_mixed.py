@@ -29,7 +29,7 @@ from mlece.math import (
     gammaln,
     inf,
     log,
-    mean_log1p,
+    log1p_ratio,
     where,
     xlog1py,
     xlogy,
@@ -429,7 +429,7 @@ class Delaporte(Composed):
         table = _delaporte_table(int(index.max(initial=0)), *_rows(a.value, g.value, r.value))
         parts = [_take(t, index) for t in table]
         rise = compose(parts[0], parts[1:4], parts[4:10], (a, g, r))
-        value, slope, bend = mean_log1p(c.value)
+        value, slope, bend = log1p_ratio(c.value)
         fall = compose(value, (slope,), (bend,), (c,))
         return (rise - a - b * fall - gammaln(y + 1)).parts()
 
@@ -512,7 +512,7 @@ def _delaporte_cdf(top: int, mean: Array, dispersion: Array, share: Array) -> Ar
         total = a + value
         rise[..., y] = total / (y + 1)
         value = g + r * (y + 1.0) * where(total > 0, value / where(total > 0, total, 1.0), 0.0)
-    start = np.asarray(-a - b * mean_log1p(c)[0])
+    start = np.asarray(-a - b * log1p_ratio(c)[0])
     log_mass = start[..., None] + _running(log(rise))
     return np.asarray(np.minimum(np.cumsum(exp(log_mass), axis=-1), 1.0))
 

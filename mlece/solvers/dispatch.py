@@ -59,7 +59,7 @@ class Solution:
     sunk : dict of str to array of bool (R,)
         Parameters that came near a lower end that belongs to their domain.
     flat : array of bool (R,), optional
-        Whether the Hessian is nearly singular, where Newton's method ran.
+        Whether the Hessian is nearly singular, where Newton's method ran from a single start only.
     """
 
     theta: Arrays
@@ -200,6 +200,8 @@ def _scatter(objective: CrossEntropy, members: Array, theta: Arrays) -> Arrays:
 
 
 def _whole(objective: CrossEntropy, members: Array, values: Array) -> Array:
+    if members.size == objective.size:
+        return values
     out = np.zeros(objective.size, dtype=values.dtype)
     out[members] = values
     return out
@@ -231,9 +233,10 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
         starts = [chart.eta(starting_values(objective, members))]
     found = _newton_from(objective, members, chart, starts, tolerance)
     # A saddle may have stopped a single start: those of other signs and sizes settle it.
-    doubtful = np.flatnonzero(found.flat) if found.flat is not None else members[:0]
-    several = chart.free and not any(p.vector for p in chart.free)
-    if not (several and doubtful.size) or objective.sample.rows <= _SEVERAL_BELOW:
+    if found.flat is None or any(p.vector for p in chart.free):
+        return found
+    doubtful = np.flatnonzero(found.flat)
+    if not doubtful.size:
         return found
     starts = [chart.eta(theta) for theta in several_starts(objective, doubtful)]
     if len(starts) == 1:
@@ -290,13 +293,17 @@ def _newton_from(
             if not p.vector and out.blocked[best, column].any()
         },
         sunk=_sunk(objective, members, theta),
-        flat=_whole(objective, members, out.flat[best]),
+        flat=_whole(objective, members, out.flat(best))
+        if objective.sample.rows > _SEVERAL_BELOW
+        else None,
     )
 
 
 def _best_run(out: NewtonResult, runs: int) -> Array:
     """Return, for each member, the run that converged at the smallest value (or came lowest)."""
     runs_of = np.arange(out.eta.shape[0]).reshape(runs, -1)
+    if runs == 1:
+        return np.asarray(runs_of[0])
     value = np.where(np.isnan(out.value), np.inf, out.value)[runs_of]
     converged = out.converged[runs_of]
     value = np.where(converged | ~converged.any(axis=0), value, np.inf)
