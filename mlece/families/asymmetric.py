@@ -35,6 +35,8 @@ from mlece.math import (
     hypot,
     inf,
     inverse_mills,
+    k0e,
+    k1e,
     kve,
     log,
     log1p,
@@ -563,7 +565,7 @@ def _bessel(x: Array) -> Arrays:
     """Return h = log(x e^x K1(x)) with its first two derivatives 1 − K0/K1 and their slope."""
     far = x > 40
     near = where(far, 1.0, x)
-    zeroth, first = kve(0, near), kve(1, near)
+    zeroth, first = k0e(near), k1e(near)
     rho = zeroth / first
     slope = (first - zeroth) / first
     bend = slope * (1 + rho) - rho / near
