@@ -255,7 +255,7 @@ class PoissonInverseGaussian(Composed):
     aliases = ("pig",)
     mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")
     dispersion = Param(
-        nonnegative, r"\sigma", typical=(0.1, 2), bijection=log_link, doc="(variance - μ)/μ²"
+        nonnegative, r"\sigma", typical=(0.1, 2), bijection=log_link, doc="(variance − μ)/μ²"
     )
 
     @staticmethod

@@ -138,7 +138,9 @@ class HalfNormal(_Length):
     aliases = ("halfnorm", "hnorm")
     unit_carrier = True
     _df = 1
-    scale = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="sd of the normal")
+    scale = Param(
+        positive, r"\sigma", typical=(0.5, 3), role="scale", doc="standard deviation of the normal"
+    )
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
@@ -189,7 +191,11 @@ class Rayleigh(_Length):
     support = positive
     _df = 2
     scale = Param(
-        positive, r"\sigma", typical=(0.5, 3), role="scale", doc="sd of the normals, mode"
+        positive,
+        r"\sigma",
+        typical=(0.5, 3),
+        role="scale",
+        doc="standard deviation of each of two normals; the mode",
     )
 
     @classmethod
@@ -223,7 +229,13 @@ class Maxwell(_Length):
 
     support = positive
     _df = 3
-    scale = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="sd of the normals")
+    scale = Param(
+        positive,
+        r"\sigma",
+        typical=(0.5, 3),
+        role="scale",
+        doc="standard deviation of each of three normals",
+    )
 
     @staticmethod
     def _scipy(scale: Array) -> Twin:

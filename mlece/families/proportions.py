@@ -39,7 +39,7 @@ from mlece.param import Param
 
 
 class Kumaraswamy(Model):
-    r"""Kumaraswamy: log q = log ab + (a − 1) log y + (b − 1) log(1 − y^a), F = 1 − (1 − y^a)^b.
+    r"""Kumaraswamy: log q = log(ab) + (a − 1) log y + (b − 1) log(1 − y^a), F = 1 − (1 − y^a)^b.
 
     scipy.stats: none; y^a is ``beta(1, b)``. R: ``extraDistr::kumar(a, b)``, ``VGAM::kumar(shape1=a,
     shape2=b)``. −log y follows the generalised exponential law of Gupta and Kundu (1999), whose
@@ -150,9 +150,9 @@ class Kumaraswamy(Model):
 
 
 class LogitNormal(Model):
-    r"""Logit-normal: log q = −log s − ½ log 2π − (x − m)²/(2s²) − log y(1 − y), x = log(y/(1 − y)).
+    r"""Logit-normal: log q = −log s − ½ log 2π − (x − m)²/(2s²) − log(y(1 − y)), x = log(y/(1 − y)).
 
-    scipy.stats: none; x is ``norm(m, s)``. R: ``logitnorm::logitnorm(mu=mean, sigma=sd)``;
+    scipy.stats: none; x is ``norm(m, s)``. R: ``logitnorm::logitnorm(mu=meanlogit, sigma=sdlogit)``;
     ``gamlss.dist::LOGITNO`` has mu = 1/(1 + e^(−m)), the median of y.
 
     Examples
@@ -349,12 +349,13 @@ def _odds_root(inverse_odds: Array, odds: Array) -> Array:
 
 
 class Simplex(Model):
-    r"""Simplex law: log q = −½ log 2πφ − 3/2 log y(1 − y) − d/(2φ), d = (y − μ)² / (y(1 − y) μ²(1 − μ)²).
+    r"""Simplex law: log q = −½ log(2πφ) − (3/2) log(y(1 − y)) − d/(2φ).
 
-    ``dispersion`` is φ = E d = σ². scipy.stats: none. R: ``VGAM::simplex`` and ``gamlss.dist::SIMPLEX``
-    with mu = μ, sigma = √φ. Barndorff-Nielsen and Jørgensen (1991), J. Multivariate Analysis 39,
-    106-116. The odds y/(1 − y) are a mixture, with weights 1 − μ and μ, of an inverse Gaussian law
-    and its length-biased form; distribution function and sampling rest on it.
+    The distance is d = (y − μ)²/(y(1 − y) μ²(1 − μ)²), and ``dispersion`` is φ = E d = σ². scipy.stats:
+    none. R: ``VGAM::simplex`` and ``gamlss.dist::SIMPLEX`` with mu = μ, sigma = √φ. Barndorff-Nielsen
+    and Jørgensen (1991), J. Multivariate Analysis 39, 106-116. The odds y/(1 − y) are a mixture, with
+    weights 1 − μ and μ, of an inverse Gaussian law and its length-biased form; distribution function
+    and sampling rest on it.
 
     Examples
     --------

@@ -85,9 +85,9 @@ class AsymmetricLaplace(LocationScale):
 
     scipy.stats: ``laplace_asymmetric(kappa=asymmetry, loc, scale)``. R: ``VGAM::alap(location=loc,
     scale=sqrt(2)*scale, kappa=asymmetry)``, where tau = κ²/(1 + κ²) may stand for kappa. κ < 1 leans to
-    the right. The location is an observation: given it, scale
-    and κ have closed forms, and between two observations the profile is concave (Kotz, Kozubowski and
-    Podgórski 2001). Where it is the smallest (the largest), the limit is an exponential from there.
+    the right. The location is an observation: given it, scale and κ have closed forms, and between two
+    observations the profile is concave (Kotz, Kozubowski and Podgórski 2001). Where it
+    is the smallest (the largest), the limit is an exponential from there.
 
     Examples
     --------
@@ -470,7 +470,7 @@ def _in_df(x: Array, n: Array) -> Arrays:
 
 
 class SkewT(LocationScale):
-    r"""Skew t: log q = log 2 + log t_ν(z) + log T_{ν+1}(α z √((ν + 1)/(ν + z²))) − log ω, z = (y − ξ)/ω.
+    r"""Skew t: log q = log 2 + log t_ν(z) + log T_{ν+1}(α z √((ν + 1)/(ν + z²))) − log s, z = (y − m)/s.
 
     R: ``sn::st(xi=loc, omega=scale, alpha=shape, nu=df)`` (Azzalini and Capitanio 2003); scipy.stats
     has none (``jf_skew_t`` is another law). As df grows the limit is the skew normal. The likelihood
