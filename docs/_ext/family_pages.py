@@ -61,7 +61,7 @@ VECTORS = {
     ),
 }
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
-UNDEFINED = ("_mean", "_variance")
+MOMENTS = ("_mean", "_variance")
 CLOSED = {
     "_maximise": "estimate",
     "_estimate": "estimate",
@@ -174,8 +174,8 @@ def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
     closed = [
         word
         for hook, word in CLOSED.items()
-        # A mean that no member has is no closed form.
-        if family.has(hook) and not (hook in UNDEFINED and np.isnan(getattr(fit.model, word)))
+        # The moments of a law without any are no closed forms.
+        if family.has(hook) and (hook not in MOMENTS or np.isfinite(getattr(fit.model, word)))
     ]
     traits = [
         f"Support\n: {place(family)}",

@@ -361,21 +361,9 @@ class InverseGamma(Model):
     def _log_density(t: Arrays, shape: Array, scale: Array) -> Array:
         return np.asarray(Gamma._log_density(t, shape, scale) + 2 * t[1])
 
-    @staticmethod
-    def _score(t: Arrays, shape: Array, scale: Array) -> Arrays:
-        return Gamma._score(t, shape, scale)
-
-    @staticmethod
-    def _curvature(t: Arrays, shape: Array, scale: Array) -> Arrays:
-        return Gamma._curvature(t, shape, scale)
-
-    @staticmethod
-    def _expected_statistics(shape: Array, scale: Array) -> Arrays:
-        return Gamma._expected_statistics(shape, scale)
-
-    @staticmethod
-    def _maximise(s: Summary, shape: Array | None, scale: Array | None) -> Arrays | None:
-        return Gamma._maximise(s, shape, scale)
+    # In the statistics it is the gamma law of 1/y; the density has the slope of 1/y besides.
+    _score, _curvature = Gamma._score, Gamma._curvature
+    _expected_statistics, _maximise = Gamma._expected_statistics, Gamma._maximise
 
     @staticmethod
     def _degenerate(s: Summary, shape: Array | None, scale: Array | None) -> tuple[Limit, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import positive, positive_probability, probability, real, unit_interval
+from mlece.families.composed import NormalOf
 from mlece.families.unit_interval import log_beta, shape_limits, times
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
@@ -24,9 +25,7 @@ from mlece.math import (
     log,
     log1mexp,
     log1p,
-    log_ndtr,
     logit,
-    ndtri,
     sqrt,
     square,
     where,
@@ -149,7 +148,7 @@ class Kumaraswamy(Model):
 # ---------------------------------------------------------------------------- logit-normal
 
 
-class LogitNormal(Model):
+class LogitNormal(NormalOf):
     r"""Logit-normal: log q = −log s − ½ log 2π − (x − m)²/(2s²) − log(y(1 − y)), x = log(y/(1 − y)).
 
     scipy.stats: none; x is ``norm(m, s)``. R: ``logitnorm::logitnorm(mu=meanlogit, sigma=sdlogit)``;
@@ -167,6 +166,7 @@ class LogitNormal(Model):
     exponential = True
     meanlogit = Param(real, "m", typical=(-1, 1), doc="mean of the logit")
     sdlogit = Param(positive, "s", typical=(0.4, 2), doc="standard deviation of the logit")
+    _link, _unlink = logit, expit
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
@@ -210,30 +210,6 @@ class LogitNormal(Model):
         sentence = "every observation is equal: the density grows as sdlogit falls to 0"
         limit = (logit(s.minimum), full(s.minimum, 0.0))
         return point_mass(s, sentence, limit, logit(s.minimum), meanlogit)
-
-    @staticmethod
-    def _start(x: Array) -> Arrays:
-        at = logit(x)
-        spread = at.std(axis=-1)
-        return at.mean(axis=-1), where(spread > 0, spread, 1.0)
-
-    @staticmethod
-    def _log_cdf(y: Array, meanlogit: Array, sdlogit: Array) -> Array:
-        return np.asarray(log_ndtr((logit(y) - meanlogit) / sdlogit))
-
-    @staticmethod
-    def _log_sf(y: Array, meanlogit: Array, sdlogit: Array) -> Array:
-        return np.asarray(log_ndtr((meanlogit - logit(y)) / sdlogit))
-
-    @staticmethod
-    def _quantile(u: Array, meanlogit: Array, sdlogit: Array) -> Array:
-        return np.asarray(expit(meanlogit + sdlogit * ndtri(u)))
-
-    @staticmethod
-    def _sample(
-        rng: np.random.Generator, size: tuple[int, ...], meanlogit: Array, sdlogit: Array
-    ) -> Array:
-        return np.asarray(expit(meanlogit + sdlogit * rng.standard_normal(size)))
 
 
 # ---------------------------------------------------------------------------- power
