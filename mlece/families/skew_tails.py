@@ -437,15 +437,15 @@ class TwoPieceT(LocationScale):
 def _log_lower_tail(n: Array, x: Array) -> Array:
     """Return log P(T <= −|x|) of Student's t, below the smallest float by quadrature in log |x|."""
     size = abs(x)
-    p = stdtr(n, -size)
+    p = np.asarray(stdtr(n, -size))
     gone = p < 1e-290
     if not gone.any():
         return np.asarray(log(p))
     df, far = (np.broadcast_to(v, p.shape)[gone] for v in (n, size))
     slope = (df + 1) / (1 + df / far / far) - 1
-    out = log(where(gone, 1.0, p))
+    out = np.asarray(log(where(gone, 1.0, p)))
     out[gone] = log_tail(lambda v: _student_jet(exp(-v), df).value - v, -log(far), slope)
-    return np.asarray(out)
+    return out
 
 
 def _in_df(x: Array, n: Array) -> Arrays:
