@@ -55,6 +55,8 @@ from scipy.special import (
     gammaln,
     i0e,
     i1e,
+    k0e,
+    k1e,
     kve,
     log_ndtr,
     logit,
@@ -244,31 +246,29 @@ def log1p_ratio(x: Array) -> Arrays:
     return np.where(near, ratio, far), np.where(near, first, far1), np.where(near, second, far2)
 
 
+# log Γ(1 - x) = γ x + Σ c_k x^k, c_k = ζ(k)/k for k = 2 .. 32: 1e-18 of the sum at |x| = 0.3.
+_POWERS = np.arange(2.0, 33.0)
+_LOG_GAMMA = zeta(_POWERS) / _POWERS
+
+
 def log_gamma_near_one(x: Array) -> Array:
     """Return log Gamma(1 - x) / x, full precision through x = 0, x < 1."""
     x = np.asarray(x, dtype=float)
     near = np.abs(x) < 0.3
-    # log Gamma(1 - x) = gamma x + sum zeta(k) x^k / k: 32 terms reach 1e-18 at |x| = 0.3.
     t = np.where(near, x, 0.0)
-    total = np.zeros_like(t)
-    for k in range(32, 1, -1):
-        total = total * t + zeta(float(k)) / k
     safe = np.where(near, 0.5, x)
-    return np.where(near, EULER + t * total, gammaln(1.0 - safe) / safe)
+    return np.where(near, EULER + t * _horner(t, _LOG_GAMMA), gammaln(1.0 - safe) / safe)
 
 
 def log_gamma_excess(x: Array) -> Array:
     """Return [log Gamma(1 - 2x) - 2 log Gamma(1 - x)] / x^2, full precision through x = 0, x < 1/2."""
     x = np.asarray(x, dtype=float)
     near = np.abs(x) < 0.15
-    # The series of log Gamma(1 - x), in which the linear terms cancel.
-    t = np.where(near, x, 0.0)
-    total = np.zeros_like(t)
-    for k in range(32, 1, -1):
-        total = total * t + zeta(float(k)) * (2.0**k - 2.0) / k
+    # In the difference of the series the linear terms cancel.
+    series = _horner(np.where(near, x, 0.0), _LOG_GAMMA * (2.0**_POWERS - 2.0))
     safe = np.where(near, 0.25, x)
     far = gammaln(1.0 - 2.0 * safe) - 2.0 * gammaln(1.0 - safe)
-    return np.where(near, total, far / safe**2)
+    return np.where(near, series, far / safe**2)
 
 
 def softplus(x: Array) -> Array:
@@ -452,6 +452,8 @@ __all__ = [
     "inverse_digamma",
     "inverse_mills",
     "isfinite",
+    "k0e",
+    "k1e",
     "kve",
     "log",
     "log1mexp",

@@ -132,6 +132,30 @@ def _log_k(nu: Any, r: Any) -> Any:
     return mp.log(mp.besselk(nu, x)) + x + mp.log(2 * x / mp.pi) / 2
 
 
+def _delaporte(y: int) -> Callable[..., Any]:
+    def log_mass(mean: Any, sigma: Any, nu: Any) -> Any:
+        a, b, k = mean * nu, mean * (1 - nu), 1 / sigma
+        r = b / (b + k)
+        terms = (
+            a**i / mp.factorial(i) * mp.rf(k, y - i) / mp.factorial(y - i) * r ** (y - i)
+            for i in range(y + 1)
+        )
+        return mp.log(mp.fsum(terms)) - a + k * mp.log(1 - r)
+
+    return log_mass
+
+
+# The second derivatives are differences of terms y times as large: 1e-16 times y.
+@pytest.mark.parametrize("y", [0, 1, 2, 9, 150, 400])
+def test_delaporte_of_a_large_mean(y: int) -> None:
+    at = (150.0, 0.3, 0.6)
+    columns = (np.full((1, 1), t) for t in at)
+    got = [float(p[0, 0]) for p in m.Delaporte._shared(np.array([[float(y)]]), *columns)]
+    expected = _derivatives(_delaporte(y), at)
+    for a, b in zip(got, expected, strict=True):
+        assert abs(a - b) <= 1e-11 * (1 + abs(b))
+
+
 # The tolerance is relative to 1 + |reference|: near x = 30 moments of order x cancel.
 @pytest.mark.parametrize("nu", [-1.3, 0.3, 6.5])
 @pytest.mark.parametrize("r", [1e-3, 0.033, 0.034, 0.5, 1e6])

@@ -218,7 +218,7 @@ def _log_gamma_step(x: Array, h: Any) -> Array:
 
 
 class MultivariateGaussian(_Elliptical):
-    r"""Multivariate Gaussian: −2 log q = d log 2π + log det Σ + (y − μ)' Σ⁻¹ (y − μ).
+    r"""Multivariate Gaussian: −2 log q = d log 2π + log det Σ + (y − μ)ᵀ Σ⁻¹ (y − μ).
 
     The maximum likelihood covariance has divisor n. ``blocks`` makes Σ block diagonal, with the
     components of each group correlated among themselves: ``[[0], [1], [2]]`` is a diagonal covariance.
@@ -325,9 +325,10 @@ class MultivariateGaussian(_Elliptical):
 
 
 class MultivariateT(_Elliptical):
-    r"""Multivariate Student t: log q = c(ν) − ½ log det Σ − ½(ν + d) log(1 + (y − μ)' Σ⁻¹ (y − μ)/ν).
+    r"""Multivariate Student t: −2 log q = log det Σ + (ν + d) log(1 + (y − μ)ᵀ Σ⁻¹ (y − μ)/ν) + c.
 
-    Σ is a scale matrix; the covariance is Σ ν/(ν − 2). For ν → ∞ the law is the multivariate Gaussian.
+    The constant is c = d log(πν) + 2 log Γ(½ν) − 2 log Γ(½(ν + d)). Σ is a scale matrix; the covariance
+    is Σ ν/(ν − 2). For ν → ∞ the law is the multivariate Gaussian.
     scipy.stats: ``multivariate_t(loc, shape=scale, df=df)``. R: ``mvtnorm::dmvt(delta=loc, sigma=scale,
     df)``. Kotz and Nadarajah (2004), Multivariate t Distributions and Their Applications.
 
@@ -594,7 +595,8 @@ class DirichletMultinomial(Vector):
 
     A multinomial whose probabilities vary by a Dirichlet law; n is the sum of the counts of an
     observation and may differ between observations. For α → ∞ at fixed ratios the law is the
-    multinomial. scipy.stats: ``dirichlet_multinomial(alpha, n)``. R: ``VGAM::dirmultinomial``. Mosimann
+    multinomial. scipy.stats: ``dirichlet_multinomial(alpha, n)``. R: ``extraDistr::dirmnom(size, alpha)``,
+    ``VGAM::dirmultinomial`` with π_i = α_i/Σ α and φ = 1/(1 + Σ α). Mosimann
     (1962), Biometrika 49, 65–82.
 
     Parameters

@@ -194,8 +194,9 @@ def _half_step_bend(a: Array) -> Array:
 
 
 class StudentT(Model):
-    r"""Student t with location and scale: −log(1 + z²/ν)(ν + 1)/2 up to a constant, z = (y − m)/s.
+    r"""Student t with location and scale, z = (y − m)/s.
 
+    log q = log Γ(½(ν + 1)) − log Γ(½ν) − ½ log(πν) − ½(ν + 1) log(1 + z²/ν) − log s.
     scipy.stats: ``t(df, loc, scale)``. R: ``MASS::fitdistr(x, "t")`` with m, s, df. As df grows the
     family tends to the Gaussian, which is reported as the limit when the data ask for it.
 
@@ -359,7 +360,7 @@ def _collapse(s: Summary, loc: Array | None, scale: Array | None) -> tuple[Limit
 
 
 class Laplace(Model):
-    r"""Laplace (double exponential): log q = −log 2b − |y − m|/b.
+    r"""Laplace (double exponential): log q = −log(2b) − |y − m|/b.
 
     scipy.stats: ``laplace(loc, scale)``. R: ``extraDistr::laplace(mu, sigma)``. The estimate of
     ``loc`` is the median; where a whole interval of medians minimises, its midpoint is reported.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _THIN_ABOVE = 20_000
 # How many starts of a mixture are followed to the end, more only until a maximum is met.
 _FOLLOWED = 2
+# After so many steps a start gives up if it is still above the maximum that another one met.
+_PATIENCE = 40
 # The step that follows leaves about the square of it, in units in which a standard error is n^-1/2.
 _LONG_DECREMENT = 1e-6
 # Competing modes are a matter of short samples: there Newton's method runs from every proposed start.
@@ -278,7 +280,14 @@ def _newton_from(
         at = objective.evaluate(chart.theta(eta, which), 2, which)
         return (at.value, *chart.pull(eta, at))
 
-    out = newton(evaluate, np.concatenate(starts), *chart.box(), tolerance)
+    patience = (_PATIENCE,) if len(starts) > 1 else ()
+    out = newton(evaluate, np.concatenate(starts), *chart.box(), tolerance, *patience)
+    going = _undecided(out, len(starts))
+    if patience and going.size:
+        rest = newton(
+            lambda eta, index: evaluate(eta, going[index]), out.eta[going], *chart.box(), tolerance
+        )
+        out = _with_rest(out, rest, going)
     best = _best_run(out, len(starts))
     theta = chart.theta(out.eta[best], members)
     if objective.model._components:
@@ -297,6 +306,23 @@ def _newton_from(
         if objective.sample.rows > _SEVERAL_BELOW
         else None,
     )
+
+
+def _undecided(out: NewtonResult, runs: int) -> Array:
+    """Return the runs that have not converged and lie below every maximum that their member met."""
+    value = np.where(out.converged, out.value, np.inf).reshape(runs, -1)
+    met = np.broadcast_to(value.min(axis=0), value.shape).ravel()
+    return np.flatnonzero(~out.converged & ~(out.value >= met))
+
+
+def _with_rest(out: NewtonResult, rest: NewtonResult, going: Array) -> NewtonResult:
+    """Return the first result with what came of the runs that went on."""
+    merged: dict[str, Any] = {"iterations": out.iterations + rest.iterations}
+    for item in fields(out):
+        if item.name not in merged:
+            merged[item.name] = getattr(out, item.name).copy()
+            merged[item.name][going] = getattr(rest, item.name)
+    return NewtonResult(**merged)
 
 
 def _best_run(out: NewtonResult, runs: int) -> Array:
