@@ -73,15 +73,7 @@ def as_model(model: Any, combinator: str, density: bool = False, atoms: bool = F
         If it is of a kind that the combinator does not take.
     """
     law = named_model(model, combinator)
-    if law._components:
-        raise errors.ParameterError(
-            errors.message(
-                f"a single law in {combinator}",
-                f"{law!r}",
-                f"Make the components first: Mixture({combinator}(...), ...)",
-            )
-        )
-    vector = any(p.vector for p in law.params)
+    vector = law._width or any(p.vector for p in law.params)
     if vector or law.settings or law.support.kind not in ("interval", "integers"):
         raise errors.ParameterError(
             errors.message(
@@ -166,6 +158,10 @@ class Composite(Model, abstract=True):
         """The inner model with the slots that are filled."""
         return self.inner(**{p.name: self.slots[p.name] for p in self.inner.params})
 
+    def start_hook(self, pilot: Array, slots: tuple[Array | None, ...]) -> Any:
+        """Return starting values, which those of the inner family may take from filled slots."""
+        return self._start(pilot, *slots)
+
     def _arguments(self) -> dict[str, Any]:
         slots = {a: self.slots[s] for a, s in self.own.items()}
         return {a: v for a, v in {**slots, **self.constants}.items() if v is not None}
@@ -244,6 +240,12 @@ def generated(
 def passed_on(model: Model) -> dict[str, Any]:
     """Return the values of a model's slots, for the slots of the composition."""
     return dict(model.slots)
+
+
+def inner_start(family: type[Model], x: Array, slots: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return starting values of a family from pilot points (r, p), and what filled slots it has."""
+    given = slots[: len(family.params)] or (None,) * len(family.params)
+    return tuple(engine(family).start_hook(x, given))
 
 
 def hooks_of(base: type[Model], inner: type[Model], needs: dict[str, bool]) -> dict[str, Any]:

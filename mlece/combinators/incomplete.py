@@ -43,7 +43,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _SHORT = 0.1
 
 
-class _Incomplete(Model, abstract=True):
+class Incomplete(Model, abstract=True):
     """What a family of incomplete observations does in its own way."""
 
     complete: type[Model]
@@ -67,7 +67,7 @@ class _Incomplete(Model, abstract=True):
 
     def alike(self, model: Model) -> Model:
         """Return a model as one of incomplete observations."""
-        if isinstance(model, _Incomplete):
+        if isinstance(model, Incomplete):
             return model
         return incomplete(type(model))(**model.slots, **model.settings)
 
@@ -211,7 +211,7 @@ def incomplete(family: type[Model]) -> type[Model]:
     flags = ("affine", "exponential", "concave", "unit_carrier", "unit_free_sums")
     body.update(dict.fromkeys(flags, False), profile_over="", complete=family)
     body.update(__doc__=family.__doc__, __module__=__name__)
-    made: type[Model] = type(family.__name__, (_Incomplete, family), body)
+    made: type[Model] = type(family.__name__, (Incomplete, family), body)
     _MADE[family] = made
     # A composition has slots that are no attributes of its class.
     made.params = family.params

@@ -16,6 +16,7 @@ from mlece.combinators.compose import (
     free_name,
     generated,
     hooks_of,
+    inner_start,
     inner_terms,
     passed_on,
     smooth_names,
@@ -65,11 +66,10 @@ class AtomModel(Composite, abstract=True):
         return cls.rest._breakpoints(*cls._split(theta)[0])
 
     @classmethod
-    def _start(cls, x: Array) -> Arrays:
+    def _start(cls, x: Array, *slots: Any) -> Arrays:
         # The pilot points hold no word of where the atom is: the value repeated most stands for it.
         middle, share, others = _most_repeated(x)
-        k = len(cls.inner.params)
-        return (*cls.inner._start(others)[:k], share, middle)
+        return (*inner_start(cls.inner, others, slots), share, middle)
 
     @classmethod
     def _degenerate(cls, s: Summary, *slots: Any) -> tuple[Limit, ...]:

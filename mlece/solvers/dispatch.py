@@ -9,10 +9,11 @@ import numpy as np
 
 from mlece import errors
 from mlece.chart import Chart
+from mlece.combinators.mixture import within
+from mlece.combinators.mixture_parts import LEAST_SCALE, SCALES
 from mlece.limits import limit_families
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
-from mlece.solvers.em import em_starts, narrowness
 from mlece.solvers.newton import DECREMENT, NewtonResult, newton
 from mlece.solvers.profile import Equation, near_root, profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
@@ -125,11 +126,12 @@ def _by_factors(objective: CrossEntropy) -> Solution:
     names = []
     for j, factor in enumerate(model._factors):
         held = {p.name: model.slots[f"{p.name}[{j}]"] for p in factor.params}
-        part = type(factor)(**held, **factor.settings)
+        part = factor.replace(**held)
         inner = CrossEntropy(part, replace(sample, values=sample.values[..., j]))
         found = solve(inner, "auto", np.arange(objective.size))
         own = part.from_frame(found.theta, inner.user.shift, inner.user.scale)
-        theta += part.to_frame(own, frame.shift[:, j], frame.scale[:, j])
+        shift, scale = (a[:, j] if a.ndim == 2 else a for a in (frame.shift, frame.scale))
+        theta += part.to_frame(own, shift, scale)
         solved &= found.solved
         names.append(found.solver)
     return Solution(tuple(theta), ", ".join(dict.fromkeys(names)), solved)
@@ -223,7 +225,7 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
         part = _by_newton(thinned, members, enough)
         starts = [_from_thinned(objective, chart, thinned, part)]
         tolerance = max(tolerance, _LONG_DECREMENT)
-    elif objective.model._components:
+    elif within(objective.model) is not None:
         return _by_em(objective, members, chart)
     elif objective.sample.rows <= _SEVERAL_BELOW:
         starts = [chart.eta(theta) for theta in several_starts(objective, members)]
@@ -250,18 +252,20 @@ def _lower(objective: CrossEntropy, one: Solution, other: Solution, members: Arr
     better = np.isin(np.arange(objective.size), members) & (other.solved >= one.solved)
     better &= (values[1] < values[0]) | (other.solved > one.solved)
 
-    def merged(a: dict[str, Array], b: dict[str, Array]) -> dict[str, Array]:
-        none = np.zeros(objective.size, dtype=bool)
-        names = dict.fromkeys([*a, *b])
-        return {n: np.where(better, b.get(n, none), a.get(n, none)) for n in names}
-
     return replace(
         one,
         theta=tuple(np.where(better, b, a) for a, b in zip(one.theta, other.theta, strict=True)),
         solved=np.where(better, other.solved, one.solved),
-        edges=merged(one.edges, other.edges),
-        sunk=merged(one.sunk, other.sunk),
+        edges=_chosen(better, one.edges, other.edges),
+        sunk=_chosen(better, one.sunk, other.sunk),
     )
+
+
+def _chosen(better: Array, a: dict[str, Array], b: dict[str, Array]) -> dict[str, Array]:
+    """Return what is known of the first of two solutions, of the second where it is the better."""
+    none = np.zeros(len(better), dtype=bool)
+    names = dict.fromkeys([*a, *b])
+    return {n: np.where(better, b.get(n, none), a.get(n, none)) for n in names}
 
 
 def _newton_from(
@@ -275,11 +279,14 @@ def _newton_from(
         at = objective.evaluate(chart.theta(eta, which), 2, which)
         return (at.value, *chart.pull(eta, at))
 
-    out = newton(evaluate, np.concatenate(starts), *chart.box(), tolerance)
+    mixture = within(objective.model)
+    box = chart.box() if mixture is None else _bounded_scales(chart)
+    out = newton(evaluate, np.concatenate(starts), *box, tolerance)
     best = _best_run(out, len(starts))
     theta = chart.theta(out.eta[best], members)
-    if objective.model._components:
-        theta = objective.model.ordered(theta)  # type: ignore[attr-defined]
+    if mixture is not None and mixture.exchangeable(objective.fixed):
+        count = len(mixture.params)
+        theta = (*mixture.ordered(theta[:count]), *theta[count:])
     return Solution(
         _scatter(objective, members, theta),
         "newton",
@@ -306,26 +313,58 @@ def _best_run(out: NewtonResult, runs: int) -> Array:
 def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
     """Run the EM algorithm from several starts, then Newton's method from the best of them."""
     best: Solution | None = None
-    for place, theta in enumerate(em_starts(objective, members, solve)):
+    mixture: Any = within(objective.model)
+    for place, theta in enumerate(several_starts(objective, members)):
         if place >= _FOLLOWED and best is not None and best.solved[members].all():
             break
         found = _newton_from(objective, members, chart, [chart.eta(theta)], DECREMENT)
-        mixture: Any = objective.model
-        found = replace(found, solved=found.solved & ~mixture.narrow(found.theta))
+        own = found.theta[: len(mixture.params)]
+        found = replace(found, solved=found.solved & ~mixture.narrow(own))
         if best is None:
             best = found
             continue
-        everyone = np.arange(objective.size)
         values = [
-            objective.evaluate(s.theta, 0).value + narrowness(objective, s.theta, everyone)
+            objective.evaluate(s.theta, 0).value + narrowness(mixture, s.theta, objective.total)
             for s in (best, found)
         ]
         # A maximum that was met is worth more than a lower value on the way to a singularity.
         better = np.where(best.solved == found.solved, values[1] < values[0], found.solved)
         theta = tuple(np.where(better, b, a) for a, b in zip(best.theta, found.theta, strict=True))
-        best = replace(best, theta=theta, solved=best.solved | found.solved)
+        best = replace(
+            best,
+            theta=theta,
+            solved=best.solved | found.solved,
+            edges=_chosen(better, best.edges, found.edges),
+            sunk=_chosen(better, best.sunk, found.sunk),
+        )
     assert best is not None
     return replace(best, solver="EM, newton")
+
+
+def _bounded_scales(chart: Chart) -> tuple[Array, Array]:
+    """Return the box of a mixture: a scale that follows the frame has a least value (Hathaway 1985)."""
+    lower, upper = chart.box()
+    with np.errstate(all="ignore"):
+        for column, p in enumerate(chart.free):
+            if p.role in SCALES:
+                end = LEAST_SCALE if p.role == "scale" else 1.0 / LEAST_SCALE
+                edge = float(p.bijection.inverse(np.asarray(end)))
+                side = lower if p.role == "scale" else upper
+                side[column] = (np.fmax if p.role == "scale" else np.fmin)(side[column], edge)
+    return lower, upper
+
+
+def narrowness(mixture: Any, theta: Arrays, total: Array) -> Array:
+    """Return a penalty (r,) in nats per observation on components that sit on a few observations.
+
+    The sum over components of 1/s² + log s² over n², for widths s in units of the mixture's spread;
+    with it the highest of many local maxima is a consistent choice (Chen, Tan and Zhang 2008, Statistica
+    Sinica 18, 443-465). It chooses between maxima and is no part of the likelihood.
+    """
+    with np.errstate(all="ignore"):
+        widths = mixture.widths(theta[: len(mixture.params)])
+        terms = 1.0 / widths**2 + 2.0 * np.log(widths)
+    return np.asarray(np.where(np.isnan(terms), 0.0, terms).sum(axis=0) / total**2)
 
 
 def _from_thinned(
