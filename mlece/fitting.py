@@ -237,8 +237,9 @@ def _certify(
     if objective.model.free:
         slots = [objective.fixed.get(p.name) for p in objective.model.params]
         caveat = objective.model._caveat(*slots)
-        # A sentence on estimates, where there are any.
-        if caveat and any(v.solved for v in verdict.status):
+        # A sentence on estimates, where there are any; probabilities are bounded.
+        dense = np.any(objective.model.density_share(objective.summary) > 0)
+        if caveat and dense and any(v.solved for v in verdict.status):
             sentences[f"a local maximum: {caveat}"] = None
     multipliers = {**bound.multipliers, **verdict.multipliers}
     return Certificate(

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece import errors
+from mlece.limits import full
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.param import Param
@@ -231,6 +232,9 @@ def generated(
         }
         # A slot named like a question (mean, variance) leaves the name to the question.
         attributes |= {n: copied(p) for n, p in params.items() if not hasattr(Model, n)}
+        if within(engine(inner)) is not None:
+            # What makes a mixture unbounded does so under any of its transformations.
+            attributes |= {"_caveat": _of_mixture, "_collapses": _collapses_inside}
         made: type[Composite] = type(name, (base,), attributes)
         made.params = tuple(copied(p, name=n) for n, p in params.items())
         _CLASSES[key] = made
@@ -240,6 +244,26 @@ def generated(
 def passed_on(model: Model) -> dict[str, Any]:
     """Return the values of a model's slots, for the slots of the composition."""
     return dict(model.slots)
+
+
+def within(model: Model) -> Any:
+    """Return the mixture that a model is or is made of, None if there is none.
+
+    Its parameters are the first of the model's.
+    """
+    while isinstance(model, Composite):
+        model = engine(model.inner)
+    return model if model._components else None
+
+
+def _of_mixture(self: Any, *slots: Any) -> str:
+    """Return what is true of the mixture inside."""
+    mixture = within(self)
+    return str(mixture._caveat(*slots[: len(mixture.params)]))
+
+
+def _collapses_inside(self: Any, share: Array, *slots: Any) -> Array:
+    return full(share, float(bool(self._caveat(*slots)))) > 0
 
 
 def inner_start(family: type[Model], x: Array, slots: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.combinators.compose import engine, within
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
@@ -208,6 +209,9 @@ def incomplete(family: type[Model]) -> type[Model]:
     if family in _MADE:
         return _MADE[family]
     body: dict[str, Any] = {name: staticmethod(getattr(Model, name)) for name in _LOST}
+    if within(engine(family)) is not None:
+        # A component may shrink on an exact observation.
+        del body["_collapses"]
     flags = ("affine", "exponential", "concave", "unit_carrier", "unit_free_sums")
     body.update(dict.fromkeys(flags, False), profile_over="", complete=family)
     body.update(__doc__=family.__doc__, __module__=__name__)

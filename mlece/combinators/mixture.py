@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlece.combinators.compose import Composite, engine
+from mlece.combinators.compose import engine
 from mlece.combinators.mixture_density import MixedDensity
 from mlece.combinators.mixture_limits import component_limits
 from mlece.combinators.mixture_parts import (
@@ -305,16 +305,6 @@ class Mixture(MixedDensity, abstract=True):
 
     def _collapses(self, share: Array, *slots: Any) -> Array:
         return np.full(np.shape(share), bool(self._caveat(*slots)))
-
-
-def within(model: Model) -> Mixture | None:
-    """Return the mixture that a model is made of, None if there is none.
-
-    Its parameters are the first of the model's.
-    """
-    while isinstance(model, Composite):
-        model = engine(model.inner)
-    return model if isinstance(model, Mixture) else None
 
 
 def _class_of(parts: tuple[Model, ...], size: int | None, shared: Any) -> type[Mixture]:

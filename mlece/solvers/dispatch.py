@@ -9,7 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.chart import Chart
-from mlece.combinators.mixture import within
+from mlece.combinators.compose import within
 from mlece.combinators.mixture_parts import LEAST_SCALE, SCALES
 from mlece.limits import limit_families
 from mlece.math import Array, Arrays

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.combinators.compose import within
 from mlece.frame import UNIT
 from mlece.math import Array, Arrays
 from mlece.model import Model
@@ -15,6 +16,8 @@ from mlece.solvers.dispatch import narrowness, solve
 
 _RANDOM_STARTS = 8
 _STEPS = 40
+# A component that is a mixture has an EM algorithm of its own in every step.
+_OUTER_STEPS = 5
 # Observations of weight below this share do not tell the parameters of a component.
 _FEWEST = 1e-6
 
@@ -39,8 +42,9 @@ def em_starts(mixture: Any, points: Array, slots: tuple[Array | None, ...]) -> A
     share = shares.transpose(2, 0, 1, 3).reshape(shares.shape[2], -1, points.shape[1])
     fixed = tuple(None if v is None else np.repeat(v, starts) for v in slots)
     theta: Arrays | None = None
+    deep = any(within(c) is not None for c in mixture.components)
     with np.errstate(all="ignore"):
-        for _ in range(_STEPS):
+        for _ in range(_OUTER_STEPS if deep else _STEPS):
             theta = _maximised(mixture, y, share, fixed, theta)
             terms = mixture.terms(y, tuple(t[:, None] for t in theta))
             top = terms.max(axis=0)
@@ -123,10 +127,15 @@ def _maximised(
 
 def _weighted_fit(component: Model, y: Array, weights: Array) -> Arrays:
     """Return the maximum likelihood estimates (q,) of one component under weights (q, p)."""
+    if not component._width:
+        # Another component may hold points beyond the support of this one.
+        inside = component.support.contains(y)
+        if not inside.any():
+            return tuple(np.full(len(y), np.nan) for _ in component.params)
+        y, weights = np.where(inside, y, y[inside][0]), np.where(inside, weights, 0.0)
     usable = np.flatnonzero(weights.sum(axis=1) > _FEWEST * weights.shape[1])
-    out = tuple(np.full(len(y), np.nan) for _ in component.params)
     if not usable.size:
-        return out
+        return tuple(np.full(len(y), np.nan) for _ in component.params)
     inner = CrossEntropy(component, Sample(y, weights, (len(y),)), UNIT)
     solution = solve(inner, "auto", usable)
     return tuple(np.broadcast_to(t, (len(y),)) for t in solution.theta)
