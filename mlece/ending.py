@@ -266,7 +266,8 @@ def _builders(model: Model, limit: LimitFamily, other: Fit, there: Array) -> lis
     """Return what builds the limiting members: one rule for all where the parameters tell them."""
     family = other.family
     slots = tuple(limit.slots.get(p.name) for p in model.params)
-    if limit.theta is None and set(limit.slots.values()) == {p.name for p in family.params}:
+    told = limit.theta is None and set(limit.slots.values()) == {p.name for p in family.params}
+    if told and not any(int(i) in other.limit_models for i in there):
         return [LimitMember(limit.maker(model), slots)] * len(there)
     return [KnownMember(_member(other, int(i))) for i in there]
 

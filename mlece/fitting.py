@@ -21,6 +21,7 @@ from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import WEIGHTINGS, Sample, from_data
+from mlece.separable import block_fits, joint_limits, joint_proof, joint_solution
 from mlece.solvers.dispatch import SOLVERS, Solution, solve
 from mlece.sources.censoring import Censored, from_censored
 
@@ -144,7 +145,12 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
         limits = [limit for limit in limits if limit.mask.any()]
         stopped = _met(objective, [limit for limit in limits if not limit.rival])
-        solution = solve(objective, solver, np.flatnonzero(~stopped))
+        parts = block_fits(objective, fit_sample) if _separable(model, solver) else []
+        if parts:
+            solution = joint_solution(objective, parts)
+            limits += joint_limits(objective, parts)
+        else:
+            solution = solve(objective, solver, np.flatnonzero(~stopped))
         if any(limit.rival for limit in limits):
             limits = _undefeated(objective, solution, limits)
         stopped = _met(objective, limits)
@@ -157,14 +163,21 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         else:
             at = objective.evaluate(outcome.theta, 2)
         value = at.value
-        if solution.solver == "newton" or solution.solver.startswith("scipy"):
+        if not parts and (solution.solver == "newton" or solution.solver.startswith("scipy")):
             outcome = running(objective, solution, outcome, at)
         if outcome.special.any():
             value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
         bound = strongest_bound(objective, outcome.theta, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         result = _assemble(objective, sample, solution, verdict, bound)
+        if parts:
+            return replace(result, certificate=joint_proof(result.certificate, parts))
         return at_ends(result, solution.sunk, ~stopped, fit_sample)
+
+
+def _separable(model: Model, solver: str) -> bool:
+    """Tell whether the blocks of a model are fitted one by one."""
+    return bool(model._factors and model.free) and solver == "auto"
 
 
 def _met(objective: CrossEntropy, limits: list[Limit]) -> Array:

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mlece.combinators.compose import engine
 from mlece.limits import LimitFamily, limit_families
 from mlece.model import Model
 from mlece.param import Param
+
+_LARGEST = 1e8  # a parameter with a limiting family is held against it from a hundredth of this on
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,9 @@ def component_limits(
                 }
             runs = {names[j][n]: end for j in gone for n, end in limit.runs.items()}
             other = tuple(target if j in gone else c for j, c in enumerate(components))
+            for p in params:
+                if runs.get(p.name) == np.inf and p.limits[1] == np.inf:
+                    p.limits = p.limits[0], _LARGEST
             out[(*runs, target)] = LimitFamily(ComponentLimit(make, other, shared), runs, slots)
     return tuple(out.values())
 

@@ -13,7 +13,9 @@ from mlece.combinators.compose import within
 from mlece.combinators.mixture_parts import LEAST_SCALE, SCALES
 from mlece.limits import limit_families
 from mlece.math import Array, Arrays
+from mlece.model import Model
 from mlece.objective import CrossEntropy
+from mlece.sample import Sample
 from mlece.solvers.newton import DECREMENT, NewtonResult, newton
 from mlece.solvers.profile import Equation, near_root, profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
@@ -118,23 +120,35 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
     return _by_newton(objective, members)
 
 
-def _by_factors(objective: CrossEntropy) -> Solution:
-    """Solve each factor of a product on its own component of the observations."""
-    model, sample, frame = objective.model, objective.sample, objective.frame
-    theta: list[Array] = []
-    solved = np.ones(objective.size, dtype=bool)
-    names = []
+def blocks_of(objective: CrossEntropy) -> list[tuple[Model, Sample]]:
+    """Return the model of each factor of a product and its own component of the observations."""
+    model, sample = objective.model, objective.sample
+    out = []
     for j, factor in enumerate(model._factors):
         held = {p.name: model.slots[f"{p.name}[{j}]"] for p in factor.params}
-        part = factor.replace(**held)
-        inner = CrossEntropy(part, replace(sample, values=sample.values[..., j]))
-        found = solve(inner, "auto", np.arange(objective.size))
-        own = part.from_frame(found.theta, inner.user.shift, inner.user.scale)
-        shift, scale = (a[:, j] if a.ndim == 2 else a for a in (frame.shift, frame.scale))
-        theta += part.to_frame(own, shift, scale)
-        solved &= found.solved
-        names.append(found.solver)
-    return Solution(tuple(theta), ", ".join(dict.fromkeys(names)), solved)
+        part = replace(sample, values=sample.values[..., j])
+        out.append((factor.replace(**held), part))
+    return out
+
+
+def joined(
+    objective: CrossEntropy, thetas: list[Arrays], solved: Array, names: list[str]
+) -> Solution:
+    """Return the parameters of all factors, each in the user's units, as one framed solution."""
+    whole = tuple(t for theta in thetas for t in theta)
+    framed = objective.model.to_frame(whole, objective.user.shift, objective.user.scale)
+    return Solution(framed, ", ".join(dict.fromkeys(names)), solved)
+
+
+def _by_factors(objective: CrossEntropy) -> Solution:
+    """Solve each factor of a product on its own component of the observations."""
+    everyone = np.arange(objective.size)
+    inner = [CrossEntropy(part, sample) for part, sample in blocks_of(objective)]
+    found = [solve(part, "auto", everyone) for part in inner]
+    pairs = list(zip(inner, found, strict=True))
+    thetas = [i.model.from_frame(f.theta, i.user.shift, i.user.scale) for i, f in pairs]
+    solved = np.logical_and.reduce([f.solved for f in found])
+    return joined(objective, thetas, solved, [f.solver for f in found])
 
 
 def _require_smooth(objective: CrossEntropy, solver: str) -> None:

@@ -16,8 +16,9 @@ from mlece.solvers.dispatch import narrowness, solve
 
 _RANDOM_STARTS = 8
 _STEPS = 40
-# A component that is a mixture has an EM algorithm of its own in every step.
-_OUTER_STEPS = 5
+# Where a component is no closed form, every step runs a solver, or an EM algorithm of its own: Newton's
+# method then takes over earlier.
+_STEPS_BY_SOLVER, _STEPS_BY_EM = 12, 5
 # Observations of weight below this share do not tell the parameters of a component.
 _FEWEST = 1e-6
 
@@ -42,9 +43,9 @@ def em_starts(mixture: Any, points: Array, slots: tuple[Array | None, ...]) -> A
     share = shares.transpose(2, 0, 1, 3).reshape(shares.shape[2], -1, points.shape[1])
     fixed = tuple(None if v is None else np.repeat(v, starts) for v in slots)
     theta: Arrays | None = None
-    deep = any(within(c) is not None for c in mixture.components)
+    steps = min(map(_steps, mixture.components))
     with np.errstate(all="ignore"):
-        for _ in range(_OUTER_STEPS if deep else _STEPS):
+        for _ in range(steps):
             theta = _maximised(mixture, y, share, fixed, theta)
             terms = mixture.terms(y, tuple(t[:, None] for t in theta))
             top = terms.max(axis=0)
@@ -57,6 +58,16 @@ def em_starts(mixture: Any, points: Array, slots: tuple[Array | None, ...]) -> A
     value = np.where(np.isnan(value), -np.inf, value).reshape(members, starts)
     order = np.argsort(-value, axis=1, kind="stable") + starts * np.arange(members)[:, None]
     return tuple(t[order.T] for t in theta)
+
+
+def _steps(component: Model) -> int:
+    """Return how many steps are worth their while with a component."""
+    if component._factors:
+        return min(map(_steps, component._factors))
+    if within(component) is not None:
+        return _STEPS_BY_EM
+    quick = component.has("_maximise") or component.has("_estimate") or component.profile_over
+    return _STEPS if quick else _STEPS_BY_SOLVER
 
 
 def _assignments(points: Array, k: int) -> Array:
