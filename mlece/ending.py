@@ -91,7 +91,9 @@ def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Ref
     for own, value in zip(theta, _limiting_values(result, limit, other), strict=True):
         own[members] = np.broadcast_to(value, other.values.shape)[there]
     models = dict(zip(members.tolist(), _builders(model, limit, other, there), strict=True))
-    said = _said(result, members, str(limit), float(other.values[there[0]]))
+    further = "" if shape else proof.sentence
+    sentence = "; ".join(filter(None, [str(limit), further]))
+    said = _said(result, members, sentence, float(other.values[there[0]]))
     return replace(
         _moved(result, members, other, there, said),
         theta=tuple(theta),

@@ -21,7 +21,7 @@ from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import WEIGHTINGS, Sample, from_data
-from mlece.separable import block_fits, joint_limits, joint_proof, joint_solution
+from mlece.separable import block_fits, joint_bound, joint_limits, joint_solution, with_excess
 from mlece.solvers.dispatch import SOLVERS, Solution, solve
 from mlece.sources.censoring import Censored, from_censored
 
@@ -167,11 +167,15 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             outcome = running(objective, solution, outcome, at)
         if outcome.special.any():
             value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
-        bound = strongest_bound(objective, outcome.theta, at, solution)
+        bound = (
+            joint_bound(objective, parts)
+            if parts
+            else strongest_bound(objective, outcome.theta, at, solution)
+        )
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         result = _assemble(objective, sample, solution, verdict, bound)
         if parts:
-            return replace(result, certificate=joint_proof(result.certificate, parts))
+            return with_excess(result, parts)
         return at_ends(result, solution.sunk, ~stopped, fit_sample)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlece.certificate import Certificate
+from mlece.certificate import Bound
 from mlece.limits import Limit, Status
 from mlece.math import Array
 from mlece.model import Model
@@ -71,17 +71,33 @@ def joint_limits(objective: CrossEntropy, fits: list[Fit]) -> list[Limit]:
     return out
 
 
-def joint_proof(certificate: Certificate, fits: list[Fit]) -> Certificate:
-    """Return the certificate with the bounds that the blocks have: their excesses add up."""
+def joint_bound(objective: CrossEntropy, fits: list[Fit]) -> Bound:
+    """Return the bound that the blocks have together: their excesses add up."""
     proofs = [f.certificate for f in fits]
-    everywhere = all(p.scope == "global" for p in proofs)
-    bounds = dict.fromkeys(p.bound for p in proofs if p.bound)
-    return replace(
-        certificate,
-        excess=sum((p.excess for p in proofs[1:]), start=proofs[0].excess),
-        scope="global" if everywhere else "local",
-        bound=f"sum over blocks: {', '.join(bounds)}" if bounds else certificate.bound,
+    names = dict.fromkeys(p.bound for p in proofs if p.bound)
+    steps = sum(np.ravel(p.score_norm) ** 2 for p in proofs)
+    return Bound(
+        _excess(fits),
+        np.sqrt(steps / objective.total),
+        "global" if all(p.scope == "global" for p in proofs) else "local",
+        ", ".join(names),
+        {
+            f"{name}[{j}]": np.ravel(value)
+            for j, p in enumerate(proofs)
+            for name, value in p.multipliers.items()
+        },
     )
+
+
+def with_excess(result: Fit, fits: list[Fit]) -> Fit:
+    """Return the fit with the excess of all blocks, those that end at a limit among them."""
+    excess = np.reshape(_excess(fits), result.sample.batch_shape)
+    excess = excess if result.sample.batch_shape else excess.item()
+    return replace(result, certificate=replace(result.certificate, excess=excess))
+
+
+def _excess(fits: list[Fit]) -> Array:
+    return np.asarray(sum(np.ravel(f.certificate.excess) for f in fits))
 
 
 @dataclass(frozen=True, eq=False)

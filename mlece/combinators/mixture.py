@@ -320,6 +320,7 @@ def _class_of(parts: tuple[Model, ...], size: int | None, shared: Any) -> type[M
             "__doc__": Mixture.__doc__,
             "__module__": __name__,
             "_components": components,
+            "_summed": components,
             "_places": places,
             "common": common,
             "support": union([c.support for c in components]),

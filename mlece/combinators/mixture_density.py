@@ -19,9 +19,12 @@ class MixedDensity(Model, abstract=True):
         The families of the components, without values.
     _places : tuple of tuple of int
         Where the parameters of each stand among those of the mixture.
+    _summed : tuple of Model
+        What gives the components' densities: they themselves, or their laws of incomplete observations.
     """
 
     _places: ClassVar[tuple[tuple[int, ...], ...]] = ()
+    _summed: ClassVar[tuple[Model, ...]] = ()
 
     # ------------------------------------------------------------------ densities
 
@@ -39,7 +42,7 @@ class MixedDensity(Model, abstract=True):
         """Return log w_k + log q_k(y) of each component, (K, ...)."""
         logs, parts = cls.split(theta)
         out = []
-        for k, (component, t) in enumerate(zip(cls._components, parts, strict=True)):
+        for k, (component, t) in enumerate(zip(cls._summed, parts, strict=True)):
             density = component.log_density_hook(component.statistics(y), t)
             seen = component.inside(y, t)
             if cls.has("_atoms"):
@@ -63,7 +66,7 @@ class MixedDensity(Model, abstract=True):
         own = []
         slopes = [ratio[j] - ratio[0] for j in range(1, len(parts))]
         slopes += [np.zeros(share.shape[1:])] * (len(cls.params) - len(slopes))
-        for k, (component, t) in enumerate(zip(cls._components, parts, strict=True)):
+        for k, (component, t) in enumerate(zip(cls._summed, parts, strict=True)):
             statistics = component.statistics(y)
             shared = component.shared(statistics, t)
             seen = share[k] > 0

@@ -148,5 +148,12 @@ def _weighted_fit(component: Model, y: Array, weights: Array) -> Arrays:
     if not usable.size:
         return tuple(np.full(len(y), np.nan) for _ in component.params)
     inner = CrossEntropy(component, Sample(y, weights, (len(y),)), UNIT)
-    solution = solve(inner, "auto", usable)
-    return tuple(np.broadcast_to(t, (len(y),)) for t in solution.theta)
+    slots = [inner.fixed.get(p.name) for p in component.params]
+    limits = [m for m in component._degenerate(inner.summary, *slots) if not m.rival]
+    stopped = np.logical_or.reduce([m.mask for m in limits], initial=False)
+    usable = usable[~np.broadcast_to(stopped, (len(y),))[usable]]
+    theta = solve(inner, "auto", usable).theta
+    for limit in limits:
+        # Where a component has no maximum it stays within its family, near the limit.
+        theta = tuple(np.where(limit.mask, b, a) for a, b in zip(theta, limit.theta, strict=True))
+    return tuple(np.broadcast_to(t, (len(y),)) for t in theta)
