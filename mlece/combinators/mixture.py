@@ -199,7 +199,7 @@ class Mixture(MixedDensity, abstract=True):
             return super().admit(data, what)
         parts = [self.component(k) for k in range(len(self.components))]
         admitted = [part.admit(data, what) for part in parts]
-        own = {p.name: self.slots[p.name] for p in self.params[: len(parts) - 1]}
+        own: Any = {p.name: self.slots[p.name] for p in self.params[: len(parts) - 1]}
         models = [model for model, _ in admitted]
         return Mixture(*models, shared=self.common, **own), admitted[0][1]
 

@@ -52,7 +52,7 @@ class MixedDensity(Model, abstract=True):
         return np.stack(np.broadcast_arrays(*out))
 
     @classmethod
-    def _log_density(cls, y: Array, *theta: Array) -> Array:  # type: ignore[override]
+    def _log_density(cls, y: Array, *theta: Array) -> Array:
         return logsumexp(cls.terms(y, theta), axis=0)
 
     @classmethod
@@ -133,7 +133,7 @@ class MixedDensity(Model, abstract=True):
         return low.min(axis=0), high.max(axis=0)
 
     @classmethod
-    def _breakpoints(cls, *theta: Array) -> Any:  # type: ignore[override]
+    def _breakpoints(cls, *theta: Array) -> Any:
         _, parts = cls.split(theta)
         points = []
         for component, t in zip(cls._components, parts, strict=True):
@@ -151,11 +151,9 @@ class MixedDensity(Model, abstract=True):
         which = np.zeros(size, dtype=int)
         for k in range(len(parts) - 1):
             which += u >= running[k]
-        out = np.zeros(size)
-        for k, t in enumerate(parts):
-            drawn = cls._draw(k, rng, size, t)
-            out = np.where(which == k, drawn, out)
-        return out
+        drawn = [cls._draw(k, rng, size, t) for k, t in enumerate(parts)]
+        mine = which[..., None] if cls._width else which
+        return np.asarray(np.select([mine == k for k in range(len(drawn))], drawn))
 
     @classmethod
     def _draw(cls, k: int, rng: np.random.Generator, size: tuple[int, ...], theta: Arrays) -> Array:
@@ -165,7 +163,8 @@ class MixedDensity(Model, abstract=True):
         u = rng.random(size)
         if component.has("_quantile"):
             return np.asarray(component._quantile(u, *theta), dtype=float)
-        return component.member(*[np.squeeze(t) for t in theta]).quantile(u)
+        member = component.member(*[np.squeeze(t) for t in theta])
+        return member.draw(size, rng) if cls._width else member.quantile(u)
 
     @classmethod
     def _mean(cls, *theta: Array) -> Array:
@@ -184,7 +183,8 @@ class MixedDensity(Model, abstract=True):
         members = [c.member(*t) for c, t in zip(cls._components, parts, strict=True)]
         means = np.stack(np.broadcast_arrays(*[np.asarray(m.mean) for m in members]))
         variances = np.stack(np.broadcast_arrays(*[np.asarray(m.variance) for m in members]))
-        return exp(logs), means, variances
+        weights = exp(logs)[..., None] if cls._width else exp(logs)
+        return weights, means, variances
 
     # ------------------------------------------------------------------ atoms
 

@@ -84,7 +84,7 @@ def component_limits(
             gone = range(len(components)) if together else range(k, k + 1)
             if any(type(components[j]) is not type(component) for j in gone):
                 continue
-            kept = [
+            kept: list[dict[str, str | None]] = [
                 {n: limit.slots.get(n) for n in own} if j in gone else {n: n for n in own}
                 for j, own in enumerate(names)
             ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.compose import copied, engine, named_model
-from mlece.domain import Domain, real
+from mlece.domain import Domain
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.param import Param
@@ -51,7 +51,9 @@ def measured(model: Model) -> str:
     if model._factors:
         kinds = [measured(f) for f in model._factors]
         return "interval" if set(kinds) == {"interval"} else " x ".join(kinds)
-    return f"{model.support}" if model._width and model.support != real else model.support.kind
+    # Vectors have one measure on all of the space, and another on each simplex or lattice.
+    anywhere = not model._width or getattr(model, "structured", False)
+    return model.support.kind if anywhere else type(model).__name__
 
 
 def check(parts: tuple[Model, ...], size: int | None, shared: Any) -> None:
