@@ -140,6 +140,11 @@ def _collapse_of(objective: CrossEntropy, solution: Solution, members: Array) ->
         )
     r = int(np.flatnonzero(members)[0])
     values, shares = objective.distinct(r)
+    if _crowded(objective, r):
+        return (
+            f"the likelihood grows without bound as components shrink together on the {len(values)} "
+            "distinct values"
+        )
     exact = np.isfinite(model.located(values)) if isinstance(model, Incomplete) else shares > 0
     at = int(np.argmax(np.where(exact, shares, 0.0)))
     frame = objective.user
@@ -151,8 +156,11 @@ def _collapse_of(objective: CrossEntropy, solution: Solution, members: Array) ->
     times = "an observation" if count <= 1 else f"{count:g} of {objective.total[r]:g} observations"
     widths = mixture.widths(tuple(t[[r]] for t in solution.theta[: len(mixture.params)]))[:, 0]
     narrowest = int(np.argmin(np.where(np.isnan(widths), np.inf, widths)))
-    part = f"component {narrowest}, a {type(mixture.components[narrowest]).__name__} law,"
-    fast = np.size(own) * shares[at]
+    law = mixture.components[narrowest]
+    part = f"component {narrowest}, a {type(law).__name__} law,"
+    # Every coordinate with a density adds its width.
+    dense = sum(not f.support.discrete for f in law._factors) or np.size(own)
+    fast = dense * shares[at]
     return (
         f"the likelihood grows without bound as {part} shrinks on {place} ({times}): the "
         f"cross-entropy falls by {fast:.3g} nats each time its width falls by a factor of e"
@@ -370,6 +378,15 @@ def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dic
     return out
 
 
+def _crowded(objective: CrossEntropy, r: int) -> bool:
+    """Tell whether a mixture has a component for each distinct value of one member."""
+    mixture = within(objective.model)
+    if mixture is None or isinstance(objective.model, Incomplete):
+        return False
+    slots = objective.fixed_slots()[: len(mixture.params)]
+    return bool(mixture.crowded(len(objective.distinct(r)[0]), slots))
+
+
 def collapses(objective: CrossEntropy, members: Array) -> Array:
     """Tell which members have a value repeated so often that the likelihood is unbounded there.
 
@@ -388,5 +405,5 @@ def collapses(objective: CrossEntropy, members: Array) -> Array:
     for r in np.flatnonzero(members).tolist():
         share = np.array([objective.distinct(r)[1].max()])
         own = tuple(None if s is None else s[[r]] for s in slots)
-        out[r] = bool(np.all(objective.model._collapses(share, *own)))
+        out[r] = bool(np.all(objective.model._collapses(share, *own))) or _crowded(objective, r)
     return out

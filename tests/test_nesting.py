@@ -188,6 +188,34 @@ def test_a_collapse_names_component_point_and_rate() -> None:
     assert along(1e-12) - along(np.exp(-1) * 1e-12) == pytest.approx(0.375, rel=1e-9)
 
 
+def test_a_common_scale_falls_where_every_value_has_a_component() -> None:
+    fit = mlece.fit(Mixture("gaussian", size=2, shared="sd"), [1.0, 1.0, 2.0, 2.0])
+    assert fit.certificate.status is Status.UNBOUNDED
+    assert "together on the 2 distinct values" in fit.certificate.sentence
+    more = mlece.fit(Mixture("gaussian", size=2, shared="sd"), [1.0, 1.0, 2.0, 2.0, 3.0])
+    assert more.certificate.status is Status.OPTIMAL
+
+
+def test_equal_observations() -> None:
+    for model in (
+        Mixture("gaussian", size=2),
+        mlece.Truncated(Mixture("gaussian", size=2), lower=0),
+    ):
+        fit = mlece.fit(model, [3.0, 3.0, 3.0])
+        assert fit.certificate.status is Status.UNBOUNDED
+        assert "every observation is equal" in fit.certificate.sentence
+
+
+def test_repeated_vectors() -> None:
+    rng = np.random.default_rng(1)
+    y = np.concatenate([np.zeros((4, 2)), rng.standard_normal((4, 2))])
+    fit = mlece.fit(Mixture("mvn", size=2), y)
+    assert fit.certificate.status is Status.UNBOUNDED
+    # Both coordinates shrink on half of the observations.
+    assert "shrinks on (0, 0) (4 of 8 observations)" in fit.certificate.sentence
+    assert "falls by 1 nats" in fit.certificate.sentence
+
+
 def test_a_component_runs_to_a_limit_of_its_family() -> None:
     rng = np.random.default_rng(0)
     y = np.concatenate([rng.uniform(-1, 1, 200), 8 + rng.uniform(-1, 1, 200)])

@@ -21,8 +21,10 @@ from mlece.combinators.mixture_parts import (
     relative_widths,
     union,
 )
+from mlece.limits import Limit, full, point_mass
 from mlece.math import Array, Arrays, exp
 from mlece.model import Model
+from mlece.moments import Summary
 
 _CLASSES: dict[Any, type[Mixture]] = {}
 # What laws of vectors have not.
@@ -290,11 +292,12 @@ class Mixture(MixedDensity, abstract=True):
                     out[c] = v
         return tuple(out)
 
-    def _caveat(self, *slots: Any) -> str:  # type: ignore[override]
-        alone = [at for at, p in enumerate(self.params) if sum(at in c for c in self._places) == 1]
+    @classmethod
+    def _caveat(cls, *slots: Any) -> str:
+        alone = [at for at in range(len(cls.params)) if sum(at in c for c in cls._places) == 1]
         shrinks = any(
             may_shrink(component, [slots[at] is None and at in alone for at in place])
-            for component, place in zip(self._components, self._places, strict=True)
+            for component, place in zip(cls._components, cls._places, strict=True)
         )
         if not shrinks:
             return ""
@@ -303,8 +306,27 @@ class Mixture(MixedDensity, abstract=True):
             "on an observation"
         )
 
-    def _collapses(self, share: Array, *slots: Any) -> Array:
-        return np.full(np.shape(share), bool(self._caveat(*slots)))
+    @classmethod
+    def _collapses(cls, share: Array, *slots: Any) -> Array:
+        return np.full(np.shape(share), bool(cls._caveat(*slots)))
+
+    @classmethod
+    def crowded(cls, values: int, slots: tuple[Any, ...]) -> bool:
+        """Tell whether free components may shrink together, one on each of so many distinct values."""
+        return values <= len(cls._components) and all(
+            all(slots[at] is None for at in place) and may_shrink(c, [True] * len(place))
+            for c, place in zip(cls._components, cls._places, strict=True)
+        )
+
+    @classmethod
+    def _degenerate(cls, s: Summary, *slots: Any) -> tuple[Limit, ...]:
+        if not (cls._caveat(*slots) or cls.crowded(1, slots)):
+            return ()
+        sentence = (
+            "every observation is equal: the density grows without bound as components shrink on it"
+        )
+        theta = tuple(full(s.weight, np.nan) if v is None else v for v in slots)
+        return point_mass(s, sentence, theta)
 
 
 def _class_of(parts: tuple[Model, ...], size: int | None, shared: Any) -> type[Mixture]:
