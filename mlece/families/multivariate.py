@@ -210,7 +210,8 @@ def _log_determinant(matrix: Array) -> Array:
 
 def _inverse(matrix: Array) -> Array:
     """Return the inverse, NaN where a matrix is singular or not finite."""
-    finite, one = np.isfinite(matrix).all(axis=(-2, -1)), np.eye(matrix.shape[-1])
+    one = np.eye(matrix.shape[-1])
+    finite = np.asarray(np.isfinite(matrix).all(axis=(-2, -1)))
     sign, _ = np.linalg.slogdet(np.where(finite[..., None, None], matrix, one))
     usable = np.asarray(finite & (sign != 0))[..., None, None]
     return np.where(usable, np.linalg.inv(np.where(usable, matrix, one)), np.nan)

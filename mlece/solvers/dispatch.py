@@ -328,12 +328,15 @@ def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
     """Run the EM algorithm from several starts, then Newton's method from the best of them."""
     best: Solution | None = None
     mixture: Any = within(objective.model)
-    for place, theta in enumerate(several_starts(objective, members)):
+    starts = several_starts(objective, members)
+    count = len(mixture.params)
+    # From a component that sits on a few observations there is no way back.
+    starts = [t for t in starts if not mixture.narrow(t[:count]).all()] or starts[:1]
+    for place, theta in enumerate(starts):
         if place >= _FOLLOWED and best is not None and best.solved[members].all():
             break
         found = _newton_from(objective, members, chart, [chart.eta(theta)], DECREMENT)
-        own = found.theta[: len(mixture.params)]
-        found = replace(found, solved=found.solved & ~mixture.narrow(own))
+        found = replace(found, solved=found.solved & ~mixture.narrow(found.theta[:count]))
         if best is None:
             best = found
             continue
