@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlece.chart import Chart
+from mlece.combinators.compose import within
+from mlece.combinators.incomplete import Incomplete
+from mlece.combinators.mixture_parts import SCALES
 from mlece.evaluation import Evaluation
 from mlece.limits import Limit, Status, limit_families
 from mlece.math import Array, Arrays
@@ -110,12 +113,8 @@ def judge(
     collapsed = collapses(objective, unfinished)
     if collapsed.any():
         status[collapsed] = Status.UNBOUNDED
-        known = objective.model._caveat(*objective.fixed_slots())
         sentences.append(
-            f"no local maximum was met, and {known}"
-            if known
-            else "no local maximum was met, and the likelihood grows without bound at the most repeated "
-            "value as the scale falls to 0"
+            "no local maximum was met, and " + _collapse_of(objective, solution, collapsed)
         )
     unproved = unfinished & ~collapsed
     if unproved.any():
@@ -129,6 +128,43 @@ def judge(
     parts = {**vars(outcome)}
     parts.update(status=status, special=special | hopeless | collapsed, sentences=sentences)
     return Verdict(**parts, value=value, lost=hopeless | collapsed)
+
+
+def _collapse_of(objective: CrossEntropy, solution: Solution, members: Array) -> str:
+    """Tell in words where the likelihood grows without bound, for the first of some members."""
+    model, mixture = objective.model, within(objective.model)
+    if mixture is None:
+        known = model._caveat(*objective.fixed_slots())
+        return known or (
+            "the likelihood grows without bound at the most repeated value as the scale falls to 0"
+        )
+    r = int(np.flatnonzero(members)[0])
+    values, shares = objective.distinct(r)
+    if _crowded(objective, r):
+        return (
+            f"the likelihood grows without bound as components shrink together on the {len(values)} "
+            "distinct values"
+        )
+    exact = np.isfinite(model.located(values)) if isinstance(model, Incomplete) else shares > 0
+    at = int(np.argmax(np.where(exact, shares, 0.0)))
+    frame = objective.user
+    shift, scale = (a[r if len(a) > 1 else 0] for a in (frame.shift, frame.scale))
+    own = values[at] * scale + shift
+    own = own[1] if isinstance(model, Incomplete) else own
+    place = f"{own:g}" if np.ndim(own) == 0 else f"({', '.join(f'{v:g}' for v in own)})"
+    count = shares[at] * objective.total[r]
+    times = "an observation" if count <= 1 else f"{count:g} of {objective.total[r]:g} observations"
+    widths = mixture.widths(tuple(t[[r]] for t in solution.theta[: len(mixture.params)]))[:, 0]
+    narrowest = int(np.argmin(np.where(np.isnan(widths), np.inf, widths)))
+    law = mixture.components[narrowest]
+    part = f"component {narrowest}, a {type(law).__name__} law,"
+    # Every coordinate with a density adds its width.
+    dense = sum(not f.support.discrete for f in law._factors) or np.size(own)
+    fast = dense * shares[at]
+    return (
+        f"the likelihood grows without bound as {part} shrinks on {place} ({times}): the "
+        f"cross-entropy falls by {fast:.3g} nats each time its width falls by a factor of e"
+    )
 
 
 # In the frame data are of order one; a parameter this far off, along which nothing bends, runs away.
@@ -282,6 +318,9 @@ def at_edges(objective: CrossEntropy, solution: Solution, stopped: Array) -> lis
     A parameter whose family declares a limit there is left to that limit.
     """
     known = {name for limit in limit_families(objective.model) for name in limit.runs}
+    if within(objective.model) is not None and collapses(objective, ~stopped).any():
+        # A scale at its least value is on the way to a density without bound.
+        known |= {p.name for p in objective.model.params if p.role in SCALES}
     out = []
     for name, held in solution.edges.items():
         mask = held & ~stopped
@@ -346,6 +385,15 @@ def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dic
     return out
 
 
+def _crowded(objective: CrossEntropy, r: int) -> bool:
+    """Tell whether a mixture has a component for each distinct value of one member."""
+    mixture = within(objective.model)
+    if mixture is None or isinstance(objective.model, Incomplete):
+        return False
+    slots = objective.fixed_slots()[: len(mixture.params)]
+    return bool(mixture.crowded(len(objective.distinct(r)[0]), slots))
+
+
 def collapses(objective: CrossEntropy, members: Array) -> Array:
     """Tell which members have a value repeated so often that the likelihood is unbounded there.
 
@@ -356,11 +404,13 @@ def collapses(objective: CrossEntropy, members: Array) -> Array:
     """
     out = np.zeros(objective.size, dtype=bool)
     known = objective.sample.truth is not None
+    dense = objective.model.density_share(objective.summary)
+    members = members & (np.broadcast_to(dense, members.shape) > 0)
     if known or not (members.any() and objective.model.has("_collapses")):
         return out
     slots = tuple(objective.fixed.get(p.name) for p in objective.model.params)
     for r in np.flatnonzero(members).tolist():
         share = np.array([objective.distinct(r)[1].max()])
         own = tuple(None if s is None else s[[r]] for s in slots)
-        out[r] = bool(np.all(objective.model._collapses(share, *own)))
+        out[r] = bool(np.all(objective.model._collapses(share, *own))) or _crowded(objective, r)
     return out

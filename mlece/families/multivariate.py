@@ -208,6 +208,15 @@ def _log_determinant(matrix: Array) -> Array:
     return np.where(values[..., 0] > 0, log(np.abs(values)).sum(axis=-1), np.nan)
 
 
+def _inverse(matrix: Array) -> Array:
+    """Return the inverse, NaN where a matrix is singular or not finite."""
+    one = np.eye(matrix.shape[-1])
+    finite = np.asarray(np.isfinite(matrix).all(axis=(-2, -1)))
+    sign, _ = np.linalg.slogdet(np.where(finite[..., None, None], matrix, one))
+    usable = np.asarray(finite & (sign != 0))[..., None, None]
+    return np.where(usable, np.linalg.inv(np.where(usable, matrix, one)), np.nan)
+
+
 def _log_gamma_step(x: Array, h: Any) -> Array:
     """Return log Γ(x + h) − log Γ(x) − h log x without cancellation at large x, by Stirling's formula."""
     step = (x + h - 0.5) * log1p(h / x) - h
@@ -256,14 +265,14 @@ class MultivariateGaussian(_Elliptical):
     def _log_density(self, t: Arrays, *theta: Array) -> Array:  # type: ignore[override]
         mean, covariance = self.assembled(theta)
         _, spread = self._central(t, mean)
-        inner = np.einsum("...ij,...ij->...", np.linalg.inv(covariance), spread)
+        inner = np.einsum("...ij,...ij->...", _inverse(covariance), spread)
         d = self.dimension or 0
         return np.asarray(-0.5 * (d * LOG_2PI + _log_determinant(covariance) + inner))
 
     def _whitened(self, t: Arrays, theta: Arrays) -> tuple[Array, Array, Array]:
         mean, covariance = self.assembled(theta)
         centred, spread = self._central(t, mean)
-        precision = np.linalg.inv(covariance)
+        precision = _inverse(covariance)
         return (
             (precision @ centred[..., None])[..., 0],
             precision @ spread @ precision,
@@ -375,7 +384,7 @@ class MultivariateT(_Elliptical):
     def _whitened(self, y: Array, theta: Arrays) -> tuple[Array, Array, Array, Array]:
         """Return ν, u = Σ⁻¹(y − μ), Q = (y − μ)'Σ⁻¹(y − μ) and Σ⁻¹."""
         df, loc, scale = self.assembled(theta)
-        precision = np.linalg.inv(scale)
+        precision = _inverse(scale)
         centred = y - loc
         u = (precision @ centred[..., None])[..., 0]
         return df, u, (u * centred).sum(axis=-1), precision
