@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.incomplete import is_incomplete
 from mlece.covariance import refusals
 from mlece.evaluation import stacked_scores, triangle
 from mlece.math import Array
@@ -109,7 +110,7 @@ def contributions(fit: Fit, order: int = 1) -> Contributions:
     score = curvature = None
     with np.errstate(all="ignore"):
         t = family.statistics(y)
-        log_density = family.log_density_hook(t, columns) - objective.log_scale[:, None]
+        log_density = family.log_density_hook(t, columns) - _log_scales(fit)
         if order >= 1:
             score = stacked_scores(family.score_hook(t, columns), rows)
         if order >= 2:
@@ -126,12 +127,27 @@ def contributions(fit: Fit, order: int = 1) -> Contributions:
                 curvature = full[..., free, :][..., free]
     log_density = np.array(np.broadcast_to(log_density, (size, rows)))
     for members, model in fit.groups() if fit.limit_models else ():
-        if type(model) is not type(family):
-            own = objective.sample.values
-            log_density[members] = model.log_density(own if len(own) == 1 else own[members])
+        own = objective.sample.values
+        own = own if len(own) == 1 else own[members]
+        at = family.alike(model)
+        terms = tuple(np.asarray(p)[:, None] for p in model.theta)
+        with np.errstate(all="ignore"):
+            log_density[members] = at.log_density_hook(at.statistics(own.astype(float)), terms)
     log_density[np.isnan(fit.values)] = np.nan
     weights = np.broadcast_to(weights, (size, rows))
     return Contributions(log_density, weights, score, curvature, reach, _regular(fit, order))
+
+
+def _log_scales(fit: Fit) -> Array:
+    """Return what the frame takes off the log density of each observation, (R, n) or (R, 1)."""
+    whole = fit.objective.log_scale[:, None]
+    if not is_incomplete(fit.family):
+        return np.asarray(whole)
+    # A density has units, a probability has none.
+    values = fit.objective.sample.values
+    exact = values[..., 0] == values[..., 1]
+    share = np.asarray(fit.family.density_share(fit.objective.summary))[:, None]
+    return np.where(exact, whole / np.where(share > 0, share, 1.0), 0.0)
 
 
 def _regular(fit: Fit, order: int) -> Array:

@@ -103,6 +103,7 @@ def judge(
     if gone:
         equal = objective.summary.minimum == objective.summary.maximum
         equal &= not objective.model.support.discrete
+        equal &= np.asarray(objective.model.density_share(objective.summary) == 1)
         for name, where in gone.items():
             status[where] = Status.NOT_ATTAINED
             status[where & equal] = Status.UNBOUNDED
@@ -145,7 +146,7 @@ def _collapse_of(objective: CrossEntropy, solution: Solution, members: Array) ->
             f"the likelihood grows without bound as components shrink together on the {len(values)} "
             "distinct values"
         )
-    exact = np.isfinite(model.located(values)) if isinstance(model, Incomplete) else shares > 0
+    exact = values[:, 0] == values[:, 1] if isinstance(model, Incomplete) else shares > 0
     at = int(np.argmax(np.where(exact, shares, 0.0)))
     frame = objective.user
     shift, scale = (a[r if len(a) > 1 else 0] for a in (frame.shift, frame.scale))

@@ -205,9 +205,9 @@ class Mixture(MixedDensity, abstract=True):
         models = [model for model, _ in admitted]
         return Mixture(*models, shared=self.common, **own), admitted[0][1]
 
-    def located(self, values: Array) -> Array:
-        """Return the observations that are known to the point, NaN in place of the others."""
-        return self.components[0].located(values)
+    def reach(self, values: Array) -> tuple[Array, Array]:
+        """Return (R, n) what the support must begin below and what it must end above."""
+        return self.components[0].reach(values)
 
     def pilot_frame(self, values: Array) -> tuple[Array, Array] | None:
         """Return a shift and scale (R, d) for vectors, where the components agree on one."""

@@ -20,6 +20,7 @@ _FLAT = 1e-4
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
 # A step this much longer than the radius is cut instead of solved for again.
 _BEYOND = 1.1
+_IDLE = 25  # steps without a gain beyond rounding after which a member is given up
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,7 @@ class _Batch:
         self.converged = np.zeros(count, dtype=bool)
         self.blocked = np.zeros((count, m), dtype=bool)
         self.stalled = np.zeros(count, dtype=int)
+        self.idle = np.zeros(count, dtype=int)
 
     def _within(self, eta: Array) -> Array:
         """Return points brought into the box."""
@@ -238,7 +240,8 @@ class _Batch:
         moved = active[kept]
         self.eta[moved], self.value[moved] = trial[kept], value[kept]
         self.gradient[moved], self.hessian[moved] = gradient[kept], hessian[kept]
-        stuck = radius <= 1e-14
+        self.idle[active] = np.where(accept & (gain > noise), 0, self.idle[active] + 1)
+        stuck = (radius <= 1e-14) | (self.idle[active] >= _IDLE)
         if not stuck.any():
             return active
         # Where no step pays any more and the decrement is that of rounding, the optimum was met.
