@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_counts import check_cells, counted, discrete_estimate, law_moments, standard_error
+from mlece.entropy_counts import (
+    check_cells,
+    counted,
+    discrete_estimate,
+    law_moments,
+    standard_error,
+)
 from mlece.entropy_estimate import EntropyEstimate
 from mlece.math import (
     Array,

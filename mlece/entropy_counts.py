@@ -63,7 +63,7 @@ def counted(counts: Any, cells: int | None = None) -> tuple[Array, Array]:
 def check_cells(c: Array, cells: int | None) -> int:
     """Return the number of cells: those of the counts (..., K), or more."""
     if cells is None:
-        return c.shape[-1]
+        return int(c.shape[-1])
     if cells < c.shape[-1]:
         raise errors.ParameterError(
             errors.message(f"at least the {c.shape[-1]} cells of the counts", f"{cells}")

@@ -174,7 +174,7 @@ def _neighbours_in_space(points: Array, k: int) -> EntropyEstimate:
     distance = np.asarray(cKDTree(white).query(white, k=max(k, min(2, n - 1)) + 1)[0])[:, 1:]
     if (distance == 0).any():
         raise tied_error(distance[:, 0] == 0, points[:, 0])
-    if 1 < d and distance.shape[1] > 1:
+    if d > 1 and distance.shape[1] > 1:
         fills_space(distance, d)
     order = np.arange(1, k + 1)
     volume = 0.5 * d * np.log(np.pi) - gammaln(1 + d / 2)
