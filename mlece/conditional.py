@@ -19,6 +19,9 @@ from mlece.math import Array, digamma, log
 from mlece.neighbours import fills_space, kozachenko_leonenko, usual_neighbour, whitened
 from mlece.ties import tied_error
 
+_DEPENDENT = "Drop the columns of given that are constant or follow from others"
+_FUNCTION = "function of X, or some of its columns of others: the entropy is minus infinity"
+
 
 def conditional_entropy(
     y: Any,
@@ -214,13 +217,14 @@ def _numbers_given_numbers(y: Array, x: Array, k: int) -> EntropyEstimate:
         repeated = np.append(False, (np.diff(y[order], axis=0) == 0).all(axis=1))
         raise tied_error(repeated, y[order, 0])
     # Axes that come last are residuals on those before: y on x, and x on itself alone.
-    white, units = whitened(np.concatenate([x, y], axis=1))
+    whitened(x, _DEPENDENT)
+    white, units = whitened(np.concatenate([x, y], axis=1), f"Y is a linear {_FUNCTION}")
     places, repeats = _places(white[:, :e], x)
     white[:, :e] = places
     tree = cKDTree(white)
     distance = np.asarray(tree.query(white, k=k + 1, p=np.inf)[0])[:, 1:]
     if k > 1 and not repeats:
-        fills_space(distance, white.shape[1])
+        fills_space(distance, white.shape[1], f"Y looks like a {_FUNCTION}")
     radius = distance[:, -1]
     near = _nearer(cKDTree(places), places, radius, np.inf)
     inside = _nearer(tree, white, radius, np.inf) if repeats else float(k)
@@ -245,7 +249,7 @@ def _labels_given_numbers(codes: Array, labels: Array, x: Array, k: int) -> Entr
                 "Merge rare labels",
             )
         )
-    places, _ = _places(whitened(x)[0], x)
+    places, _ = _places(whitened(x, _DEPENDENT)[0], x)
     everyone = cKDTree(places)
     same, near = np.empty(n), np.empty(n)
     for label, size in enumerate(sizes):

@@ -43,10 +43,22 @@ def _windows(x: Array, m: int) -> Array:
     return np.pad(x, edges, mode="edge")
 
 
-def _estimate(terms: Array, n: int, method: str, m: int, shift: float = 0.0) -> EntropyEstimate:
-    """Return the mean of the terms plus a shift, with sqrt(variance of the terms / n)."""
-    value = terms.mean(axis=-1) + shift
-    se = np.sqrt(terms.var(axis=-1) / n)
+def _surprise(x: Array, m: int) -> Array:
+    """Return -log of the density at sorted samples, as Ebrahimi et al. (1994) estimate it.
+
+    A window of 2m steps has m + i - 1 in the i-th place from an end, i <= m.
+    """
+    n = x.shape[-1]
+    place = np.arange(n)
+    steps = m + np.minimum(np.minimum(place, n - 1 - place), m)
+    padded = _windows(x, m)
+    return np.asarray(log(padded[..., 2 * m :] - padded[..., : -2 * m]) + log(n / steps))
+
+
+def _estimate(value: Array, x: Array, method: str, m: int) -> EntropyEstimate:
+    """Attach the standard error sqrt(V/n), V the variance of -log density at the sample."""
+    n = x.shape[-1]
+    se = np.sqrt(_surprise(x, m).var(axis=-1) / n)
     return EntropyEstimate(plain(value), plain(se), f"{method}, m = {m}", n)
 
 
@@ -63,7 +75,7 @@ def vasicek(x: Any, window: int | None = None) -> EntropyEstimate:
     Returns
     -------
     EntropyEstimate
-        In nats; ``se`` is sqrt(variance of the terms / n).
+        In nats; ``se`` is sqrt(variance of Ebrahimi's terms / n).
 
     Raises
     ------
@@ -87,7 +99,7 @@ def vasicek(x: Any, window: int | None = None) -> EntropyEstimate:
     ordered, n, m = _ordered(x, window)
     padded = _windows(ordered, m)
     terms = log(padded[..., 2 * m :] - padded[..., : -2 * m])
-    return _estimate(terms, n, "Vasicek", m, np.log(n / (2 * m)))
+    return _estimate(terms.mean(axis=-1) + np.log(n / (2 * m)), ordered, "Vasicek", m)
 
 
 def van_es(x: Any, window: int | None = None) -> EntropyEstimate:
@@ -103,7 +115,7 @@ def van_es(x: Any, window: int | None = None) -> EntropyEstimate:
     Returns
     -------
     EntropyEstimate
-        In nats; ``se`` is sqrt(variance of the terms / n).
+        In nats; ``se`` is sqrt(variance of Ebrahimi's terms / n).
 
     Raises
     ------
@@ -127,7 +139,8 @@ def van_es(x: Any, window: int | None = None) -> EntropyEstimate:
     ordered, n, m = _ordered(x, window)
     terms = log(ordered[..., m:] - ordered[..., :-m])
     # The factors (n + 1)/m within the logarithms and m/(n + 1) behind them cancel.
-    return _estimate(terms, n, "van Es", m, float((1 / np.arange(m, n + 1)).sum()))
+    value = terms.mean(axis=-1) + (1 / np.arange(m, n + 1)).sum()
+    return _estimate(value, ordered, "van Es", m)
 
 
 def ebrahimi(x: Any, window: int | None = None) -> EntropyEstimate:
@@ -143,7 +156,7 @@ def ebrahimi(x: Any, window: int | None = None) -> EntropyEstimate:
     Returns
     -------
     EntropyEstimate
-        In nats; ``se`` is sqrt(variance of the terms / n).
+        In nats; ``se`` is sqrt(variance of Ebrahimi's terms / n).
 
     Raises
     ------
@@ -154,8 +167,7 @@ def ebrahimi(x: Any, window: int | None = None) -> EntropyEstimate:
 
     Notes
     -----
-    Ebrahimi, Pflughoeft and Soofi (1994), Statistics and Probability Letters 20, 225-234: the 2m
-    steps of a window become m + i - 1 in the i-th place from an end, i <= m.
+    Ebrahimi, Pflughoeft and Soofi (1994), Statistics and Probability Letters 20, 225-234.
 
     Examples
     --------
@@ -165,12 +177,8 @@ def ebrahimi(x: Any, window: int | None = None) -> EntropyEstimate:
     >>> round(float(ebrahimi(x, 7).value.mean()), 1)  # (1 + log 2π)/2 = 1.42
     1.4
     """
-    ordered, n, m = _ordered(x, window)
-    padded = _windows(ordered, m)
-    place = np.arange(n)
-    steps = m + np.minimum(np.minimum(place, n - 1 - place), m)
-    terms = log(padded[..., 2 * m :] - padded[..., : -2 * m]) + log(n / steps)
-    return _estimate(terms, n, "Ebrahimi", m)
+    ordered, _, m = _ordered(x, window)
+    return _estimate(_surprise(ordered, m).mean(axis=-1), ordered, "Ebrahimi", m)
 
 
 def correa(x: Any, window: int | None = None) -> EntropyEstimate:
@@ -186,7 +194,7 @@ def correa(x: Any, window: int | None = None) -> EntropyEstimate:
     Returns
     -------
     EntropyEstimate
-        In nats; ``se`` is sqrt(variance of the terms / n).
+        In nats; ``se`` is sqrt(variance of Ebrahimi's terms / n).
 
     Raises
     ------
@@ -219,4 +227,5 @@ def correa(x: Any, window: int | None = None) -> EntropyEstimate:
         away = moved - centre
         cross += (j - m) * away
         square += away**2
-    return _estimate(log(n * square / cross) + log(width), n, "Correa", m)
+    value = (log(n * square / cross) + log(width)).mean(axis=-1)
+    return _estimate(value, ordered, "Correa", m)

@@ -12,6 +12,8 @@ from mlece.math import Array, digamma, gammaln, log
 from mlece.ties import finite, tied_error
 
 _BLOCK = 2**18
+DEPENDENT = "The differential entropy is minus infinity; drop the dependent columns"
+CURVED = "Their differential entropy is minus infinity; use coordinates of the surface"
 FEW = 200  # below this many observations the usual neighbour is the third, else the fifth
 
 
@@ -114,7 +116,7 @@ def usual_neighbour(n: int, d: int = 1) -> int:
     return 10 * (d // 4) if d >= 4 else 3 if n < FEW else 5
 
 
-def whitened(points: Array) -> tuple[Array, Array]:
+def whitened(points: Array, hint: str = DEPENDENT) -> tuple[Array, Array]:
     """Return points (n, d) with unit covariance, and the logs (d,) of the units of the axes.
 
     Each new coordinate is the residual of one old coordinate on those before it.
@@ -139,29 +141,31 @@ def whitened(points: Array) -> tuple[Array, Array]:
             errors.message(
                 "points that fill all dimensions",
                 f"points in a hyperplane of the {d}",
-                "The differential entropy is minus infinity; drop the dependent columns",
+                hint,
             )
         ) from None
     white = np.linalg.solve(factor, (centred / widths).T).T
     return white, np.log(np.diag(factor)) + np.log(widths)
 
 
-def fills_space(distance: Array, d: int) -> None:
+def fills_space(distance: Array, d: int, hint: str = CURVED) -> None:
     """Refuse points on a curved surface, told by how distances grow from first to second neighbour.
 
     Their ratio is a Pareto variable whose exponent is the dimension (Facco et al. 2017, Scientific
-    Reports 7, 12140). Heavy tails lower the estimate in many dimensions: from four on only points
-    of half the dimensions are refused.
+    Reports 7, 12140). Its lower quartile tells the exponent where clusters and heavy tails spoil
+    the mean; four standard errors are allowed for. In many dimensions tails lower the quartile too:
+    from four on only points of half the dimensions are refused.
     """
-    n = len(distance)
-    growth = float(np.log(distance[:, 1] / distance[:, 0]).mean())
-    if growth * (d - 0.5 if d < 4 else d / 2) > 1 + 4 / np.sqrt(n):
+    ratio = np.log(distance[:, 1] / distance[:, 0])
+    growth = float(np.quantile(ratio, 0.25)) / -np.log(0.75)
+    allowed = 1 + 4 * np.sqrt(1 / 3) / (-np.log(0.75) * np.sqrt(len(ratio)))
+    if growth * (d - 0.5 if d < 4 else d / 2) > allowed:
         raise errors.DataError(
             errors.message(
                 f"points that fill all {d} dimensions",
                 f"points on a surface of dimension about {1 / growth:.2g}, by the distances of their "
                 "nearest neighbours",
-                "Their differential entropy is minus infinity; use coordinates of the surface",
+                hint,
             )
         )
 
