@@ -37,6 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "neighbours",
         "entropy_counts",
         "entropy_bayes",
+        "entropy_bootstrap",
         "entropy_spacings",
         "entropy_mixed",
         "entropy_estimators",

@@ -21,6 +21,7 @@ from mlece.entropy_bayes import (
     shrinkage,
     wolpert_wolf,
 )
+from mlece.entropy_bootstrap import bootstrapped, law_with_unseen
 from mlece.entropy_counts import (
     chao_shen,
     chao_wang_jost,
@@ -32,7 +33,7 @@ from mlece.entropy_counts import (
     plugin,
     zhang,
 )
-from mlece.entropy_estimators import MASSES
+from mlece.entropy_estimators import MASSES, estimate_entropy
 
 REFERENCE = Path(__file__).parent / "reference"
 TOLERANCE = {
@@ -330,6 +331,57 @@ def test_coverage_of_intervals():
         assert ((low <= truth) & (truth <= high)).mean() > 0.91 - 0.024
 
 
+def test_bootstrap_covers_where_cells_were_seen_once():
+    # Long tails at n = 30: the closed form covers about half, the bootstrap about 88 %. Five
+    # standard errors of 200 samples are 0.11.
+    generator = np.random.default_rng(0)
+    p = 1 / np.arange(1.0, 101)
+    p = p / p.sum()
+    truth = -(p * np.log(p)).sum()
+    held = {"closed": 0, "bootstrap": 0}
+    for row in generator.multinomial(30, p, 200):
+        for name, found in (
+            ("closed", chao_wang_jost(row)),
+            ("bootstrap", bootstrapped(row, chao_wang_jost, 99, generator)),
+        ):
+            low, high = found.interval(0.95)
+            held[name] += low <= truth <= high
+    assert held["closed"] / 200 < 0.65
+    assert held["bootstrap"] / 200 > 0.88 - 0.11
+
+
+@every_estimator
+def test_bootstrap_of_every_estimator(name):
+    labels = np.repeat(list("abcdefg"), [20, 12, 9, 5, 2, 1, 1])
+    plain = estimate_entropy(labels, True, method=name)
+    found = estimate_entropy(labels, True, method=name, replicates=199, rng=1)
+    assert found.value == plain.value
+    assert found.method.endswith("bootstrap of 199")
+    assert found == estimate_entropy(labels, True, method=name, replicates=199, rng=1)
+    # The spread over n = 50 is about 0.13 for all of them, less for those that shrink.
+    assert 0.4 * plain.se < found.se < 2.5 * plain.se
+
+
+@pytest.mark.parametrize(
+    "counts", [[5, 2, 1, 1], [1] * 9, [7, 1], [30, 1, 1, 1], [4], [3, 3]], ids=str
+)
+def test_laws_with_cells_not_seen(counts):
+    law = law_with_unseen(counts)
+    assert law.sum() == pytest.approx(1, abs=1e-14)
+    assert (law > 0).all()
+    c, n = np.array(counts), sum(counts)
+    f1, f2 = (c == 1).sum(), (c == 2).sum()
+    if f2:
+        # Chao (1984), and the coverage of Good and Turing, refined.
+        assert law.size == c.size + np.ceil((n - 1) / n * f1**2 / (2 * f2))
+        left = f1 / n * (n - 1) * f1 / ((n - 1) * f1 + 2 * f2)
+        assert law[c.size :].sum() == pytest.approx(left, abs=1e-14)
+    if f1 <= 1 and not f2:
+        assert law == pytest.approx(c / n)
+    known = law_with_unseen(counts, empty=3)
+    assert known.size in (c.size, c.size + 3)
+
+
 @every_estimator
 def test_singletons_are_announced(name):
     assert "lower bound" in MASSES[name]([1, 1, 1]).note
@@ -349,6 +401,12 @@ def test_refusals():
         jackknife([[2, 1], [1, 0]])
     with pytest.raises(errors.ParameterError, match="above 0"):
         wolpert_wolf([1, 2], prior=0)
+    with pytest.raises(errors.ParameterError, match="two replicates"):
+        estimate_entropy(["a", "b"], True, replicates=1)
+    with pytest.raises(errors.ParameterError, match="replicates of masses"):
+        estimate_entropy([1.0, 2.0], False, replicates=99)
+    with pytest.raises(errors.DataError, match="singletons"):
+        estimate_entropy(np.arange(6000), True, replicates=99)
 
 
 def test_the_prior_of_the_entropy_is_flat():
