@@ -112,7 +112,7 @@ def james_stein(counts: Any, cells: int | None = None) -> EntropyEstimate:
     --------
     >>> from mlece.entropy_bayes import james_stein
     >>> round(james_stein([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
-    2.379602895310
+    2.37960289531
     """
     return _of_law(counts, cells, "James-Stein")
 

@@ -48,7 +48,7 @@ def law_with_unseen(counts: Any, empty: int | None = None) -> Array:
     --------
     >>> from mlece.entropy_bootstrap import law_with_unseen
     >>> law_with_unseen([5, 2, 1, 1]).round(3).tolist()
-    [0.55, 0.177, 0.047, 0.047, 0.089, 0.089]
+    [0.555, 0.177, 0.035, 0.035, 0.099, 0.099]
     """
     c, n = counted(counts)
     share, total = c[c > 0] / n, float(n[0])
