@@ -8,7 +8,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.entropy_bayes import LAWS
-from mlece.entropy_counts import counted, law_moments
+from mlece.entropy_counts import counted, law_moments, singletons
 from mlece.entropy_estimate import EntropyEstimate, plain
 from mlece.entropy_estimators import named
 from mlece.math import Array, log
@@ -46,6 +46,7 @@ class _Table:
                 )
             )
         self.n = n[..., 0]
+        self.note = singletons(c, self.n)
         if name in _OF_A_LAW:
             self.law = LAWS[_OF_A_LAW[name]](c, n).reshape(values.shape)
             self.name = _OF_A_LAW[name]
@@ -66,7 +67,7 @@ class _Table:
         spread = (self.law * np.square(terms - centre)).sum(axis=(-2, -1))
         se = np.sqrt(spread / self.n + freedom / (2 * self.n**2))
         method = f"{method}, {self.name}"
-        return EntropyEstimate(plain(value + 0.0), plain(se), method, plain(self.n))
+        return EntropyEstimate(plain(value + 0.0), plain(se), method, plain(self.n), note=self.note)
 
 
 def _log(law: Array) -> Array:

@@ -107,9 +107,14 @@ def discrete_estimate(
     total = n[..., 0]
     if se is None:
         se = standard_error(c / n, total)
-    alone = (c <= 1).all(axis=-1) & (total > 1)
-    note = SINGLETONS if alone.any() else ""
-    return EntropyEstimate(plain(value + 0.0), plain(se), method, plain(total), "nats", note)
+    return EntropyEstimate(
+        plain(value + 0.0), plain(se), method, plain(total), "nats", singletons(c, total)
+    )
+
+
+def singletons(c: Array, n: Array) -> str:
+    """Return a note if in any row of counts (..., K) every one of n > 1 observations is alone."""
+    return SINGLETONS if ((c <= 1).all(axis=-1) & (n > 1)).any() else ""
 
 
 # ---------------------------------------------------------------------------- the estimators

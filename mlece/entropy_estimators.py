@@ -233,4 +233,16 @@ def _of_points(x: Array, method: str | None) -> EntropyEstimate:
                 'Points have neighbours: method="kozachenko-leonenko"',
             )
         )
+    for j, column in enumerate(x.T):
+        found = ties(column)
+        # A column of one value is a hyperplane, and called so.
+        if found.fraction > 0 and found.distinct > 1:
+            raise errors.DataError(
+                errors.message(
+                    "points of a density, whose coordinates do not repeat",
+                    f"{100 * found.fraction:.3g} % of column {j} tied, {found.distinct} values",
+                    "If it holds labels, add estimate_entropy of them, discrete=True, to "
+                    "conditional_entropy of the other columns given them",
+                )
+            )
     return _nearest_neighbours(x)

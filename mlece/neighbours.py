@@ -127,25 +127,29 @@ def whitened(points: Array, hint: str = DEPENDENT) -> tuple[Array, Array]:
         If they lie in a hyperplane.
     """
     n, d = points.shape
-    centred = points - points.mean(axis=0)
+    flat = errors.DataError(
+        errors.message(
+            "points that fill all dimensions", f"points in a hyperplane of the {d}", hint
+        )
+    )
+    centred = points - points[0]
+    reach = np.abs(centred).max(axis=0)
+    if not (reach > 0).all():
+        raise flat
+    # In units of the range squares neither overflow nor vanish.
+    centred /= reach
+    centred -= centred.mean(axis=0)
     widths = centred.std(axis=0)
+    centred /= widths
     try:
-        if not (widths > 0).all():
-            raise np.linalg.LinAlgError
-        factor = np.linalg.cholesky((centred / widths).T @ (centred / widths) / n)
-        # A dependent column leaves rounding where its own part of the variance should be.
-        if np.diag(factor).min() ** 2 < n * np.finfo(float).eps:
-            raise np.linalg.LinAlgError
+        factor = np.linalg.cholesky(centred.T @ centred / n)
     except np.linalg.LinAlgError:
-        raise errors.DataError(
-            errors.message(
-                "points that fill all dimensions",
-                f"points in a hyperplane of the {d}",
-                hint,
-            )
-        ) from None
-    white = np.linalg.solve(factor, (centred / widths).T).T
-    return white, np.log(np.diag(factor)) + np.log(widths)
+        raise flat from None
+    # A dependent column leaves rounding where its own part of the variance should be.
+    if np.diag(factor).min() ** 2 < n * np.finfo(float).eps:
+        raise flat
+    white = np.linalg.solve(factor, centred.T).T
+    return white, np.log(np.diag(factor)) + np.log(widths) + np.log(reach)
 
 
 def fills_space(distance: Array, d: int, hint: str = CURVED) -> None:

@@ -98,6 +98,12 @@ def test_tables_are_checked(bad):
             function(bad)
 
 
+def test_tables_of_singletons_are_announced():
+    for function in (mlece.mutual_information, table_conditional_entropy):
+        assert "singleton" in function(np.eye(3)).note
+        assert function(np.eye(3) + np.eye(3)).note == ""
+
+
 def test_unknown_methods_name_the_nearest():
     with pytest.raises(errors.UnknownNameError, match="'miller-madow'"):
         mlece.mutual_information([[1, 2], [3, 4]], "miller-maddow")

@@ -205,6 +205,21 @@ def test_dependent_columns_are_refused():
             estimate_entropy(np.column_stack([x, third]), discrete=False)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_extreme_units_in_space(scale):
+    x = np.random.default_rng(1).standard_normal((300, 2))
+    moved = estimate_entropy(x * [scale, 1.0], discrete=False).value
+    base = estimate_entropy(x, discrete=False).value
+    assert moved == pytest.approx(base + np.log(scale), abs=1e-10)
+
+
+def test_coordinates_that_repeat_are_refused():
+    x = np.random.default_rng(1).standard_normal((300, 2))
+    for bad in (np.column_stack([x, np.arange(300) % 3]), x.round(1), x[[*range(300), 7]]):
+        with pytest.raises(errors.DataError, match="do not repeat"):
+            estimate_entropy(bad, discrete=False)
+
+
 @pytest.mark.parametrize("d", [2, 3, 5])
 @pytest.mark.parametrize("n", [50, 300, 3000])
 def test_heavy_tails_are_no_surface(d, n):
