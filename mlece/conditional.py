@@ -19,6 +19,7 @@ from mlece.math import Array, digamma, log
 from mlece.neighbours import fills_space, kozachenko_leonenko, usual_neighbour, whitened
 from mlece.ties import tied_error
 
+_MOST = 10**8  # cells of a table
 _DEPENDENT = "Drop the columns of given that are constant or follow from others"
 _FUNCTION = "function of X, or some of its columns of others: the entropy is minus infinity"
 
@@ -154,6 +155,14 @@ def _codes(array: Array, what: str) -> Array:
 
 def _table(rows: Array, columns: Array) -> Array:
     shape = int(rows.max()) + 1, int(columns.max()) + 1
+    if shape[0] * shape[1] > _MOST:
+        raise errors.DataError(
+            errors.message(
+                f"a table of at most {_MOST:,} cells",
+                f"{shape[0]:,} labels of given by {shape[1]:,} of y",
+                "Numbers that are no labels need discrete=False or given_discrete=False",
+            )
+        )
     flat = np.ravel_multi_index((rows, columns), shape)
     return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape)
 

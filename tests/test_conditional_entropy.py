@@ -294,6 +294,7 @@ LABELS, MANY = np.arange(100) % 3, RNG.standard_normal(2000)
         (lambda: mlece.conditional_entropy(Y, given=np.arange(100)), "Merge rare labels"),
         (lambda: mlece.conditional_entropy(np.arange(100), given=X), "Merge rare labels"),
         (lambda: mlece.conditional_entropy(Y[:, None, None], given=X), "shape"),
+        (lambda: mlece.conditional_entropy(range(20_000), given=range(20_000)), "a table of at"),
     ],
 )
 def test_refusals(ask, words):
