@@ -121,6 +121,8 @@ from mlece.sources.censoring import censored, grouped, right_censored
 if TYPE_CHECKING:
     from mlece import datasets
     from mlece.comparison import Comparison, compare
+    from mlece.conditional import conditional_entropy
+    from mlece.contingency import mutual_information
     from mlece.diagnostics.components import ComponentChoice, select_components
     from mlece.diagnostics.gap import Gap, gap
     from mlece.diagnostics.ledger import Ledger, ledger
@@ -139,6 +141,8 @@ _LAZY = {
     "ComponentChoice": "diagnostics.components",
     "select_components": "diagnostics.components",
     "compare": "comparison",
+    "conditional_entropy": "conditional",
+    "mutual_information": "contingency",
     "Gap": "diagnostics.gap",
     "gap": "diagnostics.gap",
     "Ledger": "diagnostics.ledger",
@@ -278,6 +282,7 @@ __all__ = [
     "censored",
     "clarke",
     "compare",
+    "conditional_entropy",
     "counts",
     "cross_entropy",
     "datasets",
@@ -292,6 +297,7 @@ __all__ = [
     "information_matrix_test",
     "kl_divergence",
     "ledger",
+    "mutual_information",
     "nonnegative",
     "positive",
     "positive_integer",
