@@ -14,7 +14,7 @@ Deviance = Callable[[Array, Array], Array]
 _OUTWARD, _INWARD = 90, 120
 _GROWTH = 1.6
 # A bracket of which one end could not be computed is given up at this share of its width.
-_SURE = 1e-6
+_SURE = 1e-4
 _NARROW = 4.0 * float(np.finfo(float).eps)
 
 
@@ -42,6 +42,11 @@ class Crossing:
     lost: Array
     least: Array
 
+    def of(self, some: Array) -> Crossing:
+        """Return some of the lanes."""
+        parts = (self.value, self.residual, self.open, self.lost, self.least)
+        return Crossing(*(a[some] for a in parts))
+
 
 def first_crossing(
     deviance: Deviance,
@@ -51,6 +56,7 @@ def first_crossing(
     end: Array,
     quantile: Array,
     tolerance: Array,
+    wanted: Array | None = None,
 ) -> Crossing:
     """Find where a deviance crosses its quantile, the crossing nearest to the start.
 
@@ -61,6 +67,8 @@ def first_crossing(
     start, sides, step, end : array (L,)
         Where the deviance is below the quantile; −1 or 1; the first step; where the range ends.
     quantile, tolerance : array (L,)
+    wanted : array of bool (L,), optional
+        The lanes to search; all by default.
 
     Notes
     -----
@@ -71,8 +79,9 @@ def first_crossing(
     low, high = -np.sqrt(quantile), np.full(start.shape, np.inf)
     least = np.zeros(start.shape)
     step = step.copy()
-    open_ = inner == end
-    going = np.flatnonzero(~open_)
+    wanted = np.ones(start.shape, dtype=bool) if wanted is None else wanted
+    open_ = (inner == end) & wanted
+    going = np.flatnonzero(wanted & ~open_)
     for _ in range(_OUTWARD):
         if not going.size:
             break
@@ -90,7 +99,9 @@ def first_crossing(
         step[going] *= _GROWTH
         going = going[below & ~beyond]
     open_[going] = True
-    found = _between(deviance, (inner, low), (outer, high), ~open_, quantile, tolerance, least)
+    found = _between(
+        deviance, (inner, low), (outer, high), wanted & ~open_, quantile, tolerance, least
+    )
     return Crossing(found[0], found[1], open_, found[2], least)
 
 

@@ -35,12 +35,15 @@ class Extremes:
         How far the deviance of the profile may be from its quantile.
     found : array of bool (L,)
         Whether the lane converged to an end of the set around the estimate.
+    held : array of bool (L,)
+        Whether a coordinate lies at the edge of its range there.
     """
 
     eta: Array
     value: Array
     residual: Array
     found: Array
+    held: Array
 
 
 def extremes(
@@ -175,7 +178,9 @@ class _Search:
             slack = self.surface.rounding[members] / self.surface.total[members]
             above = ~(height <= self.height[lanes] + slack)
             self.found[lanes[above]] = False
-        return Extremes(self.eta, self.value, self.residual, self.found)
+        at_edge = (self.eta >= self.surface.upper) | (self.eta <= self.surface.lower)
+        held = np.asarray(at_edge.any(axis=1))
+        return Extremes(self.eta, self.value, self.residual, self.found, held)
 
 
 def _ratio(ascent: Array, slope: Array) -> Array:

@@ -187,8 +187,10 @@ def of_quantities(
     require_regular(fit, f"a {method} interval", sampling=robust)
     inside, edge = usable(fit)
     if not (inside | edge).any():
+        irregular, why = fit.family._irregular(*fit.theta)
+        got = str(why) if np.any(irregular) else str(fit.certificate)
         raise errors.NotRegularError(
-            errors.message(f"a fit with an optimum, for a {method} interval", str(fit.certificate))
+            errors.message(f"a fit with a regular optimum, for a {method} interval", got)
         )
     quantile = np.full(quantities.estimate().shape, float(ndtri(0.5 + 0.5 * level)) ** 2)
     words = "profile likelihood"

@@ -24,10 +24,16 @@ from mlece.walk import Walk
 # Coordinates beyond this stand for the end of a domain: e^36 is beyond what a float resolves near 1.
 _FAR = 36.0
 _FAR_OUT = 1e8
+# Where an estimate lies at an end, the search for the other begins here.
+_NEAR_END = 18.0
+# A deviance that misses its quantile by this share of it has jumped.
+_JUMP = 1e-3
 OPEN = "the likelihood never falls to the level on this side, the interval is open there"
 _AT_END = "the estimate lies at this end"
 _NOWHERE = "no profile likelihood could be computed next to this end"
 _LACKING = "the fit has no optimum, or no sandwich variance, to measure a deviance by"
+_JUMPS = "the deviance jumps over its quantile here, or refits next to it met no optimum"
+_UNSURE = "the refit here stopped before an optimum could be shown, the end may lie further out"
 _LIMIT = "the fit lies at a limit of the family, where a function of it is not profiled"
 _LOWER = "the search met a likelihood above that of the fit, which is not the global maximum"
 
@@ -125,9 +131,11 @@ def parameter_ends(fit: Fit, quantile: Array) -> Ends:
         target = Coordinate(ends.column[lanes])
         members, sides = ends.member[lanes], ends.side[lanes] * _directions(fit)[target.column]
         out = extremes(surface, target, members, sides, asked[lanes])
-        done = lanes[out.found]
-        ends.value[done] = _in_user_units(fit, ends, done, out.value[out.found])
-        ends.residual[done] = out.residual[out.found]
+        # Where a parameter was held at the edge of its range, refits know the limit itself.
+        settled = out.found & ~out.held
+        done = lanes[settled]
+        ends.value[done] = _in_user_units(fit, ends, done, out.value[settled])
+        ends.residual[done] = out.residual[settled]
         left[done] = False
     _by_refits(fit, ends, np.flatnonzero(left), quantile)
     return ends.result()
@@ -211,23 +219,28 @@ class Refits:
     def deviance(self, name: str, value: Array, members: Array) -> Array:
         """Return 2n(min CE − CE(θ̂)) with a parameter held at values (l,) in the user's units.
 
-        NaN where the value lies outside the parameter's domain or the rest has no minimiser.
+        NaN where the value lies outside the parameter's domain, or the likelihood of the rest is
+        unbounded. Where a refit stopped before an optimum could be shown the deviance is an upper bound.
         """
+        return self.at(name, value, members)[0]
+
+    def at(self, name: str, value: Array, members: Array) -> tuple[Array, Array]:
+        """Return the deviances, and whether the refits were shown to be optimal."""
         fit, family = self.fit, self.fit.family
-        out = np.full(len(value), np.nan)
+        out, shown = np.full(len(value), np.nan), np.zeros(len(value), dtype=bool)
         fits = family.parameter(name).domain.contains(value)
         if not fits.any():
-            return out
+            return out, shown
         members, held = members[fits], {name: value[fits]}
         if fit.sample.batch_shape:
             filled = [p.name for p in family.params if p.name not in family.free]
             held |= {n: fit.flat(n)[members] for n in filled}
         other = fit_sample(family.replace(**held), fit.sample.take(members))
         statuses = np.ravel(np.asarray(other.certificate.status, dtype=object))
-        known = np.array([s.name != "STEP_LIMIT" for s in statuses]) & ~np.isnan(other.values)
-        height = np.where(np.isneginf(other.values), np.nan, other.values) - fit.values[members]
-        out[fits] = np.where(known, 2.0 * self.total[members] * height, np.nan)
-        return out
+        bounded = np.where(np.isneginf(other.values), np.nan, other.values)
+        out[fits] = 2.0 * self.total[members] * (bounded - fit.values[members])
+        shown[fits] = [s.name != "STEP_LIMIT" for s in statuses]
+        return out, shown
 
 
 def _by_refits(fit: Fit, ends: _Lanes, lanes: Array, quantile: Array) -> None:
@@ -266,12 +279,38 @@ def _by_refits_of(refits: Refits, p: Param, ends: _Lanes, lanes: Array, quantile
 
     total = refits.total[members]
     rounding = 32 * np.finfo(float).eps * total * (1.0 + np.abs(fit.values[members]))
+    # What is met at an end of the family need not be met next to it.
+    started = np.ones(lanes.size, dtype=bool)
+    doubtful = np.flatnonzero(usable(fit)[1][members])
+    if doubtful.size:
+        started[doubtful] = deviance(start[doubtful], doubtful) <= quantile[doubtful]
+    ends.remark[lanes[~started]] = _NOWHERE
     step = 0.5 * np.sqrt(quantile / total)
     tolerance = np.maximum(TOLERANCE * quantile, rounding)
     sides = ends.side[lanes] * way
-    out = first_crossing(deviance, start, sides, step, end, quantile, tolerance)
-    _record(ends, lanes, out, _in_user_units(fit, ends, lanes, out.value), 1e3 * rounding)
+    out = first_crossing(deviance, start, sides, step, end, quantile, tolerance, started)
+    _record(ends, lanes[started], out.of(started), 1e3 * rounding[started])
+    found = np.flatnonzero(np.isfinite(out.value))
+    ends.value[lanes[found]] = from_coordinate(fit, p, out.value[found], members[found])
+    _verify(refits, p, ends, lanes[found], quantile[found])
     _close(p, ends, lanes[out.open], OPEN)
+
+
+def _verify(refits: Refits, p: Param, ends: _Lanes, lanes: Array, quantile: Array) -> None:
+    """Refit once more at the ends found, and say where the deviance is not that of the quantile."""
+    if not lanes.size:
+        return
+    value = ends.value[lanes]
+    value = wrap_angle(value) if p.domain.periodic else value
+    deviance, shown = refits.at(p.name, value, ends.member[lanes])
+    ends.residual[lanes] = np.abs(deviance - quantile)
+    for lane, missed, sure in zip(
+        lanes, ends.residual[lanes] > _JUMP * quantile, shown, strict=True
+    ):
+        if missed:
+            ends.remark[lane] = _JUMPS
+        elif not sure and not ends.remark[lane]:
+            ends.remark[lane] = _UNSURE
 
 
 def _ranges(fit: Fit, p: Param, members: Array, sides: Array) -> tuple[Array, Array]:
@@ -284,12 +323,16 @@ def _ranges(fit: Fit, p: Param, members: Array, sides: Array) -> tuple[Array, Ar
     # A bounded domain is logarithmic towards its end, a whole line is not.
     far = _FAR if p.domain.bounded_somewhere else _FAR_OUT
     floor, roof = max(min(low, high), -far), min(max(low, high), far)
-    start = np.clip(np.nan_to_num(start, posinf=roof, neginf=floor), floor, roof)
-    return start, np.where(sides < 0, floor, roof)
+    end = np.where(sides < 0, floor, roof)
+    clipped = np.clip(np.nan_to_num(start, posinf=roof, neginf=floor), floor, roof)
+    if p.domain.bounded_somewhere:
+        near = np.clip(clipped, max(floor, -_NEAR_END), min(roof, _NEAR_END))
+        clipped = np.where(clipped == end, clipped, np.where(np.isfinite(start), clipped, near))
+    return clipped, end
 
 
-def _record(ends: _Lanes, lanes: Array, out: Crossing, value: Array, noise: Array) -> None:
-    ends.value[lanes], ends.residual[lanes] = value, out.residual
+def _record(ends: _Lanes, lanes: Array, out: Crossing, noise: Array) -> None:
+    ends.residual[lanes] = out.residual
     ends.remark[lanes[out.lost]] = _NOWHERE
     ends.remark[lanes[out.least < -noise]] = _LOWER
 
@@ -350,7 +393,8 @@ def _cell_ends(fit: Fit, quantile: Array) -> Ends:
     step, end = 0.5 * np.sqrt(asked[lanes] / n), sides * _FAR
     tolerance = np.maximum(TOLERANCE * asked[lanes], 64 * np.finfo(float).eps * n)
     out = first_crossing(deviance, start, sides, step, end, asked[lanes], tolerance)
-    _record(ends, lanes, out, 1.0 / (1.0 + np.exp(-out.value)), np.inf * n)
+    _record(ends, lanes, out, np.inf * n)
+    ends.value[lanes] = 1.0 / (1.0 + np.exp(-out.value))
     return ends.result()
 
 
@@ -388,7 +432,8 @@ def function_ends(fit: Fit, function: Callable[[Model], Any], quantile: Array) -
         noise = surface.rounding[members]
         end, tolerance = sides * np.inf, np.maximum(TOLERANCE * asked, noise)
         found = first_crossing(walk.deviance, walk.origin, sides, step, end, asked, tolerance)
-        _record(ends, left, found, found.value, 1e3 * noise)
+        _record(ends, left, found, 1e3 * noise)
+        ends.value[left] = found.value
         never = left[found.open]
         ends.value[never], ends.residual[never] = ends.side[never] * np.inf, 0.0
         ends.remark[never] = OPEN
