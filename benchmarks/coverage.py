@@ -181,9 +181,7 @@ def main() -> None:
         for n in options.sizes:
             # Memory holds a few arrays of samples times n.
             samples = min(options.samples, 8_000_000 // n)
-            found = coverages(
-                case, n, samples, options.resampled, options.replicates, options.seed
-            )
+            found = coverages(case, n, samples, options.resampled, options.replicates, options.seed)
             cells = [f"{found[c]:15.4f}" if c in found else f"{'':>15}" for c in columns]
             print(f"{case.name:<40}{n:>6}", *cells, sep="", flush=True)
 

@@ -151,7 +151,7 @@ def interval(
     >>> import mlece
     >>> fit = mlece.fit(mlece.Exponential(), [1.0, 2.0, 3.0, 0.5])
     >>> print(fit.interval(method="profile")["rate"])
-    0.193306 to 1.42153 (95 %, profile likelihood)
+    0.191046 to 1.42958 (95 %, profile likelihood)
     """
     check_level(level)
     if method not in METHODS:
