@@ -15,7 +15,7 @@ from mlece.sample import Sample
 
 RESAMPLINGS = ("parametric", "nonparametric")
 # Draws are made and fitted in slabs of about this many observations, so that memory stays bounded.
-_SLAB = 1 << 21
+SLAB = 1 << 21
 
 
 def parametric(
@@ -55,7 +55,7 @@ def parametric(
 
 def _slabs(replicates: int, rows: int) -> Iterator[int]:
     """Cut a number of samples of so many observations each."""
-    stride = max(1, _SLAB // rows)
+    stride = max(1, SLAB // rows)
     for start in range(0, replicates, stride):
         yield min(stride, replicates - start)
 

@@ -89,7 +89,8 @@ class Parameters:
     def ratio(self) -> Array:
         """Return sandwich over naive variance (R, K)."""
         if self.fit.on_simplex:
-            return np.ones_like(self.fit.framed[0])
+            p, n = self.fit.framed[0], self.fit.objective.total[:, None]
+            return _over(self.errors("sandwich") ** 2, p * (1.0 - p) / n)
         robust, naive = _two_covariances(self.fit)
         return np.asarray(
             np.diagonal(robust, axis1=1, axis2=2) / np.diagonal(naive, axis1=1, axis2=2)
@@ -99,13 +100,10 @@ class Parameters:
         """Return Σu³ / (6 (Σu²)^1.5) over the influences u of the observations (R, K)."""
         fit = self.fit
         if fit.on_simplex:
-            p, n = fit.framed[0], fit.objective.total[:, None]
-            with np.errstate(all="ignore"):
-                return np.asarray((1.0 - 2.0 * p) / (6.0 * np.sqrt(n * p * (1.0 - p))))
+            return _skewness(fit, _of_cells(fit, np.eye(fit.framed[0].shape[1])))
         found = contributions(fit)
         assert found.score is not None
-        influence = found.score @ symmetric_inverse(information(fit).a)
-        return _skewness(influence, found.weights)
+        return _skewness(fit, found.score @ symmetric_inverse(information(fit).a))
 
     def ends(self, quantile: Array) -> Ends:
         """Return the ends of profile intervals for deviances (R, K)."""
@@ -175,8 +173,12 @@ class Function:
         fit = self.fit
         if fit.on_simplex:
             slopes, p = self._cells()
-            variance = (p * slopes**2).sum(axis=1) / fit.objective.total
-            return np.asarray(np.sqrt(variance)[:, None])
+            if fit.sample.weighting != "sampling":
+                return np.asarray(np.sqrt(_variance(p, slopes) / fit.objective.total)[:, None])
+            w = np.asarray(fit.objective.sample.weights)[:, :, None]
+            influence = _of_cells(fit, slopes[:, :, None])
+            spread = np.sqrt(((w * influence) ** 2).sum(axis=1))
+            return np.asarray(spread / fit.objective.total[:, None])
         try:
             spread = framed_covariance(fit, kind)[0]
         except errors.NotRegularError:
@@ -188,7 +190,9 @@ class Function:
     def ratio(self) -> Array:
         """Return sandwich over naive variance (R, 1)."""
         if self.fit.on_simplex:
-            return np.ones((self.fit.objective.size, 1))
+            slopes, p = self._cells()
+            naive = _variance(p, slopes) / self.fit.objective.total
+            return _over(self.errors("sandwich") ** 2, naive[:, None])
         robust, naive = _two_covariances(self.fit)
         slopes = self._slopes()
         return np.asarray((_quadratic(slopes, robust) / _quadratic(slopes, naive))[:, None])
@@ -197,12 +201,11 @@ class Function:
         """Return Σu³ / (6 (Σu²)^1.5) over the influences u of the observations (R, 1)."""
         fit = self.fit
         if fit.on_simplex:
-            slopes, p = self._cells()
-            return _skewness(slopes[:, :, None], p * fit.objective.total[:, None])
+            return _skewness(fit, _of_cells(fit, self._cells()[0][:, :, None]))
         found = contributions(fit)
         assert found.score is not None
         way = np.einsum("rij,rj->ri", symmetric_inverse(information(fit).a), self._slopes())
-        return _skewness(found.score @ way[:, :, None], found.weights)
+        return _skewness(fit, found.score @ way[:, :, None])
 
     def ends(self, quantile: Array) -> Ends:
         """Return the ends of profile intervals for deviances (R, 1)."""
@@ -234,9 +237,36 @@ def _quadratic(slopes: Array, matrix: Array) -> Array:
     return np.asarray(np.einsum("ri,rij,rj->r", slopes, matrix, slopes))
 
 
-def _skewness(influence: Array, weights: Array) -> Array:
-    """Return the skewness of the sum of influences (R, n, K) over 6, (R, K)."""
-    w = weights[:, :, None]
+def _variance(p: Array, slopes: Array) -> Array:
+    """Return the variance of the derivative of the label drawn, (R,)."""
+    return np.asarray((p * slopes**2).sum(axis=1) - (p * slopes).sum(axis=1) ** 2)
+
+
+def _over(robust: Array, naive: Array) -> Array:
+    """Return a ratio of variances, 1 where there is neither (an empty cell)."""
+    with np.errstate(all="ignore"):
+        return np.where(naive > 0, robust / naive, 1.0)
+
+
+def _of_cells(fit: Fit, values: Array) -> Array:
+    """Return the values of each observation's label (R or 1, K, q) less their mean, (R, n, q)."""
+    p = fit.framed[0]
+    codes = np.broadcast_to(fit.objective.sample.values, (len(p), fit.objective.sample.rows))
+    values = np.broadcast_to(values, (len(p), *values.shape[-2:]))
+    mean = np.einsum("rk,rkq->rq", p, values)
+    own = np.take_along_axis(values, codes.astype(np.int64)[:, :, None], axis=1)
+    return np.asarray(own - mean[:, None, :])
+
+
+def _skewness(fit: Fit, influence: Array) -> Array:
+    """Return the skewness of the sum of influences (R, n, K) over 6, (R, K).
+
+    A frequency is so many observations; a sampling weight enlarges the influence of one.
+    """
+    weights = fit.objective.sample.weights
+    w = np.ones((1, 1, 1)) if weights is None else weights[:, :, None]
+    if fit.sample.weighting == "sampling":
+        influence, w = w * influence, np.ones((1, 1, 1))
     square, cube = (w * influence**2).sum(axis=1), (w * influence**3).sum(axis=1)
     with np.errstate(all="ignore"):
         return np.asarray(cube / (6.0 * square**1.5))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.bootstrap import SLAB
 from mlece.bracketing import Crossing, first_crossing
 from mlece.contour import TOLERANCE, extremes
 from mlece.ending import limit_fit
@@ -228,18 +229,18 @@ class Refits:
         """Return the deviances, and whether the refits were shown to be optimal."""
         fit, family = self.fit, self.fit.family
         out, shown = np.full(len(value), np.nan), np.zeros(len(value), dtype=bool)
-        fits = family.parameter(name).domain.contains(value)
-        if not fits.any():
-            return out, shown
-        members, held = members[fits], {name: value[fits]}
-        if fit.sample.batch_shape:
-            filled = [p.name for p in family.params if p.name not in family.free]
-            held |= {n: fit.flat(n)[members] for n in filled}
-        other = fit_sample(family.replace(**held), fit.sample.take(members))
-        statuses = np.ravel(np.asarray(other.certificate.status, dtype=object))
-        bounded = np.where(np.isneginf(other.values), np.nan, other.values)
-        out[fits] = 2.0 * self.total[members] * (bounded - fit.values[members])
-        shown[fits] = [s.name != "STEP_LIMIT" for s in statuses]
+        lanes = np.flatnonzero(family.parameter(name).domain.contains(value))
+        stride = max(1, SLAB // fit.sample.rows)
+        for some in (lanes[i : i + stride] for i in range(0, lanes.size, stride)):
+            own, held = members[some], {name: value[some]}
+            if fit.sample.batch_shape:
+                filled = [p.name for p in family.params if p.name not in family.free]
+                held |= {n: fit.flat(n)[own] for n in filled}
+            other = fit_sample(family.replace(**held), fit.sample.take(own))
+            statuses = np.ravel(np.asarray(other.certificate.status, dtype=object))
+            bounded = np.where(np.isneginf(other.values), np.nan, other.values)
+            out[some] = 2.0 * self.total[own] * (bounded - fit.values[own])
+            shown[some] = [s.name != "STEP_LIMIT" for s in statuses]
         return out, shown
 
 

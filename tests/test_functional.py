@@ -217,3 +217,19 @@ def test_a_picture_returns_what_it_drew() -> None:
 def test_bad_questions(ask: Any, words: str) -> None:
     with pytest.raises(errors.MleceError, match=words):
         ask(m.fit(m.Gamma(), gammas(30)))
+
+
+def test_sampling_weights_of_labels() -> None:
+    # Twice every label with weight w is once with 2 w as an estimate, not as a variance.
+    labels, w = list("aabbbcab"), np.array([1.0, 2, 1, 3, 1, 2, 5, 1])
+    fit = m.fit(m.Categorical(), labels, weights=w, weighting="sampling")
+    mass = fit.functional(lambda law: law.slots["p"][..., 0])
+    p = fit.params["p"]
+    assert mass.se() == pytest.approx(fit.standard_errors()["p"][0], rel=1e-9)
+    expected = math.sqrt((w**2 * (np.equal(labels, "a") - p[0]) ** 2).sum()) / w.sum()
+    assert mass.se() == pytest.approx(expected, rel=1e-9)
+    robust = fit.interval(method="robust profile")["p"]
+    inside = 2 * w.sum() * (p[0] * np.log(p[0] / robust.lower[0]))
+    inside += 2 * w.sum() * (1 - p[0]) * np.log((1 - p[0]) / (1 - robust.lower[0]))
+    assert inside == pytest.approx(QUANTILE * expected**2 * w.sum() / (p[0] * (1 - p[0])), rel=1e-8)
+    assert np.all(np.diff(fit.interval(method="bootstrap")["p"], axis=0) > 0)
