@@ -130,6 +130,8 @@ def hc3(fit: mlece.Fit, quantity: mlece.functional.Functional) -> tuple[Any, Any
     n = found.total
     inverse = np.linalg.inv(found.hessian)
     h = -np.einsum("rij,rnji->rn", inverse, found.curvature) / n[:, None]
+    # A table of counts holds values that a member has not seen: their share means nothing.
+    h = np.where(found.weights > 0, h, 0.0)
     score = found.score / (1.0 - h)[:, :, None]
     meat = np.einsum("rn,rni,rnj->rij", found.weights, score, score) / n[:, None, None]
     plain = inverse @ found.outer @ inverse

@@ -86,7 +86,7 @@ def limit_fit(
 
 def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Refit) -> Fit:
     """Put the fit of a limiting family in the place of members that come to no lower value."""
-    model = result.family
+    model, shape = result.family, result.sample.batch_shape
     found = limit_fit(result, limit, members, refit)
     if found is None:
         return result
