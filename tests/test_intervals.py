@@ -148,6 +148,24 @@ def test_a_fit_at_the_limit_of_its_family() -> None:
         assert held(fit, name, end) == pytest.approx(QUANTILE, abs=1e-8)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.99, 0.999, 0.999999])
+def test_the_end_next_to_the_estimate_of_a_profile_with_two_valleys(level: float) -> None:
+    y = np.array([-4.1, -4.0, -3.9, 3.7, 3.8, 4.0, 4.1, 4.3])
+    for model in (m.Cauchy(scale=1), m.Cauchy()):
+        fit = m.fit(model, y)
+        quantile = float(stats.chi2.ppf(level, 1))
+        (low, high) = fit.interval(level, "profile")["loc"]
+        grid = np.linspace(-30, 30, 6001)
+        deviance = fit.profile("loc", points=grid).deviance
+        centre = fit.params["loc"]
+        below, above = grid[grid < centre], grid[grid > centre]
+        first = below[deviance[grid < centre] > quantile].max()
+        last = above[deviance[grid > centre] > quantile].min()
+        # A crossing lies within a step of the grid before it.
+        assert first <= low <= first + 0.01 + 1e-9
+        assert last - 0.01 - 1e-9 <= high <= last
+
+
 def test_a_circle_that_is_not_narrowed_down() -> None:
     fit = m.fit(m.VonMises(), [0.1, 0.2, 3.1, -3.0, -2.9, 3.0])
     mu = fit.interval(method="profile")["mu"]
