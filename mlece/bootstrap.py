@@ -8,6 +8,7 @@ import numpy as np
 
 from mlece.fitting import fit_sample
 from mlece.math import Array
+from mlece.model import Model
 from mlece.result import Fit
 from mlece.sample import Sample
 
@@ -20,6 +21,7 @@ def parametric(
     replicates: int,
     rng: np.random.Generator,
     record: Callable[[Array], Array] | None = None,
+    draw: Callable[[Model, int, np.random.Generator], Array] | None = None,
 ) -> Iterator[tuple[Array, Fit]]:
     """Draw samples of the fitted model's size from it and refit the family to each.
 
@@ -33,6 +35,9 @@ def parametric(
         Source of randomness.
     record : callable, optional
         How observations are recorded (rounded to a grid, say) before they are fitted.
+    draw : callable, optional
+        From the fitted model, a number r of samples and ``rng`` to observations (r, n, ...), where they
+        are not drawn from the model as they are.
 
     Yields
     ------
@@ -46,7 +51,7 @@ def parametric(
     stride = max(1, _SLAB // n)
     for start in range(0, replicates, stride):
         size = (min(stride, replicates - start), n)
-        y = model.draw(size, rng)
+        y = model.draw(size, rng) if draw is None else draw(model, size[0], rng)
         if record is not None:
             y = record(y)
         yield y, fit_sample(fit.family, Sample(y, None, (size[0],), fit.sample.name))
