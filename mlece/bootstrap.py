@@ -23,6 +23,7 @@ def parametric(
     replicates: int,
     rng: np.random.Generator,
     record: Callable[[Array], Array] | None = None,
+    draw: Callable[[Model, int, np.random.Generator], Array] | None = None,
 ) -> Iterator[tuple[Array, Fit]]:
     """Draw samples of the fitted model's size from it and refit the family to each.
 
@@ -36,6 +37,9 @@ def parametric(
         Source of randomness.
     record : callable, optional
         How observations are recorded (rounded to a grid, say) before they are fitted.
+    draw : callable, optional
+        From the fitted model, a number r of samples and ``rng`` to observations (r, n, ...), where they
+        are not drawn from the model as they are.
 
     Yields
     ------
@@ -47,7 +51,7 @@ def parametric(
     n = round(float(fit.objective.total[0]))
     model = fit.model
     for size in _slabs(replicates, n):
-        y = model.draw((size, n), rng)
+        y = model.draw((size, n), rng) if draw is None else draw(model, size, rng)
         if record is not None:
             y = record(y)
         yield y, fit_sample(fit.family, Sample(y, None, (size,), fit.sample.name))
