@@ -12,8 +12,8 @@ from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.compose import instance
 from mlece.combinators.scipy_family import adopt
-from mlece.ending import at_ends
-from mlece.existence import Verdict, at_edges, judge, reconcile, running, undercutting
+from mlece.ending import undercutting
+from mlece.existence import Outcome, Verdict, at_edges, judge, reconcile, running
 from mlece.limits import Limit
 from mlece.math import Array, Arrays
 from mlece.model import Model
@@ -139,7 +139,7 @@ def resolve(model: Model | type[Model] | str) -> Model:
 def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
     """Fit a model to a validated sample."""
     objective = CrossEntropy(model, sample)
-    slots = tuple(objective.fixed.get(p.name) for p in model.params)
+    slots = objective.fixed_slots()
     with np.errstate(all="ignore"):
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
         limits = [limit for limit in limits if limit.mask.any()]
@@ -148,23 +148,35 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         if any(limit.rival for limit in limits):
             limits = _undefeated(objective, solution, limits)
         stopped = _met(objective, limits)
-        limits += undercutting(objective, solution, slots, stopped)
+        limits += undercutting(objective, solution, stopped, sample, fit_sample)
         limits += at_edges(objective, solution, _met(objective, limits))
-        stopped = _met(objective, limits)
         outcome = reconcile(objective, solution, limits)
+        place = _evaluated(outcome, solution)
         if solution.shared is not None:
-            at = objective.evaluate_shared(outcome.theta, solution.shared)
+            at = objective.evaluate_shared(place, solution.shared)
         else:
-            at = objective.evaluate(outcome.theta, 2)
+            at = objective.evaluate(place, 2)
         value = at.value
         if solution.solver == "newton" or solution.solver.startswith("scipy"):
             outcome = running(objective, solution, outcome, at)
         if outcome.special.any():
             value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
-        bound = strongest_bound(objective, outcome.theta, at, solution)
+        bound = strongest_bound(objective, place, at, solution)
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
-        result = _assemble(objective, sample, solution, verdict, bound)
-        return at_ends(result, solution.sunk, ~stopped, fit_sample)
+        return _assemble(objective, sample, solution, verdict, bound)
+
+
+def _evaluated(outcome: Outcome, solution: Solution) -> Arrays:
+    """Return where to evaluate: at the limits, or at the solution where their infimum is known."""
+    if not outcome.special.any():
+        return outcome.theta
+    known = ~np.isnan(outcome.infimum)
+    for t in solution.theta:
+        known = known & np.isfinite(t).reshape(len(known), -1).all(axis=1)
+    return tuple(
+        np.where(known.reshape(-1, *(1,) * (end.ndim - 1)), own, end)
+        for own, end in zip(solution.theta, outcome.theta, strict=True)
+    )
 
 
 def _met(objective: CrossEntropy, limits: list[Limit]) -> Array:
@@ -223,7 +235,7 @@ def _certify(
     value, special = verdict.value, verdict.special
     excess, steps = bound.excess, bound.nu * np.sqrt(objective.total)
     if special.any():
-        excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), excess)
+        excess = np.where(special, np.where(np.isinf(value), np.inf, verdict.excess), excess)
         steps = np.where(special, 0.0, steps)
     excess = excess + np.where(np.isfinite(value), rounding(value), 0.0)
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece.domain import positive, real
 from mlece.families.one_sided import (
     ExponentialFrom,
+    HalfNormalFrom,
     InverseGaussianFrom,
     LogNormalFrom,
-    OneSided,
-    best_threshold,
-    half_normal_limits,
-    inverse_gaussian_profile,
-    lognormal_profile,
+    from_a_point,
 )
-from mlece.families.real_line import Gaussian
 from mlece.families.standard import Jet, LocationScale, log_tail, moments
-from mlece.limits import Limit, LimitMember, Status, full, or_fixed, point_mass
+from mlece.limits import Limit, LimitFamily, full, point_mass
 from mlece.math import (
     LOG_2PI,
     LOG_PI,
@@ -56,52 +52,13 @@ from mlece.param import Param
 _MEAN_HALF = 0.7978845608028654  # E|Z| of a standard Gaussian, sqrt(2/pi)
 
 
-def _mean_sd(view: Any) -> Arrays:
-    """Return mean and standard deviation of the framed observations, (R,) each."""
-    mean = view.mean_of(lambda y: y)
-    return mean, sqrt(view.mean_of(lambda y: (y - mean[:, None]) ** 2))
+def _gaussian(runs: dict[str, float], *shapes: float) -> LimitFamily:
+    """Return the Gaussian limit, whose mean and sd stand for loc and scale; the shapes come to these."""
 
+    def theta(mean: Array, sd: Array) -> Arrays:
+        return mean, sd, *(full(mean, shape) for shape in shapes)
 
-def _gaussian(
-    view: Any, runs: str, theta: tuple[float, ...], slots: tuple[Array | None, ...]
-) -> tuple[Limit, ...]:
-    """Return the Gaussian limit of a family whose loc and scale become its mean and sd.
-
-    ``theta`` are the limiting shapes. With a slot filled the limit is not reached, or not this one.
-    """
-    if any(slot is not None for slot in slots):
-        return ()
-    mean, sd = _mean_sd(view)
-    sentence = f"{runs}: the limit is Gaussian, and loc and scale stand for its mean and standard deviation"
-    limit = (mean, sd, *(full(mean, value) for value in theta))
-    value = 0.5 * LOG_2PI + 0.5 + log(sd)
-    model = LimitMember(Gaussian, ("mean", "sd", *(None for _ in theta)))
-    return (Limit(full(mean, 1.0).astype(bool), Status.BOUNDARY, sentence, limit, value, model),)
-
-
-def _from_a_point(
-    view: Any,
-    unsure: Array,
-    slots: tuple[Array | None, ...],
-    kind: tuple[type[OneSided], Any, str],
-    theta: Any,
-) -> tuple[Limit, ...]:
-    """Return the limits of a family that ends in a law on one side of a point.
-
-    ``kind`` is the law, its profile and its name; ``theta(loc, scale, shape, side)`` the limiting
-    parameters of the family. The search takes a hundred passes: only for members not solved.
-    """
-    if any(slot is not None for slot in slots) or not unsure.any():
-        return ()
-    law, profile, said = kind
-    out = []
-    for side in (1.0, -1.0):
-        found, loc, (value, scale, own) = best_threshold(view, profile, side)
-        limit, names, runs = theta(loc, scale, own, side)
-        sentence = f"{runs}: the limit is {said}, whose loc and scale are told"
-        model = LimitMember(law, names, (("side", side),))
-        out.append(Limit(found & unsure, Status.BOUNDARY, sentence, limit, value, model))
-    return tuple(out)
+    return LimitFamily("Gaussian", runs, theta=theta, rival=True)
 
 
 # ---------------------------------------------------------------------------- skew normal
@@ -124,6 +81,13 @@ class SkewNormal(LocationScale):
 
     everyday = True
     shape = Param(real, r"\alpha", typical=(-3, 4), limits=(-1e4, 1e4), doc="skewness")
+    limit_families: ClassVar = from_a_point(
+        HalfNormalFrom,
+        {"shape": inf},
+        {"shape": -inf},
+        {"loc": "loc", "scale": "scale"},
+        rival=True,
+    )
 
     @staticmethod
     def _standard(z: Array, shape: Array) -> Jet:
@@ -139,14 +103,6 @@ class SkewNormal(LocationScale):
             (ratio + x * second,),
             (z * z * second,),
         )
-
-    @staticmethod
-    def _rivals(
-        view: Any, unsure: Array, loc: Array | None, scale: Array | None, shape: Array | None
-    ) -> tuple[Limit, ...]:
-        if shape is not None:
-            return ()
-        return half_normal_limits(view, loc, scale, "shape", (-inf,), (inf,))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -233,6 +189,17 @@ class ExGaussian(Model):
         limits=(1e-5, inf),
         doc="mean of the exponential part",
     )
+    limit_families: ClassVar = (
+        LimitFamily("Gaussian", {"tail": 0.0}, {"loc": "mean", "scale": "sd"}, rival=True),
+        LimitFamily(
+            ExponentialFrom,
+            {"scale": 0.0},
+            {"loc": "loc", "tail": "scale"},
+            {"side": 1.0},
+            law="exponential above loc",
+            rival=True,
+        ),
+    )
 
     @staticmethod
     def _parts(y: Array, loc: Array, scale: Array, tail: Array) -> Arrays:
@@ -294,33 +261,6 @@ class ExGaussian(Model):
         zero = full(s.minimum, 0.0)
         limit = (s.minimum, zero, zero)
         return point_mass(s, sentence, limit, s.minimum, loc)
-
-    @staticmethod
-    def _rivals(
-        view: Any, unsure: Array, loc: Array | None, scale: Array | None, tail: Array | None
-    ) -> tuple[Limit, ...]:
-        out: list[Limit] = []
-        mean = view.mean_of(lambda y: y)
-        zero, always = full(mean, 0.0), full(mean, 1.0).astype(bool)
-        if tail is None:
-            centre = or_fixed(mean, loc)
-            square = view.mean_of(lambda y: (y - centre[:, None]) ** 2)
-            sd = or_fixed(sqrt(square), scale)
-            value = 0.5 * LOG_2PI + log(sd) + 0.5 * square / sd**2
-            member = LimitMember(Gaussian, ("mean", "sd", None))
-            sentence = "tail falls to 0: the limit is Gaussian"
-            theta = (centre, sd, zero)
-            out.append(Limit(always, Status.BOUNDARY, sentence, theta, value, member))
-        if scale is None:
-            start = or_fixed(view.summary.minimum, loc)
-            reach = or_fixed(mean - start, tail)
-            value = log(reach) + (mean - start) / reach
-            member = LimitMember(ExponentialFrom, ("loc", None, "scale"), (("side", 1.0),))
-            sentence = "scale falls to 0: the limit is exponential from the smallest observation on"
-            inside = view.summary.minimum >= start
-            theta = (start, zero, reach)
-            out.append(Limit(inside, Status.BOUNDARY, sentence, theta, value, member))
-        return tuple(out)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -386,6 +326,16 @@ class JohnsonSU(LocationScale):
 
     a = Param(real, r"\gamma", typical=(-1, 1.4), limits=(-1e3, 1e3), doc="skewness")
     b = Param(positive, r"\delta", typical=(0.8, 2), limits=(1e-3, 1e3), doc="tail weight")
+    limit_families: ClassVar = (
+        _gaussian({"b": inf}, 0.0, inf),
+        *from_a_point(
+            LogNormalFrom,
+            {"a": -inf, "scale": 0.0},
+            {"a": inf, "scale": 0.0},
+            {"loc": "loc"},
+            lambda side, loc, scale, b: (loc, full(loc, 0.0), full(loc, -side * inf), b),
+        ),
+    )
 
     @staticmethod
     def _standard(z: Array, a: Array, b: Array) -> Jet:
@@ -404,16 +354,6 @@ class JohnsonSU(LocationScale):
     @staticmethod
     def _collapses(share: Array, *slots: Array | None) -> Array:
         return full(share, float(all(s is None for s in slots))).astype(bool)
-
-    @staticmethod
-    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
-        def limit(loc: Array, scale: Array, b: Array, side: float) -> Any:
-            runs = f"a runs to {'minus ' if side > 0 else ''}infinity"
-            return (loc, scale, full(loc, -side * inf), b), ("loc", "scale", None, "b"), runs
-
-        kind = (LogNormalFrom, lognormal_profile, "lognormal from a point on")
-        gaussian = _gaussian(view, "b runs to infinity", (0.0, inf), slots)
-        return (*gaussian, *_from_a_point(view, unsure, slots, kind, limit))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -597,6 +537,16 @@ class NormalInverseGaussian(LocationScale):
     steepness = Param(
         positive, r"\zeta", typical=(0.2, 1.2), limits=(1e-15, 1e6), doc="steepness δγ"
     )
+    limit_families: ClassVar = (
+        _gaussian({"steepness": inf}, 0.0, inf),
+        *from_a_point(
+            InverseGaussianFrom,
+            {"skew": inf, "scale": 0.0},
+            {"skew": -inf, "scale": 0.0},
+            {"loc": "loc"},
+            lambda side, loc, scale, k: (loc, full(loc, 0.0), full(loc, side * inf), k),
+        ),
+    )
 
     @staticmethod
     def _standard(z: Array, skew: Array, steepness: Array) -> Jet:
@@ -631,17 +581,6 @@ class NormalInverseGaussian(LocationScale):
     def _collapses(share: Array, *slots: Array | None) -> Array:
         # As scale and steepness fall to 0 the law is a Cauchy (Kent and Tyler 1991).
         return (share > 0.5) & all(s is None for s in slots)
-
-    @staticmethod
-    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
-        def limit(loc: Array, scale: Array, steepness: Array, side: float) -> Any:
-            runs = f"skew runs to {'' if side > 0 else 'minus '}infinity"
-            theta = (loc, scale, full(loc, side * inf), steepness)
-            return theta, ("loc", "scale", None, "steepness"), runs
-
-        kind = (InverseGaussianFrom, inverse_gaussian_profile, "inverse Gaussian from a point on")
-        gaussian = _gaussian(view, "steepness runs to infinity", (0.0, inf), slots)
-        return (*gaussian, *_from_a_point(view, unsure, slots, kind, limit))
 
     @staticmethod
     def _start(x: Array) -> Arrays:

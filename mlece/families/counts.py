@@ -15,7 +15,7 @@ from mlece.domain import (
     positive_probability,
     probability,
 )
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, LimitFamily, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -362,7 +362,7 @@ class NegativeBinomial(Model):
     everyday = True
     aliases = ("nbinom",)
     profile_over = "size"
-    limit_families: ClassVar = {"size": ("Poisson", {"mean": "rate"})}
+    limit_families: ClassVar = (LimitFamily("Poisson", {"size": inf}, {"mean": "rate"}),)
     size = Param(positive, "r", typical=(0.7, 8), doc="size; 1/size is the overdispersion")
     mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")
 

@@ -334,7 +334,7 @@ class GeneralizedGamma(Model):
     mu = Param(real, r"\mu", typical=(-1, 2), role="log location", doc="location of log y")
     sigma = Param(positive, r"\sigma", typical=(0.2, 0.6), limits=(1e-8, inf), doc="scale of log y")
     q = Param(real, "q", typical=(-0.9, 1.5), limits=(-1e3, 1e3), doc="shape, 0 for lognormal")
-    further_limits: ClassVar = (
+    limit_families: ClassVar = (
         LimitFamily("Pareto", {"q": -inf, "sigma": 0.0}, theta=_beyond(-inf), rival=True),
         LimitFamily("PowerFunction", {"q": inf, "sigma": 0.0}, theta=_beyond(inf), rival=True),
     )

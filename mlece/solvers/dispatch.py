@@ -9,7 +9,6 @@ import numpy as np
 
 from mlece import errors
 from mlece.chart import Chart
-from mlece.limits import limit_families
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.em import em_starts, narrowness
@@ -335,7 +334,7 @@ def _from_thinned(
     model = objective.model
     near = below_all(objective, np.arange(1), thin.theta)
     off = ~thin.solved | ~objective.holds(near)
-    for limit in limit_families(model):
+    for limit in model.limit_families:
         off = off | limit.approached(model, thin.theta)
     if off.any():
         return chart.eta(starting_values(objective, np.arange(1)))
