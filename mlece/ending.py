@@ -25,7 +25,12 @@ _FURTHER = 1e3
 
 
 def undercutting(
-    objective: CrossEntropy, solution: Solution, stopped: Array, sample: Sample, refit: Refit
+    objective: CrossEntropy,
+    solution: Solution,
+    stopped: Array,
+    rivals: list[Limit],
+    sample: Sample,
+    refit: Refit,
 ) -> list[Limit]:
     """Return the limits of the family that lie no higher than what the solver found.
 
@@ -33,6 +38,8 @@ def undercutting(
     ----------
     stopped : array of bool (R,)
         Members that a limit describes already.
+    rivals : list of Limit
+        Limits that are known already.
     sample : Sample
         The observations, as the limiting families take them.
     refit : callable
@@ -46,7 +53,7 @@ def undercutting(
         unsure = unsure | held
     unsure = unsure & ~stopped
     lost = unsure if solution.flat is None else unsure | (solution.flat & ~stopped)
-    rivals = list(model._rivals(objective, unsure, *objective.fixed_slots()))
+    rivals = [*rivals, *model._rivals(objective, unsure, *objective.fixed_slots())]
     for limit in model.limit_families:
         tried = lost | limit.rival | limit.approached(model, solution.theta)
         rivals += _by_family(objective, limit, np.flatnonzero(tried & ~stopped), sample, refit)

@@ -168,8 +168,7 @@ def running(
             at.value,
             "a law concentrated on what the intervals have in common has probability 1",
         )
-    rivals = any(limit.rival for limit in objective.model.limit_families)
-    if rivals or objective.model.has("_rivals"):
+    if objective.model.has("_rivals"):
         # Such a family knows what is met where its parameters run off.
         return replace(
             outcome, status=status, special=special, sentences=sentences, infimum=infimum

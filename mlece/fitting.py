@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,10 +144,9 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         limits = [limit for limit in limits if limit.mask.any()]
         stopped = _met(objective, [limit for limit in limits if not limit.rival])
         solution = solve(objective, solver, np.flatnonzero(~stopped))
-        if any(limit.rival for limit in limits):
-            limits = _undefeated(objective, solution, limits)
-        stopped = _met(objective, limits)
-        limits += undercutting(objective, solution, stopped, sample, fit_sample)
+        rivals = [limit for limit in limits if limit.rival]
+        limits = [limit for limit in limits if not limit.rival]
+        limits += undercutting(objective, solution, stopped, rivals, sample, fit_sample)
         limits += at_edges(objective, solution, _met(objective, limits))
         outcome = reconcile(objective, solution, limits)
         place = _evaluated(outcome, solution)
@@ -184,19 +182,6 @@ def _met(objective: CrossEntropy, limits: list[Limit]) -> Array:
     out = np.zeros(objective.size, dtype=bool)
     for limit in limits:
         out |= limit.mask
-    return out
-
-
-def _undefeated(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> list[Limit]:
-    """Drop the members whose rival limit the solver improved upon."""
-    reached = objective.evaluate(solution.theta, 0).value
-    out = []
-    for limit in limits:
-        if limit.rival and limit.infimum is not None:
-            beaten = reached < limit.infimum - rounding(limit.infimum)
-            limit = replace(limit, mask=limit.mask & ~beaten)
-        if limit.mask.any():
-            out.append(limit)
     return out
 
 

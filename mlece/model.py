@@ -119,6 +119,7 @@ class Model:
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[tuple[LimitFamily, ...]] = ()
+    faces: ClassVar[dict[str, float]] = {}
     runs_off: ClassVar[bool] = False
     abstract: ClassVar[bool] = True
     everyday: ClassVar[bool] = False

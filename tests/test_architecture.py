@@ -25,7 +25,16 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("families", "combinators"),
     ("sample", "sources", "frame", "predictor"),
     ("evaluation", "framed", "objective", "chart", "solvers", "certificate", "existence"),
-    ("fitting", "population", "ending", "result", "covariance", "contributions", "intervals"),
+    (
+        "fitting",
+        "population",
+        "faces",
+        "ending",
+        "result",
+        "covariance",
+        "contributions",
+        "intervals",
+    ),
     ("bootstrap",),
     (
         "laws",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,9 @@ from mlece.families.one_sided import (
     HalfNormalFrom,
     InverseGaussianFrom,
     LogNormalFrom,
+    OneSided,
     from_a_point,
+    with_threshold,
 )
 from mlece.families.standard import Jet, LocationScale, log_tail, moments
 from mlece.limits import Limit, LimitFamily, full, point_mass
@@ -404,13 +407,127 @@ def _by_quartiles(x: Array, quantile: Any, shapes: Sequence[Arrays]) -> Arrays:
 # ---------------------------------------------------------------------------- sinh-arcsinh
 
 
+class SinhNormal(LocationScale, abstract=True):
+    """Sinh-normal of shape 2: sinh z is standard Gaussian, z = (y − loc)/scale (Rieck, Nedelman 1991)."""
+
+    @staticmethod
+    def _standard(z: Array) -> Jet:
+        level, steep = sinh(z), tanh(z)
+        value = np.logaddexp(z, -z) - log(2.0) - 0.5 * (LOG_2PI + level * level)
+        return Jet(value, steep - 0.5 * sinh(2 * z), 1 - steep * steep - cosh(2 * z))
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        mean, sd, _ = moments(x)
+        return mean, 1.3 * sd
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:
+        return np.asarray(log_ndtr(sinh((y - loc) / scale)))
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
+        return np.asarray(log_ndtr(-sinh((y - loc) / scale)))
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array) -> Array:
+        return np.asarray(loc + scale * arcsinh(ndtri(u)))
+
+
+def _sinh_profile(view: Any, loc: Array, side: Array) -> Arrays:
+    """Return the cross-entropy of the best :class:`SinhNormalFrom` from loc on, its scale and b.
+
+    With z = b d − a, d the log of the distance, −log b − log cosh z + ½ sinh² z is convex in (a, b):
+    Newton's method, a step that does not descend shortened.
+    """
+
+    def depth(y: Array) -> Array:
+        return np.asarray(log(side[:, None] * (y - loc[:, None])))
+
+    centre = view.mean_of(depth)
+    sd = sqrt(view.mean_of(lambda y: (depth(y) - centre[:, None]) ** 2))
+
+    def at(a: Array, b: Array) -> tuple[Array, Array, Array]:
+        def mean(function: Callable[[Array, Array], Array]) -> Array:
+            out: Array = view.mean_of(lambda y: function(depth(y) - centre[:, None], b[:, None]))
+            return out
+
+        def level(d: Array, b: Array) -> Array:
+            z = b * d - a[:, None]
+            return np.asarray(0.5 * sinh(z) ** 2 - np.logaddexp(z, -z) + log(2.0))
+
+        def slope(d: Array, b: Array) -> Array:
+            z = b * d - a[:, None]
+            return np.asarray(0.5 * sinh(2 * z) - tanh(z))
+
+        def bend(d: Array, b: Array) -> Array:
+            z = b * d - a[:, None]
+            return np.asarray(cosh(2 * z) - 1 + tanh(z) ** 2)
+
+        first = [mean(slope), mean(lambda d, b: d * slope(d, b))]
+        second = [mean(lambda d, b, k=k: d**k * bend(d, b)) for k in range(3)]
+        hessian = np.array([[second[0], -second[1]], [-second[1], second[2] + 1 / b**2]])
+        return mean(level) - log(b), np.stack([-first[0], first[1] - 1 / b]), hessian
+
+    theta = np.stack([0 * sd, 0.5 / sd])
+    value, score, hessian = at(*theta)
+    reach = np.ones(len(sd))
+    for _ in range(_NEWTON):
+        step = -np.linalg.solve(np.moveaxis(hessian, -1, 0), score.T[..., None])[..., 0].T
+        if not (abs(step) > 1e-9 * (1 + abs(theta))).any():
+            break
+        trial = theta + reach * step
+        new, *slopes = at(*trial)
+        down = (new <= value) & (trial[1] > 0)
+        theta, value = where(down, trial, theta), where(down, new, value)
+        score, hessian = (where(down, n, o) for n, o in zip(slopes, (score, hessian), strict=True))
+        reach = where(down, 1.0, 0.3 * reach)
+    a, b = theta
+    return value + centre + 0.5 * LOG_2PI, exp(centre + a / b), b
+
+
+_NEWTON = 40
+
+
+class SinhNormalFrom(OneSided, abstract=True):
+    """Sinh-normal of the log of the distance to a point: sinh(b log(|y − loc|/scale)) is Gaussian."""
+
+    words = "log-sinh-normal"
+    b = Param(positive, "b", typical=(1, 3), doc="tail weight")
+
+    @staticmethod
+    def _estimate(
+        view: Any, loc: Array | None, scale: Array | None, side: Array, b: Array | None
+    ) -> tuple[Arrays, None, None]:
+        return with_threshold(view, loc, side, _sinh_profile), None, None
+
+    @staticmethod
+    def _log_density(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        z = b * log(abs(y - loc) / scale)
+        bulk = np.logaddexp(z, -z) - log(2.0) - 0.5 * (LOG_2PI + sinh(z) ** 2)
+        return np.asarray(log(b) + bulk - log(abs(y - loc)))
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        return np.asarray(log_ndtr(side * sinh(b * log(abs(y - loc) / scale))))
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        return SinhNormalFrom._log_cdf(y, loc, scale, -side, b)
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        return np.asarray(loc + side * scale * exp(side * arcsinh(ndtri(u)) / b))
+
+
 class SinhArcsinh(LocationScale):
     r"""Sinh-arcsinh: sinh(δ arsinh z − ε) is standard Gaussian, z = (y − ξ)/η.
 
     log q = log δ + log cosh v − ½ log(1 + z²) − ½ log 2π − ½ sinh² v − log η with v = δ arsinh z − ε
     (Jones and Pewsey 2009). skewness ε > 0 leans to the right; tailweight δ < 1 has heavier tails than
     the Gaussian, which is the member ε = 0, δ = 1. R: ``gamlss.dist::SHASHo(mu=loc, sigma=scale,
-    nu=skewness, tau=tailweight)``; scipy.stats has none. The likelihood is unbounded as tailweight and
+    nu=skewness, tau=tailweight)``; scipy.stats has none. As tailweight and scale grow together the
+    limit is the sinh-normal law, of the lightest tails. The likelihood is unbounded as tailweight and
     scale fall to 0 at a data point, whatever the data; the estimate is the best local maximum.
 
     Examples
@@ -423,6 +540,29 @@ class SinhArcsinh(LocationScale):
     skewness = Param(real, r"\varepsilon", typical=(-0.8, 1), limits=(-50, 50), doc="skewness")
     tailweight = Param(
         positive, r"\delta", typical=(0.5, 1.6), limits=(1e-3, 1e3), doc="tail weight"
+    )
+    limit_families: ClassVar = (
+        LimitFamily(
+            SinhNormal,
+            {"scale": inf, "tailweight": inf},
+            theta=lambda loc, scale: (loc, full(loc, inf), full(loc, 0.0), full(loc, inf)),
+            law="the sinh-normal law",
+            rival=True,
+        ),
+        *(
+            replace(
+                limit, running=f"skewness runs to {'' if k == 0 else 'minus '}infinity, scale to 0"
+            )
+            for k, limit in enumerate(
+                from_a_point(
+                    SinhNormalFrom,
+                    {"scale": 0.0},
+                    {"scale": 0.0},
+                    {"loc": "loc"},
+                    lambda side, loc, scale, b: (loc, full(loc, 0.0), full(loc, side * inf), b),
+                )
+            )
+        ),
     )
 
     @staticmethod

@@ -235,7 +235,7 @@ class LogNormalFrom(OneSided, abstract=True):
     def _estimate(
         view: Any, loc: Array | None, scale: Array | None, side: Array, b: Array | None
     ) -> tuple[Arrays, None, None]:
-        return _with_threshold(view, loc, side, lognormal_profile), None, None
+        return with_threshold(view, loc, side, lognormal_profile), None, None
 
     @staticmethod
     def _log_density(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
@@ -266,7 +266,7 @@ class InverseGaussianFrom(OneSided, abstract=True):
     def _estimate(
         view: Any, loc: Array | None, scale: Array | None, side: Array, steepness: Array | None
     ) -> tuple[Arrays, None, None]:
-        return _with_threshold(view, loc, side, inverse_gaussian_profile), None, None
+        return with_threshold(view, loc, side, inverse_gaussian_profile), None, None
 
     @staticmethod
     def _log_density(y: Array, loc: Array, scale: Array, side: Array, steepness: Array) -> Array:
@@ -334,7 +334,7 @@ _GRID = np.arange(-24.0, 9.0, 0.5)
 _GOLDEN = 0.6180339887498949
 
 
-def _with_threshold(
+def with_threshold(
     view: Any, loc: Array | None, side: Array, profile: Callable[[Any, Array, Array], Arrays]
 ) -> Arrays:
     """Return the best law of one side with two free shapes; NaN where it has no threshold."""
