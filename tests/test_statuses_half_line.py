@@ -256,3 +256,9 @@ def test_chi_squared_meets_the_mean_logarithm(df: float) -> None:
     y = y[y > 0]
     got = m.fit(m.Chi2(), y).params["df"]
     assert digamma(got / 2) == pytest.approx(np.mean(np.log(y / 2)), rel=1e-12)
+
+
+def test_a_defective_gompertz_law_says_why_it_has_no_entropy() -> None:
+    assert m.Gompertz(0.0, 2.0).entropy() == pytest.approx(1 - math.log(2.0), rel=1e-14)
+    with pytest.raises(mlece.errors.NoDensityError, match="never dies"):
+        m.Gompertz(-0.5, 2.0).entropy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -53,6 +53,7 @@ from mlece.moments import Summary
 from mlece.param import Param
 
 _MEAN_HALF = 0.7978845608028654  # E|Z| of a standard Gaussian, sqrt(2/pi)
+_NEWTON = 40
 
 
 def _gaussian(runs: dict[str, float], *shapes: float) -> LimitFamily:
@@ -407,14 +408,20 @@ def _by_quartiles(x: Array, quantile: Any, shapes: Sequence[Arrays]) -> Arrays:
 # ---------------------------------------------------------------------------- sinh-arcsinh
 
 
+def _sinh_terms(z: Array) -> Arrays:
+    """Return ½ sinh² z − log cosh z and its first two derivatives."""
+    level, steep = sinh(z), tanh(z)
+    value = 0.5 * level * level - np.logaddexp(z, -z) + log(2.0)
+    return value, 0.5 * sinh(2 * z) - steep, cosh(2 * z) - 1 + steep * steep
+
+
 class SinhNormal(LocationScale, abstract=True):
     """Sinh-normal of shape 2: sinh z is standard Gaussian, z = (y − loc)/scale (Rieck, Nedelman 1991)."""
 
     @staticmethod
     def _standard(z: Array) -> Jet:
-        level, steep = sinh(z), tanh(z)
-        value = np.logaddexp(z, -z) - log(2.0) - 0.5 * (LOG_2PI + level * level)
-        return Jet(value, steep - 0.5 * sinh(2 * z), 1 - steep * steep - cosh(2 * z))
+        value, slope, bend = _sinh_terms(z)
+        return Jet(-value - 0.5 * LOG_2PI, -slope, -bend)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -448,26 +455,17 @@ def _sinh_profile(view: Any, loc: Array, side: Array) -> Arrays:
     sd = sqrt(view.mean_of(lambda y: (depth(y) - centre[:, None]) ** 2))
 
     def at(a: Array, b: Array) -> tuple[Array, Array, Array]:
-        def mean(function: Callable[[Array, Array], Array]) -> Array:
-            out: Array = view.mean_of(lambda y: function(depth(y) - centre[:, None], b[:, None]))
+        def mean(order: int, power: int) -> Array:
+            def part(y: Array) -> Array:
+                d = depth(y) - centre[:, None]
+                return np.asarray(d**power * _sinh_terms(b[:, None] * d - a[:, None])[order])
+
+            out: Array = view.mean_of(part)
             return out
 
-        def level(d: Array, b: Array) -> Array:
-            z = b * d - a[:, None]
-            return np.asarray(0.5 * sinh(z) ** 2 - np.logaddexp(z, -z) + log(2.0))
-
-        def slope(d: Array, b: Array) -> Array:
-            z = b * d - a[:, None]
-            return np.asarray(0.5 * sinh(2 * z) - tanh(z))
-
-        def bend(d: Array, b: Array) -> Array:
-            z = b * d - a[:, None]
-            return np.asarray(cosh(2 * z) - 1 + tanh(z) ** 2)
-
-        first = [mean(slope), mean(lambda d, b: d * slope(d, b))]
-        second = [mean(lambda d, b, k=k: d**k * bend(d, b)) for k in range(3)]
-        hessian = np.array([[second[0], -second[1]], [-second[1], second[2] + 1 / b**2]])
-        return mean(level) - log(b), np.stack([-first[0], first[1] - 1 / b]), hessian
+        score = np.stack([-mean(1, 0), mean(1, 1) - 1 / b])
+        aa, ab, bb = (mean(2, power) for power in range(3))
+        return mean(0, 0) - log(b), score, np.array([[aa, -ab], [-ab, bb + 1 / b**2]])
 
     theta = np.stack([0 * sd, 0.5 / sd])
     value, score, hessian = at(*theta)
@@ -486,9 +484,6 @@ def _sinh_profile(view: Any, loc: Array, side: Array) -> Arrays:
     return value + centre + 0.5 * LOG_2PI, exp(centre + a / b), b
 
 
-_NEWTON = 40
-
-
 class SinhNormalFrom(OneSided, abstract=True):
     """Sinh-normal of the log of the distance to a point: sinh(b log(|y − loc|/scale)) is Gaussian."""
 
@@ -504,8 +499,7 @@ class SinhNormalFrom(OneSided, abstract=True):
     @staticmethod
     def _log_density(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
         z = b * log(abs(y - loc) / scale)
-        bulk = np.logaddexp(z, -z) - log(2.0) - 0.5 * (LOG_2PI + sinh(z) ** 2)
-        return np.asarray(log(b) + bulk - log(abs(y - loc)))
+        return np.asarray(log(b) - _sinh_terms(z)[0] - 0.5 * LOG_2PI - log(abs(y - loc)))
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:

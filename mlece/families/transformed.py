@@ -368,8 +368,7 @@ class MirroredLogGamma(Model, abstract=True):
     """The law of −x where x is log-gamma, with loc that of y = −x."""
 
     support = real
-    shape, scale = LogGamma.shape, LogGamma.scale
-    loc = LogGamma.loc
+    shape, loc, scale = LogGamma.shape, LogGamma.loc, LogGamma.scale
     limit_families: ClassVar = (
         LogGamma.limit_families[0],
         replace(LogGamma.limit_families[1], known={"side": 1.0}, law="exponential above loc"),
