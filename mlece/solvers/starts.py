@@ -43,7 +43,9 @@ def several_starts(objective: CrossEntropy, members: Array) -> list[Arrays]:
         if p.role == "location" and not p.estimable:
             pilot = pilot - objective.fixed[p.name][members, None]
     guess = model._start(pilot)
-    guesses = [guess] if np.ndim(guess[0]) <= 1 else list(zip(*guess, strict=True))
+    # A composition adds one value of its own parameters to all sets of its inner family.
+    several = np.ndim(guess[0]) > 1
+    guesses = list(zip(*np.broadcast_arrays(*guess), strict=True)) if several else [guess]
     if model.has("_more_starts"):
         guesses += model._more_starts(pilot)
     return [_filled(objective, members, one) for one in guesses]
