@@ -57,7 +57,10 @@ def undercutting(
     for limit in model.limit_families:
         tried = lost | limit.rival | limit.approached(model, solution.theta)
         rivals += _by_family(objective, limit, np.flatnonzero(tried & ~stopped), sample, refit)
+    told = {name for limit in model.limit_families for name in limit.runs}
     for name, near in solution.sunk.items():
+        if name in told:
+            continue
         rivals += _at_closed_end(objective, name, np.flatnonzero(near & ~stopped), sample, refit)
     out = _lowest(objective, solution, rivals, stopped, unsure) if rivals else []
     for met in out:
@@ -212,7 +215,9 @@ def _as_limits(
     infimum = whole(other.values, np.nan) - objective.log_scale
     excess = whole(np.ravel(other.certificate.excess), np.nan)
     solved = whole([k.solved for k in kinds], False)
-    open_ = whole([k is Status.NOT_ATTAINED for k in kinds], False)
+    # An end of the support that is sought without a closed form shows no infimum.
+    smooth = all(p.regular or p.name not in other.family.free for p in other.family.params)
+    open_ = whole([k is Status.NOT_ATTAINED and smooth for k in kinds], False)
     special = bool(other.limit_models) or kinds[0] is Status.NOT_ATTAINED
     further = other.certificate.sentence if special and not other.sample.batch_shape else ""
     said = "; ".join(filter(None, [sentence, further]))
