@@ -490,3 +490,12 @@ BAD: list[tuple[str, Any, type[Exception]]] = [
 def test_bad_input(make: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"expected .*; got"):
         make()
+
+
+@pytest.mark.parametrize("inner", [mlece.SkewNormal(), mlece.ExGaussian()], ids=str)
+def test_compositions_of_families_with_several_starts(inner: Model) -> None:
+    y = np.abs(np.random.default_rng(0).normal(5, 1, 100))
+    for model in (mlece.Truncated(inner, lower=0.0), mlece.Inflated(inner, at=0.0)):
+        fit, plain = mlece.fit(model, y), mlece.fit(inner, y)
+        # Nothing lies near the end or at the atom: the inner estimates stand.
+        assert float(fit.cross_entropy) == pytest.approx(float(plain.cross_entropy), abs=1e-6)
