@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mlece.moments import Summary
 
 
+_LARGEST = 1e8  # a framed parameter beyond, of a range without declared limits, has run off
+
+
 class Status(enum.Enum):
     """The outcome of a fit; the value is the sentence that a user reads."""
 
@@ -157,7 +160,10 @@ class LimitFamily:
         return model.alike(self.maker(model)(**{**self.known, **filled}))
 
     def approached(self, model: Model, theta: Arrays) -> Array:
-        """Tell which members have a parameter within two decades of the end to which it runs."""
+        """Tell which members have a parameter (framed) within two decades of the end of its range.
+
+        Where no limits are declared the range ends at 1e8, and at 1e-8 towards zero.
+        """
         near = np.zeros(np.shape(theta[0]), dtype=bool)
         for p, value in zip(model.params, theta, strict=True):
             if p.name in self.runs and model.slots[p.name] is None:
@@ -165,9 +171,10 @@ class LimitFamily:
                 if np.isfinite(self.runs[p.name]) and np.isfinite(p.domain.upper):
                     near |= value - p.domain.lower < 100 * (low - p.domain.lower)
                 elif self.runs[p.name] == p.domain.lower:
-                    near |= value < (100 * low if low > 0 else 0.01 * low)
+                    least = max(low, -_LARGEST) if low else 1 / _LARGEST
+                    near |= value < (100 * least if least > 0 else 0.01 * least)
                 else:
-                    near |= value > 0.01 * high
+                    near |= value > 0.01 * (high if np.isfinite(high) else _LARGEST)
         return near
 
     def __str__(self) -> str:
