@@ -55,7 +55,9 @@ def undercutting(
     lost = unsure if solution.flat is None else unsure | (solution.flat & ~stopped)
     rivals = [*rivals, *model._rivals(objective, unsure, *objective.fixed_slots())]
     for limit in model.limit_families:
-        tried = lost | limit.rival | limit.approached(model, solution.theta)
+        tried = limit.approached(model, solution.theta)
+        if not limit.only_near:
+            tried = tried | lost | limit.rival
         rivals += _by_family(objective, limit, np.flatnonzero(tried & ~stopped), sample, refit)
     told = {name for limit in model.limit_families for name in limit.runs}
     for name, near in solution.sunk.items():

@@ -252,7 +252,8 @@ def _certify(
         caveat = objective.model._caveat(*slots)
         # A sentence on estimates, where there are any; probabilities are bounded.
         dense = np.any(objective.model.density_share(objective.summary) > 0)
-        if caveat and dense and any(v.solved for v in verdict.status):
+        told = any(caveat in said for said in sentences)
+        if caveat and dense and not told and any(v.solved for v in verdict.status):
             sentences[f"a local maximum: {caveat}"] = None
     multipliers = {**bound.multipliers, **verdict.multipliers}
     return Certificate(

@@ -123,6 +123,9 @@ class LimitFamily:
     rival : bool
         Whether the limit may lie below an optimum in the interior: every fit is then held against it.
         Otherwise those are that met no optimum or came near the end.
+    only_near : bool
+        Whether those alone are that came near the end. A law without the atom of the family, or on a
+        smaller support, does not compare with it on observations that lie there.
     """
 
     family: Any
@@ -133,6 +136,7 @@ class LimitFamily:
     running: str = ""
     law: str = ""
     rival: bool = False
+    only_near: bool = False
 
     @property
     def simple(self) -> bool:

@@ -370,7 +370,7 @@ def _atom(call: Any, base: type[AtomModel], model: Model, probability: Any, at: 
         support=support,
         limit_families=(
             *_limits(call, inner, own, params),
-            LimitFamily(plain, {own["probability"]: 0.0}, same),
+            LimitFamily(plain, {own["probability"]: 0.0}, same, only_near=True),
         ),
         **hooks_of(base, inner, needs),
     )

@@ -107,7 +107,8 @@ def component_limits(
             for p in params:
                 if runs.get(p.name) == np.inf and p.limits[1] == np.inf:
                     p.limits = p.limits[0], _LARGEST
-            out[(*runs, target)] = LimitFamily(ComponentLimit(make, other, shared), runs, slots)
+            made = ComponentLimit(make, other, shared)
+            out[(*runs, target)] = LimitFamily(made, runs, slots, only_near=limit.only_near)
     return tuple(out.values())
 
 
