@@ -138,6 +138,8 @@ def _by_family(
                 domain = model_by_name(limit.family)().parameter(slot).domain
                 members = members[domain.contains(value)[members]]
             kept[slot] = value
+    if members.size:
+        members = members[_held(objective, limit.member(model, kept))[members]]
     if not members.size:
         return []
     filled_in = {slot: v[0] if single else v[members] for slot, v in kept.items()}
@@ -168,6 +170,16 @@ def _by_family(
         return one if told else KnownMember(_member(other, i))
 
     return _as_limits(objective, other, members, theta, made, str(limit))
+
+
+def _held(objective: CrossEntropy, law: Model) -> Array:
+    """Tell which members lie within the ends that filled slots settle for a limiting law, (R,)."""
+    if not law.has("_bounds") or all(p.estimable for p in law.params):
+        return np.ones(objective.size, dtype=bool)
+    slots = (law.slots[p.name] for p in law.params)
+    low, high = law.settled_bounds(tuple(None if s is None else np.asarray(s) for s in slots))
+    least, most = objective.ends
+    return np.asarray(~((least < low) | (most > high)))
 
 
 def _at_closed_end(

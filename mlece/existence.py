@@ -288,12 +288,12 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
 def at_edges(objective: CrossEntropy, solution: Solution, stopped: Array) -> list[Limit]:
     """Return, as limits, the members whose cross-entropy still fell at the edge of the range searched.
 
-    A parameter whose family declares a limit there is left to that limit.
+    A limit that the family declares there is not met by those that remain.
     """
-    known = {name for limit in objective.model.limit_families for name in limit.runs}
+    known: set[str] = set()
     if within(objective.model) is not None and collapses(objective, ~stopped).any():
         # A scale at its least value is on the way to a density without bound.
-        known |= {p.name for p in objective.model.params if p.role in SCALES}
+        known = {p.name for p in objective.model.params if p.role in SCALES}
     out = []
     for name, held in solution.edges.items():
         mask = held & ~stopped
