@@ -30,7 +30,7 @@ _FOLLOWED = 2
 # After so many steps a start gives up if it is still above the maximum that another one met.
 _PATIENCE = 40
 # The step that follows leaves about the square of it, in units in which a standard error is n^-1/2.
-_LONG_DECREMENT = 1e-6
+_LONG_DECREMENT = 1e-5
 # Competing modes are a matter of short samples: there Newton's method runs from every proposed start.
 _SEVERAL_BELOW = 2_000
 # Below this a parameter is held against the fit at the end of its domain, which then decides.
