@@ -42,11 +42,7 @@ def read_data(data: Any, weights: Any, given: Any) -> tuple[str, Array, Array | 
         raise errors.DataTypeError(errors.message("observations as data", repr(data)))
     if isinstance(data, Censored):
         raise errors.DataTypeError(
-            errors.message(
-                "observations known to the point, for an entropy floor",
-                repr(data),
-                "Fit each model and compare fit.tic",
-            )
+            errors.message("no given= with censored data", "some", "Leave it out")
         )
     name = str(getattr(data, "name", None) or name)
     values = as_array(data, name)

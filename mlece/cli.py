@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +23,7 @@ from mlece.math import Array
 from mlece.model import Model, model_by_name, registered
 from mlece.result import Fit
 from mlece.solvers.dispatch import SOLVERS
+from mlece.sources.censoring import Censored, censored, right_censored
 from mlece.sources.text import FORMATS, Table, as_numbers, column_of, read_table
 from mlece.units import Units, nats_per_unit, unit_name
 
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("fit", help="fit one family, prove the fit")
     _add_file(one)
+    _add_incomplete(one)
     one.add_argument("--model", required=True, metavar="NAME", help="see 'mlece families'")
     one.add_argument(
         "--fix",
@@ -104,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
     several = commands.add_parser("compare", help="rank families by their gap to the entropy floor")
     _add_file(several)
+    _add_incomplete(several)
     which = several.add_mutually_exclusive_group()
     which.add_argument("--models", metavar="A,B,C", help="chosen from the data if not given")
     which.add_argument(
@@ -134,6 +138,18 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-header", action="store_true", help="the first line is data: columns are 1, 2, ..."
     )
+
+
+def _add_incomplete(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("censored, truncated and grouped data")
+    group.add_argument(
+        "--event", metavar="COL", help="1 where the event was seen, 0 where it had not happened yet"
+    )
+    group.add_argument("--entry", metavar="COL", help="when observation began (delayed entry)")
+    group.add_argument(
+        "--lower", metavar="COL", help="lower ends of intervals, in place of --column; -inf if open"
+    )
+    group.add_argument("--upper", metavar="COL", help="their upper ends; inf if open")
 
 
 def _add_kind(parser: argparse.ArgumentParser) -> None:
@@ -189,8 +205,12 @@ def _fit(options: argparse.Namespace) -> str:
             )
         )
     model = family(**_fixed(family, options.fix))
-    name, columns = _columns(options, labels=family.support.kind == "categories")
-    result = fit(model, name, weights=options.weights, given=columns, solver=options.solver)
+    data = _incomplete(options)
+    if data is not None:
+        result = fit(model, data[0], weights=data[1], solver=options.solver)
+    else:
+        name, columns = _columns(options, labels=family.support.kind == "categories")
+        result = fit(model, name, weights=options.weights, given=columns, solver=options.solver)
     arguments: Any = (result, units, options.level, options.covariance)
     text = _json(fit_json(*arguments)) if options.json else fit_table(*arguments)
     return text + _picture(options, result)
@@ -228,12 +248,13 @@ def _compare(options: argparse.Namespace) -> str:
     named = [model_by_name(m.strip()) for m in (options.models or "").split(",") if m.strip()]
     models = ALL if options.all else None if options.models is None else named
     labels = options.kind == "labels" or any(m.support.kind == "categories" for m in named)
-    name, columns = _columns(options, labels)
+    data = _incomplete(options)
+    name, columns = (None, {}) if data else _columns(options, labels)
     result = compare(
         models,
-        name,
-        weights=options.weights,
-        given=columns,
+        data[0] if data else name,
+        weights=data[1] if data else options.weights,
+        given=None if data else columns,
         kind=options.kind,
         replicates=options.replicates,
         rng=options.seed,
@@ -406,6 +427,37 @@ def _columns(options: argparse.Namespace, labels: bool) -> tuple[str, dict[str, 
     if options.weights is not None:
         out[options.weights] = column_of(table, options.weights, False)
     return name, out
+
+
+def _incomplete(options: argparse.Namespace) -> tuple[Censored, Array | None] | None:
+    """Return incomplete data and their weights, None where no option asks for them."""
+    ends, event = (options.lower, options.upper), options.event
+    asked = [o for o in ("event", "lower", "upper") if getattr(options, o) is not None]
+    if not asked:
+        if options.entry is not None:
+            asked = ["entry"]
+        else:
+            return None
+    table = read_table(options.file, options.format, header=not options.no_header)
+
+    def column(name: str) -> Array:
+        return column_of(table, name, False)
+
+    entry = None if options.entry is None else column(options.entry)
+    weights = None if options.weights is None else column(options.weights)
+    if None not in ends and event is None and options.column is None:
+        data = censored(column(ends[0]), column(ends[1]), entry)
+        return replace(data, name=f"{ends[0]} to {ends[1]}"), weights
+    if ends == (None, None) and options.column is not None:
+        time = column(options.column)
+        seen = np.ones(len(time), dtype=bool) if event is None else column(event)
+        return replace(right_censored(time, seen, entry), name=options.column), weights
+    raise errors.DataError(
+        errors.message(
+            "--column TIME with --event or --entry, or --lower and --upper together",
+            ", ".join(f"--{o}" for o in ("column", *asked) if getattr(options, o) is not None),
+        )
+    )
 
 
 def _only_column(table: Table, weights: str | None) -> str:

@@ -25,6 +25,7 @@ from mlece.math import Array, ndtri
 from mlece.model import Model
 from mlece.result import Fit
 from mlece.sample import from_data
+from mlece.sources.censoring import Censored
 from mlece.units import Units, unit_name
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Row:
         1 for the model nearest to the floor.
     behind : float
         Distance from the nearest model in standard errors of the difference (Vuong 1989).
+    se : float
+        That standard error in nats, for incomplete data; there ``excess`` is the distance.
     delta_aic, delta_tic : float or None
         Akaike's and Takeuchi's criteria less the least among the ranked models; None where the
         model, or the nearest one, has none.
@@ -75,6 +78,7 @@ class Row:
     behind: float = 0.0
     delta_aic: float | None = None
     delta_tic: float | None = None
+    se: float = float("nan")
 
     @property
     def tied(self) -> bool:
@@ -84,8 +88,8 @@ class Row:
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return excess ± z se in nats, cut at zero because a divergence is not negative."""
         check_level(level)
-        assert self.gap is not None
-        width = float(ndtri(0.5 + 0.5 * level)) * self.gap.se
+        se = self.se if self.gap is None else self.gap.se
+        width = float(ndtri(0.5 + 0.5 * level)) * se
         return max(0.0, self.excess - width), max(0.0, self.excess + width)
 
 
@@ -110,7 +114,8 @@ class Comparison:
     replicates : int
         Bootstrap replicates behind each p-value.
     floor : float
-        The entropy floor in nats: the estimate less its bias under the nearest model.
+        The entropy floor in nats: the estimate less its bias under the nearest model. NaN for
+        incomplete data, which show none.
     units : str or float
         Units in which the table is printed; the numbers in the rows are nats.
     """
@@ -127,12 +132,12 @@ class Comparison:
 
     @property
     def ranked(self) -> tuple[Row, ...]:
-        """The rows with a gap, nearest to the floor first."""
-        return tuple(r for r in self.rows if r.gap is not None)
+        """The rows with a rank, nearest first."""
+        return tuple(r for r in self.rows if r.rank is not None)
 
     @property
     def entropy(self) -> Any:
-        """The entropy estimate behind the floor; None if no model is ranked."""
+        """The entropy estimate behind the floor; None if no model is ranked, or there is no floor."""
         return next((r.gap.entropy for r in self.rows if r.gap is not None), None)
 
     @property
@@ -189,8 +194,10 @@ def compare(
     models : sequence of Model, class of Model or registered name, or "all", optional
         Left out, the everyday families whose support holds the data: few, and fast. "all" tries
         every family that can be fitted to them, which may take minutes.
-    data : array_like (n,) or str
-        Observations, or the name of a column of ``given``.
+    data : array_like (n,), str or Censored
+        Observations, or the name of a column of ``given``. Incomplete ones
+        (:func:`mlece.censored`, :func:`mlece.right_censored`, :func:`mlece.grouped`) show no
+        entropy: the models are held against the nearest of them, without a bootstrap.
     weights : array_like (n,) or str, optional
         Frequency weights or counts.
     given : data frame or mapping, optional
@@ -242,6 +249,10 @@ def compare(
         raise errors.ParameterError(
             errors.message(f"at least {_FEWEST} replicates", f"{replicates}")
         )
+    if isinstance(data, Censored) and given is None:
+        from mlece.incomplete_comparison import compare_incomplete
+
+        return compare_incomplete(models, data, weights, kind, units)
     name, values, w = read_data(data, weights, given)
     if models is None or (isinstance(models, str) and models == ALL):
         kind, said = read_kind(values, kind)
@@ -268,7 +279,7 @@ def compare(
     )
 
 
-def _name(model: Model) -> str:
+def label_of(model: Model) -> str:
     """Return the name of a family, with what is held or made of other models where there is any."""
     shown = repr(model)
     return shown.removesuffix("()") if shown == f"{type(model).__name__}()" else shown
@@ -281,19 +292,15 @@ def _row(model: Model, values: Array, w: Array | None, name: str, replicates: in
     """Fit one model and hold it against the floor, or say why that cannot be done."""
     from mlece.diagnostics.gap import gap
 
-    label = _name(model)
+    label = label_of(model)
     try:
         admitted, sample = from_data(model, values, w, name)
         fit = fit_sample(admitted, sample)
     except errors.SupportError:
         return Row(label, None, None, _outside(model, values))
-    if not fit.certificate.status.solved:
-        return Row(label, fit, None, fit.certificate.sentence or fit.certificate.status.value)
-    if fit.limit_models:
-        limit = type(fit.model).__name__
-        why = fit.certificate.sentence.split(";")[0]
-        text = why if limit in why else f"{why}: the limit is {limit}"
-        return Row(label, fit, None, text)
+    without = unranked(label, fit)
+    if without is not None:
+        return without
     try:
         # Densities that vanish or overflow come out infinite and are told below.
         with np.errstate(all="ignore"):
@@ -306,6 +313,17 @@ def _row(model: Model, values: Array, w: Array | None, name: str, replicates: in
     return Row(label, fit, found, verdict)
 
 
+def unranked(label: str, fit: Fit) -> Row | None:
+    """Return the row of a fit that met no member of its family, None where it did."""
+    if not fit.certificate.status.solved:
+        return Row(label, fit, None, fit.certificate.sentence or fit.certificate.status.value)
+    if not fit.limit_models:
+        return None
+    limit = type(fit.model).__name__
+    why = fit.certificate.sentence.split(";")[0]
+    return Row(label, fit, None, why if limit in why else f"{why}: the limit is {limit}")
+
+
 def _outside(model: Model, values: Array) -> str:
     bad = ~model.support.contains(np.asarray(values, dtype=float))
     first = int(np.argmax(bad))
@@ -316,33 +334,42 @@ def _outside(model: Model, values: Array) -> str:
 
 
 def _ranked(rows: list[Row]) -> tuple[list[Row], float]:
-    """Set all rows against one floor, order them, and fill in what depends on the others."""
+    """Set all rows against one floor, and fill in what depends on the others."""
+    rows = filled(rows)
     if not rows:
         return [], float("nan")
-    rows = sorted((replace(r, estimation=_estimation(r)) for r in rows), key=_best_member)
     nearest = rows[0].gap
     assert nearest is not None
-    floor = _best_member(rows[0]) - nearest.value
+    out = [
+        replace(row, excess=row.excess + nearest.value, behind=behind(rows[0], row) if i else 0.0)
+        for i, row in enumerate(rows)
+    ]
+    return out, _best_member(rows[0]) - nearest.value
+
+
+def filled(rows: list[Row]) -> list[Row]:
+    """Order fitted rows, and measure each against the first: excess, rank and criteria."""
+    rows = sorted((replace(r, estimation=_estimation(r)) for r in rows), key=_best_member)
     aic = [_criterion(r, "aic") for r in rows]
     tic = [_criterion(r, "tic") for r in rows]
-    filled = [
+    return [
         replace(
             row,
-            excess=_best_member(row) - floor,
+            excess=_best_member(row) - _best_member(rows[0]),
             rank=i + 1,
-            behind=behind(rows[0], row) if i else 0.0,
             delta_aic=_less_least(aic, i),
             delta_tic=_less_least(tic, i),
         )
         for i, row in enumerate(rows)
     ]
-    return filled, floor
 
 
 def _best_member(row: Row) -> float:
     """Estimate the cross-entropy of the family's best member: half the optimism added."""
-    assert row.gap is not None
-    return float(row.gap.cross_entropy) + row.estimation
+    assert row.fit is not None
+    # On the grid of rounded data where the gap was taken there.
+    value = row.fit.cross_entropy if row.gap is None else row.gap.cross_entropy
+    return float(value) + row.estimation
 
 
 def _estimation(row: Row) -> float:
@@ -430,10 +457,15 @@ def _verdict_sentences(ranked: Sequence[Row]) -> list[str]:
             f"Yet farther than {ranked[0].name} by more than 2 standard errors of the difference: "
             f"{', '.join(far)}."
         )
+    return [*out, *tie_sentence(ranked)]
+
+
+def tie_sentence(ranked: Sequence[Row]) -> list[str]:
+    """Name the models that cannot be told from the nearest, in a sentence if there are any."""
     ties = [r.name for r in ranked if r.tied]
-    if ties:
-        out.append(
-            f"Not to be told from {ranked[0].name} (within one standard error of the difference): "
-            f"{', '.join(ties)}."
-        )
-    return out
+    if not ties:
+        return []
+    return [
+        f"Not to be told from {ranked[0].name} (within one standard error of the difference): "
+        f"{', '.join(ties)}."
+    ]

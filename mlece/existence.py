@@ -100,6 +100,7 @@ def judge(
     if gone:
         equal = objective.summary.minimum == objective.summary.maximum
         equal &= not objective.model.support.discrete
+        equal &= np.asarray(objective.model.density_share(objective.summary) == 1)
         for name, where in gone.items():
             status[where] = Status.NOT_ATTAINED
             status[where & equal] = Status.UNBOUNDED

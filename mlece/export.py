@@ -144,7 +144,7 @@ def comparison_json(comparison: Comparison, units: Units | None = None) -> dict[
             "tied_with_best": row.tied,
             "standard_errors_behind_best": row.behind,
             "excess": row.excess / scale,
-            "interval": None if row.gap is None else [v / scale for v in row.interval(0.95)],
+            "interval": None if row.rank is None else [v / scale for v in row.interval(0.95)],
             "estimation": row.estimation / scale,
             "p_value": None if row.gap is None else row.gap.p_value,
             "gap": None if row.gap is None else gap_json(row.gap, units),
@@ -169,7 +169,7 @@ def comparison_json(comparison: Comparison, units: Units | None = None) -> dict[
                 "method": entropy.method,
             },
             "rows": rows,
-            "best": None if comparison.rows[0].gap is None else comparison.rows[0].name,
+            "best": None if comparison.rows[0].rank is None else comparison.rows[0].name,
             "sentences": list(comparison.sentences),
         }
     )

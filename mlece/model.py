@@ -375,9 +375,9 @@ class Model:
         """Return one number (R, n) for each observation: where it lies, for frames and starts."""
         return values
 
-    def located(self, values: Array) -> Array:
-        """Return the observations that are known to the point, (R, n), NaN in place of the others."""
-        return values
+    def reach(self, values: Array) -> tuple[Array, Array]:
+        """Return (R, n) what the support must begin below and what it must end above."""
+        return values, values
 
     def pilot_frame(self, values: Array) -> tuple[Array, Array] | None:
         """Return a shift and scale (R, d) for vectors (R, n, d); None for numbers."""
@@ -423,7 +423,7 @@ class Model:
             cdf = log_cdf_by_quadrature(member, y)
             out = np.log(-np.expm1(cdf)) if above else cdf
         below, beyond = (0.0, -np.inf) if above else (-np.inf, 0.0)
-        out = np.where(y < lower, below, out)
+        out = np.where((y < lower) | (y == -np.inf), below, out)
         return np.asarray(np.where(y >= upper, beyond, out))
 
     def declare(self, data: Any) -> Model:

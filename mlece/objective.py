@@ -147,7 +147,7 @@ class CrossEntropy(FramedSample):
     def _check_known_ends(self, sample: Sample) -> None:
         """Refuse data beyond an end of the support that a known constant sets (trials of a Binomial)."""
         model = self.model
-        if all(p.estimable for p in model.params):
+        if model._width or all(p.estimable for p in model.params):
             return
         if not self.excluded().any():
             return
@@ -201,7 +201,10 @@ class CrossEntropy(FramedSample):
             sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
             if ends == BOTH:
-                least, most = self._extremes(self.model.located(raw), w)
+                below, above = self.model.reach(raw)
+                least, most = self._extremes(below, w)
+                if above is not below:
+                    most = self._extremes(above, w)[1]
                 low, high = np.minimum(low, least), np.maximum(high, most)
             elif ends:
                 low = np.minimum(low, np.minimum.reduce(raw, axis=1))

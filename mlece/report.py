@@ -368,13 +368,16 @@ def compare_table(comparison: Comparison, units: Units | None = None) -> str:
     """
     units = comparison.units if units is None else units
     scale = nats_per_unit(units)
-    shown = [r for r in comparison.rows if r.gap is not None]
+    shown = comparison.ranked
     parts = [f"{comparison.name}: {comparison.summary}\n{_floor_sentence(comparison, units)}"]
-    if shown:
+    if shown and comparison.entropy is None:
+        header = ["model", "cross-entropy", "behind", "se", "ΔAIC", "ΔTIC", "verdict"]
+        parts.append(render([_incomplete_row(r, scale) for r in shown], header, left=(0, 6)))
+    elif shown:
         header = ["model", "cross-entropy", "gap", "95 % interval", "p", "ΔTIC", "verdict"]
         cells = [_compare_row(r, scale, comparison) for r in shown]
         parts.append(render(cells, header, left=(0, 6)))
-    rest = [r for r in comparison.rows if r.gap is None]
+    rest = [r for r in comparison.rows if r.rank is None]
     if rest:
         parts.append("Not ranked\n" + _reasons(rest))
     parts.append(_reading(comparison, units))
@@ -383,6 +386,12 @@ def compare_table(comparison: Comparison, units: Units | None = None) -> str:
 
 def _floor_sentence(comparison: Comparison, units: Units) -> str:
     entropy = comparison.entropy
+    if entropy is None and comparison.ranked:
+        text = (
+            "Censored, truncated or grouped observations show no entropy floor: the families are "
+            f"held against the nearest of them, {comparison.rows[0].name}."
+        )
+        return "\n".join(textwrap.wrap(text, WIDTH))
     if entropy is None:
         return "No model could be set against the entropy floor."
     scale = nats_per_unit(units)
@@ -401,16 +410,34 @@ def _compare_row(row: Row, scale: float, comparison: Comparison) -> list[str]:
     places = decimals(gap.se / scale)
     places = 3 if places is None else min(max(places, 1), 4)
     low, high = (v / scale for v in row.interval(0.95))
-    tic = NONE if row.delta_tic is None else number(row.delta_tic, int(row.delta_tic < 99.95))
     return [
         row.name,
         number(gap.cross_entropy / scale, 4),
         number(row.excess / scale, places),
         f"{number(low, places)} to {number(high, places)}",
         probability(gap.p_value, comparison.replicates),
-        tic,
+        _criterion(row.delta_tic),
         row.verdict,
     ]
+
+
+def _incomplete_row(row: Row, scale: float) -> list[str]:
+    assert row.fit is not None
+    places = decimals(row.se / scale) if row.se > 0 else None
+    places = 4 if places is None else min(max(places, 1), 4)
+    return [
+        row.name,
+        number(float(row.fit.cross_entropy) / scale, 4),
+        number(row.excess / scale, places),
+        number(row.se / scale, places) if row.rank != 1 else NONE,
+        _criterion(row.delta_aic),
+        _criterion(row.delta_tic),
+        row.verdict,
+    ]
+
+
+def _criterion(value: float | None) -> str:
+    return NONE if value is None else number(value, int(value < 99.95))
 
 
 def _reasons(rows: list[Row]) -> str:
@@ -429,7 +456,12 @@ def _reasons(rows: list[Row]) -> str:
 def _reading(comparison: Comparison, units: Units) -> str:
     """Return the sentences below the table."""
     lines = list(comparison.sentences)
-    if comparison.ranked:
+    if comparison.ranked and comparison.entropy is None:
+        lines.append(
+            f"Behind: {unit_name(units)} per observation from the best member of the nearest family "
+            "to that of this one, half the optimism of each fit added; se is that of the difference."
+        )
+    elif comparison.ranked:
         lines.append(
             f"Gap: {unit_name(units)} per observation from the floor to the best member of the "
             f"family. p: parametric bootstrap of 'the family is right', {comparison.replicates} "

@@ -11,6 +11,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import as_array
 from mlece.certificate import Certificate
+from mlece.combinators.incomplete import is_incomplete
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
@@ -409,9 +410,14 @@ class Fit:
         return gap(self, **options)
 
     def plot(self, **options: Any) -> Any:
-        """Draw four panels; see :func:`mlece.plot.fit_panels`."""
-        from mlece.plot import fit_panels
+        """Draw four panels, or for incomplete data the survival function.
 
+        See :func:`mlece.plot.fit_panels` and :func:`mlece.plot.survival_curve`.
+        """
+        from mlece.plot import fit_panels, survival_curve
+
+        if is_incomplete(self.family):
+            return survival_curve(self, **options)
         self.require_numbers("a plot")
         return fit_panels(self, **options)
 

@@ -263,10 +263,40 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         errors.ComparisonError,
         "entropy floor",
     ),
-    "a comparison": (
-        lambda: mlece.compare(["gamma", "weibull"], mlece.grouped([0, 1, 2], [3, 4])),
+    "coded event": (
+        lambda: mlece.right_censored([1.0, 2, 3], [0, 2, 3]),
         errors.DataTypeError,
-        "fit.tic",
+        "2 such values of 3, the first 2 at position 1",
+    ),
+    "no count inside": (
+        lambda: mlece.fit("poisson", mlece.censored([0.2, 1], [0.8, 2])),
+        errors.SupportError,
+        "first 0.8 at position 0",
+    ),
+    "beyond a known end": (
+        lambda: mlece.fit(mlece.Binomial(n=3), mlece.censored([1, 4], [1, np.inf])),
+        errors.SupportError,
+        "first 4.0 at position 1",
+    ),
+    "a region without probability": (
+        lambda: mlece.fit(mlece.Binomial(n=3), mlece.censored([1, 2], [1, np.inf], [-1, 3])),
+        errors.SupportError,
+        "first 4.0 at position 1",
+    ),
+    "angles": (
+        lambda: mlece.fit("vonmises", mlece.censored([0.0], [1.0])),
+        errors.DataTypeError,
+        "family of numbers",
+    ),
+    "a frame": (
+        lambda: mlece.compare(["gamma"], mlece.grouped([0, 1, 2], [3, 4]), given={}),
+        errors.DataTypeError,
+        "given",
+    ),
+    "a batch compared": (
+        lambda: mlece.compare(["gamma"], mlece.censored([[1.0]], [[2.0]])),
+        errors.DataError,
+        "one sample",
     ),
 }
 

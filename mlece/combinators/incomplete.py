@@ -11,11 +11,14 @@ with the density in the place of the first probability where the observation is 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from mlece.combinators.cells import Runs, masses
+from mlece.combinators.compose import engine
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
@@ -78,11 +81,17 @@ class _Incomplete(Model, abstract=True):
         middle = lower + 0.5 * (upper - lower)
         ends = np.where(np.isfinite(lower), lower, np.where(np.isfinite(upper), upper, 0.0))
         out = np.where(np.isfinite(middle), middle, ends)
+        # What may lie anywhere says nothing of where: it stands with the others.
+        anywhere = (lower <= self.support.lower) & (upper >= self.support.upper)
+        known = ~anywhere.all(axis=-1, keepdims=True)
+        if (anywhere & known).any():
+            others = np.nanmedian(np.where(anywhere & known, np.nan, out), axis=-1, keepdims=True)
+            out = np.where(anywhere & known, others, out)
         return np.floor(out) if self.support.discrete else out
 
-    def located(self, values: Array) -> Array:
-        """Return the exact observations, NaN in the place of the others."""
-        return np.where(values[..., 0] == values[..., 1], values[..., 1], np.nan)
+    def reach(self, values: Array) -> tuple[Array, Array]:
+        """Return the upper and the lower ends: an interval needs some of the support inside."""
+        return values[..., 1], values[..., 0]
 
     def density_share(self, summary: Summary) -> Any:
         """Return the share of exact observations; a probability has no units."""
@@ -110,27 +119,32 @@ class _Incomplete(Model, abstract=True):
             found.append(limit)
         return tuple(found)
 
+    def shared(self, t: Any, theta: Arrays) -> Any:
+        """Return what density, score and curvature have in common: the probabilities at theta."""
+        return _Unseen(self, t, theta)
+
     def log_density_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Array:
         """Return the log density of exact observations, the log probability of the others."""
-        return self._with_exact((self._unseen(t, *theta),), t, theta, self._density)[0]
+        unseen = self.shared(t, theta) if shared is None else shared
+        out = self._with_exact((unseen.value,), t, theta, self._density)[0]
+        if not self.has("_bounds"):
+            return out
+        # The ends move with the parameters: a formula may go on beyond them.
+        beyond = (t[..., 0] == t[..., 1]) & ~self._inner.inside(t[..., 1], theta)
+        return np.asarray(where(beyond, -inf, out))
 
     def _density(self, t: Any, theta: Arrays) -> Arrays:
         return (self._inner.log_density_hook(t, theta),)
 
     def score_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Any:
-        """Return the score: the family's own where exact, sixth-order differences elsewhere."""
-        parts: Arrays = (np.zeros((1, 1)),) * len(theta)
-        if self._has_unseen(t):
-            parts = numerical_score(self._unseen, t, theta, *self._limits())
-        return self._with_exact(parts, t, theta, self._inner.score_hook)
+        """Return the score: the family's own where exact, its conditional mean elsewhere."""
+        unseen = self.shared(t, theta) if shared is None else shared
+        return self._with_exact(unseen.score, t, theta, self._inner.score_hook)
 
     def curvature_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Any:
         """Return the upper triangle of the second derivatives, row by row."""
-        k = len(theta)
-        parts: Arrays = (np.zeros((1, 1)),) * (k * (k + 1) // 2)
-        if self._has_unseen(t):
-            parts = numerical_curvature(self._unseen, None, t, theta, *self._limits())
-        return self._with_exact(parts, t, theta, self._inner.curvature_hook)
+        unseen = self.shared(t, theta) if shared is None else shared
+        return self._with_exact(unseen.curvature, t, theta, self._inner.curvature_hook)
 
     def _with_exact(
         self, parts: Arrays, t: Array, theta: Arrays, hook: Callable[[Any, Arrays], Any]
@@ -139,14 +153,11 @@ class _Incomplete(Model, abstract=True):
         exact = t[..., 0] == t[..., 1]
         if not exact.any():
             return parts
-        own = hook(self._inner.statistics(where(exact, t[..., 1], np.nan)), theta)
+        # The others need some number: one in the support, for which every formula holds.
+        own = hook(self._inner.statistics(where(exact, t[..., 1], self.points(t))), theta)
         return tuple(a + where(exact, b, 0.0) for a, b in zip(parts, own, strict=True))
 
-    @staticmethod
-    def _has_unseen(t: Array) -> bool:
-        return bool(np.any(t[..., 0] != t[..., 1]) or np.any(t[..., 2] > -inf))
-
-    def _unseen(self, t: Array, *theta: Array) -> Array:
+    def log_unseen(self, t: Array, *theta: Array) -> Array:
         """Return log P(lower < Y <= upper) where it is not exact, less log P(Y > entry)."""
         lower, upper, entry = t[..., 0], t[..., 1], t[..., 2]
         hidden, truncated = lower != upper, entry > -inf
@@ -189,6 +200,72 @@ class _Incomplete(Model, abstract=True):
         return mass
 
 
+class _Unseen:
+    """Log probabilities of the observations of a block that are not exact, and their derivatives."""
+
+    def __init__(self, model: _Incomplete, t: Array, theta: Arrays) -> None:
+        self.model, self.t, self.theta = model, t, theta
+        lower, upper, entry = t[..., 0], t[..., 1], t[..., 2]
+        self.hidden = lower != upper
+        self.truncated = entry > -inf
+        self.any = bool(self.hidden.any() or self.truncated.any())
+
+    @functools.cached_property
+    def value(self) -> Array:
+        """Log probabilities, by the family's own formula if a density has one."""
+        if not self.any:
+            return np.zeros((1, 1))
+        family = self.model.complete
+        closed = family.has("_log_cdf") or family.has("_log_sf")
+        # A formula is shorter than an integral, not than a sum.
+        if (closed and not family.support.discrete) or self.parts is None:
+            return self.model.log_unseen(self.t, *self.theta)
+        return np.asarray(self.parts[0])
+
+    @property
+    def score(self) -> Arrays:
+        """First derivatives, sixth-order differences where the law is not smooth."""
+        k = len(self.theta)
+        if not self.any:
+            return (np.zeros((1, 1)),) * k
+        if self.parts is None:
+            return numerical_score(self.model.log_unseen, self.t, self.theta, *self.model._limits())
+        return tuple(self.parts[1 : 1 + k])
+
+    @property
+    def curvature(self) -> Arrays:
+        """Second derivatives, upper triangle row by row."""
+        k = len(self.theta)
+        if not self.any:
+            return (np.zeros((1, 1)),) * (k * (k + 1) // 2)
+        if self.parts is None:
+            return numerical_curvature(
+                self.model.log_unseen, None, self.t, self.theta, *self.model._limits()
+            )
+        return tuple(self.parts[1 + k :])
+
+    @functools.cached_property
+    def parts(self) -> Array | None:
+        """Value and derivatives, stacked, of probabilities that are integrals of a smooth density."""
+        lower, upper, entry = (self.t[..., j] for j in range(3))
+        if self.model.support.discrete:
+            lower, upper, entry = np.ceil(lower) - 1.0, np.floor(upper), np.floor(entry)
+        some, late = (np.flatnonzero(m.any(axis=0)) for m in (self.hidden, self.truncated))
+        ends = (
+            np.concatenate([where(self.hidden, lower, inf)[:, some], entry[:, late]], axis=1),
+            np.concatenate(
+                [where(self.hidden, upper, inf)[:, some], np.full_like(entry[:, late], inf)], axis=1
+            ),
+        )
+        found = masses(engine(self.model.complete), Runs.of(*ends), self.theta)
+        if found is None:
+            return None
+        out = np.zeros((*found.shape[:2], lower.shape[1]))
+        out[:, :, some] = where(self.hidden[:, some], found[:, :, : some.size], 0.0)
+        out[:, :, late] -= where(self.truncated[:, late], found[:, :, some.size :], 0.0)
+        return out
+
+
 _MADE: dict[type[Model], type[Model]] = {}
 
 
@@ -216,6 +293,11 @@ def incomplete(family: type[Model]) -> type[Model]:
     # A composition has slots that are no attributes of its class.
     made.params = family.params
     return made
+
+
+def is_incomplete(model: Model) -> bool:
+    """Tell whether the observations of a model are triples (lower, upper, entry)."""
+    return isinstance(model, _Incomplete)
 
 
 def _rebuild(family: type[Model], slots: dict[str, Any], settings: dict[str, Any]) -> Model:

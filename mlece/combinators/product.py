@@ -129,9 +129,10 @@ class Product(Model):
         parts = [b.inside(y[..., j], t) for j, (b, t) in enumerate(pairs)]
         return np.asarray(np.logical_and.reduce(np.broadcast_arrays(*parts)))
 
-    def located(self, values: Array) -> Array:
+    def reach(self, values: Array) -> tuple[Array, Array]:
         """Return NaN: vectors have no order."""
-        return np.full(values.shape[:-1], np.nan)
+        nowhere = np.full(values.shape[:-1], np.nan)
+        return nowhere, nowhere
 
     def pilot_frame(self, values: Array) -> tuple[Array, Array]:
         """Centre and scale each component as far as its model can follow, by powers of two."""

@@ -157,7 +157,7 @@ def _nodes(low: float, high: float) -> Array:
     return _STEP * np.arange(np.ceil(low / _STEP), np.floor(high / _STEP) + 1)
 
 
-def _marks(model: Model, theta: Arrays) -> Array:
+def spread_marks(model: Model, theta: Arrays) -> Array:
     """Return points around the bulk of a framed law, (r, m)."""
     rows = np.broadcast_shapes(*[np.shape(t) for t in theta])[0]
     kinks = [np.broadcast_to(b, (rows, 1)) for b in model._breakpoints(*theta)]
@@ -172,7 +172,7 @@ def _marks(model: Model, theta: Arrays) -> Array:
     return np.concatenate([np.tile(around, (rows, 1)), *kinks], axis=1)
 
 
-def _reach(model: Model, end: Array, direction: float, theta: Arrays) -> Array:
+def reach_beyond(model: Model, end: Array, direction: float, theta: Arrays) -> Array:
     """Return the distance from an end, to a factor of 2, around which most of the mass beyond lies."""
     distance = np.exp2(np.arange(-80.0, 81.0))
     y = end + direction * distance
@@ -183,7 +183,7 @@ def _reach(model: Model, end: Array, direction: float, theta: Arrays) -> Array:
 
 def _quadrature(model: Model, low: Array, high: Array, theta: Arrays) -> tuple[Array, Array]:
     """Return nodes (r, m) of a framed region and the logarithms of their weights."""
-    marks = _marks(model, theta)
+    marks = spread_marks(model, theta)
     edges = np.sort(np.minimum(np.maximum(marks, low), high), axis=1)
     points: list[Array] = []
     weights: list[Array] = []
@@ -202,7 +202,7 @@ def _quadrature(model: Model, low: Array, high: Array, theta: Arrays) -> tuple[A
             step, log_rate = _half_line_rule(deep and bool((a <= 0).any()))
             upwards = bool(np.isfinite(a).all())
             end, direction = (a, 1.0) if upwards else (b, -1.0)
-            width = _reach(model, end, direction, theta)
+            width = reach_beyond(model, end, direction, theta)
             points.append(end + direction * width * step)
             weights.append(log_rate + log(width))
     return np.concatenate(points, axis=1), np.concatenate(weights, axis=1)

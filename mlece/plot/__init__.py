@@ -4,5 +4,14 @@ from __future__ import annotations
 
 from mlece.plot.bars import BarNumbers, comparison_bars, ledger_bars
 from mlece.plot.panels import PanelNumbers, fit_panels
+from mlece.plot.survival import SurvivalNumbers, survival_curve
 
-__all__ = ["BarNumbers", "PanelNumbers", "comparison_bars", "fit_panels", "ledger_bars"]
+__all__ = [
+    "BarNumbers",
+    "PanelNumbers",
+    "SurvivalNumbers",
+    "comparison_bars",
+    "fit_panels",
+    "ledger_bars",
+    "survival_curve",
+]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlece.diagnostics.ledger import Ledger
 
 LEGEND = ("entropy floor", "gap (approximation)", "estimation")
+WITHOUT_FLOOR = ("nearest family", "behind it", "estimation")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class BarNumbers:
     labels : tuple of str
         One for each bar.
     floor : float
-        Where the gap begins.
+        Where the gap begins: for incomplete data the best member of the nearest family.
     gap, estimation : array (bars,)
         Lengths of the two upper segments; a negative gap is drawn as none.
     lower, upper : array (bars,)
@@ -78,10 +79,12 @@ def comparison_bars(
         )
     units = comparison.units if units is None else units
     scale = nats_per_unit(units)
+    known = bool(np.isfinite(comparison.floor))
+    nearest = float(comparison.best.cross_entropy) + rows[0].estimation
     ends = np.array([row.interval(0.95) for row in rows]) / scale
     numbers = BarNumbers(
         tuple(row.name for row in rows),
-        comparison.floor / scale,
+        (comparison.floor if known else nearest) / scale,
         np.array([row.excess for row in rows]) / scale,
         np.array([row.estimation for row in rows]) / scale,
         ends[:, 0],
@@ -89,17 +92,15 @@ def comparison_bars(
     )
     own = ax is None
     ax = new_axes(size=(7.4, 1.5 + 0.36 * len(rows))) if own else ax
-    _draw(ax, numbers)
+    _draw(ax, numbers, LEGEND if known else WITHOUT_FLOOR)
     ax.text(ax.get_xlim()[0], 0, f"  {numbers.floor:.4g}", va="center", fontsize="small", color=INK)
     _legend(ax, own)
     marks = [f"{row.name}  ✗" if row.gap and row.gap.misspecified else row.name for row in rows]
     ax.set_yticks(np.arange(len(rows)), marks)
-    tidy(
-        ax,
-        f"{comparison.name}: how far each family stays from the floor",
-        f"cross-entropy ({unit_name(units)} per observation); ✗ misspecified at the 5 % level",
-        "",
-    )
+    what = "the floor" if known else "the nearest"
+    below = f"cross-entropy ({unit_name(units)} per observation)"
+    below += "; ✗ misspecified at the 5 % level" if known else ""
+    tidy(ax, f"{comparison.name}: how far each family stays from {what}", below, "")
     return ax, numbers
 
 

@@ -15,6 +15,7 @@ DECREMENT = 1e-11
 _ROUNDING = 1e-6
 _FLAT = 1e-4
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
+_IDLE = 25  # steps without a gain beyond rounding after which a member is given up
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class _Batch:
         self.converged = np.zeros(count, dtype=bool)
         self.blocked = np.zeros((count, m), dtype=bool)
         self.stalled = np.zeros(count, dtype=int)
+        self.idle = np.zeros(count, dtype=int)
 
     def derivatives(self, active: Array) -> tuple[Array, Array, Array]:
         """Return the members with finite derivatives, gradients and Hessians; held coordinates drop out."""
@@ -210,7 +212,8 @@ class _Batch:
         moved = active[accept]
         self.eta[moved], self.value[moved] = trial[accept], value[accept]
         self.gradient[moved], self.hessian[moved] = gradient[accept], hessian[accept]
-        stuck = self.radius[active] <= 1e-14
+        self.idle[active] = np.where(accept & (gain > noise), 0, self.idle[active] + 1)
+        stuck = (self.radius[active] <= 1e-14) | (self.idle[active] >= _IDLE)
         # Where no step pays any more and the decrement is that of rounding, the optimum was met.
         self.converged[active[stuck & (self.decrement[active] <= _ROUNDING)]] = True
         return active[~stuck]

@@ -29,10 +29,13 @@ class Censored:
         truncation).
     counts : array (..., n), optional
         How many observations share an interval, for grouped data.
+    name : str
+        What was observed, for titles.
     """
 
     values: Array
     counts: Array | None = None
+    name: str = "y"
 
     def __len__(self) -> int:
         return int(self.values.shape[-2])
@@ -140,14 +143,14 @@ def right_censored(time: Any, event: Any, entry: Any = None) -> Censored:
     """
     t = _ends(time, "time")
     seen = as_array(event, "event")
-    usable = seen.dtype.kind == "b"
-    if not usable and seen.dtype.kind in "iuf":
-        usable = bool(np.all((seen == 0) | (seen == 1)))
-    if not usable:
+    numbers = seen.dtype.kind in "biuf"
+    if not numbers or not np.all((seen == 0) | (seen == 1)):
         raise errors.DataTypeError(
             errors.message(
                 "event as True/False or 1/0, one for each time",
-                f"dtype {seen.dtype}, values such as {seen.ravel()[0].item()!r}",
+                errors.offenders((seen != 0) & (seen != 1), seen)
+                if numbers
+                else f"dtype {seen.dtype}",
                 "A status coded 1/2 becomes status == 2",
             )
         )
@@ -226,7 +229,7 @@ def from_censored(
     SupportError
         If an exact observation or a whole interval lies outside the support.
     """
-    if model._width or model.support.kind == "categories":
+    if model._width or model.support.kind == "categories" or model.support.periodic:
         raise errors.DataTypeError(
             errors.message(
                 "a family of numbers for censored data", f"{type(model).__name__} ({model.support})"
@@ -254,8 +257,15 @@ def from_censored(
         raise errors.DataError(errors.message("counts of the groups or weights", "both"))
     n = len(data)
     w = data.counts if weights is None else weights_like(weights, n)
-    _check_support(model, data.values, name)
-    values, w, batch = flattened(data.values, w, model.batch_shape, columns=3)
+    values = data.values
+    if model.support.discrete:
+        values = values.copy()
+        # Counts lie in closed intervals, above their entry.
+        hidden = values[..., 0] != values[..., 1]
+        above = np.maximum(values[..., 0], np.floor(values[..., 2]) + 1.0)
+        values[..., 0] = np.where(hidden, above, values[..., 0])
+    _check_support(model, values, name)
+    values, w, batch = flattened(values, w, model.batch_shape, columns=3)
     if weighting == "frequency":
         values, w = _merged(values, w)
     family = incomplete(type(model))(**model.slots, **model.settings)
@@ -263,17 +273,29 @@ def from_censored(
 
 
 def _check_support(model: Model, values: Array, name: str) -> None:
+    """Refuse what no member can have produced; an interval may reach beyond the support."""
     lower, upper = values[..., 0], values[..., 1]
-    exact = lower == upper
-    reaches = (upper > model.support.lower) & (lower < model.support.upper)
+    least, most = np.asarray(model.support.lower), np.asarray(model.support.upper)
+    shown = str(model.support)
+    if not all(p.estimable for p in model.params):
+        ends = model.settled_bounds(tuple(model.slots[p.name] for p in model.params))
+        least, most = (np.expand_dims(e, -1) for e in ends)
+        least, most = np.maximum(least, model.support.lower), np.minimum(most, model.support.upper)
+        shown = f"the part of {model.support} that {model!r} holds"
+    below, above = upper <= least, lower >= most
     if model.support.discrete:
-        reaches = (upper >= model.support.lower) & (lower <= model.support.upper)
-    bad = np.where(exact, ~model.support.contains(upper), ~reaches)
+        below, above = upper < least, lower > most
+    exact = lower == upper
+    bad = np.where(exact, (upper < least) | (upper > most), below | above)
+    bad = bad | (exact & ~model.support.contains(upper))
+    if model.support.discrete:
+        bad = bad | (np.floor(upper) < np.ceil(lower))
     if bad.any():
+        where = np.where(above, lower, upper)
         raise errors.SupportError(
             errors.message(
-                f"{name} in the support of {type(model).__name__}, {model.support}",
-                errors.offenders(bad, upper),
+                f"{name} in the support of {type(model).__name__}, {shown}",
+                errors.offenders(bad, where),
                 "An interval must contain a part of the support",
             )
         )

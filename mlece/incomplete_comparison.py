@@ -1,0 +1,136 @@
+"""compare() for censored, truncated and grouped data: families ranked against the nearest one.
+
+Intervals show no entropy: how much of the cross-entropy is the noise of the data cannot be told, and a
+difference of two cross-entropies is all that is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.candidates import KINDS, candidates, common_kind, resolve_all, unlike
+from mlece.comparison import ALL, Comparison, Row, filled, label_of, tie_sentence, unranked
+from mlece.fitting import fit
+from mlece.math import Array
+from mlece.model import Model
+from mlece.result import Fit
+from mlece.sources.censoring import Censored
+from mlece.units import Units
+
+
+def compare_incomplete(
+    models: Any, data: Censored, weights: Any, kind: str, units: Units
+) -> Comparison:
+    """Fit several models to incomplete data and rank them by their distance from the nearest.
+
+    Parameters
+    ----------
+    models : as for :func:`mlece.comparison.compare`
+    data : Censored
+    weights : array_like (n,), optional
+    kind : {"auto", "continuous", "counts"}
+        "auto" reads the data as continuous where the families are chosen from them.
+    units : str or float
+
+    Returns
+    -------
+    Comparison
+        Its ``floor`` is NaN, its rows have no ``gap``, and their excess is over the nearest model.
+
+    Raises
+    ------
+    DataError
+        For a batch of samples.
+    """
+    if data.values.ndim != 2:
+        raise errors.DataError(
+            errors.message("one sample", f"a batch of shape {data.values.shape[:-2]}")
+        )
+    ends = _finite(data.values)
+    if kind == KINDS[3]:
+        raise errors.DataTypeError(errors.message("numbers in incomplete data", 'kind="labels"'))
+    if models is None or (isinstance(models, str) and models == ALL):
+        kind = "continuous" if kind == "auto" else kind
+        chosen = candidates(ends, kind, rare=models is not None)
+    else:
+        chosen = resolve_all(models)
+        kind = common_kind(chosen, ends, kind)
+    rows = [_row(model, data, weights) for model in unlike(chosen)]
+    ranked = _ranked([r for r in rows if r.fit is not None and not r.verdict])
+    n = float(ranked[0].fit.n) if ranked and ranked[0].fit else float(len(data))
+    return Comparison(
+        rows=(*ranked, *(r for r in rows if r.fit is None or r.verdict)),
+        name=data.name,
+        n=n,
+        kind=kind,
+        summary=f"{n:,.6g} observations, {_kinds(data)}; ends from {ends.min():.6g} to "
+        f"{ends.max():.6g}",
+        sentences=tuple(tie_sentence(ranked)),
+        replicates=0,
+        units=units,
+    )
+
+
+def _finite(values: Array) -> Array:
+    """Return every number that the data hold: exact observations and finite ends."""
+    ends = np.unique(values[:, :2])
+    ends = ends[np.isfinite(ends)]
+    if not ends.size:
+        raise errors.DataError(
+            errors.message("an observation or an end of an interval", "infinite ends alone")
+        )
+    return np.asarray(ends)
+
+
+def _kinds(data: Censored) -> str:
+    return repr(data).removeprefix("<Censored: ").removesuffix(">")
+
+
+def _row(model: Model, data: Censored, weights: Any) -> Row:
+    label = label_of(model)
+    try:
+        found = fit(model, data, weights=weights)
+    except (errors.SupportError, errors.NoDensityError, errors.DataTypeError) as error:
+        return Row(label, None, None, str(error))
+    return unranked(label, found) or Row(label, found, None, "")
+
+
+def _ranked(rows: list[Row]) -> list[Row]:
+    """Order the rows, and measure each against the first."""
+    rows = filled(rows)
+    if not rows:
+        return []
+    contributions = [_log_probabilities(r.fit) for r in rows if r.fit is not None]
+    out = []
+    for row, own in zip(rows, contributions, strict=True):
+        assert row.fit is not None
+        se = _standard_error(row.fit, contributions[0] - own)
+        behind = row.excess / se if se > 0 else 0.0
+        if row.rank == 1:
+            verdict = "nearest"
+        else:
+            verdict = "not to be told from it" if behind <= 1.0 else "behind"
+            verdict = "behind by more than 2 se" if behind > 2.0 else verdict
+        out.append(replace(row, se=se, behind=behind, verdict=verdict))
+    return out
+
+
+def _log_probabilities(fit: Fit) -> Array:
+    """Return what each observation adds to the log-likelihood, in the user's units, (n,)."""
+    family: Any = fit.family
+    alike = family.alike(fit.model)
+    theta = tuple(np.reshape(t, (1, 1)) for t in alike.theta)
+    with np.errstate(all="ignore"):
+        return np.asarray(alike.log_density_hook(fit.sample.values[:1], theta)[0])
+
+
+def _standard_error(fit: Fit, difference: Array) -> float:
+    """Return the standard error of the mean of log q₁ − log q₂ (Vuong 1989, equation 4.2)."""
+    w = fit.sample.weights
+    w = np.ones(difference.size) if w is None else w[0]
+    n = w.sum()
+    return float(np.sqrt((w @ (difference - (w @ difference) / n) ** 2) / n / n))
