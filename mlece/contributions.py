@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.incomplete import is_incomplete
 from mlece.covariance import refusals
 from mlece.evaluation import stacked_scores, triangle
 from mlece.math import Array
+from mlece.model import Model
 from mlece.result import Fit
 
 
@@ -125,13 +127,40 @@ def contributions(fit: Fit, order: int = 1) -> Contributions:
                 full = np.broadcast_to(curvature, (size, rows, len(theta), len(theta)))
                 curvature = full[..., free, :][..., free]
     log_density = np.array(np.broadcast_to(log_density, (size, rows)))
-    for members, model in fit.groups() if fit.limit_models else ():
+    apart = fit.limit_models or is_incomplete(family)
+    for members, model in fit.groups() if apart else ():
         if type(model) is not type(family):
             own = objective.sample.values
-            log_density[members] = model.log_density(own if len(own) == 1 else own[members])
+            own = own if len(own) == 1 else own[members]
+            log_density[members] = member_log_density(family, model, own)
     log_density[np.isnan(fit.values)] = np.nan
     weights = np.broadcast_to(weights, (size, rows))
     return Contributions(log_density, weights, score, curvature, reach, _regular(fit, order))
+
+
+def member_log_density(family: Model, model: Model, y: Array) -> Array:
+    """Return the log density of observations as a sample holds them: numbers, codes, vectors, triples.
+
+    Parameters
+    ----------
+    family : Model
+        The family that was fitted.
+    model : Model
+        Fitted members, of batch shape (r,) or (): of that family, or of one at its limit.
+    y : array (r or 1, s) or (r or 1, s, d)
+
+    Returns
+    -------
+    array (r, s)
+        In the user's units; minus infinity outside the support. Incomplete observations have the log
+        of their probability.
+    """
+    if not is_incomplete(family):
+        return model.log_density(family.decode(y))
+    alike = family.alike(model)
+    theta = tuple(np.reshape(t, (-1, 1)) for t in alike.theta)
+    with np.errstate(all="ignore"):
+        return np.asarray(alike.log_density_hook(y, theta))
 
 
 def _regular(fit: Fit, order: int) -> Array:
