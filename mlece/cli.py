@@ -21,6 +21,7 @@ from mlece.covariance import KINDS as COVARIANCES
 from mlece.fitting import fit
 from mlece.math import Array
 from mlece.model import Model, model_by_name, registered
+from mlece.ranking import CRITERIA
 from mlece.result import Fit
 from mlece.solvers.dispatch import SOLVERS
 from mlece.sources.censoring import Censored, censored, right_censored
@@ -115,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_kind(several)
     several.add_argument("--replicates", type=int, help="bootstrap samples (199)")
+    several.add_argument(
+        "--criterion",
+        default=CRITERIA[0],
+        choices=[c.replace(" ", "-") for c in CRITERIA],
+        help="that ranks: held-out cross-entropy, or Takeuchi's criterion",
+    )
     several.add_argument("--seed", type=_seed, default=0, help="of the bootstrap (0)")
     _add_output(several, picture=True)
     several.set_defaults(run=_compare)
@@ -257,6 +264,7 @@ def _compare(options: argparse.Namespace) -> str:
         given=None if data else columns,
         kind=options.kind,
         replicates=options.replicates,
+        criterion=options.criterion.replace("-", " "),
         rng=options.seed,
         units=units,
     )

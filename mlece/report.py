@@ -15,7 +15,8 @@ from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
     from mlece.comparison import Comparison, Row
-    from mlece.result import Fit
+
+from mlece.result import Fit
 
 WIDTH = 100
 NONE = "—"
@@ -371,10 +372,11 @@ def compare_table(comparison: Comparison, units: Units | None = None) -> str:
     shown = comparison.ranked
     parts = [f"{comparison.name}: {comparison.summary}\n{_floor_sentence(comparison, units)}"]
     if shown and comparison.entropy is None:
-        header = ["model", "cross-entropy", "behind", "se", "ΔAIC", "ΔTIC", "verdict"]
-        parts.append(render([_incomplete_row(r, scale) for r in shown], header, left=(0, 6)))
+        header = ["model", _predicted(comparison), "behind", "se", "weight", "ΔTIC", "verdict"]
+        cells = [_incomplete_row(r, shown[0], scale) for r in shown]
+        parts.append(render(cells, header, left=(0, 6)))
     elif shown:
-        header = ["model", "cross-entropy", "gap", "95 % interval", "p", "ΔTIC", "verdict"]
+        header = ["model", _predicted(comparison), "gap", "95 % interval", "p", "weight", "verdict"]
         cells = [_compare_row(r, scale, comparison) for r in shown]
         parts.append(render(cells, header, left=(0, 6)))
     rest = [r for r in comparison.rows if r.rank is None]
@@ -412,28 +414,36 @@ def _compare_row(row: Row, scale: float, comparison: Comparison) -> list[str]:
     low, high = (v / scale for v in row.interval(0.95))
     return [
         row.name,
-        number(gap.cross_entropy / scale, 4),
+        number(row.held_out / scale, 4),
         number(row.excess / scale, places),
         f"{number(low, places)} to {number(high, places)}",
         probability(gap.p_value, comparison.replicates),
-        _criterion(row.delta_tic),
+        _share(row.weight),
         row.verdict,
     ]
 
 
-def _incomplete_row(row: Row, scale: float) -> list[str]:
-    assert row.fit is not None
+def _incomplete_row(row: Row, first: Row, scale: float) -> list[str]:
     places = decimals(row.se / scale) if row.se > 0 else None
     places = 4 if places is None else min(max(places, 1), 4)
     return [
         row.name,
-        number(float(row.fit.cross_entropy) / scale, 4),
-        number(row.excess / scale, places),
-        number(row.se / scale, places) if row.rank != 1 else NONE,
-        _criterion(row.delta_aic),
+        number(row.held_out / scale, 4),
+        NONE if row is first else number((row.held_out - first.held_out) / scale, places),
+        NONE if row is first else number(row.se / scale, places),
+        _share(row.weight),
         _criterion(row.delta_tic),
         row.verdict,
     ]
+
+
+def _predicted(comparison: Comparison) -> str:
+    return "TIC/(2n)" if comparison.scheme == "tic" else "held out"
+
+
+def _share(weight: float) -> str:
+    """Return a share to two decimals; none is shown as 0 that is not."""
+    return "< 0.01" if 0.0 < weight < 0.005 else number(weight, 2)
 
 
 def _criterion(value: float | None) -> str:
@@ -453,13 +463,25 @@ def _reasons(rows: list[Row]) -> str:
     )
 
 
+def _ranking(comparison: Comparison) -> str:
+    """Say by what the models were ranked and weighed."""
+    if comparison.scheme == "tic":
+        return "Takeuchi's criterion; weights are exp(−TIC/2) over their sum"
+    return (
+        f"the cross-entropy h of observations held out ({comparison.scheme}); weights are exp(−n h) "
+        "over their sum"
+    )
+
+
 def _reading(comparison: Comparison, units: Units) -> str:
     """Return the sentences below the table."""
     lines = list(comparison.sentences)
+    if comparison.ranked:
+        lines.append(f"Ranked by {_ranking(comparison)}.")
     if comparison.ranked and comparison.entropy is None:
         lines.append(
-            f"Behind: {unit_name(units)} per observation from the best member of the nearest family "
-            "to that of this one, half the optimism of each fit added; se is that of the difference."
+            f"Behind: {unit_name(units)} per observation from the first family; se is that of the "
+            "difference."
         )
     elif comparison.ranked:
         lines.append(

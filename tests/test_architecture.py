@@ -38,7 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "entropy_estimators",
         "diagnostics",
     ),
-    ("candidates", "comparison", "incomplete_comparison", "study"),
+    ("candidates", "ranking", "comparison", "incomplete_comparison", "study"),
     ("plot", "report", "export", "cli", "teach", "datasets", "reference", "testing", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -27,6 +27,8 @@ from mlece.units import Units, nats_per_unit, unit_name
 
 # Refits are made in slabs of about this many observations, so that memory stays bounded.
 _SLAB = 1 << 21
+# Refits times rows up to which nothing but exact leave-one-out is thought of: 256 different observations.
+_EXACT = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,19 @@ def cross_validate(
         *(np.concatenate(a) for a in zip(*(p.padded(width) for p in parts), strict=True))
     )
     return _validated(fit, table, split, folds, resolution)
+
+
+def held_out(fit: Fit, *, resolution: float | None = None, rng: Any = 0) -> CrossValidation:
+    """Leave single observations out where there are few different ones, and a tenth of them beyond.
+
+    Parameters
+    ----------
+    fit, resolution, rng
+        As for :func:`cross_validate`.
+    """
+    if np.square(float(_table(fit, resolution).counts.shape[1])) <= _EXACT:
+        return leave_one_out(fit, resolution=resolution)
+    return cross_validate(fit, folds=10, resolution=resolution, rng=rng)
 
 
 # -------------------------------------------------------------------------------- the refits
