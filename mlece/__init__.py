@@ -121,6 +121,8 @@ from mlece.sources.censoring import censored, grouped, right_censored
 if TYPE_CHECKING:
     from mlece import datasets
     from mlece.comparison import Comparison, compare
+    from mlece.conditional import conditional_entropy
+    from mlece.contingency import mutual_information
     from mlece.diagnostics.components import ComponentChoice, select_components
     from mlece.diagnostics.gap import Gap, gap
     from mlece.diagnostics.ledger import Ledger, ledger
@@ -139,6 +141,8 @@ _LAZY = {
     "ComponentChoice": "diagnostics.components",
     "select_components": "diagnostics.components",
     "compare": "comparison",
+    "conditional_entropy": "conditional",
+    "mutual_information": "contingency",
     "Gap": "diagnostics.gap",
     "gap": "diagnostics.gap",
     "Ledger": "diagnostics.ledger",
@@ -285,6 +289,7 @@ __all__ = [
     "censored",
     "clarke",
     "compare",
+    "conditional_entropy",
     "counts",
     "cox",
     "cross_entropy",
@@ -304,6 +309,7 @@ __all__ = [
     "kl_divergence",
     "leave_one_out",
     "ledger",
+    "mutual_information",
     "nonnegative",
     "positive",
     "positive_integer",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece.chart import Chart
+from mlece.combinators.incomplete import Incomplete
 from mlece.evaluation import Evaluation
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
@@ -230,24 +231,33 @@ def strongest_bound(
         gradient, hessian = gradient[:, index], hessian[:, index][:, :, index]
     if solution.solver == "closed form" and model.has("_kink"):
         return Bound(zero, zero, "global", model.exact_by, multipliers)
+    convex = model.affine or model.exponential
+    if not (edges or solution.excess is not None or convex):
+        return _local_bound(objective, theta, at)
     nu = decrement(gradient, hessian)
     if edges:
         excess = _near(nu)
         return Bound(excess, nu, "global", "order statistics, multipliers of the ends", multipliers)
     if solution.excess is not None:
         return Bound(solution.excess, nu, "global", "sign change of the profile score", multipliers)
-    if model.affine or model.exponential:
-        # Convex in the canonical parameters: what holds near θ holds globally.
-        excess = _near(nu) + _fenchel_gap(objective, at, solution)
-        return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)
-    if model._components:
-        multipliers = {"largest q_k/q": objective.largest_ratio(theta)}
+    # Convex in the canonical parameters: what holds near θ holds globally.
+    excess = _near(nu) + _fenchel_gap(objective, at, solution)
+    return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)
+
+
+def _local_bound(objective: CrossEntropy, theta: Arrays, at: Evaluation) -> Bound:
+    """Return what the Newton decrement proves, in unconstrained coordinates."""
+    model = objective.model
+    # Under truncation the likelihood is not concave in the weights.
+    mixed = bool(model._components) and not isinstance(model, Incomplete)
+    multipliers = {"largest q_k/q": objective.largest_ratio(theta)} if mixed else {}
     chart = Chart(objective)
     nu = decrement(*chart.pull(chart.eta(theta), at))
     # One maximum over the whole family need not mean one along a slice of it.
     alone = model.concave or (model.unimodal and not objective.fixed)
     scope = "global" if alone else "local"
-    if model._components and all(n.startswith("weight[") for n in model.free):
+    weights = {p.name for p in model.params[: len(model._components) - 1]}
+    if mixed and weights >= set(model.free):
         # With the components known the problem is convex: Lindsay's bound is global.
         excess = np.log(np.maximum(multipliers["largest q_k/q"], 1.0))
         return Bound(excess, nu, "global", "largest mean of q_k/q (Lindsay)", multipliers)

@@ -22,7 +22,8 @@ class Chart:
     def __init__(self, objective: CrossEntropy) -> None:
         self.model: Model = objective.model
         self.fixed = objective.fixed
-        self.free = [p for p in self.model.params if p.name not in self.fixed]
+        self.index = [i for i, p in enumerate(self.model.params) if p.name not in self.fixed]
+        self.free = [self.model.params[i] for i in self.index]
 
     def theta(self, eta: Array, members: Array) -> Arrays:
         """Return all framed natural parameters, (r,) each, at eta (r, m)."""
@@ -51,15 +52,7 @@ class Chart:
 
     def box(self) -> tuple[Array, Array]:
         """Return the coordinates beyond which a parameter counts as running off, (m,) each."""
-        lower, upper = [], []
-        for p in self.free:
-            ends = (-np.inf, np.inf)
-            if not p.vector:
-                with np.errstate(all="ignore"):
-                    low, high = (float(p.bijection.inverse(np.asarray(v))) for v in p.limits)
-                ends = (low, high)
-            lower.append(ends[0])
-            upper.append(ends[1])
+        lower, upper = zip(*[p.box for p in self.free], strict=True)
         return np.array(lower), np.array(upper)
 
     def pull(self, eta: Array, at: Evaluation) -> tuple[Array, Array]:
@@ -71,13 +64,13 @@ class Chart:
             gradient = np.einsum("rk,rki->ri", at.score, jacobian)
             hessian = np.swapaxes(jacobian, 1, 2) @ at.hessian @ jacobian
             return gradient, hessian + np.einsum("rk,rkij->rij", at.score, second)
-        index = [i for i, p in enumerate(self.model.params) if p.name not in self.fixed]
-        first = np.empty_like(eta)
-        second = np.empty_like(eta)
+        score, hessian = at.score, at.hessian
+        if len(self.index) < len(self.model.params):
+            score, hessian = score[:, self.index], hessian[:, self.index][:, :, self.index]
+        first, second = np.empty_like(eta), np.empty_like(eta)
         for column, p in enumerate(self.free):
             first[:, column], second[:, column] = p.bijection.derivatives(eta[:, column])
-        score = at.score[:, index]
-        hessian = at.hessian[:, index][:, :, index] * first[:, :, None] * first[:, None, :]
-        diagonal = np.arange(len(index))
-        hessian[:, diagonal, diagonal] += score * second
+        hessian = hessian * first[:, :, None] * first[:, None, :]
+        diagonal = np.einsum("rii->ri", hessian)  # a view
+        diagonal += score * second
         return score * first, hessian

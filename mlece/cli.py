@@ -129,6 +129,13 @@ def _parser() -> argparse.ArgumentParser:
     floor = commands.add_parser("entropy", help="estimate the entropy floor")
     _add_file(floor)
     _add_kind(floor)
+    floor.add_argument(
+        "--method",
+        metavar="M",
+        help="estimator: for counts and labels chao-wang-jost (as if not given), plug-in, "
+        "miller-madow, nsb and more; for densities kozachenko-leonenko (as if not given), vasicek, "
+        "van-es, ebrahimi, correa; for densities rounded to a grid one for counts",
+    )
     _add_output(floor)
     floor.set_defaults(run=_entropy)
 
@@ -282,11 +289,13 @@ def _entropy(options: argparse.Namespace) -> str:
     values = columns[name]
     kind, said = read_kind(values, options.kind)
     weights = columns[options.weights] if options.weights else np.ones(len(values), dtype=int)
-    found, step = _floor(values, weights, kind)
+    found, step = _floor(values, weights, kind, options.method)
     value, se = float(found.value) / per, float(found.se) / per
     if options.json:
         entries = {"data": name, "n": float(weights.sum()), "kind": kind, "value": value, "se": se}
         rest = {"units": unit_name(units), "method": found.method, "resolution": step}
+        if found.note:
+            rest["note"] = found.note
         return _json(plain({**entries, **rest}))
     pairs = [("entropy", f"{number(value)} ± {number(se, None, 2)} {unit_name(units)}")]
     pairs += [("method", found.method)] + ([("data", said)] if said else [])
@@ -300,11 +309,11 @@ def _entropy(options: argparse.Namespace) -> str:
     return f"{name}, n = {weights.sum():,.6g}\n\n{facts(pairs)}"
 
 
-def _floor(values: Array, weights: Array, kind: str) -> tuple[EntropyEstimate, float | None]:
+def _floor(
+    values: Array, weights: Array, kind: str, method: str | None
+) -> tuple[EntropyEstimate, float | None]:
     """Estimate an entropy in nats, on the grid of rounded data where there is one."""
-    from mlece.arrays import factorize
-    from mlece.entropy_estimators import chao_wang_jost
-    from mlece.neighbours import kozachenko_leonenko
+    from mlece.entropy_estimators import estimate_entropy
     from mlece.sample import weights_like
     from mlece.ties import ties
 
@@ -313,22 +322,12 @@ def _floor(values: Array, weights: Array, kind: str) -> tuple[EntropyEstimate, f
     if np.any(whole != counts):
         raise errors.DataError(errors.message("whole numbers as weights", "fractions"))
     if kind != "continuous":
-        codes = factorize(values, "data")[1]
-        table = np.bincount(codes, weights=whole)
-        return chao_wang_jost(table[table > 0]), None
+        return estimate_entropy(values, True, whole, method), None
     full = np.repeat(np.asarray(values, dtype=float), whole)
     found = ties(full)
-    if found.distinct == full.size:
-        return kozachenko_leonenko(full), None
-    if found.grid is None:
-        raise errors.DataError(
-            errors.message(
-                "continuous data without ties, or rounded to one grid",
-                f"{full.size - found.distinct} tied observations and no common grid",
-            )
-        )
-    _, cells = np.unique(found.record(full), return_counts=True)
-    return chao_wang_jost(cells), float(found.grid)
+    if found.fraction == 0 or found.grid is None:
+        return estimate_entropy(full, False, method=method), None
+    return estimate_entropy(found.record(full), True, method=method), float(found.grid)
 
 
 def _families(options: argparse.Namespace) -> str:

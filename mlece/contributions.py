@@ -8,7 +8,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.incomplete import is_incomplete
-from mlece.covariance import refusals
+from mlece.covariance import kink_density, refusals
 from mlece.evaluation import stacked_scores, triangle
 from mlece.math import Array
 from mlece.model import Model
@@ -37,6 +37,8 @@ class Contributions:
         dθ/dθ_framed: divide a score by it for the user's parameter.
     regular : array of bool (R,)
         Whether the estimate is a regular interior optimum, so that its scores have a normal limit.
+    kink : array (R, k, k) or None
+        What a kink of the density adds to the mean of minus the curvatures, which are those away from it.
     """
 
     log_density: Array
@@ -45,6 +47,7 @@ class Contributions:
     curvature: Array | None
     factors: Array
     regular: Array
+    kink: Array | None = None
 
     def require_regular(self, what: str) -> None:
         """Raise unless some member has a regular interior optimum."""
@@ -71,7 +74,8 @@ class Contributions:
     def hessian(self) -> Array:
         """A, the mean of minus the curvatures, (R, k, k)."""
         assert self.curvature is not None
-        return np.asarray(-self.mean(self.curvature))
+        smooth = np.asarray(-self.mean(self.curvature))
+        return smooth if self.kink is None else smooth + self.kink
 
     @property
     def outer(self) -> Array:
@@ -111,7 +115,7 @@ def contributions(fit: Fit, order: int = 1) -> Contributions:
     score = curvature = None
     with np.errstate(all="ignore"):
         t = family.statistics(y)
-        log_density = family.log_density_hook(t, columns) - objective.log_scale[:, None]
+        log_density = family.log_density_hook(t, columns) - _log_scales(fit)
         if order >= 1:
             score = stacked_scores(family.score_hook(t, columns), rows)
         if order >= 2:
@@ -127,15 +131,27 @@ def contributions(fit: Fit, order: int = 1) -> Contributions:
                 full = np.broadcast_to(curvature, (size, rows, len(theta), len(theta)))
                 curvature = full[..., free, :][..., free]
     log_density = np.array(np.broadcast_to(log_density, (size, rows)))
-    apart = fit.limit_models or is_incomplete(family)
-    for members, model in fit.groups() if apart else ():
-        if type(model) is not type(family):
+    for members, model in fit.groups() if fit.limit_models else ():
+        if int(members[0]) in fit.limit_models:
             own = objective.sample.values
             own = own if len(own) == 1 else own[members]
             log_density[members] = member_log_density(family, model, own)
     log_density[np.isnan(fit.values)] = np.nan
     weights = np.broadcast_to(weights, (size, rows))
-    return Contributions(log_density, weights, score, curvature, reach, _regular(fit, order))
+    regular = _regular(fit, order)
+    kink = _kink(fit, k) if order >= 2 and family.has("_kink") and regular.any() else None
+    return Contributions(log_density, weights, score, curvature, reach, regular, kink)
+
+
+def _kink(fit: Fit, k: int) -> Array | None:
+    """Return what a kink at a free location adds to A, (R, k, k)."""
+    name, jump = fit.family._kink(*fit.framed)
+    if name not in fit.names:
+        return None
+    out = np.zeros((fit.objective.size, k, k))
+    at = fit.names.index(name)
+    out[:, at, at] = jump * kink_density(fit.objective, fit.framed)
+    return out
 
 
 def member_log_density(family: Model, model: Model, y: Array) -> Array:
@@ -146,7 +162,7 @@ def member_log_density(family: Model, model: Model, y: Array) -> Array:
     family : Model
         The family that was fitted.
     model : Model
-        Fitted members, of batch shape (r,) or (): of that family, or of one at its limit.
+        Fitted members, of batch shape (r,): of that family, or of one at its limit.
     y : array (r or 1, s) or (r or 1, s, d)
 
     Returns
@@ -158,9 +174,20 @@ def member_log_density(family: Model, model: Model, y: Array) -> Array:
     if not is_incomplete(family):
         return model.log_density(family.decode(y))
     alike = family.alike(model)
-    theta = tuple(np.reshape(t, (-1, 1)) for t in alike.theta)
     with np.errstate(all="ignore"):
-        return np.asarray(alike.log_density_hook(y, theta))
+        return np.asarray(alike.log_density_hook(y, alike._shaped(1)))
+
+
+def _log_scales(fit: Fit) -> Array:
+    """Return what the frame takes off the log density of each observation, (R, n) or (R, 1)."""
+    whole = fit.objective.log_scale[:, None]
+    if not is_incomplete(fit.family):
+        return np.asarray(whole)
+    # A density has units, a probability has none.
+    values = fit.objective.sample.values
+    exact = values[..., 0] == values[..., 1]
+    share = np.asarray(fit.family.density_share(fit.objective.summary))[:, None]
+    return np.where(exact, whole / np.where(share > 0, share, 1.0), 0.0)
 
 
 def _regular(fit: Fit, order: int) -> Array:

@@ -91,7 +91,10 @@ def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Ref
     for own, value in zip(theta, _limiting_values(result, limit, other), strict=True):
         own[members] = np.broadcast_to(value, other.values.shape)[there]
     models = dict(zip(members.tolist(), _builders(model, limit, other, there), strict=True))
-    said = _said(result, members, str(limit), float(other.values[there[0]]))
+    further = "" if shape else proof.sentence
+    sentence = "; ".join(filter(None, [str(limit), further]))
+    near = bool(limit.approached(model, result.framed)[members].all())
+    said = _said(result, members, sentence, float(other.values[there[0]]), near)
     return replace(
         _moved(result, members, other, there, said),
         theta=tuple(theta),
@@ -184,10 +187,10 @@ def _moved(result: Fit, members: Array, other: Fit, there: Array, said: str) -> 
     return replace(result, values=values, certificate=replace(old, **changed))
 
 
-def _said(result: Fit, members: Array, sentence: str, value: float) -> str:
+def _said(result: Fit, members: Array, sentence: str, value: float, near: bool) -> str:
     """Return what a certificate says of a limit, beside what it says of other members."""
     old = result.certificate.sentence
-    further = old if result.sample.batch_shape else _left_behind(result, value)
+    further = old if result.sample.batch_shape else _left_behind(result, value, near)
     return "; ".join(dict.fromkeys(filter(None, [sentence, further])))
 
 
@@ -230,11 +233,14 @@ def _at_escape(result: Fit, members: Array) -> Fit:
     )
 
 
-def _left_behind(result: Fit, value: float) -> str:
-    """Tell of the optimum in the interior of a single fit that lies above its limit."""
+def _left_behind(result: Fit, value: float, near: bool = False) -> str:
+    """Tell of the optimum in the interior of a single fit that lies above its limit.
+
+    ``near`` says that a parameter was on the way there: it lacks the reciprocal of what it had reached.
+    """
     above = float(result.values[0]) - value
     # What lies no further is the way to the limit itself.
-    if result.certificate.status is not Status.OPTIMAL or above < 1e-9:
+    if result.certificate.status is not Status.OPTIMAL or above < (1e-6 if near else 1e-9):
         return ""
     where = ", ".join(f"{name} {value:.6g}" for name, value in result.params.items())
     return f"a local optimum lies {above:.2g} nats above it, at {where}"
@@ -266,7 +272,8 @@ def _builders(model: Model, limit: LimitFamily, other: Fit, there: Array) -> lis
     """Return what builds the limiting members: one rule for all where the parameters tell them."""
     family = other.family
     slots = tuple(limit.slots.get(p.name) for p in model.params)
-    if limit.theta is None and set(limit.slots.values()) == {p.name for p in family.params}:
+    told = limit.theta is None and set(limit.slots.values()) == {p.name for p in family.params}
+    if told and not any(int(i) in other.limit_models for i in there):
         return [LimitMember(limit.maker(model), slots)] * len(there)
     return [KnownMember(_member(other, int(i))) for i in there]
 

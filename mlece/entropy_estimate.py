@@ -21,8 +21,9 @@ class EntropyEstimate:
     value : float or array (...)
         The estimate.
     se : float or array (...)
-        Its standard error, sqrt(V / n) with V an estimate of the variance of -log p(X). The bias of
-        the estimator is not part of it.
+        Its standard error, sqrt(V / n) with V an estimate of the variance of -log p(X); a posterior
+        or bootstrap standard deviation where ``method`` names one. The bias of the estimator is not
+        part of it.
     method : str
         Name of the estimator.
     n : int or array (...)
@@ -47,7 +48,8 @@ class EntropyEstimate:
         ----------
         level : float
             Coverage aimed at, in (0, 1). With the nearest-neighbour estimator the coverage of a
-            nominal 95 % interval is 0.76 to 0.91 at n = 100 and 0.88 to 0.97 at n = 1,000.
+            nominal 95 % interval is 0.76 to 0.91 at n = 100 and 0.88 to 0.97 at n = 1,000; with
+            counts it is as low as 0.5 where most cells were seen once.
 
         Returns
         -------

@@ -1,229 +1,110 @@
-"""Entropy of an unknown law from its observations, with a standard error.
+"""Entropy of an unknown law from its observations, with a standard error: the front door.
 
-Every estimator is batched: continuous data are (..., n), counts over K cells (..., K). Nothing here
-bounds the entropy: for a density no estimator comes with a distribution-free lower bound, for
-counts none beyond O(log n) (McAllester and Stratos 2020, AISTATS).
+Nothing here bounds the entropy: for a density no estimator comes with a distribution-free lower
+bound, for counts none beyond O(log n) (McAllester and Stratos 2020, AISTATS).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_estimate import EntropyEstimate, plain
-from mlece.math import Array, digamma, log, xlogy
-from mlece.neighbours import kozachenko_leonenko
-from mlece.ties import Ties, finite, ties
+from mlece.arrays import as_array, declared_categories, factorize
+from mlece.entropy_bayes import (
+    james_stein,
+    jeffreys,
+    laplace,
+    minimax,
+    nsb,
+    schurmann_grassberger,
+    wolpert_wolf,
+)
+from mlece.entropy_bootstrap import bootstrapped
+from mlece.entropy_counts import (
+    chao_shen,
+    chao_wang_jost,
+    grassberger_1988,
+    grassberger_2003,
+    grassberger_psi,
+    jackknife,
+    miller_madow,
+    plugin,
+    zhang,
+)
+from mlece.entropy_estimate import EntropyEstimate
+from mlece.entropy_mixed import of_tied
+from mlece.entropy_spacings import correa, ebrahimi, van_es, vasicek
+from mlece.math import Array
+from mlece.neighbours import kozachenko_leonenko, usual_neighbour
+from mlece.ties import finite, ties
 
-FEW = 200  # below this many observations the default neighbour is the third, else the fifth
-GRID_CELLS = 8  # a grid is fine enough for a density when the data fill at least this many cells
-GRID_COVERAGE = 0.8  # ... and the cells seen hold at least this share of the mass
-
-# ---------------------------------------------------------------------------- counts
+Estimator = Callable[[Any], EntropyEstimate]
 
 
-def _counted(counts: Any) -> tuple[Array, Array]:
-    """Validate counts (..., K); return them with their totals (..., 1)."""
-    c = finite(counts)
-    if c.ndim == 0:
-        raise errors.DataError(errors.message("counts of shape (..., K)", "a number"))
-    bad = (c < 0) | (c != np.floor(c))
-    if bad.any():
-        raise errors.DataError(
-            errors.message("counts, non-negative whole numbers", errors.offenders(bad, c))
+def _nearest_neighbours(x: Any) -> EntropyEstimate:
+    several = x.ndim == 2
+    k = usual_neighbour(len(x), x.shape[1] if several else 1)
+    return kozachenko_leonenko(x, k, multivariate=several)
+
+
+# From counts (..., K).
+MASSES: dict[str, Estimator] = {
+    "chao-wang-jost": chao_wang_jost,
+    "plug-in": plugin,
+    "miller-madow": miller_madow,
+    "jackknife": jackknife,
+    "grassberger-psi": grassberger_psi,
+    "grassberger-1988": grassberger_1988,
+    "grassberger-2003": grassberger_2003,
+    "chao-shen": chao_shen,
+    "zhang": zhang,
+    "james-stein": james_stein,
+    "jeffreys": jeffreys,
+    "laplace": laplace,
+    "schurmann-grassberger": schurmann_grassberger,
+    "minimax": minimax,
+    "wolpert-wolf": wolpert_wolf,
+    "nsb": nsb,
+}
+# Those for which the empty cells among the K count.
+KNOWN_CELLS = (james_stein, jeffreys, laplace, schurmann_grassberger, minimax, wolpert_wolf, nsb)
+# From samples (n,).
+DENSITIES: dict[str, Estimator] = {
+    "kozachenko-leonenko": _nearest_neighbours,
+    "vasicek": vasicek,
+    "van-es": van_es,
+    "ebrahimi": ebrahimi,
+    "correa": correa,
+}
+
+
+def named(method: str, discrete: bool) -> Estimator:
+    """Return the estimator of a name, of masses if ``discrete``, else of densities.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest names, if nothing has this one.
+    ParameterError
+        If the name is that of an estimator of the other kind.
+    """
+    name = method.lower().replace(" ", "-").replace("_", "-").replace("ü", "u")
+    own, other = (MASSES, DENSITIES) if discrete else (DENSITIES, MASSES)
+    if name in own:
+        return own[name]
+    if name in other:
+        raise errors.ParameterError(
+            errors.message(
+                f"an estimator of {'masses' if discrete else 'densities'}: {', '.join(own)}",
+                repr(method),
+                f"Ask for discrete={not discrete}, if the law has a "
+                f"{'density' if discrete else 'mass function'}",
+            )
         )
-    n = c.sum(axis=-1, keepdims=True)
-    empty = n[..., 0] == 0
-    if empty.any():
-        raise errors.DataError(
-            errors.message("at least one observation", errors.offenders(empty, n[..., 0]))
-        )
-    return c, n
-
-
-def _plug_in(c: Array, n: Array) -> Array:
-    return np.asarray((log(n) - xlogy(c, c).sum(axis=-1, keepdims=True) / n)[..., 0])
-
-
-def _discrete_estimate(
-    c: Array, n: Array, value: Array, method: str, note: str = ""
-) -> EntropyEstimate:
-    """Attach the standard error sqrt(varentropy of the empirical law / n)."""
-    share = c / n
-    surprise = log(n) - log(np.where(c > 0, c, n))
-    mean = (share * surprise).sum(axis=-1, keepdims=True)
-    spread = (share * np.square(surprise - mean)).sum(axis=-1)
-    se = np.sqrt(spread / n[..., 0])
-    total = n[..., 0]
-    return EntropyEstimate(plain(value + 0.0), plain(se), method, plain(total), "nats", note)
-
-
-def plugin(counts: Any) -> EntropyEstimate:
-    """Return the entropy of the empirical law, the maximum likelihood estimate.
-
-    Parameters
-    ----------
-    counts : array_like (..., K)
-        Counts of K cells; zeros are allowed and change nothing.
-
-    Returns
-    -------
-    EntropyEstimate
-        In nats. Its bias lies between -log(1 + (K - 1)/n) and 0 (Paninski 2003, Neural Computation
-        15, 1191-1253).
-
-    Raises
-    ------
-    DataError
-        If an entry is no count, or a row is empty.
-
-    Examples
-    --------
-    >>> from mlece.entropy_estimators import plugin
-    >>> round(plugin([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
-    1.968382408728
-    """
-    c, n = _counted(counts)
-    return _discrete_estimate(c, n, _plug_in(c, n), "plug-in")
-
-
-def miller_madow(counts: Any) -> EntropyEstimate:
-    """Return the plug-in estimate plus (m - 1)/(2n), m the number of cells seen.
-
-    Parameters
-    ----------
-    counts : array_like (..., K)
-        Counts of K cells.
-
-    Returns
-    -------
-    EntropyEstimate
-        In nats.
-
-    Raises
-    ------
-    DataError
-        If an entry is no count, or a row is empty.
-
-    Notes
-    -----
-    Miller (1955), Note on the bias of information estimates.
-
-    Examples
-    --------
-    >>> from mlece.entropy_estimators import miller_madow
-    >>> round(miller_madow([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
-    2.152592935044
-    """
-    c, n = _counted(counts)
-    seen = (c > 0).sum(axis=-1)
-    value = _plug_in(c, n) + (seen - 1) / (2 * n[..., 0])
-    return _discrete_estimate(c, n, value, "Miller-Madow")
-
-
-def _zhang(c: Array, n: Array) -> Array:
-    # digamma(0) never enters: an empty cell has weight 0.
-    inner = digamma(n) - digamma(np.where(c > 0, c, 1.0))
-    return np.asarray((c / n * inner).sum(axis=-1))
-
-
-def zhang(counts: Any) -> EntropyEstimate:
-    """Return sum (c/n)(ψ(n) - ψ(c)), whose bias falls exponentially in n.
-
-    Parameters
-    ----------
-    counts : array_like (..., K)
-        Counts of K cells.
-
-    Returns
-    -------
-    EntropyEstimate
-        In nats.
-
-    Raises
-    ------
-    DataError
-        If an entry is no count, or a row is empty.
-
-    Notes
-    -----
-    Zhang (2012), Neural Computation 24, 1368-1389.
-
-    Examples
-    --------
-    >>> from mlece.entropy_estimators import zhang
-    >>> round(zhang([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
-    2.170546674688
-    """
-    c, n = _counted(counts)
-    return _discrete_estimate(c, n, _zhang(c, n), "Zhang")
-
-
-def _log_series_tail(a: Array, n: Array) -> Array:
-    """Return sum_{j >= 0} (1 - a)^(j + 1) / (n + j), for 0 < a <= 1.
-
-    The integral (1/n) int e^(-u) x / (1 - x e^(-u/n)) du with x = 1 - a, by double-exponential
-    quadrature in log u: good to 1e-15 for every a and n.
-    """
-    t = np.linspace(-4.2, 4.2, 641)
-    weight = (8.4 / 640) * np.pi / 2 * np.cosh(t)
-    u = np.exp(np.pi / 2 * np.sinh(t))
-    with np.errstate(over="ignore", under="ignore"):
-        factor = weight * u * np.exp(-u)
-    least, x, size = a[..., None], (1 - a)[..., None], n[..., None]
-    return np.asarray((factor * x / (least - x * np.expm1(-u / size))).sum(axis=-1) / n)
-
-
-def chao_wang_jost(counts: Any) -> EntropyEstimate:
-    """Return Zhang's estimate plus an estimate of its bias from singletons and doubletons.
-
-    Parameters
-    ----------
-    counts : array_like (..., K)
-        Counts of K cells; the number of cells seen may differ between rows.
-
-    Returns
-    -------
-    EntropyEstimate
-        In nats. Where every observation is a singleton the data bound the entropy from below only,
-        and the note says so.
-
-    Raises
-    ------
-    DataError
-        If an entry is no count, or a row is empty.
-
-    Notes
-    -----
-    Chao, Wang and Jost (2013), Methods in Ecology and Evolution 4, 1091-1100, eq. (7). Their
-    remainder (1 - A)^(1 - n) (-log A - sum_{r < n} (1 - A)^r / r) is the tail of a logarithmic
-    series; it is integrated in a form that does not cancel.
-
-    Examples
-    --------
-    >>> from mlece.entropy_estimators import chao_wang_jost
-    >>> round(chao_wang_jost([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
-    2.197116039017
-    """
-    c, n = _counted(counts)
-    total = n[..., 0]
-    once = (c == 1).sum(axis=-1).astype(float)
-    twice = (c == 2).sum(axis=-1).astype(float)
-    # Without doubletons: A = 2 / ((n - 1)(f1 - 1) + 2).
-    top = np.where(twice > 0, 2 * twice, 2.0)
-    rare = np.where(twice > 0, once, np.maximum(once - 1, 0.0))
-    a = top / ((total - 1) * rare + top)
-    rest = once / total * _log_series_tail(a, total)
-    note = ""
-    if np.any((once == total) & (total > 1)):
-        note = "every observation is a singleton: the entropy is not identified, read a lower bound"
-    return _discrete_estimate(c, n, _zhang(c, n) + rest, "Chao-Wang-Jost", note)
-
-
-# ---------------------------------------------------------------------------- the default
+    raise errors.unknown_name("estimator of entropy", method, own)
 
 
 def _frequencies(weights: Any, n: int) -> Array:
@@ -242,37 +123,63 @@ def _frequencies(weights: Any, n: int) -> Array:
     return w
 
 
-def _codes(values: Array, weights: Array | None) -> Array:
-    """Return the counts of the distinct values."""
-    _, code = np.unique(values, return_inverse=True)
-    return np.bincount(code.ravel(), weights=weights).astype(float)
+def _tally(array: Array, categories: tuple[Any, ...] | None, weights: Array | None) -> Array:
+    """Return the counts of the distinct values, and zeros for categories declared but not seen."""
+    labels, codes = factorize(array, "values")
+    counts = np.bincount(codes.ravel(), weights=weights).astype(float)
+    return np.pad(counts, (0, max(0, len(categories or ()) - len(labels))))
 
 
-def estimate_entropy(values: Any, discrete: bool, weights: Any = None) -> EntropyEstimate:
-    """Estimate the entropy of the law behind a sample by the default method for its kind.
+def estimate_entropy(
+    values: Any,
+    discrete: bool,
+    weights: Any = None,
+    method: str | None = None,
+    replicates: int | None = None,
+    rng: Any = None,
+) -> EntropyEstimate:
+    """Estimate the entropy of the law behind a sample.
 
     Parameters
     ----------
     values : array_like (n,)
-        Observations; labels of any kind if ``discrete``.
+        Observations; labels of any kind if ``discrete``, and categories that a Series declares are
+        cells whether seen or not. Points (n, d) of a density for "kozachenko-leonenko".
     discrete : bool
         Whether the law has a mass function. False asks for a differential entropy.
     weights : array_like (n,), optional
         How often each value was seen.
+    method : str, optional
+        For masses "chao-wang-jost" (the default), "plug-in", "miller-madow", "jackknife",
+        "grassberger-psi", "grassberger-1988", "grassberger-2003", "chao-shen", "zhang"; with the
+        number of cells known "james-stein", "jeffreys", "laplace", "schurmann-grassberger",
+        "minimax", "wolpert-wolf", "nsb". For densities "kozachenko-leonenko" (the default; k = 5,
+        or 3 below 200 observations), "vasicek", "van-es", "ebrahimi", "correa".
+    replicates : int, optional
+        For masses: take as standard error the spread of so many bootstrap samples (199, say) of a
+        law with the cells not seen. Slower, and better where many cells were seen once.
+    rng : seed or numpy.random.Generator, optional
+        What to draw the replicates with.
 
     Returns
     -------
     EntropyEstimate
-        In nats. Discrete: Chao-Wang-Jost. Continuous: Kozachenko-Leonenko with k = 5 (3 below 200
-        observations). Continuous but rounded to a grid δ: Chao-Wang-Jost over the cells of the grid
-        plus log δ, method "grid", as H_δ ≈ h - log δ (Cover and Thomas 2006, Theorem 8.3.1).
+        In nats. Without ``method``, continuous data that tie are read as a density rounded to a
+        grid δ (Chao-Wang-Jost over its cells plus log δ, method "grid"), or as a density with atoms
+        (values seen ten times or more among others seen once: the entropy with respect to Lebesgue
+        measure plus a unit mass at each atom).
 
     Raises
     ------
     DataError
-        If data of a density tie and there is no grid, or a grid too coarse (fewer than 8 cells
-        filled) or too fine for its cells to be seen (their estimated coverage, 1 - singletons / n,
-        below 0.8).
+        If data of a density tie and there is no atom and no grid, or a grid too coarse (fewer than
+        8 cells filled) or too fine for its cells to be seen (their estimated coverage,
+        1 - singletons / n, below 0.8); if points lie on a surface; if there are too few.
+    UnknownNameError
+        If no estimator has this name.
+    ParameterError
+        If the estimator of this name is one for the other kind of law, or replicates are asked for
+        densities, whose samples with replacement tie.
 
     Examples
     --------
@@ -284,43 +191,58 @@ def estimate_entropy(values: Any, discrete: bool, weights: Any = None) -> Entrop
     >>> rounded = estimate_entropy(x.round(1), discrete=False)
     >>> rounded.method, round(float(rounded.value), 1)
     ('grid', 1.4)
+    >>> round(estimate_entropy(x, discrete=False, method="ebrahimi").value, 1)
+    1.4
     """
-    array = np.asarray(values)
-    if array.ndim != 1:
+    categories = declared_categories(values)
+    array = as_array(values, "values")
+    if array.ndim != 1 and (discrete or array.ndim != 2):
         raise errors.DataError(errors.message("one sample, shape (n,)", f"shape {array.shape}"))
     if array.size == 0:
         raise errors.DataError(errors.message("at least one observation", "none"))
-    frequency = None if weights is None else _frequencies(weights, array.size)
+    frequency = None if weights is None else _frequencies(weights, len(array))
     if discrete:
-        return chao_wang_jost(_codes(array, frequency))
+        masses, counts = (
+            named(method or "chao-wang-jost", True),
+            _tally(array, categories, frequency),
+        )
+        if replicates is None:
+            return masses(counts)
+        empty = int((counts == 0).sum()) if masses in KNOWN_CELLS else None
+        return bootstrapped(counts, masses, replicates, rng, empty)
+    if replicates is not None:
+        raise errors.ParameterError(
+            errors.message("replicates of masses, discrete=True", f"replicates={replicates!r}")
+        )
+    estimator = named(method or "kozachenko-leonenko", False)
     x = finite(array)
     if frequency is not None:
-        x = np.repeat(x, frequency.astype(np.intp))
+        x = np.repeat(x, frequency.astype(np.intp), axis=0)
+    if x.ndim == 2:
+        return _of_points(x, method)
     found = ties(x)
-    if found.fraction == 0:
-        return kozachenko_leonenko(x, 3 if x.size < FEW else 5)
-    return _on_grid(x, found)
+    return of_tied(x, found) if method is None and found.fraction > 0 else estimator(x)
 
 
-def _on_grid(x: Array, found: Ties) -> EntropyEstimate:
-    """Estimate a differential entropy from rounded data, where the rounding allows it."""
-    cells = _codes(found.record(x), None)
-    coverage = 1.0 - float((cells == 1).sum()) / x.size
-    if found.grid is None or found.distinct < GRID_CELLS or coverage < GRID_COVERAGE:
-        grid = "no common grid" if found.grid is None else f"a grid of {found.grid:g}"
+def _of_points(x: Array, method: str | None) -> EntropyEstimate:
+    if method is not None and named(method, False) is not _nearest_neighbours:
         raise errors.DataError(
             errors.message(
-                "observations of a density without ties, or rounded to a grid that at least "
-                f"{GRID_CELLS} filled cells with a coverage of {GRID_COVERAGE:g} describe",
-                f"{found.fraction:.3g} of the observations tied, {grid}, {found.distinct} distinct "
-                f"values, coverage {coverage:.3g}",
-                "Ask for discrete=True if the values are a discrete law, or round the data further",
+                "one sample of numbers, shape (n,), for spacings",
+                f"points of shape {x.shape}",
+                'Points have neighbours: method="kozachenko-leonenko"',
             )
         )
-    over_cells = chao_wang_jost(cells)
-    return replace(
-        over_cells,
-        value=over_cells.value + float(np.log(found.grid)),
-        method="grid",
-        note=f"data rounded to {found.grid:.6g}: entropy of the cells plus the log of their width",
-    )
+    for j, column in enumerate(x.T):
+        found = ties(column)
+        # A column of one value is a hyperplane, and called so.
+        if found.fraction > 0 and found.distinct > 1:
+            raise errors.DataError(
+                errors.message(
+                    "points of a density, whose coordinates do not repeat",
+                    f"{100 * found.fraction:.3g} % of column {j} tied, {found.distinct} values",
+                    "If it holds labels, add estimate_entropy of them, discrete=True, to "
+                    "conditional_entropy of the other columns given them",
+                )
+            )
+    return _nearest_neighbours(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,17 +71,22 @@ def joined(parts: list[Evaluation]) -> Evaluation:
     return Evaluation(*[stack(n) for n in ("weight", "value", "score", "hessian", "opg")])
 
 
+@cache
+def _layout(k: int) -> Array:
+    """Return where the upper triangle, row by row, holds each entry of a symmetric matrix, (k, k)."""
+    out = np.zeros((k, k), dtype=np.intp)
+    out[np.triu_indices(k)] = np.arange(k * (k + 1) // 2)
+    return np.maximum(out, out.T)
+
+
+def symmetric(upper: Array, k: int) -> Array:
+    """Build symmetric matrices (..., k, k) from the upper triangle, row by row along the last axis."""
+    return upper[..., _layout(k)]
+
+
 def triangle(parts: Arrays, k: int) -> Array:
     """Build symmetric matrices (..., k, k) from the upper triangle given row by row."""
-    if k == 1:
-        return np.asarray(parts[0])[..., None, None]
-    full = np.empty((*np.shape(parts[0]), k, k))
-    at = 0
-    for i in range(k):
-        for j in range(i, k):
-            full[..., i, j] = full[..., j, i] = parts[at]
-            at += 1
-    return full
+    return symmetric(np.stack(np.broadcast_arrays(*parts), axis=-1), k)
 
 
 def stacked_scores(raw: Any, rows: int) -> Array:

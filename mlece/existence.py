@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlece.chart import Chart
+from mlece.combinators.compose import within
+from mlece.combinators.incomplete import Incomplete
+from mlece.combinators.mixture_parts import SCALES
 from mlece.evaluation import Evaluation
 from mlece.limits import Limit, Status, limit_families
 from mlece.math import Array, Arrays
@@ -111,12 +114,8 @@ def judge(
     collapsed = collapses(objective, unfinished)
     if collapsed.any():
         status[collapsed] = Status.UNBOUNDED
-        known = objective.model._caveat(*objective.fixed_slots())
         sentences.append(
-            f"no local maximum was met, and {known}"
-            if known
-            else "no local maximum was met, and the likelihood grows without bound at the most repeated "
-            "value as the scale falls to 0"
+            "no local maximum was met, and " + _collapse_of(objective, solution, collapsed)
         )
     unproved = unfinished & ~collapsed
     if unproved.any():
@@ -130,6 +129,43 @@ def judge(
     parts = {**vars(outcome)}
     parts.update(status=status, special=special | hopeless | collapsed, sentences=sentences)
     return Verdict(**parts, value=value, lost=hopeless | collapsed)
+
+
+def _collapse_of(objective: CrossEntropy, solution: Solution, members: Array) -> str:
+    """Tell in words where the likelihood grows without bound, for the first of some members."""
+    model, mixture = objective.model, within(objective.model)
+    if mixture is None:
+        known = model._caveat(*objective.fixed_slots())
+        return known or (
+            "the likelihood grows without bound at the most repeated value as the scale falls to 0"
+        )
+    r = int(np.flatnonzero(members)[0])
+    values, shares = objective.distinct(r)
+    if _crowded(objective, r):
+        return (
+            f"the likelihood grows without bound as components shrink together on the {len(values)} "
+            "distinct values"
+        )
+    exact = values[:, 0] == values[:, 1] if isinstance(model, Incomplete) else shares > 0
+    at = int(np.argmax(np.where(exact, shares, 0.0)))
+    frame = objective.user
+    shift, scale = (a[r if len(a) > 1 else 0] for a in (frame.shift, frame.scale))
+    own = values[at] * scale + shift
+    own = own[1] if isinstance(model, Incomplete) else own
+    place = f"{own:g}" if np.ndim(own) == 0 else f"({', '.join(f'{v:g}' for v in own)})"
+    count = shares[at] * objective.total[r]
+    times = "an observation" if count <= 1 else f"{count:g} of {objective.total[r]:g} observations"
+    widths = mixture.widths(tuple(t[[r]] for t in solution.theta[: len(mixture.params)]))[:, 0]
+    narrowest = int(np.argmin(np.where(np.isnan(widths), np.inf, widths)))
+    law = mixture.components[narrowest]
+    part = f"component {narrowest}, a {type(law).__name__} law,"
+    # Every coordinate with a density adds its width.
+    dense = sum(not f.support.discrete for f in law._factors) or np.size(own)
+    fast = dense * shares[at]
+    return (
+        f"the likelihood grows without bound as {part} shrinks on {place} ({times}): the "
+        f"cross-entropy falls by {fast:.3g} nats each time its width falls by a factor of e"
+    )
 
 
 # In the frame data are of order one; a parameter this far off, along which nothing bends, runs away.
@@ -146,11 +182,12 @@ def running(
     chart = Chart(objective)
     if not chart.free or any(p.vector for p in chart.free):
         return outcome
-    eta = chart.eta(outcome.theta)
-    _, hessian = chart.pull(eta, at)
-    usable = np.asarray(np.isfinite(hessian).all(axis=(1, 2)))
-    bends, ways = np.linalg.eigh(np.where(usable[:, None, None], hessian, np.eye(eta.shape[1])))
-    flat = usable & (np.abs(bends[:, 0]) < _FLAT)
+    share = objective.model.density_share(objective.summary)
+    certain = not objective.model.support.discrete and bool(np.any(share == 0))
+    sizes = [np.abs(outcome.theta[i]) for i in chart.index]
+    settled = not any(((v > _FAR) | (v < 1 / _FAR)).any() for v in sizes)
+    if settled and not certain:
+        return outcome
     status, special, sentences = outcome.status.copy(), outcome.special.copy(), outcome.sentences[:]
     infimum = outcome.infimum.copy()
 
@@ -160,23 +197,22 @@ def running(
             status[mask], special[mask], infimum[mask] = kind, True, least[mask]
             sentences.append(sentence)
 
-    if not objective.model.support.discrete:
-        certain = (objective.model.density_share(objective.summary) == 0) & (at.value < 1e-9)
+    if certain:
         put(
-            np.broadcast_to(np.asarray(certain), special.shape),
+            np.broadcast_to((share == 0) & (at.value < 1e-9), special.shape),
             Status.NOT_ATTAINED,
             at.value,
             "a law concentrated on what the intervals have in common has probability 1",
         )
-    if objective.model.has("_rivals"):
+    if settled or objective.model.has("_rivals"):
         # Such a family knows what is met where its parameters run off.
         return replace(
             outcome, status=status, special=special, sentences=sentences, infimum=infimum
         )
-    for column, p in enumerate(chart.free):
-        value = np.abs(outcome.theta[[q.name for q in objective.model.params].index(p.name)])
+    flat, way = _flattest(chart.pull(chart.eta(outcome.theta), at)[1])
+    for column, (p, value) in enumerate(zip(chart.free, sizes, strict=True)):
         large, small = value > _FAR, (value < 1 / _FAR) & (p.domain.lower == 0)
-        along = flat & (np.abs(ways[:, column, 0]) > 0.1)
+        along = flat & (np.abs(way[:, column]) > 0.1)
         if objective.model.has("_collapses"):
             # Where a point of the data may draw the law into it, the repeated values decide.
             small = collapses(objective, small & along)
@@ -193,6 +229,13 @@ def running(
             f"{p.name} runs off, and the cross-entropy no longer changes with it",
         )
     return replace(outcome, status=status, special=special, sentences=sentences, infimum=infimum)
+
+
+def _flattest(hessian: Array) -> tuple[Array, Array]:
+    """Tell which members bend least in a direction that is flat, (r,), and return it, (r, m)."""
+    usable = np.asarray(np.isfinite(hessian).all(axis=(1, 2)))
+    bends, ways = np.linalg.eigh(np.where(usable[:, None, None], hessian, np.eye(len(hessian[0]))))
+    return usable & (np.abs(bends[:, 0]) < _FLAT), ways[:, :, 0]
 
 
 def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:
@@ -276,6 +319,9 @@ def at_edges(objective: CrossEntropy, solution: Solution, stopped: Array) -> lis
     A parameter whose family declares a limit there is left to that limit.
     """
     known = {name for limit in limit_families(objective.model) for name in limit.runs}
+    if within(objective.model) is not None and collapses(objective, ~stopped).any():
+        # A scale at its least value is on the way to a density without bound.
+        known |= {p.name for p in objective.model.params if p.role in SCALES}
     out = []
     for name, held in solution.edges.items():
         mask = held & ~stopped
@@ -340,6 +386,15 @@ def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dic
     return out
 
 
+def _crowded(objective: CrossEntropy, r: int) -> bool:
+    """Tell whether a mixture has a component for each distinct value of one member."""
+    mixture = within(objective.model)
+    if mixture is None or isinstance(objective.model, Incomplete):
+        return False
+    slots = objective.fixed_slots()[: len(mixture.params)]
+    return bool(mixture.crowded(len(objective.distinct(r)[0]), slots))
+
+
 def collapses(objective: CrossEntropy, members: Array) -> Array:
     """Tell which members have a value repeated so often that the likelihood is unbounded there.
 
@@ -350,11 +405,13 @@ def collapses(objective: CrossEntropy, members: Array) -> Array:
     """
     out = np.zeros(objective.size, dtype=bool)
     known = objective.sample.truth is not None
+    dense = objective.model.density_share(objective.summary)
+    members = members & (np.broadcast_to(dense, members.shape) > 0)
     if known or not (members.any() and objective.model.has("_collapses")):
         return out
     slots = tuple(objective.fixed.get(p.name) for p in objective.model.params)
     for r in np.flatnonzero(members).tolist():
         share = np.array([objective.distinct(r)[1].max()])
         own = tuple(None if s is None else s[[r]] for s in slots)
-        out[r] = bool(np.all(objective.model._collapses(share, *own)))
+        out[r] = bool(np.all(objective.model._collapses(share, *own))) or _crowded(objective, r)
     return out

@@ -21,6 +21,7 @@ from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import WEIGHTINGS, Sample, from_data
+from mlece.separable import block_fits, joint_bound, joint_limits, joint_solution, with_excess
 from mlece.solvers.dispatch import SOLVERS, Solution, solve
 from mlece.sources.censoring import Censored, from_censored
 
@@ -144,7 +145,12 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
         limits = [limit for limit in limits if limit.mask.any()]
         stopped = _met(objective, [limit for limit in limits if not limit.rival])
-        solution = solve(objective, solver, np.flatnonzero(~stopped))
+        parts = block_fits(objective, fit_sample) if _separable(model, solver) else []
+        if parts:
+            solution = joint_solution(objective, parts)
+            limits += joint_limits(objective, parts)
+        else:
+            solution = solve(objective, solver, np.flatnonzero(~stopped))
         if any(limit.rival for limit in limits):
             limits = _undefeated(objective, solution, limits)
         stopped = _met(objective, limits)
@@ -157,14 +163,25 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         else:
             at = objective.evaluate(outcome.theta, 2)
         value = at.value
-        if solution.solver == "newton" or solution.solver.startswith("scipy"):
+        if not parts and (solution.solver == "newton" or solution.solver.startswith("scipy")):
             outcome = running(objective, solution, outcome, at)
         if outcome.special.any():
             value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
-        bound = strongest_bound(objective, outcome.theta, at, solution)
+        bound = (
+            joint_bound(objective, parts)
+            if parts
+            else strongest_bound(objective, outcome.theta, at, solution)
+        )
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         result = _assemble(objective, sample, solution, verdict, bound)
+        if parts:
+            return with_excess(result, parts)
         return at_ends(result, solution.sunk, ~stopped, fit_sample)
+
+
+def _separable(model: Model, solver: str) -> bool:
+    """Tell whether the blocks of a model are fitted one by one."""
+    return bool(model._factors and model.free) and solver == "auto"
 
 
 def _met(objective: CrossEntropy, limits: list[Limit]) -> Array:
@@ -237,8 +254,9 @@ def _certify(
     if objective.model.free:
         slots = [objective.fixed.get(p.name) for p in objective.model.params]
         caveat = objective.model._caveat(*slots)
-        # A sentence on estimates, where there are any.
-        if caveat and any(v.solved for v in verdict.status):
+        # A sentence on estimates, where there are any; probabilities are bounded.
+        dense = np.any(objective.model.density_share(objective.summary) > 0)
+        if caveat and dense and any(v.solved for v in verdict.status):
             sentences[f"a local maximum: {caveat}"] = None
     multipliers = {**bound.multipliers, **verdict.multipliers}
     return Certificate(

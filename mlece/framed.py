@@ -92,11 +92,12 @@ class FramedSample:
         )
 
     def distinct(self, r: int) -> tuple[Array, Array]:
-        """Return the distinct framed observations of one member in order, and their shares."""
+        """Return the distinct framed observations of one member, (m,) or (m, d), and their shares."""
         y, w = self.sample.values, self.sample.weights
-        values, codes = np.unique(y[r if len(y) > 1 else 0], return_inverse=True)
-        mass = np.bincount(codes, None if w is None else w[r if len(w) > 1 else 0])
-        at = r if self.frame.shift.size > 1 else 0
+        axis = None if y.ndim == 2 else 0
+        values, codes = np.unique(y[r if len(y) > 1 else 0], axis=axis, return_inverse=True)
+        mass = np.bincount(codes.ravel(), None if w is None else w[r if len(w) > 1 else 0])
+        at = r if len(self.frame.shift) > 1 else 0
         framed = (values - self.frame.shift[at]) / self.frame.scale[at]
         present = mass > 0
         return framed[present], mass[present] / mass.sum()

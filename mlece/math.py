@@ -55,6 +55,8 @@ from scipy.special import (
     gammaln,
     i0e,
     i1e,
+    k0e,
+    k1e,
     kve,
     log_ndtr,
     logit,
@@ -70,6 +72,7 @@ from scipy.special import (
 
 Array = npt.NDArray[Any]
 Arrays = tuple[Array, ...]
+Formula = Callable[..., Array]
 
 EULER = 0.57721566490153286061
 LOG_2PI = 1.83787706640934548356
@@ -78,7 +81,8 @@ inf = np.inf
 pi = np.pi
 
 # Bernoulli coefficients B_2j / (2j (2j - 1)) of the Stirling series of log Gamma.
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+_STIRLING = np.array((1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156))
+_STIRLING_SLOPE = -np.arange(1.0, 15.0, 2.0) * _STIRLING
 _LARGE = 16.0
 
 
@@ -95,43 +99,48 @@ def tetragamma(x: Array) -> Array:
 def _series(x: Array, powers: int) -> Array:
     """Sum c_j x^(-j) for the Stirling coefficients differentiated ``powers`` times (0 or 1)."""
     u = 1.0 / x
-    u2 = u * u
-    total = np.zeros_like(u)
-    for j in range(len(_STIRLING), 0, -1):
-        c = _STIRLING[j - 1]
-        total = total * u2 + (c if powers == 0 else -(2 * j - 1) * c)
-    return total * (u if powers == 0 else u2)
+    if powers == 0:
+        return _horner(u * u, _STIRLING) * u
+    return _horner(u * u, _STIRLING_SLOPE) * (u * u)
+
+
+def chosen(mask: Array, first: Formula, second: Formula, *x: Array) -> Array:
+    """Return first(*x) where a mask holds and second(*x) elsewhere; one that is not needed is not run."""
+    count = np.count_nonzero(mask)
+    if count == 0 or count == mask.size:
+        return np.asarray(first(*x) if count else second(*x))
+    with np.errstate(all="ignore"):
+        return np.where(mask, first(*x), second(*x))
 
 
 def stirling_remainder(x: Array) -> Array:
     """Return log Gamma(x) - [(x - 1/2) log x - x + log(2 pi)/2] without cancellation, x > 0."""
     x = np.asarray(x, dtype=float)
-    big = np.maximum(x, _LARGE)
-    direct = gammaln(np.minimum(x, _LARGE)) - (
-        (np.minimum(x, _LARGE) - 0.5) * log(np.minimum(x, _LARGE))
-        - np.minimum(x, _LARGE)
-        + 0.5 * LOG_2PI
-    )
-    return np.where(x < _LARGE, direct, _series(big, 0))
+
+    def direct(x: Array) -> Array:
+        return np.asarray(gammaln(x) - ((x - 0.5) * log(x) - x + 0.5 * LOG_2PI))
+
+    return chosen(x < _LARGE, direct, lambda x: _series(x, 0), x)
 
 
 def log_minus_digamma(x: Array) -> Array:
     """Return log x - psi(x) without cancellation for large x > 0."""
     x = np.asarray(x, dtype=float)
-    big = np.maximum(x, _LARGE)
-    small = np.minimum(x, _LARGE)
-    return np.where(x < _LARGE, log(small) - digamma(small), 0.5 / big - _series(big, 1))
+    return chosen(x < _LARGE, lambda x: log(x) - digamma(x), lambda x: 0.5 / x - _series(x, 1), x)
+
+
+def _trigamma_tail(x: Array) -> Array:
+    v = 1.0 / x
+    u = v * v
+    # Bernoulli numbers B_2 .. B_12 of the asymptotic series: 1e-17 of the sum at 16.
+    tail = 1 / 6 - u * (1 / 30 - u * (1 / 42 - u * (1 / 30 - u * (5 / 66 - u * 691 / 2730))))
+    return u * (0.5 + v * tail)
 
 
 def trigamma_excess(x: Array) -> Array:
     """Return psi'(x) - 1/x without cancellation for large x > 0."""
     x = np.asarray(x, dtype=float)
-    v = 1.0 / np.maximum(x, _LARGE)
-    u = v * v
-    # Bernoulli numbers B_2 .. B_12 of the asymptotic series: 1e-17 of the sum at 16.
-    tail = 1 / 6 - u * (1 / 30 - u * (1 / 42 - u * (1 / 30 - u * (5 / 66 - u * 691 / 2730))))
-    small = np.minimum(x, _LARGE)
-    return np.where(x < _LARGE, trigamma(small) - 1.0 / small, u * (0.5 + v * tail))
+    return chosen(x < _LARGE, lambda x: trigamma(x) - 1.0 / x, _trigamma_tail, x)
 
 
 def inverse_digamma(value: Array) -> Array:
@@ -144,49 +153,60 @@ def inverse_digamma(value: Array) -> Array:
     return np.asarray(x)
 
 
-def digamma_gap(r: Array, y: Array) -> Arrays:
-    """Return f(r) - f(r + y) and its derivative in r, f = log - psi, exact for large r too."""
-    large = r > 30.0
-    s, x = np.where(large, 30.0, r), np.where(large, 0.0, y)
-    gap = log_minus_digamma(s) - log_minus_digamma(s + x)
-    slope = (1 / s - trigamma(s)) - (1 / (s + x) - trigamma(s + x))
-    # The leading terms 1/2r and -1/2r^2 are differenced by hand; the rest is small beside them.
-    b = np.where(large, r, 30.0)
-    c = b + y
+def _rest(a: Array) -> Array:
+    u = 1 / a**2
+    return u * (1 / 12 - u * (1 / 120 - u * (1 / 252 - u / 240)))
 
-    def rest(a: Array) -> Array:
-        u = 1 / a**2
-        return u * (1 / 12 - u * (1 / 120 - u * (1 / 252 - u / 240)))
 
-    def rest_slope(a: Array) -> Array:
-        u = 1 / a**2
-        return -(u / a) * (1 / 6 - u * (1 / 30 - u * (1 / 42 - u / 30)))
+def _rest_slope(a: Array) -> Array:
+    u = 1 / a**2
+    return -(u / a) * (1 / 6 - u * (1 / 30 - u * (1 / 42 - u / 30)))
 
-    far = 0.5 * y / b / c + (rest(b) - rest(c))
-    far_slope = -0.5 * y * (b + c) / (b * c) ** 2 + (rest_slope(b) - rest_slope(c))
-    return np.where(large, far, gap), np.where(large, far_slope, slope)
+
+def digamma_gap(r: Array, y: Array) -> Array:
+    """Return f(r) - f(r + y), f = log - psi, exact for large r too."""
+    return chosen(
+        r > 30.0,
+        # The leading terms 1/2r are differenced by hand; the rest is small beside them.
+        lambda r, y: 0.5 * y / r / (r + y) + (_rest(r) - _rest(r + y)),
+        lambda r, y: log_minus_digamma(r) - log_minus_digamma(r + y),
+        r,
+        y,
+    )
+
+
+def trigamma_gap(r: Array, y: Array) -> Array:
+    """Return the derivative of :func:`digamma_gap` in r."""
+    return chosen(
+        r > 30.0,
+        lambda r, y: (
+            -0.5 * y * (r + r + y) / (r * (r + y)) ** 2 + (_rest_slope(r) - _rest_slope(r + y))
+        ),
+        lambda r, y: (1 / r - trigamma(r)) - (1 / (r + y) - trigamma(r + y)),
+        r,
+        y,
+    )
+
+
+def _log1pmx_near(x: Array) -> Array:
+    # With z = x / (2 + x): log(1 + x) = 2 atanh z, a series in z^2, whose 18 terms reach 1e-17 at
+    # |x| <= 1/2; 2 z - x = -x z exactly in the algebra.
+    z = x / (2.0 + x)
+    z2 = z * z
+    return _horner(z2, _ATANH) * z2 * z - x * z
 
 
 def log1pmx(x: Array) -> Array:
     """Return log(1 + x) - x without cancellation for small x > -1."""
     x = np.asarray(x, dtype=float)
-    # With z = x / (2 + x): log(1 + x) = 2 atanh z, a series in z^2, whose 18 terms reach 1e-17 at
-    # |x| <= 1/2.
-    near = np.abs(x) <= 0.5
-    safe = np.where(near, x, 0.0)
-    z = safe / (2.0 + safe)
-    z2 = z * z
-    total = np.zeros_like(z)
-    for j in range(17, 0, -1):
-        total = total * z2 + 2.0 / (2 * j + 1)
-    # 2 z - x = -x z exactly in the algebra.
-    return np.where(near, total * z2 * z - safe * z, log1p(np.where(near, 0.0, x)) - x)
+    return chosen(np.abs(x) <= 0.5, _log1pmx_near, lambda x: log1p(x) - x, x)
 
 
 def _horner(x: Array, coefficients: Array) -> Array:
     """Return the sum of c_k x^k, in one buffer."""
-    total = np.full_like(x, coefficients[-1])
-    for c in coefficients[-2::-1]:
+    last, *rest = coefficients[::-1].tolist()
+    total = np.full_like(x, last)
+    for c in rest:
         total *= x
         total += c
     return np.asarray(total)
@@ -203,6 +223,7 @@ def _log1p_series() -> Array:
 
 
 _LOG1P_SECOND = _log1p_series()
+_ATANH = 2.0 / np.arange(3.0, 37.0, 2.0)
 
 
 def log1p_ratio(x: Array) -> Arrays:
@@ -225,31 +246,29 @@ def log1p_ratio(x: Array) -> Arrays:
     return np.where(near, ratio, far), np.where(near, first, far1), np.where(near, second, far2)
 
 
+# log Γ(1 - x) = γ x + Σ c_k x^k, c_k = ζ(k)/k for k = 2 .. 32: 1e-18 of the sum at |x| = 0.3.
+_POWERS = np.arange(2.0, 33.0)
+_LOG_GAMMA = zeta(_POWERS) / _POWERS
+
+
 def log_gamma_near_one(x: Array) -> Array:
     """Return log Gamma(1 - x) / x, full precision through x = 0, x < 1."""
     x = np.asarray(x, dtype=float)
     near = np.abs(x) < 0.3
-    # log Gamma(1 - x) = gamma x + sum zeta(k) x^k / k: 32 terms reach 1e-18 at |x| = 0.3.
     t = np.where(near, x, 0.0)
-    total = np.zeros_like(t)
-    for k in range(32, 1, -1):
-        total = total * t + zeta(float(k)) / k
     safe = np.where(near, 0.5, x)
-    return np.where(near, EULER + t * total, gammaln(1.0 - safe) / safe)
+    return np.where(near, EULER + t * _horner(t, _LOG_GAMMA), gammaln(1.0 - safe) / safe)
 
 
 def log_gamma_excess(x: Array) -> Array:
     """Return [log Gamma(1 - 2x) - 2 log Gamma(1 - x)] / x^2, full precision through x = 0, x < 1/2."""
     x = np.asarray(x, dtype=float)
     near = np.abs(x) < 0.15
-    # The series of log Gamma(1 - x), in which the linear terms cancel.
-    t = np.where(near, x, 0.0)
-    total = np.zeros_like(t)
-    for k in range(32, 1, -1):
-        total = total * t + zeta(float(k)) * (2.0**k - 2.0) / k
+    # In the difference of the series the linear terms cancel.
+    series = _horner(np.where(near, x, 0.0), _LOG_GAMMA * (2.0**_POWERS - 2.0))
     safe = np.where(near, 0.25, x)
     far = gammaln(1.0 - 2.0 * safe) - 2.0 * gammaln(1.0 - safe)
-    return np.where(near, total, far / safe**2)
+    return np.where(near, series, far / safe**2)
 
 
 def softplus(x: Array) -> Array:
@@ -310,24 +329,6 @@ def log_beta(a: Array, b: Array) -> Array:
     return np.asarray(gammaln(step) + fall + remainder)
 
 
-def mean_log1p(x: Array) -> Arrays:
-    """Return log(1 + x)/x for x >= 0 with its first two derivatives, 1 at x = 0."""
-    x = np.asarray(x, dtype=float)
-    near = x < 0.05
-    small, big = np.where(near, x, 0.0), np.where(near, 1.0, x)
-    value, slope, bend = (np.zeros_like(x) for _ in range(3))
-    for k in range(16, -1, -1):  # 0.05^17 is below rounding
-        bend = bend * small + 2 * slope
-        slope = slope * small + value
-        value = value * small + (-1.0) ** k / (k + 1)
-    tail, inverse = 1 / (1 + big), 1 / big
-    far = log1p(big) * inverse
-    far_slope = (tail - far) * inverse
-    far_bend = -(tail * tail + 2 * far_slope) * inverse
-    pairs = ((value, far), (slope, far_slope), (bend, far_bend))
-    return tuple(np.where(near, a, b) for a, b in pairs)
-
-
 def log1mexp(t: Array) -> Array:
     """Return log(1 - exp(-t)), t >= 0, accurate for small and for large t."""
     near = t < 0.6931471805599453
@@ -342,8 +343,9 @@ def log_probability(p: Array, complement: Array) -> Array:
 
 def log_minus_step(ratio: Array, step: Array) -> Array:
     """Return log(ratio) - step, where step = ratio - 1 is known without cancellation."""
-    near = abs(step) < 0.5
-    return where(near, log1pmx(where(near, step, 0.0)), log(where(near, 1.0, ratio)) - step)
+    return chosen(
+        abs(step) < 0.5, lambda _, step: log1pmx(step), lambda r, step: log(r) - step, ratio, step
+    )
 
 
 def ratio_or_zero(count: Array, p: Array) -> Array:
@@ -425,6 +427,7 @@ __all__ = [
     "betaln",
     "ceil",
     "chndtr",
+    "chosen",
     "cos",
     "cosh",
     "digamma",
@@ -449,6 +452,8 @@ __all__ = [
     "inverse_digamma",
     "inverse_mills",
     "isfinite",
+    "k0e",
+    "k1e",
     "kve",
     "log",
     "log1mexp",
@@ -466,7 +471,6 @@ __all__ = [
     "logit",
     "logsumexp",
     "maximum",
-    "mean_log1p",
     "minimum",
     "ndtr",
     "ndtri",
@@ -488,6 +492,7 @@ __all__ = [
     "tetragamma",
     "trigamma",
     "trigamma_excess",
+    "trigamma_gap",
     "where",
     "wrap_angle",
     "xlog1py",

@@ -383,6 +383,10 @@ class Model:
         """Return a shift and scale (R, d) for vectors (R, n, d); None for numbers."""
         return None
 
+    def start_hook(self, pilot: Array, slots: tuple[Array | None, ...]) -> Any:
+        """Return starting values from pilot points, given the filled slots (None where free)."""
+        return self._start(pilot)
+
     def density_share(self, summary: Summary) -> Any:
         """Return the share of observations that enter by a density, which has units."""
         return 1.0

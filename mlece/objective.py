@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.evaluation import Evaluation, joined, stacked_scores, triangle
+from mlece.evaluation import Evaluation, joined, stacked_scores, symmetric
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.framed import BLOCK, BOTH, FramedSample
 from mlece.math import Array, Arrays, gammaln
@@ -31,6 +31,17 @@ def _chunks(members: int, rows: int) -> Iterator[slice]:
     step = max(1, 2 * BLOCK // max(1, min(rows, BLOCK)))
     for start in range(0, members, step):
         yield slice(start, min(start + step, members))
+
+
+def _negative_sums(raw: Any, w: Array | None, m: int, r: int) -> Array:
+    """Return minus the weighted sums (r, ...) of an array, or those of several in columns (r, k)."""
+    if not isinstance(raw, tuple):
+        return -weighted_sum(raw, w, m)
+    out = np.empty((r, len(raw)))
+    single = m == 1 and w is None
+    for column, a in enumerate(raw):
+        out[:, column] = a[:, 0] if single else present_sum(a, w, m)
+    return np.negative(out, out=out)
 
 
 class CrossEntropy(FramedSample):
@@ -253,11 +264,10 @@ class CrossEntropy(FramedSample):
         opg : bool
             Whether to add the outer products of the per-observation scores.
         """
-        whole = members is None or len(members) == self.size
+        whole = members is None or self._are_all(members)
         if self.model.has("_shared"):
-            order = (
-                2  # the pass over the data is the same, and its derivatives may be asked for next
-            )
+            # The pass over the data is the same, and its derivatives may be asked for next.
+            order = 2
         if whole and not opg and self._is_last(theta, order):
             return self._last[1]
         rows_per_term = 1 if self._single_row is not None and not opg else self.sample.rows
@@ -266,16 +276,21 @@ class CrossEntropy(FramedSample):
             for cut in _chunks(len(theta[0]), rows_per_term):
                 rows: Any = cut if members is None else members[cut]
                 parts.append(self._accumulate(tuple(t[cut] for t in theta), rows, order, opg))
-        out = (parts[0] if len(parts) == 1 else joined(parts)).mean()
+        out = parts[0] if len(parts) == 1 else joined(parts)
         if whole and not opg:
             self._last = theta, out
         return out
+
+    def _are_all(self, members: Array) -> bool:
+        """Tell whether these are the members of the batch, each once and in order."""
+        one = len(members) == self.size == 1
+        return one or np.array_equal(members, np.arange(self.size))
 
     def _is_last(self, theta: Arrays, order: int) -> bool:
         """Tell whether these parameters are those of the last evaluation, to that order."""
         known, at = self._last
         enough = order == 0 or (at.hessian if order == 2 else at.score) is not None
-        return enough and all(map(np.array_equal, known, theta)) and bool(known)
+        return enough and bool(known) and all(map(np.array_equal, known, theta))
 
     def evaluate_shared(self, theta: Arrays, shared: Arrays) -> Evaluation:
         """Return value, score and Hessian of every member from known means of what the hooks share."""
@@ -293,7 +308,7 @@ class CrossEntropy(FramedSample):
                 self._block_evaluation(t, columns, w, m, order, opg)
                 for t, w, m in self._terms(rows, opg)
             )
-            total = functools.reduce(operator.add, parts)
+            total = functools.reduce(operator.add, parts).mean()
         if self.model.has("_bounds"):
             inside = self.holds(theta, rows)
             total = replace(total, value=np.where(inside, total.value, np.inf))
@@ -331,22 +346,14 @@ class CrossEntropy(FramedSample):
         return ~np.asarray((least < low) | (most > high))
 
     def _from_shared(self, theta: Arrays, rows: Any, order: int) -> Evaluation:
-        """Sum what the hooks share over all blocks, then call the hooks once at its mean."""
+        """Average what the hooks share over all blocks, then call the hooks once at its mean."""
         model, r = self.model, len(theta[0])
         if model.has("_shared_sums"):
-            weight, means = self._summed(rows, r, lambda y, w: self._shared_block(y, w, theta))
+            _, means = self._summed(rows, r, lambda y, w: self._shared_block(y, w, theta))
         else:
-            weight, means = self._means(
-                rows, r, lambda t: tuple(model.shared(t, theta)), full=False
-            )
+            _, means = self._means(rows, r, lambda t: tuple(model.shared(t, theta)), full=False)
         mean = tuple(s[:, None] for s in means)
-        at = self._block_evaluation(None, theta, None, 1, order, False, mean)
-        return Evaluation(
-            weight,
-            at.value * weight,
-            None if at.score is None else at.score * weight[:, None],
-            None if at.hessian is None else at.hessian * weight[:, None, None],
-        )
+        return self._block_evaluation(None, theta, None, 1, order, False, mean)
 
     def _block_evaluation(
         self,
@@ -359,28 +366,23 @@ class CrossEntropy(FramedSample):
         shared: Any = None,
     ) -> Evaluation:
         r = len(theta[0])
-        weight = np.ones(r) * m if w is None else wide(w.sum(axis=1), r)
+        weight = np.full(r, float(m)) if w is None else wide(w.sum(axis=1), r)
         shared = self.model.shared(t, theta) if shared is None else shared
         density = self.model.log_density_hook(t, theta, shared)
         value = present_sum(density, w, m)
         score = hessian = outer = None
         if order >= 1 or opg:
             raw = self.model.score_hook(t, theta, shared)
-            if isinstance(raw, tuple):
-                score = -np.stack([wide(present_sum(s, w, m), r) for s in raw], axis=-1)
-            else:
-                score = -weighted_sum(raw, w, m)
+            score = _negative_sums(raw, w, m, r)
             if opg:
                 s = np.broadcast_to(stacked_scores(raw, m), (r, m, score.shape[-1]))
                 ws = s if w is None else w[:, :, None] * s
                 outer = np.swapaxes(ws, 1, 2) @ s
         if order >= 2:
             raw = self.model.curvature_hook(t, theta, shared)
+            hessian = _negative_sums(raw, w, m, r)
             if isinstance(raw, tuple):
-                parts = tuple(-wide(present_sum(c, w, m), r) for c in raw)
-                hessian = triangle(parts, len(self.model.params))
-            else:
-                hessian = -weighted_sum(raw, w, m)
+                hessian = symmetric(hessian, len(self.model.params))
         return Evaluation(weight, -wide(value, r), score, hessian, outer)
 
     # ------------------------------------------------------------------ what special solvers ask

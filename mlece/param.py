@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -84,6 +85,15 @@ class Param:
     def vector(self) -> bool:
         """Whether the parameter is a vector along a last axis."""
         return self.domain.kind == "simplex"
+
+    @cached_property
+    def box(self) -> tuple[float, float]:
+        """Unconstrained coordinates beyond which the parameter counts as running off."""
+        if self.vector:
+            return -np.inf, np.inf
+        with np.errstate(all="ignore"):
+            low, high = (float(self.bijection.inverse(np.asarray(v))) for v in self.limits)
+        return low, high
 
     @overload
     def __get__(self, instance: None, owner: type) -> Param: ...

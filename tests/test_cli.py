@@ -195,6 +195,35 @@ def test_entropy(capsys: Capture, table: Path) -> None:
     assert "n = 9" in out
 
 
+def test_entropy_by_method(capsys: Capture, table: Path) -> None:
+    kids = ("entropy", table, "--column", "kids", "--weights", "times", "--json")
+    for method in ("nsb", "plug-in", "Grassberger 2003"):
+        found = json.loads(run(capsys, *kids, "--method", method))
+        expected = mlece.estimate_entropy([2, 0, 1, 3, 1], True, [3, 1, 2, 1, 2], method)
+        assert (found["value"], found["method"]) == (expected.value, expected.method)
+    sizes = json.loads(
+        run(capsys, "entropy", table, "--column", "size", "--method", "vasicek", "--json")
+    )
+    assert sizes["method"] == "Vasicek, m = 2"
+    # Rounded data have cells: an estimator of masses serves them, one of densities does not.
+    waiting = ("entropy", GEYSER, "--column", "waiting")
+    assert "Zhang" in run(capsys, *waiting, "--method", "zhang")
+    assert "an estimator of masses" in refused(capsys, *waiting, "--method", "vasicek")
+    assert "'miller-madow'" in refused(capsys, *kids, "--method", "miller-maddow")
+    only = table.with_name("once.csv")
+    only.write_text("kind\na\nb\nc\n", encoding="utf-8")
+    assert "singleton" in json.loads(run(capsys, "entropy", only, "--json"))["note"]
+
+
+def test_entropy_of_a_density_with_an_atom(capsys: Capture, tmp_path: Path) -> None:
+    rain = np.where(np.arange(300) % 3 == 0, 0.0, np.random.default_rng(1).random(300))
+    path = tmp_path / "rain.csv"
+    path.write_text("rain\n" + "\n".join(map(repr, rain.tolist())) + "\n", encoding="utf-8")
+    out = run(capsys, "entropy", path)
+    assert "atoms + Kozachenko-Leonenko" in out
+    assert "33.3 % of the data are at 1 atom (0)" in out
+
+
 def test_families_lists_every_family(capsys: Capture) -> None:
     out = run(capsys, "families")
     for family in mlece.families.__all__:

@@ -66,3 +66,16 @@ def test_members_at_a_limit_have_its_density() -> None:
         alone = mlece.fit(mlece.StudentT(), y[r])
         want = alone.model.log_density(y[r])
         np.testing.assert_allclose(contributions(fit, 0).log_density[r], want, rtol=1e-10)
+
+
+def test_probabilities_have_no_units() -> None:
+    """Censored observations beside exact ones, in units that change the densities alone."""
+    time, event = RNG.exponential(5.0, 40), RNG.random(40) < 0.7
+    model = mlece.Weibull()
+    for unit in (1.0, 1e3):
+        fit = mlece.fit(model, mlece.right_censored(unit * time, event))
+        parts = contributions(fit)
+        want = np.where(
+            event, fit.model.log_density(unit * time), np.log(fit.model.sf(unit * time))
+        )
+        np.testing.assert_allclose(np.sort(parts.log_density[0]), np.sort(want), rtol=1e-9)

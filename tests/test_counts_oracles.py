@@ -14,7 +14,7 @@ from scipy.special import kv
 import mlece
 from mlece.bessel import log_i_scaled, log_k
 from mlece.jets import variables
-from mlece.math import log_beta, mean_log1p
+from mlece.math import log1p_ratio, log_beta
 from mlece.model import Model
 
 m = mlece
@@ -132,6 +132,30 @@ def _log_k(nu: Any, r: Any) -> Any:
     return mp.log(mp.besselk(nu, x)) + x + mp.log(2 * x / mp.pi) / 2
 
 
+def _delaporte(y: int) -> Callable[..., Any]:
+    def log_mass(mean: Any, sigma: Any, nu: Any) -> Any:
+        a, b, k = mean * nu, mean * (1 - nu), 1 / sigma
+        r = b / (b + k)
+        terms = (
+            a**i / mp.factorial(i) * mp.rf(k, y - i) / mp.factorial(y - i) * r ** (y - i)
+            for i in range(y + 1)
+        )
+        return mp.log(mp.fsum(terms)) - a + k * mp.log(1 - r)
+
+    return log_mass
+
+
+# The second derivatives are differences of terms y times as large: 1e-16 times y.
+@pytest.mark.parametrize("y", [0, 1, 2, 9, 150, 400])
+def test_delaporte_of_a_large_mean(y: int) -> None:
+    at = (150.0, 0.3, 0.6)
+    columns = (np.full((1, 1), t) for t in at)
+    got = [float(p[0, 0]) for p in m.Delaporte._shared(np.array([[float(y)]]), *columns)]
+    expected = _derivatives(_delaporte(y), at)
+    for a, b in zip(got, expected, strict=True):
+        assert abs(a - b) <= 1e-11 * (1 + abs(b))
+
+
 # The tolerance is relative to 1 + |reference|: near x = 30 moments of order x cancel.
 @pytest.mark.parametrize("nu", [-1.3, 0.3, 6.5])
 @pytest.mark.parametrize("r", [1e-3, 0.033, 0.034, 0.5, 1e6])
@@ -153,12 +177,12 @@ def test_log_i_scaled(k: float, s: float) -> None:
 
 
 @pytest.mark.parametrize("x", [0.0, 1e-9, 0.049, 0.051, 3.0, 1e6])
-def test_mean_log1p(x: float) -> None:
+def test_log1p_ratio(x: float) -> None:
     def reference(v: Any) -> Any:
         return mp.log1p(v) / v
 
     at = x or 1e-30
-    got = [float(p) for p in mean_log1p(np.asarray(x))]
+    got = [float(p) for p in log1p_ratio(np.asarray(x))]
     np.testing.assert_allclose(got, _derivatives(reference, (at,)), rtol=1e-12)
 
 

@@ -1,101 +1,23 @@
-"""Entropy from data: published numbers, exact properties, ties."""
+"""Entropy from data: nearest neighbours, ties and their grid, the front door."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from mlece import errors
-from mlece.entropy_estimators import (
-    chao_wang_jost,
-    estimate_entropy,
-    miller_madow,
-    plugin,
-    zhang,
-)
+from mlece.entropy_counts import chao_wang_jost
+from mlece.entropy_estimators import MASSES, estimate_entropy
 from mlece.neighbours import kozachenko_leonenko
 from mlece.ties import ties
 
-REFERENCE = Path(__file__).parent / "reference" / "discrete_entropy_oracles.json"
 TOLERANCE = {
-    "oracle": 1e-12,  # both sides in double precision
     "simulation": 5.0,  # standard errors of a simulated mean: one false alarm in 10^6
     "law": 0.06,  # bias of the nearest-neighbour estimate at n = 1,000 plus five standard errors
 }
-ESTIMATORS = {
-    "ML plug-in": plugin,
-    "Miller-Madow (m>0 cells)": miller_madow,
-    "Zhang 2012": zhang,
-    "Chao-Wang-Jost": chao_wang_jost,
-}
-TABLES = [[4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1], [3, 3, 3, 1], [1] * 10]
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize("table", range(3))
-def test_oracles(estimator, table):
-    case = list(json.loads(REFERENCE.read_text()).values())[table]
-    value = ESTIMATORS[estimator](TABLES[table]).value
-    assert value == pytest.approx(case[estimator], abs=TOLERANCE["oracle"])
-
-
-@pytest.mark.parametrize(
-    ("counts", "bits"), [([2, 1], 4 / 3), ([1, 1, 2, 3], 2.4214827619001236)], ids=str
-)
-def test_chao_wang_jost_published(counts, bits):
-    # The values of the tests of the Python package infomeasure.
-    value = chao_wang_jost(counts).in_units("bits").value
-    assert value == pytest.approx(bits, abs=TOLERANCE["oracle"])
-
-
-@pytest.mark.parametrize(
-    ("counts"), [[1] * 60 + [2], [1] * 400 + [2, 2, 5], [1] * 30 + [9000], [1, 5], [7]]
-)
-def test_chao_wang_jost_remainder_as_published(counts):
-    c, n = np.array(counts), int(np.sum(counts))
-    f1, f2 = int((c == 1).sum()), int((c == 2).sum())
-    with mpmath.workdps(60):
-        if f2 > 0:
-            a = mpmath.mpf(2 * f2) / ((n - 1) * f1 + 2 * f2)
-        else:
-            a = mpmath.mpf(2) / ((n - 1) * max(f1 - 1, 0) + 2)
-        inner = mpmath.fsum((1 - a) ** r / r for r in range(1, n))
-        rest = mpmath.mpf(f1) / n * (1 - a) ** (1 - n) * (-mpmath.log(a) - inner) if a < 1 else 0
-        base = mpmath.fsum(
-            mpmath.mpf(int(k)) / n * (mpmath.digamma(n) - mpmath.digamma(int(k))) for k in c
-        )
-    assert chao_wang_jost(counts).value == pytest.approx(float(base + rest), abs=1e-12)
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=list(ESTIMATORS))
-def test_counts_batches_and_empty_cells(estimator):
-    rng = np.random.default_rng(3)
-    table = rng.poisson(1.5, (4, 5, 30))
-    batch = estimator(table)
-    assert batch.value.shape == batch.se.shape == batch.n.shape == (4, 5)
-    for index in np.ndindex(4, 5):
-        row = table[index]
-        single = estimator(row[row > 0])
-        assert batch.value[index] == pytest.approx(single.value, rel=1e-13)
-        assert batch.se[index] == pytest.approx(single.se, rel=1e-12)
-
-
-def test_singletons_are_announced():
-    assert "lower bound" in chao_wang_jost([1, 1, 1]).note
-    assert chao_wang_jost([2, 1, 1]).note == ""
-
-
-@pytest.mark.parametrize("bad", [[-1, 2], [0.5, 2], [0, 0], [np.nan, 1], 3, []], ids=str)
-def test_counts_are_checked(bad):
-    for estimator in ESTIMATORS.values():
-        with pytest.raises(errors.DataError, match="expected"):
-            estimator(bad)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
@@ -238,3 +160,30 @@ def test_default_choices():
 def test_refusals(ask):
     with pytest.raises(errors.DataError, match="expected"):
         ask()
+
+
+@pytest.mark.parametrize("name", MASSES)
+def test_methods_by_name(name):
+    labels = list("aabbbbcddd")
+    spelled = (name, name.title(), name.replace("-", "_"), name.replace("-", " "))
+    found = {estimate_entropy(labels, discrete=True, method=each) for each in spelled}
+    assert found == {MASSES[name]([2, 4, 1, 3])}
+    with pytest.raises(errors.ParameterError, match="an estimator of densities"):
+        estimate_entropy([1.0, 2.0, 4.0], discrete=False, method=name)
+
+
+@pytest.mark.parametrize(
+    ("method", "near"), [("miller-maddow", "miller-madow"), ("visicek", "vasicek")]
+)
+def test_unknown_methods_name_the_nearest(method, near):
+    with pytest.raises(errors.UnknownNameError, match=f"Did you mean .*'{near}'"):
+        estimate_entropy([1.0, 2.0], near == "miller-madow", method=method)
+
+
+def test_declared_categories_are_cells():
+    series = pd.Series(list("aabc"), dtype=pd.CategoricalDtype(list("abcdef")))
+    for name in ("laplace", "nsb", "james-stein"):
+        found = estimate_entropy(series, discrete=True, method=name)
+        assert found == MASSES[name]([2, 1, 1, 0, 0, 0])
+    with pytest.raises(errors.DataError, match="a label for every observation"):
+        estimate_entropy([1.0, np.nan], discrete=True)

@@ -34,6 +34,7 @@ from mlece.families import (
     Rice,
     Simplex,
     Skellam,
+    SkewT,
     StudentT,
     VonMises,
     WrappedCauchy,
@@ -332,3 +333,24 @@ def test_inverse_gaussian_tails_at_a_large_shape() -> None:
     member = InverseGaussian(mean=1.0, shape=1e6)
     u = np.array([1e-300, 1e-12, 0.3, 0.999999])
     np.testing.assert_allclose(member.log_cdf(member.quantile(u)), np.log(u), rtol=1e-8)
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+@pytest.mark.parametrize("df", [5.0, 300.0, 2e4])
+def test_skew_t_where_its_skewing_factor_leaves_the_floats(df: float, side: float) -> None:
+    shape, z = 40.0, 2.0
+
+    def reference(nu: Any) -> Any:
+        n = nu + 1
+        square = (shape * z) ** 2 * n / (nu + z**2)
+        tail = mp.betainc(n / 2, 0.5, 0, n / (n + square), regularized=True) / 2
+        log_t = mp.loggamma(n / 2) - mp.loggamma(nu / 2) - mp.log(mp.pi * nu) / 2
+        log_t -= n / 2 * mp.log1p(z**2 / nu)
+        return mp.log(2) + log_t + (mp.log(tail) if side < 0 else mp.log1p(-tail))
+
+    with mp.workdps(40):
+        value, slope = float(reference(mp.mpf(df))), float(mp.diff(reference, mp.mpf(df)))
+    member = SkewT(loc=0, scale=1, shape=shape, df=df)
+    # The derivative in df is a difference, of a function with a relative rounding of 1e-16.
+    np.testing.assert_allclose(member.log_density(side * z), value, rtol=1e-12)
+    np.testing.assert_allclose(member.score(side * z)[..., 3], slope, rtol=1e-9, atol=1e-12)

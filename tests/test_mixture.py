@@ -188,7 +188,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         errors.ParameterError,
         "weight",
     ),
-    "vectors": (lambda: mlece.Mixture("mvn", size=2), errors.ParameterError, "numbers"),
+    "labels": (lambda: mlece.Mixture("categorical", size=2), errors.ParameterError, "numbers"),
     "nothing to choose": (
         lambda: mlece.select_components("gaussian", [1.0, 2.0, 3.0], folds=5),
         errors.DataError,

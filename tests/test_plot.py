@@ -36,6 +36,7 @@ FITS: dict[str, tuple[Any, Any]] = {
     "tiny numbers": ("gamma", 1e-300 * POSITIVE),
     "known distribution": ("gaussian", mlece.Exponential(rate=1)),
     "known counts": ("geometric", mlece.Poisson(rate=3)),
+    "known heavy tails": ("cauchy", mlece.Cauchy(loc=0, scale=1)),
 }
 
 every_fit = pytest.mark.parametrize("case", FITS)
@@ -71,6 +72,22 @@ def test_histogram_holds_every_observation(case: str) -> None:
     assert drawn.heights @ np.diff(drawn.edges) == pytest.approx(1.0)
     assert drawn.edges[0] <= np.min(data)
     assert drawn.edges[-1] >= np.max(data)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "bulk"),
+    [
+        ("cauchy", mlece.Cauchy(loc=0, scale=1).sample(400, rng=1), (-30, 30)),
+        ("zeta", mlece.Zeta(alpha=1.9).sample(400, rng=1), (0, 60)),
+    ],
+)
+def test_the_axis_of_heavy_tails_shows_the_bulk(model: str, data: Any, bulk: Any) -> None:
+    assert np.ptp(data) > 2 * (bulk[1] - bulk[0])
+    axes, _ = mlece.fit(model, data).plot()
+    for ax in (*axes[0], axes[1, 1]):
+        low, high = ax.get_xlim()
+        assert bulk[0] - 5 < low < high < bulk[1]
+    assert "% beyond the axis" in "".join(t.get_text() for t in axes[0, 0].get_legend().texts)
 
 
 def test_bins_of_rounded_data_hold_equally_many_grid_points() -> None:

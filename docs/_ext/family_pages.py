@@ -61,6 +61,7 @@ VECTORS = {
     ),
 }
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
+MOMENTS = ("_mean", "_variance")
 CLOSED = {
     "_maximise": "estimate",
     "_estimate": "estimate",
@@ -149,7 +150,12 @@ def method(family: type[Model], fit: mlece.Fit) -> str:
 
 def place(family: type[Model]) -> str:
     """Say where an observation lies."""
-    return VECTORS[family.__name__][0] if family.__name__ in VECTORS else where(family.support)
+    if family.__name__ in VECTORS:
+        return VECTORS[family.__name__][0]
+    words = where(family.support)
+    words = {"a finite real number": "the real line", "integers": "the integers"}.get(words, words)
+    ends = family.has("_bounds") and family.support.kind != "categories"
+    return f"{words}, between ends that depend on the parameters" if ends else words
 
 
 def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
@@ -165,7 +171,12 @@ def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
         f"{p.doc[:1].upper() + p.doc[1:]} |"
         for p in family.params
     )
-    closed = [word for hook, word in CLOSED.items() if family.has(hook)]
+    closed = [
+        word
+        for hook, word in CLOSED.items()
+        # The moments of a law without any are no closed forms.
+        if family.has(hook) and (hook not in MOMENTS or np.isfinite(getattr(fit.model, word)))
+    ]
     traits = [
         f"Support\n: {place(family)}",
         f"Fitted by\n: {how}",
@@ -187,9 +198,10 @@ def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
         )
     irregular = [p.name for p in family.params if not p.regular]
     if irregular:
+        plural = "fix the ends" if len(irregular) > 1 else "fixes an end"
         traits.append(
-            f"Not regular\n: {', '.join(irregular)} fixes an end of the support: intervals from "
-            "the exact law, no sandwich"
+            f"Not regular\n: {' and '.join(irregular)} {plural} of the support: intervals from the "
+            "exact law, no sandwich"
         )
     estimates = "\n".join(f"# {line}" for line in printed(fit))
     return "\n".join(
@@ -237,7 +249,7 @@ def escape_formulas(
 
 def where(domain: Domain) -> str:
     """Return a domain in the words of the code, with the sign for infinity."""
-    return str(domain).removeprefix("a number in ").replace("inf", "∞")
+    return str(domain).removeprefix("a number in ").replace("inf", "∞").replace("-∞", "−∞")
 
 
 def values(param: Any) -> str:
@@ -333,10 +345,22 @@ def label(member: Model) -> str:
     return ", ".join(parts)
 
 
+def reach(member: Model, tails: tuple[float, float]) -> tuple[float, float]:
+    """Return the range to draw: up to two quantiles, less far where a tail is heavy.
+
+    The curve of a heavy tail has nothing to show beyond three times the distance of an outer decile.
+    """
+    low, bottom, middle, top, high = np.ravel(member.quantile([tails[0], 0.1, 0.5, 0.9, tails[1]]))
+    return (
+        float(max(low, middle - 3 * (middle - bottom))),
+        float(min(high, middle + 3 * (top - middle))),
+    )
+
+
 def grid(members: list[Model]) -> np.ndarray:
     """Return points over the range of all members; jumps at the ends of the support are shown."""
-    ends = np.array([m.quantile(np.array([0.005, 0.985])) for m in members], dtype=float)
-    low, high = ends[:, 0].min(), ends[:, 1].max()
+    lows, highs = zip(*(reach(m, (0.005, 0.985)) for m in members), strict=True)
+    low, high = min(lows), max(highs)
     margin = 0.04 * (high - low)
     points = np.linspace(low - margin, high + margin, 1201)
     edges = [float(b) for m in members for b in m.bounds(m.theta) if np.isfinite(b)]

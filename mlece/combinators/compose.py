@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece import errors
+from mlece.limits import full
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.param import Param
@@ -73,15 +74,7 @@ def as_model(model: Any, combinator: str, density: bool = False, atoms: bool = F
         If it is of a kind that the combinator does not take.
     """
     law = named_model(model, combinator)
-    if law._components:
-        raise errors.ParameterError(
-            errors.message(
-                f"a single law in {combinator}",
-                f"{law!r}",
-                f"Make the components first: Mixture({combinator}(...), ...)",
-            )
-        )
-    vector = any(p.vector for p in law.params)
+    vector = law._width or any(p.vector for p in law.params)
     if vector or law.settings or law.support.kind not in ("interval", "integers"):
         raise errors.ParameterError(
             errors.message(
@@ -166,6 +159,10 @@ class Composite(Model, abstract=True):
         """The inner model with the slots that are filled."""
         return self.inner(**{p.name: self.slots[p.name] for p in self.inner.params})
 
+    def start_hook(self, pilot: Array, slots: tuple[Array | None, ...]) -> Any:
+        """Return starting values, which those of the inner family may take from filled slots."""
+        return self._start(pilot, *slots)
+
     def _arguments(self) -> dict[str, Any]:
         slots = {a: self.slots[s] for a, s in self.own.items()}
         return {a: v for a, v in {**slots, **self.constants}.items() if v is not None}
@@ -235,6 +232,9 @@ def generated(
         }
         # A slot named like a question (mean, variance) leaves the name to the question.
         attributes |= {n: copied(p) for n, p in params.items() if not hasattr(Model, n)}
+        if within(engine(inner)) is not None:
+            # What makes a mixture unbounded does so under any of its transformations.
+            attributes |= {"_caveat": _of_mixture, "_collapses": _collapses_inside}
         made: type[Composite] = type(name, (base,), attributes)
         made.params = tuple(copied(p, name=n) for n, p in params.items())
         _CLASSES[key] = made
@@ -244,6 +244,32 @@ def generated(
 def passed_on(model: Model) -> dict[str, Any]:
     """Return the values of a model's slots, for the slots of the composition."""
     return dict(model.slots)
+
+
+def within(model: Model) -> Any:
+    """Return the mixture that a model is or is made of, None if there is none.
+
+    Its parameters are the first of the model's.
+    """
+    while isinstance(model, Composite):
+        model = engine(model.inner)
+    return model if model._components else None
+
+
+def _of_mixture(self: Any, *slots: Any) -> str:
+    """Return what is true of the mixture inside."""
+    mixture = within(self)
+    return str(mixture._caveat(*slots[: len(mixture.params)]))
+
+
+def _collapses_inside(self: Any, share: Array, *slots: Any) -> Array:
+    return full(share, float(bool(self._caveat(*slots)))) > 0
+
+
+def inner_start(family: type[Model], x: Array, slots: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return starting values of a family from pilot points (r, p), and what filled slots it has."""
+    given = slots[: len(family.params)] or (None,) * len(family.params)
+    return tuple(engine(family).start_hook(x, given))
 
 
 def hooks_of(base: type[Model], inner: type[Model], needs: dict[str, bool]) -> dict[str, Any]:

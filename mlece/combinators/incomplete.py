@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.cells import Runs, masses
-from mlece.combinators.compose import engine
+from mlece.combinators.compose import engine, within
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
@@ -46,7 +46,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _SHORT = 0.1
 
 
-class _Incomplete(Model, abstract=True):
+class Incomplete(Model, abstract=True):
     """What a family of incomplete observations does in its own way."""
 
     complete: type[Model]
@@ -58,7 +58,7 @@ class _Incomplete(Model, abstract=True):
 
     @property
     def _inner(self) -> Model:
-        return self.complete(**self.slots, **self.settings)
+        return engine(self.complete)
 
     def member(self, *theta: Any) -> Model:
         """Return the distribution of a complete observation."""
@@ -70,7 +70,7 @@ class _Incomplete(Model, abstract=True):
 
     def alike(self, model: Model) -> Model:
         """Return a model as one of incomplete observations."""
-        if isinstance(model, _Incomplete):
+        if isinstance(model, Incomplete):
             return model
         return incomplete(type(model))(**model.slots, **model.settings)
 
@@ -96,6 +96,11 @@ class _Incomplete(Model, abstract=True):
     def density_share(self, summary: Summary) -> Any:
         """Return the share of exact observations; a probability has no units."""
         return summary.mean[0]
+
+    def inside(self, y: Array, theta: Arrays) -> Array:
+        """Return a mask, True where a law has a density at the exact observation, or none is asked."""
+        exact = y[..., 0] == y[..., 1]
+        return np.asarray(~exact | self._inner.inside(y[..., 1], theta))
 
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
@@ -203,7 +208,7 @@ class _Incomplete(Model, abstract=True):
 class _Unseen:
     """Log probabilities of the observations of a block that are not exact, and their derivatives."""
 
-    def __init__(self, model: _Incomplete, t: Array, theta: Arrays) -> None:
+    def __init__(self, model: Incomplete, t: Array, theta: Arrays) -> None:
         self.model, self.t, self.theta = model, t, theta
         lower, upper, entry = t[..., 0], t[..., 1], t[..., 2]
         self.hidden = lower != upper
@@ -266,6 +271,45 @@ class _Unseen:
         return out
 
 
+class IncompleteMixture(Incomplete, abstract=True):
+    """A mixture of incomplete observations is the mixture of its components' own.
+
+    Under truncation it is divided by the mixture's probability of what lies beyond the entry, which is
+    the same formula for another interval.
+    """
+
+    _summed: tuple[Model, ...]
+
+    def start_hook(self, pilot: Array, slots: tuple[Array | None, ...]) -> Any:
+        """Return starting values for complete observations in the place of the intervals."""
+        return self._inner.start_hook(pilot, slots)
+
+    def log_density_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Array:
+        """Return the log density of exact observations, the log probability of the others."""
+        return self._less_unseen(lambda y: (self._log_density(y, *theta),), t)[0]
+
+    def score_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Any:
+        """Return the score, from those of the components."""
+        return self._less_unseen(lambda y: self._score(y, *theta), t)
+
+    def curvature_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Any:
+        """Return the upper triangle of the second derivatives, row by row."""
+        return self._less_unseen(lambda y: self._curvature(y, *theta), t)
+
+    def _less_unseen(self, hook: Callable[[Array], Arrays], t: Array) -> Arrays:
+        """Return what a hook says of the observations, less what it says of all beyond the entry."""
+        entry = t[..., 2]
+        truncated = entry > -inf
+        whole = np.stack([t[..., 0], t[..., 1], np.full_like(entry, -inf)], axis=-1)
+        parts = tuple(hook(whole))
+        if not truncated.any():
+            return parts
+        first = entry + 1.0 if self.support.discrete else entry
+        beyond = np.stack([first, np.full_like(entry, inf), whole[..., 2]], axis=-1)
+        less = hook(where(truncated[..., None], beyond, whole))
+        return tuple(a - where(truncated, b, 0.0) for a, b in zip(parts, less, strict=True))
+
+
 _MADE: dict[type[Model], type[Model]] = {}
 
 
@@ -285,10 +329,17 @@ def incomplete(family: type[Model]) -> type[Model]:
     if family in _MADE:
         return _MADE[family]
     body: dict[str, Any] = {name: staticmethod(getattr(Model, name)) for name in _LOST}
+    if within(engine(family)) is not None:
+        # A component may shrink on an exact observation.
+        del body["_collapses"]
     flags = ("affine", "exponential", "concave", "unit_carrier", "unit_free_sums")
     body.update(dict.fromkeys(flags, False), profile_over="", complete=family)
     body.update(__doc__=family.__doc__, __module__=__name__)
-    made: type[Model] = type(family.__name__, (_Incomplete, family), body)
+    base: type[Model] = Incomplete
+    if family._components:
+        base = IncompleteMixture
+        body.update(_summed=tuple(engine(incomplete(type(c))) for c in family._components))
+    made: type[Model] = type(family.__name__, (base, family), body)
     _MADE[family] = made
     # A composition has slots that are no attributes of its class.
     made.params = family.params
@@ -297,7 +348,7 @@ def incomplete(family: type[Model]) -> type[Model]:
 
 def is_incomplete(model: Model) -> bool:
     """Tell whether the observations of a model are triples (lower, upper, entry)."""
-    return isinstance(model, _Incomplete)
+    return isinstance(model, Incomplete)
 
 
 def _rebuild(family: type[Model], slots: dict[str, Any], settings: dict[str, Any]) -> Model:

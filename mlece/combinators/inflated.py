@@ -16,6 +16,7 @@ from mlece.combinators.compose import (
     free_name,
     generated,
     hooks_of,
+    inner_start,
     inner_terms,
     passed_on,
     smooth_names,
@@ -65,11 +66,10 @@ class AtomModel(Composite, abstract=True):
         return cls.rest._breakpoints(*cls._split(theta)[0])
 
     @classmethod
-    def _start(cls, x: Array) -> Arrays:
+    def _start(cls, x: Array, *slots: Any) -> Arrays:
         # The pilot points hold no word of where the atom is: the value repeated most stands for it.
         middle, share, others = _most_repeated(x)
-        k = len(cls.inner.params)
-        return (*cls.inner._start(others)[:k], share, middle)
+        return (*inner_start(cls.inner, others, slots), share, middle)
 
     @classmethod
     def _degenerate(cls, s: Summary, *slots: Any) -> tuple[Limit, ...]:
@@ -141,7 +141,7 @@ class AtomModel(Composite, abstract=True):
 
 
 def _most_repeated(x: Array) -> tuple[Array, Array, Array]:
-    """Return the value repeated most in each row, its share, and the row with it replaced."""
+    """Return the value repeated most in each row, its share, and the others spread over the row."""
     rows = np.arange(len(x))
     step = np.diff(x, axis=1) == 0
     run = np.zeros(x.shape)
@@ -149,11 +149,13 @@ def _most_repeated(x: Array) -> tuple[Array, Array, Array]:
         run[:, j] = np.where(step[:, j - 1], run[:, j - 1] + 1, 0)
     middle = x[rows, np.argmax(run, axis=1)]
     hit = x == middle[:, None]
-    kept = np.maximum((~hit).sum(axis=1), 1)
-    typical = where(hit, 0.0, x).sum(axis=1) / kept
+    kept = (~hit).sum(axis=1, keepdims=True)
     share = hit.mean(axis=1)
-    others = np.sort(where(hit, typical[:, None], x), axis=1)
-    return middle, 0.02 + 0.7 * share, others
+    # The others come first, and each stands as often as it takes to fill the row.
+    rest = np.sort(where(hit & (kept > 0), inf, x), axis=1)
+    room = where(kept > 0, kept, x.shape[1])
+    at = ((np.arange(x.shape[1]) + 0.5) * room / x.shape[1]).astype(int)
+    return middle, 0.02 + 0.7 * share, np.take_along_axis(rest, at, axis=1)
 
 
 # ---------------------------------------------------------------------------- one atom on top of another

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, ClassVar
 
 import numpy as np
 
+from mlece.combinators.compose import engine
+from mlece.combinators.mixture_density import MixedDensity
+from mlece.combinators.mixture_limits import component_limits
 from mlece.combinators.mixture_parts import (
     LEAST_SCALE,
-    SCALES,
-    as_component,
-    centre,
+    as_components,
+    bare,
+    centres,
     check,
-    constants,
     layout,
+    may_shrink,
+    relative_widths,
     union,
 )
-from mlece.math import Array, Arrays, exp, inf, log, logsumexp, where
+from mlece.limits import Limit, full, point_mass
+from mlece.math import Array, Arrays, exp
 from mlece.model import Model
+from mlece.moments import Summary
+
+_CLASSES: dict[Any, type[Mixture]] = {}
+# What laws of vectors have not.
+_ORDERED = ("_bounds", "_log_cdf", "_log_sf", "_breakpoints")
 
 
-class Mixture(Model):
+class Mixture(MixedDensity, abstract=True):
     r"""Mixture: log q = log Σ w_k q_k.
 
     The weights are ``weight[1]`` to ``weight[K−1]``; the first component has what they leave of 1. The
@@ -39,7 +50,8 @@ class Mixture(Model):
     size : int, optional
         Number of copies of a single component.
     shared : sequence of str
-        Parameters that all components have in common, such as ``("sd",)``.
+        Parameters that all components have in common, such as ``("sd",)``; the name of a vector or a
+        matrix stands for all its entries.
     **slots
         Values of weights and of components' parameters by their full names.
 
@@ -63,31 +75,26 @@ class Mixture(Model):
     (54.615, 0.6391)
     """
 
+    common: ClassVar[tuple[str, ...]] = ()
+
+    def __new__(
+        cls, *components: Any, size: int | None = None, shared: Any = (), **slots: Any
+    ) -> Any:
+        """Make an instance of the class of mixtures of these components."""
+        if cls is Mixture:
+            cls = _class_of(as_components(components, size), size, shared)
+        return object.__new__(cls)
+
     def __init__(
         self, *components: Any, size: int | None = None, shared: Any = (), **slots: Any
     ) -> None:
-        if isinstance(shared, str):
-            shared = (shared,)
-        parts = tuple(as_component(c) for c in components)
-        parts = parts * (size or 1) if len(parts) == 1 else parts
-        check(parts, size, shared)
-        # Values live in the slots; the components kept are bare.
-        bare = tuple(type(c)(**constants(c), **c.settings) for c in parts)
-        object.__setattr__(self, "_components", bare)
-        object.__setattr__(self, "common", tuple(shared))
-        params, places = layout(parts, tuple(shared))
-        object.__setattr__(self, "params", params)
-        object.__setattr__(self, "_places", places)
-        object.__setattr__(self, "support", union([c.support for c in parts]))
-        for part, place in zip(parts, places, strict=True):
+        parts = as_components(components, size) if components else ()
+        for part, place in zip(parts, self._places, strict=False):
             for p, at in zip(part.params, place, strict=True):
                 value = part.slots[p.name]
                 if value is not None:
-                    slots.setdefault(params[at].name, value)
+                    slots.setdefault(self.params[at].name, value)
         super().__init__(**slots)
-
-    common: tuple[str, ...]
-    _places: tuple[tuple[int, ...], ...]
 
     @property
     def components(self) -> tuple[Model, ...]:
@@ -96,28 +103,19 @@ class Mixture(Model):
 
     def member(self, *theta: Any) -> Model:
         """Return the mixture with these parameters."""
-        names = (p.name for p in self.params)
-        return Mixture(*self.components, shared=self.common, **dict(zip(names, theta, strict=True)))
+        return type(self)(**dict(zip((p.name for p in self.params), theta, strict=True)))
 
     def replace(self, **slots: Any) -> Any:
         """Return a copy with some slots changed."""
-        return Mixture(*self.components, shared=self.common, **{**self.slots, **slots})
+        return type(self)(**{**self.slots, **slots})
 
     def __reduce__(self) -> Any:
-        return _rebuild, (self.components, self.common, self.slots)
-
-    def __eq__(self, other: object) -> bool:
-        same = isinstance(other, Mixture) and self._kinds() == other._kinds()
-        return same and super().__eq__(other)
-
-    def __hash__(self) -> int:
-        return hash((self._kinds(), super().__hash__()))
-
-    def _kinds(self) -> Any:
-        return self.components, self.common
+        own = {p.name: self.slots[p.name] for p in self.params[: len(self.components) - 1]}
+        parts = tuple(self.component(k) for k in range(len(self.components)))
+        return _rebuild, (parts, self.common, own)
 
     def __repr__(self) -> str:
-        parts = [repr(self._filled(k)) for k in range(len(self.components))]
+        parts = [repr(self.component(k)) for k in range(len(self.components))]
         if self.common:
             parts.append(f"shared={self.common!r}")
         weights = []
@@ -129,12 +127,12 @@ class Mixture(Model):
             parts.append(f"**{{{', '.join(weights)}}}")
         return f"Mixture({', '.join(parts)})"
 
-    def _filled(self, k: int) -> Model:
+    def component(self, k: int) -> Model:
         """Return a component with the values that its slots have."""
         part = self.components[k]
         names = [self.params[at].name for at in self._places[k]]
         values = {p.name: self.slots[n] for p, n in zip(part.params, names, strict=True)}
-        return type(part)(**values, **part.settings)
+        return part.replace(**values)
 
     @property
     def weights(self) -> Any:
@@ -171,219 +169,195 @@ class Mixture(Model):
         low, high = (shifts - scales).min(axis=-1), (shifts + scales).max(axis=-1)
         return 0.5 * (low + high), 0.5 * (high - low)
 
-    # ------------------------------------------------------------------ densities
+    def _framing(self, how: str, theta: Arrays, shift: Any, scale: Any) -> Arrays:
+        out = list(theta)
+        for part, place in zip(self.components, self._places, strict=True):
+            own = getattr(part, how)(tuple(theta[at] for at in place), shift, scale)
+            for at, value in zip(place, own, strict=True):
+                out[at] = value
+        return tuple(out)
 
-    def split(self, theta: Arrays) -> tuple[Array, list[Arrays]]:
-        """Return the log weights (K, ...) and the parameters of each component."""
-        count = len(self.components) - 1
-        rest = np.stack(np.broadcast_arrays(*theta[:count]))
-        with np.errstate(all="ignore"):
-            logs = np.concatenate([np.log1p(-rest.sum(axis=0))[None], log(rest)])
-        return logs, [tuple(theta[at] for at in place) for place in self._places]
+    def to_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
+        """Map parameters to those of (y - shift) / scale."""
+        return self._framing("to_frame", theta, shift, scale)
 
-    def terms(self, y: Array, theta: Arrays) -> Array:
-        """Return log w_k + log q_k(y) of each component, (K, ...)."""
-        logs, parts = self.split(theta)
-        out = []
-        for k, (component, t) in enumerate(zip(self.components, parts, strict=True)):
-            density = component.log_density_hook(component.statistics(y), t)
-            out.append(logs[k] + where(component.inside(y, t), density, -inf))
-        return np.stack(np.broadcast_arrays(*out))
+    def from_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
+        """Map parameters of (y - shift) / scale back to those of y."""
+        return self._framing("from_frame", theta, shift, scale)
 
-    def _log_density(self, y: Array, *theta: Array) -> Array:  # type: ignore[override]
-        return logsumexp(self.terms(y, theta), axis=0)
-
-    def _pieces(self, y: Array, theta: Arrays, order: int) -> tuple[list[Array], list[Array], Any]:
-        """Return q_k/q (K, ...), the slopes of log q, and of each component its parts in them."""
-        terms = self.terms(y, theta)
-        logs, parts = self.split(theta)
-        relative = terms - logsumexp(terms, axis=0)
-        share = exp(relative)
-        ratio = [exp(r - w) for r, w in zip(relative, logs, strict=True)]
-        own = []
-        slopes = [ratio[j] - ratio[0] for j in range(1, len(parts))]
-        slopes += [np.zeros(share.shape[1:])] * (len(self.params) - len(slopes))
-        for k, (component, t) in enumerate(zip(self.components, parts, strict=True)):
-            statistics = component.statistics(y)
-            shared = component.shared(statistics, t)
-            seen = share[k] > 0
-            score = [where(seen, s, 0.0) for s in component.score_hook(statistics, t, shared)]
-            for at, s in zip(self._places[k], score, strict=True):
-                slopes[at] = slopes[at] + share[k] * s
-            bend = component.curvature_hook(statistics, t, shared) if order > 1 else ()
-            own.append((share[k], score, [where(seen, b, 0.0) for b in bend]))
-        return ratio, slopes, own
-
-    def _score(self, y: Array, *theta: Array) -> Arrays:
-        return tuple(self._pieces(y, theta, 1)[1])
-
-    def _curvature(self, y: Array, *theta: Array) -> Arrays:
-        ratio, slopes, own = self._pieces(y, theta, 2)
-        n, weights = len(slopes), len(self.components) - 1
-        bends: dict[tuple[int, int], Any] = {}
-
-        def add(i: int, j: int, value: Array) -> None:
-            key = (min(i, j), max(i, j))
-            bends[key] = bends.get(key, 0.0) + value
-
-        for k, (share, score, bend) in enumerate(own):
-            place = self._places[k]
-            pairs = [(i, j) for i in range(len(place)) for j in range(i, len(place))]
-            for (i, j), b in zip(pairs, bend, strict=True):
-                add(place[i], place[j], share * (b + score[i] * score[j]))
-            for at, s in zip(place, score, strict=True):
-                if k:
-                    add(k - 1, at, ratio[k] * s)
-                else:
-                    for w in range(weights):
-                        add(w, at, -ratio[0] * s)
-        return tuple(
-            bends.get((i, j), 0.0) - slopes[i] * slopes[j] for i in range(n) for j in range(i, n)
-        )
-
-    # ------------------------------------------------------------------ probabilities
-
-    def _log_cdf(self, y: Array, *theta: Array) -> Array:
-        return self._tail(y, theta, above=False)
-
-    def _log_sf(self, y: Array, *theta: Array) -> Array:
-        return self._tail(y, theta, above=True)
-
-    def _tail(self, y: Array, theta: Arrays, above: bool) -> Array:
-        logs, parts = self.split(theta)
-        tails = [
-            w + c.log_probability_hook(y, t, above)
-            for w, c, t in zip(logs, self.components, parts, strict=True)
-        ]
-        return logsumexp(np.stack(np.broadcast_arrays(*tails)), axis=0)
-
-    def _bounds(self, *theta: Array) -> Arrays:
-        _, parts = self.split(theta)
-        ends = [c.bounds(t) for c, t in zip(self.components, parts, strict=True)]
-        low, high = (np.stack(np.broadcast_arrays(*e)) for e in zip(*ends, strict=True))
-        return low.min(axis=0), high.max(axis=0)
-
-    def _breakpoints(self, *theta: Array) -> Any:  # type: ignore[override]
-        _, parts = self.split(theta)
-        points = []
-        for component, t in zip(self.components, parts, strict=True):
-            points += list(np.ravel(component._breakpoints(*t)))
-            # Where a component lies the mixture is no kink, but quadrature must not pass it by.
-            marks = (*component.bounds(t), component.own_frame(t)[0])
-            points += [float(e) for m in marks for e in np.ravel(m) if np.isfinite(e)]
-        return tuple(dict.fromkeys(points))
-
-    def _sample(self, rng: np.random.Generator, size: tuple[int, ...], *theta: Array) -> Array:
-        logs, parts = self.split(theta)
-        running = np.cumsum(exp(logs), axis=0)
-        u = rng.random(size)
-        which = np.zeros(size, dtype=int)
-        for k in range(len(parts) - 1):
-            which += u >= running[k]
-        out = np.zeros(size)
-        for k, t in enumerate(parts):
-            drawn = self._draw(k, rng, size, t)
-            out = np.where(which == k, drawn, out)
+    def frame_factors(self, scale: Any) -> list[Any]:
+        """Return d theta / d theta_framed for each parameter."""
+        out: list[Any] = [1.0] * len(self.params)
+        for part, place in zip(self.components, self._places, strict=True):
+            for at, value in zip(place, part.frame_factors(scale), strict=True):
+                out[at] = value
         return out
 
-    def _draw(
-        self, k: int, rng: np.random.Generator, size: tuple[int, ...], theta: Arrays
-    ) -> Array:
-        component = self.components[k]
-        if component.has("_sample"):
-            return np.asarray(component._sample(rng, size, *theta), dtype=float)
-        u = rng.random(size)
-        if component.has("_quantile"):
-            return np.asarray(component._quantile(u, *theta), dtype=float)
-        return component.member(*[np.squeeze(t) for t in theta]).quantile(u)
+    # ------------------------------------------------------------------ vectors
 
-    def _mean(self, *theta: Array) -> Array:
-        weights, means, _ = self._moments(theta)
-        return np.asarray((weights * means).sum(axis=0))
+    def admit(self, data: Array, what: str) -> tuple[Model, Array]:
+        """Return the mixture and the data as numbers; vectors settle the dimension of components."""
+        if not self._width:
+            return super().admit(data, what)
+        parts = [self.component(k) for k in range(len(self.components))]
+        admitted = [part.admit(data, what) for part in parts]
+        own: Any = {p.name: self.slots[p.name] for p in self.params[: len(parts) - 1]}
+        models = [model for model, _ in admitted]
+        return Mixture(*models, shared=self.common, **own), admitted[0][1]
 
-    def _variance(self, *theta: Array) -> Array:
-        weights, means, variances = self._moments(theta)
-        centre = (weights * means).sum(axis=0)
-        return np.asarray((weights * (variances + (means - centre) ** 2)).sum(axis=0))
+    def reach(self, values: Array) -> tuple[Array, Array]:
+        """Return (R, n) what the support must begin below and what it must end above."""
+        return self.components[0].reach(values)
 
-    def _moments(self, theta: Arrays) -> tuple[Array, Array, Array]:
-        logs, parts = self.split(theta)
-        members = [c.member(*t) for c, t in zip(self.components, parts, strict=True)]
-        means = np.stack(np.broadcast_arrays(*[np.asarray(m.mean) for m in members]))
-        variances = np.stack(np.broadcast_arrays(*[np.asarray(m.variance) for m in members]))
-        return exp(logs), means, variances
+    def pilot_frame(self, values: Array) -> tuple[Array, Array] | None:
+        """Return a shift and scale (R, d) for vectors, where the components agree on one."""
+        frames = [c.pilot_frame(values) for c in self.components]
+        known = [f for f in frames if f is not None]
+        if len(known) < len(frames) or not known:
+            return None
+        shifts, scales = (np.stack(v) for v in zip(*known, strict=True))
+        same = (shifts == shifts[0]).all(axis=0) & (scales == scales[0]).all(axis=0)
+        return np.where(same, shifts[0], 0.0), np.where(same, scales[0], 1.0)
 
-    def widths(self, theta: Arrays) -> Array:
-        """Return the standard deviation of each component, (K, ...), NaN where it has no formula."""
+    def inside(self, y: Array, theta: Arrays) -> Array:
+        """Return a mask, True where an observation lies in the support of a component."""
+        if not self._width:
+            return super().inside(y, theta)
         _, parts = self.split(theta)
-        out = []
-        for component, t in zip(self._components, parts, strict=True):
-            width: Any = np.full(np.shape(theta[0]), np.nan)
-            if component.has("_variance"):
-                width = np.sqrt(component._variance(*t))
-            for p, value in zip(component.params, t, strict=True):
-                # A law without a variance has its scale.
-                if p.role in SCALES:
-                    own = value if p.role == "scale" else 1.0 / value
-                    width = np.where(np.isfinite(width), width, own)
-            out.append(width)
-        return np.stack(np.broadcast_arrays(*out))
+        masks = [c.inside(y, t) for c, t in zip(self.components, parts, strict=True)]
+        return np.asarray(np.logical_or.reduce(np.broadcast_arrays(*masks)))
 
-    def narrow(self, theta: Arrays) -> Array:
-        """Tell where a component of a density is so narrow that it sits on a few observations."""
-        if self.support.discrete:
-            return np.zeros(np.shape(theta[0]), dtype=bool)
-        return np.asarray((self.widths(theta) < LEAST_SCALE).any(axis=0))
+    @property
+    def continuous_part(self) -> Model:
+        """The law of what is no atom."""
+        parts, rest = [], []
+        for k in range(len(self.components)):
+            part: Any = self.component(k)
+            massive = part.has("_atoms")
+            parts.append(part.continuous_part if massive else part)
+            rest.append(1.0 - (np.sum(part._atoms(*part.theta)[1]) if massive else 0.0))
+        weights = np.asarray(self.weights) * np.asarray(rest)
+        weights = weights / weights.sum()
+        return Mixture(*parts, **{f"weight[{k}]": weights[k] for k in range(1, len(parts))})
+
+    # ------------------------------------------------------------------ starts
+
+    def start_hook(self, pilot: Array, slots: tuple[Array | None, ...]) -> Any:
+        """Return what the EM algorithm comes to from several starts, (S, r) each."""
+        from mlece.solvers.em import em_starts
+
+        return em_starts(self, pilot, slots)
+
+    @classmethod
+    def _start(cls, pilot: Array) -> Arrays:
+        return tuple(engine(cls).start_hook(pilot, (None,) * len(cls.params)))
+
+    # ------------------------------------------------------------------ narrow components
+
+    @classmethod
+    def widths(cls, theta: Arrays) -> Array:
+        """Return the widths of the components in units of the mixture's, (K, ...); NaN if unknown."""
+        return relative_widths(cls._components, cls.split(theta)[1])
+
+    @classmethod
+    def narrow(cls, theta: Arrays) -> Array:
+        """Tell where a component is so narrow that it sits on a few observations."""
+        return np.asarray((cls.widths(theta) < LEAST_SCALE).any(axis=0))
 
     # ------------------------------------------------------------------ order of the components
 
-    def exchangeable(self) -> bool:
+    @classmethod
+    def exchangeable(cls, fixed: Collection[str]) -> bool:
         """Tell whether components can change places: one family, and every slot of theirs free."""
-        first = self.components[0]
-        alike = all(
-            type(c) is type(first) and c.settings == first.settings for c in self.components
-        )
-        return alike and len(self.free) == len(self.params)
+        first = cls._components[0]
+        alike = all(c == first for c in cls._components)
+        return alike and not any(p.name in fixed for p in cls.params)
 
-    def ordered(self, theta: Arrays) -> Arrays:
-        """Return the parameters (R,) with the components in the order of their means."""
-        if not self.exchangeable():
-            return theta
-        logs, parts = self.split(theta)
+    @classmethod
+    def ordered(cls, theta: Arrays) -> Arrays:
+        """Return the parameters (R,) of exchangeable components in the order of their means."""
+        logs, parts = cls.split(theta)
         with np.errstate(all="ignore"):
-            centres = [centre(c, t) for c, t in zip(self.components, parts, strict=True)]
-        order = np.argsort(np.stack(centres), axis=0, kind="stable")
+            middles = [centres(c, t)[..., 0] for c, t in zip(cls._components, parts, strict=True)]
+        order = np.argsort(np.stack(middles), axis=0, kind="stable")
         out = [np.array(t) for t in theta]
         weights = np.take_along_axis(exp(logs), order, axis=0)
         for k in range(1, len(parts)):
             out[k - 1] = weights[k]
-        for i in range(len(self.components[0].params)):
-            columns = [place[i] for place in self._places]
+        for i in range(len(cls._components[0].params)):
+            columns = [place[i] for place in cls._places]
             if len(set(columns)) > 1:
                 values = np.stack([theta[c] for c in columns])
                 for c, v in zip(columns, np.take_along_axis(values, order, axis=0), strict=True):
                     out[c] = v
         return tuple(out)
 
-    def _caveat(self, *slots: Any) -> str:  # type: ignore[override]
-        still = ("location", "log location")
-        narrows = any(
-            component.collapsible
-            and any(
-                slots[at] is None and p.role not in still and p.name not in self.common
-                for p, at in zip(component.params, place, strict=True)
-            )
-            for component, place in zip(self._components, self._places, strict=True)
+    @classmethod
+    def _caveat(cls, *slots: Any) -> str:
+        alone = [at for at in range(len(cls.params)) if sum(at in c for c in cls._places) == 1]
+        shrinks = any(
+            may_shrink(component, [slots[at] is None and at in alone for at in place])
+            for component, place in zip(cls._components, cls._places, strict=True)
         )
-        if self.support.discrete or not narrows:
+        if not shrinks:
             return ""
         return (
             "the likelihood of a mixture with free scales grows without bound as a component shrinks "
             "on an observation"
         )
 
-    def _collapses(self, share: Array, *slots: Any) -> Array:
-        return np.full(np.shape(share), bool(self._caveat(*slots)))
+    @classmethod
+    def _collapses(cls, share: Array, *slots: Any) -> Array:
+        return np.full(np.shape(share), bool(cls._caveat(*slots)))
+
+    @classmethod
+    def crowded(cls, values: int, slots: tuple[Any, ...]) -> bool:
+        """Tell whether free components may shrink together, one on each of so many distinct values."""
+        return values <= len(cls._components) and all(
+            all(slots[at] is None for at in place) and may_shrink(c, [True] * len(place))
+            for c, place in zip(cls._components, cls._places, strict=True)
+        )
+
+    @classmethod
+    def _degenerate(cls, s: Summary, *slots: Any) -> tuple[Limit, ...]:
+        if not (cls._caveat(*slots) or cls.crowded(1, slots)):
+            return ()
+        sentence = (
+            "every observation is equal: the density grows without bound as components shrink on it"
+        )
+        theta = tuple(full(s.weight, np.nan) if v is None else v for v in slots)
+        return point_mass(s, sentence, theta)
+
+
+def _class_of(parts: tuple[Model, ...], size: int | None, shared: Any) -> type[Mixture]:
+    """Return the class of mixtures of some components, the same one each time."""
+    common = (shared,) if isinstance(shared, str) else tuple(shared)
+    check(parts, size, common)
+    # Values live in the slots; the components kept are bare.
+    components = tuple(bare(c) for c in parts)
+    key = (components, common)
+    if key not in _CLASSES:
+        params, places = layout(components, common)
+        body: dict[str, Any] = {
+            "__doc__": Mixture.__doc__,
+            "__module__": __name__,
+            "_components": components,
+            "_summed": components,
+            "_places": places,
+            "common": common,
+            "support": union([c.support for c in components]),
+            "_width": components[0]._width,
+            "_observations": components[0]._observations,
+        }
+        lost = _ORDERED if components[0]._width else ()
+        if not any(c.has("_atoms") for c in components):
+            lost = (*lost, "_atoms")
+        body.update({hook: getattr(Model, hook) for hook in lost})
+        made: type[Mixture] = type("Mixture", (Mixture,), body)
+        made.params = params
+        made.further_limits = component_limits(Mixture, components, common, places, params)
+        _CLASSES[key] = made
+    return _CLASSES[key]
 
 
 def _rebuild(components: Any, shared: Any, slots: dict[str, Any]) -> Mixture:

@@ -98,7 +98,8 @@ class Product(Model):
         values = {p.name: self.slots[f"{p.name}[{j}]"] for p in part.params}
         return type(part)(**values, **part.settings)
 
-    def _split(self, theta: Any) -> list[Any]:
+    def split(self, theta: Any) -> list[Any]:
+        """Return the parameters of each block."""
         return [theta[place] for place in self._places]
 
     # ------------------------------------------------------------------ observations and frames
@@ -125,14 +126,14 @@ class Product(Model):
 
     def inside(self, y: Array, theta: Arrays) -> Array:
         """Return a mask (...), True where every component lies in its support."""
-        pairs = zip(self.factors, self._split(theta), strict=True)
+        pairs = zip(self.factors, self.split(theta), strict=True)
         parts = [b.inside(y[..., j], t) for j, (b, t) in enumerate(pairs)]
         return np.asarray(np.logical_and.reduce(np.broadcast_arrays(*parts)))
 
     def reach(self, values: Array) -> tuple[Array, Array]:
         """Return NaN: vectors have no order."""
-        nowhere = np.full(values.shape[:-1], np.nan)
-        return nowhere, nowhere
+        none = np.full(values.shape[:-1], np.nan)
+        return none, none
 
     def pilot_frame(self, values: Array) -> tuple[Array, Array]:
         """Centre and scale each component as far as its model can follow, by powers of two."""
@@ -156,7 +157,7 @@ class Product(Model):
     def _framing(self, how: str, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         shift, scale = np.asarray(shift), np.asarray(scale)
         out: list[Any] = []
-        for j, (part, own) in enumerate(zip(self.factors, self._split(theta), strict=True)):
+        for j, (part, own) in enumerate(zip(self.factors, self.split(theta), strict=True)):
             c, s = (a[..., j] if a.ndim == 2 else a for a in (shift, scale))
             out += getattr(part, how)(own, c, s)
         return tuple(out)
@@ -184,7 +185,7 @@ class Product(Model):
     # ------------------------------------------------------------------ densities
 
     def _each(self, hook: str, y: Array, theta: Arrays) -> list[Any]:
-        pairs = zip(self.factors, self._split(theta), strict=True)
+        pairs = zip(self.factors, self.split(theta), strict=True)
         return [
             getattr(part, hook)(part.statistics(y[..., j]), own)
             for j, (part, own) in enumerate(pairs)

@@ -15,6 +15,7 @@ from mlece.combinators.compose import (
     free_name,
     generated,
     hooks_of,
+    inner_start,
     inner_terms,
     passed_on,
     smooth_names,
@@ -81,8 +82,11 @@ class MovedModel(Composite, abstract=True):
         return cls._y(shift, theta), np.asarray(scale * cls._move(theta)[1])
 
     @classmethod
-    def _start(cls, x: Array) -> Arrays:
-        return (*cls.inner._start(x), np.zeros(len(x)))
+    def _start(cls, x: Array, *slots: Any) -> Arrays:
+        # A shift that follows the frame was taken off where the pilot points were read.
+        if slots and not cls.params[-1].role:
+            x = cls._x(x, (slots[-1][:, None],))
+        return (*inner_start(cls.inner, x, slots), np.zeros(len(x)))
 
     @classmethod
     def _log_cdf(cls, y: Array, *theta: Array) -> Array:
@@ -173,10 +177,10 @@ class FreeShift(MovedModel, abstract=True):
         return (*out, second)
 
     @classmethod
-    def _start(cls, x: Array) -> Arrays:
+    def _start(cls, x: Array, *slots: Any) -> Arrays:
         room = 0.25 * x.std(axis=-1)
         shift = x[..., 0] - np.where(room > 0, room, 1.0)
-        return (*cls.inner._start(x - shift[..., None]), shift)
+        return (*inner_start(cls.inner, x - shift[..., None], slots), shift)
 
     @classmethod
     def _blows_up(cls, slots: tuple[Any, ...]) -> bool:
@@ -253,7 +257,7 @@ class ShiftedExponential(MovedModel, abstract=True):
         return (Limit(s.maximum == low, Status.UNBOUNDED, sentence, theta, full(low, -inf)),)
 
     @classmethod
-    def _start(cls, x: Array) -> Arrays:
+    def _start(cls, x: Array, *slots: Any) -> Arrays:
         shift = x[..., 0]
         excess = x.mean(axis=-1) - shift
         return 1 / np.where(excess > 0, excess, 1.0), shift

@@ -16,6 +16,7 @@ from mlece.combinators.compose import (
     engine,
     generated,
     hooks_of,
+    inner_start,
     inner_terms,
     passed_on,
     smooth_names,
@@ -109,8 +110,8 @@ class TransformedModel(Composite, abstract=True):
         return replace(limit, infimum=infimum, model=build)
 
     @classmethod
-    def _start(cls, x: Array) -> Arrays:
-        return tuple(cls.inner._start(np.sort(cls._x(x), axis=-1)))
+    def _start(cls, x: Array, *slots: Any) -> Arrays:
+        return inner_start(cls.inner, np.sort(cls._x(x), axis=-1), slots)
 
     # ------------------------------------------------------------------ support and probabilities
 

@@ -15,6 +15,7 @@ from mlece.combinators.compose import (
     free_name,
     generated,
     hooks_of,
+    inner_start,
     passed_on,
     smooth_names,
     widened,
@@ -130,8 +131,8 @@ class TruncatedModel(Composite, abstract=True):
         return engine(cls.inner).own_frame(cls._split(theta)[0])
 
     @classmethod
-    def _start(cls, x: Array) -> Arrays:
-        guess = cls.inner._start(x)
+    def _start(cls, x: Array, *slots: Any) -> Arrays:
+        guess = inner_start(cls.inner, x, slots)
         return (*guess, *[np.zeros(len(x))] * len(cls.own))
 
     @classmethod

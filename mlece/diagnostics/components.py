@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import as_array, numeric, require_finite
+from mlece.arrays import as_array, require_finite
 from mlece.combinators.mixture import Mixture
 from mlece.fitting import fit, resolve
 from mlece.math import Array
@@ -66,7 +66,7 @@ def select_components(
     ----------
     component : Model, class of Model, or registered name
         The family of every component.
-    data : array_like (n,)
+    data : array_like (n,) or (n, d)
         Observations.
     most : int
         Largest number of components tried.
@@ -98,9 +98,11 @@ def select_components(
     >>> mlece.select_components("gaussian", x, most=2, folds=3).size
     2
     """
-    values = numeric(as_array(data, "y"), "y")
+    family = resolve(component)
+    values = family.admit(as_array(data, "y"), "y")[1]
     require_finite(values, "y")
-    if values.ndim != 1 or folds < 2 or most < 1 or values.size < 2 * folds:
+    n = len(values)
+    if values.ndim != 1 + bool(family._width) or folds < 2 or most < 1 or n < 2 * folds:
         raise errors.DataError(
             errors.message(
                 "one sample with two observations or more in each of at least two folds, and most "
@@ -108,8 +110,7 @@ def select_components(
                 f"shape {values.shape}, {folds} folds and most={most}",
             )
         )
-    family = resolve(component)
-    part = np.random.default_rng(rng).permutation(values.size) % folds
+    part = np.random.default_rng(rng).permutation(n) % folds
     loss = np.stack(
         [_losses(_mixture(family, k, shared), values, part) for k in range(1, most + 1)]
     )
@@ -117,7 +118,7 @@ def select_components(
     best = int(np.argmin(means))
     with np.errstate(invalid="ignore"):
         excess = np.where(np.isfinite(means)[:, None], loss - loss[best], 0.0)
-    spread = np.where(np.isfinite(means), excess.std(axis=1), np.inf) / np.sqrt(values.size)
+    spread = np.where(np.isfinite(means), excess.std(axis=1), np.inf) / np.sqrt(n)
     size = int(np.argmax(means - means[best] <= spread)) + 1
     return ComponentChoice(
         [HeldOut(m) for m in means],
@@ -134,7 +135,7 @@ def _mixture(family: Any, size: int, shared: Any) -> Any:
 
 def _losses(model: Any, values: Array, part: Array) -> Array:
     """Return −log q of every observation under the fit to the other folds."""
-    out = np.full(values.size, np.inf)
+    out = np.full(len(values), np.inf)
     for fold in range(part.max() + 1):
         held = part == fold
         found = fit(model, values[~held])

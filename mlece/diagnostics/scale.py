@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlece import errors
+from mlece.entropy_counts import chao_wang_jost
 from mlece.entropy_estimate import EntropyEstimate
-from mlece.entropy_estimators import chao_wang_jost
 from mlece.math import Array
 from mlece.model import Model
 from mlece.neighbours import kozachenko_leonenko, window_radius

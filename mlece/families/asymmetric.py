@@ -35,6 +35,8 @@ from mlece.math import (
     hypot,
     inf,
     inverse_mills,
+    k0e,
+    k1e,
     kve,
     log,
     log1p,
@@ -108,7 +110,7 @@ def _from_a_point(
 
 
 class SkewNormal(LocationScale):
-    r"""Skew normal: log q = log 2 + log φ(z) + log Φ(α z) − log ω, z = (y − ξ)/ω.
+    r"""Skew normal: log q = log 2 + log φ(z) + log Φ(α z) − log s, z = (y − m)/s.
 
     scipy.stats: ``skewnorm(a=shape, loc, scale)``. R: ``sn::sn(xi=loc, omega=scale, alpha=shape)``
     (Azzalini 1985). With positive probability the likelihood grows towards shape = ±∞, the half
@@ -370,9 +372,9 @@ class ExGaussian(Model):
 
 
 class JohnsonSU(LocationScale):
-    r"""Johnson's S_U: a + b arsinh z is standard Gaussian, z = (y − ξ)/λ.
+    r"""Johnson's S_U: γ + δ arsinh z is standard Gaussian, z = (y − m)/s, with a = γ and b = δ.
 
-    log q = log b − ½ log(1 + z²) − ½ log 2π − ½ (a + b arsinh z)² − log λ. scipy.stats:
+    log q = log δ − ½ log(1 + z²) − ½ log 2π − ½ (γ + δ arsinh z)² − log s. scipy.stats:
     ``johnsonsu(a, b, loc, scale)``. R: ``SuppDists::Johnson(gamma=a, delta=b, xi=loc, lambda=scale,
     type="SU")``. Its limit is the Gaussian (b = ∞). The likelihood is unbounded as b and scale fall to
     0 at a data point, whatever the data; the estimate is the best local maximum.
@@ -465,9 +467,9 @@ def _by_quartiles(x: Array, quantile: Any, shapes: Sequence[Arrays]) -> Arrays:
 
 
 class SinhArcsinh(LocationScale):
-    r"""Sinh-arcsinh: sinh(δ arsinh z − ε) is standard Gaussian, z = (y − ξ)/η.
+    r"""Sinh-arcsinh: sinh(δ arsinh z − ε) is standard Gaussian, z = (y − m)/s.
 
-    log q = log δ + log cosh v − ½ log(1 + z²) − ½ log 2π − ½ sinh² v − log η with v = δ arsinh z − ε
+    log q = log δ + log cosh v − ½ log(1 + z²) − ½ log 2π − ½ sinh² v − log s with v = δ arsinh z − ε
     (Jones and Pewsey 2009). skewness ε > 0 leans to the right; tailweight δ < 1 has heavier tails than
     the Gaussian, which is the member ε = 0, δ = 1. R: ``gamlss.dist::SHASHo(mu=loc, sigma=scale,
     nu=skewness, tau=tailweight)``; scipy.stats has none. The likelihood is unbounded as tailweight and
@@ -563,7 +565,7 @@ def _bessel(x: Array) -> Arrays:
     """Return h = log(x e^x K1(x)) with its first two derivatives 1 − K0/K1 and their slope."""
     far = x > 40
     near = where(far, 1.0, x)
-    zeroth, first = kve(0, near), kve(1, near)
+    zeroth, first = k0e(near), k1e(near)
     rho = zeroth / first
     slope = (first - zeroth) / first
     bend = slope * (1 + rho) - rho / near
@@ -578,13 +580,13 @@ def _bessel(x: Array) -> Arrays:
 
 
 class NormalInverseGaussian(LocationScale):
-    r"""Normal inverse Gaussian, by skew π = β/γ and steepness ζ = δ γ with γ² = α² − β².
+    r"""Normal inverse Gaussian, by skew η = β/γ and steepness ζ = s γ with γ² = α² − β².
 
-    log q = log(a/π) + ζ + b z − log R + log K₁(a R) − log δ with z = (y − μ)/δ, R² = 1 + z²,
-    a = ζ √(1 + π²), b = ζ π: loc = μ, scale = δ, and skew and steepness vary independently, which α
-    and β do not (|β| < α). scipy.stats: ``norminvgauss(a, b, loc, scale)``. R:
-    ``GeneralizedHyperbolic::nig(mu=loc, delta=scale, alpha=a/scale, beta=b/scale)``, of which (π, ζ) are
-    parametrisation 1 (Barndorff-Nielsen 1997). The limit is the Gaussian (steepness = ∞).
+    log q = log(a/π) + ζ + b z − log R + log K₁(a R) − log s with z = (y − m)/s, R² = 1 + z²,
+    a = s α = ζ √(1 + η²), b = s β = ζ η: skew and steepness vary independently, which α and β do not
+    (|β| < α). scipy.stats: ``norminvgauss(a, b, loc, scale)``. R: ``GeneralizedHyperbolic::nig(mu=loc,
+    delta=scale, alpha=a/scale, beta=b/scale)``, of which (η, ζ) are parametrisation 1, written (π, ζ)
+    there (Barndorff-Nielsen 1997). The limit is the Gaussian (steepness = ∞).
 
     Examples
     --------
@@ -593,9 +595,9 @@ class NormalInverseGaussian(LocationScale):
     0.5
     """
 
-    skew = Param(real, r"\pi", typical=(-0.6, 1), limits=(-1e3, 1e3), doc="skewness β/γ")
+    skew = Param(real, r"\eta", typical=(-0.6, 1), limits=(-1e3, 1e3), doc="skewness β/γ")
     steepness = Param(
-        positive, r"\zeta", typical=(0.2, 1.2), limits=(1e-15, 1e6), doc="steepness δγ"
+        positive, r"\zeta", typical=(0.2, 1.2), limits=(1e-15, 1e6), doc="steepness s γ"
     )
 
     @staticmethod

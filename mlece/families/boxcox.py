@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.families.real_line import StudentT, _half_step, _half_step_derivatives
+from mlece.families.real_line import StudentT, _half_step, _half_step_bend, _half_step_slope
 from mlece.limits import Limit, Status, full, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -442,8 +442,7 @@ class BoxCoxT(Model):
         _, deficit, uw, *_ = t
         plain = _score(t[7:], mu, sigma, nu)
         cut, _ = BoxCoxT._truncation(sigma, nu, tau)
-        first, _ = _half_step_derivatives(tau / 2)
-        by_tau = 0.5 * (first - deficit + uw / tau)
+        by_tau = 0.5 * (_half_step_slope(tau / 2) - deficit + uw / tau)
         return plain[0], plain[1] - cut[0], plain[2] - cut[1], by_tau - cut[2]
 
     @staticmethod
@@ -451,8 +450,8 @@ class BoxCoxT(Model):
         _, _, uw, uww, tau_power, tau_z, tau_bend, *rest = t
         location, (spread, cross), power = _curvature(tuple(rest), mu, sigma, nu)
         _, cut = BoxCoxT._truncation(sigma, nu, tau)
-        _, second = _half_step_derivatives(tau / 2)
-        by_tau = 0.5 * (0.5 * second + ((tau - 1) * uw - (tau + 1) * uww) / tau**2)
+        bend = _half_step_bend(tau / 2)
+        by_tau = 0.5 * (0.5 * bend + ((tau - 1) * uw - (tau + 1) * uww) / tau**2)
         inner = (spread, cross, -tau_z / sigma, power, tau_bend, by_tau)
         return (*location, -tau_power / mu, *(a - b for a, b in zip(inner, cut, strict=True)))
 

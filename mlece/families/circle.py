@@ -107,7 +107,7 @@ def _along(t: Arrays, mu: Array) -> tuple[Array, Array]:
 
 
 class VonMises(Model):
-    r"""Von Mises: log q = κ cos(y − μ) − log 2π I₀(κ), angles in radians.
+    r"""Von Mises: log q = κ cos(y − μ) − log(2π I₀(κ)), angles in radians.
 
     scipy.stats: ``vonmises(kappa, loc=mu)``. R: ``circular::vonmises(mu, kappa)`` with mu on [0, 2π).
     ``mu`` is the mean direction; the mean resultant length is A(κ) = I₁(κ)/I₀(κ), the circular
@@ -219,7 +219,7 @@ class VonMises(Model):
 
 
 class WrappedCauchy(Model):
-    r"""Wrapped Cauchy: log q = log (1 − ρ²) − log 2π − log(1 + ρ² − 2ρ cos(y − μ)), angles in radians.
+    r"""Wrapped Cauchy: log q = log(1 − ρ²) − log 2π − log(1 + ρ² − 2ρ cos(y − μ)), angles in radians.
 
     scipy.stats: ``wrapcauchy(c=rho, loc=mu)``, on [μ, μ + 2π) alone, hence no twin. R:
     ``circular::wrappedcauchy(mu, rho)``. ``mu`` is the mean direction, ``rho`` the mean resultant

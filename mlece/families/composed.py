@@ -1,8 +1,9 @@
-"""What families share: densities composed of parts, limits of dispersed Poisson laws, ordered ends."""
+"""What families share: densities of parts, normal laws seen through a function, Poisson limits, ends."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from mlece import errors
 from mlece.families.counts import Poisson
 from mlece.jets import Jet
 from mlece.limits import Limit, LimitMember, Status, full, or_fixed
-from mlece.math import Array, Arrays, xlogy
+from mlece.math import Array, Arrays, log_ndtr, ndtri, where, xlogy
 from mlece.model import Model
 from mlece.moments import Summary
 
@@ -32,6 +33,37 @@ class Composed(Model, abstract=True):
     @staticmethod
     def _curvature(t: Arrays, *theta: Array) -> Arrays:
         return t[1 + len(theta) :]
+
+
+class NormalOf(Model, abstract=True):
+    """A law of which a smooth increasing function, ``_link``, is normal; ``_unlink`` is its inverse."""
+
+    _link: ClassVar[Callable[..., Any]]
+    _unlink: ClassVar[Callable[..., Any]]
+
+    @classmethod
+    def _start(cls, x: Array) -> Arrays:
+        at = cls._link(x)
+        spread = at.std(axis=-1)
+        return at.mean(axis=-1), where(spread > 0, spread, 1.0)
+
+    @classmethod
+    def _log_cdf(cls, y: Array, centre: Array, spread: Array) -> Array:
+        return np.asarray(log_ndtr((cls._link(y) - centre) / spread))
+
+    @classmethod
+    def _log_sf(cls, y: Array, centre: Array, spread: Array) -> Array:
+        return np.asarray(log_ndtr((centre - cls._link(y)) / spread))
+
+    @classmethod
+    def _quantile(cls, u: Array, centre: Array, spread: Array) -> Array:
+        return np.asarray(cls._unlink(centre + spread * ndtri(u)))
+
+    @classmethod
+    def _sample(
+        cls, rng: np.random.Generator, size: tuple[int, ...], centre: Array, spread: Array
+    ) -> Array:
+        return np.asarray(cls._unlink(centre + spread * rng.standard_normal(size)))
 
 
 def with_constant(log_density: Jet) -> Arrays:

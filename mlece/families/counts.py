@@ -37,6 +37,7 @@ from mlece.math import (
     smallest_count,
     stirling_remainder,
     trigamma,
+    trigamma_gap,
     where,
     xlog1py,
     xlogy,
@@ -383,7 +384,7 @@ class NegativeBinomial(Model):
     @staticmethod
     def _score(y: Array, size: Array, mean: Array) -> Arrays:
         scale = size + mean
-        gap, _ = digamma_gap(size, y)
+        gap = digamma_gap(size, y)
         none = y == 0
         return (
             log_minus_step((size + y) / scale, (y - mean) / scale) + gap,
@@ -394,18 +395,17 @@ class NegativeBinomial(Model):
     def _curvature(y: Array, size: Array, mean: Array) -> Arrays:
         scale = size + mean
         error = (y - mean) / scale
-        _, slope = digamma_gap(size, y)
         return (
-            error * error / (size + y) + slope,
+            error * error / (size + y) + trigamma_gap(size, y),
             error / scale,
             (size + y) / scale**2 - ratio_or_zero(y, mean**2),
         )
 
     @staticmethod
     def _profile_statistics(y: Array, size: Array) -> Arrays:
-        gap, slope = digamma_gap(size, y)
         ratio = y / size
-        return y, log_minus_step(1 + ratio, ratio) + gap, ratio * ratio / (size + y) + slope
+        value = log_minus_step(1 + ratio, ratio) + digamma_gap(size, y)
+        return y, value, ratio * ratio / (size + y) + trigamma_gap(size, y)
 
     @staticmethod
     def _profile_equation(m: Arrays, size: Array) -> tuple[Array, Array, Arrays]:

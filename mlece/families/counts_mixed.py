@@ -29,7 +29,7 @@ from mlece.math import (
     gammaln,
     inf,
     log,
-    mean_log1p,
+    log1p_ratio,
     where,
     xlog1py,
     xlogy,
@@ -255,7 +255,7 @@ class PoissonInverseGaussian(Composed):
     aliases = ("pig",)
     mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")
     dispersion = Param(
-        nonnegative, r"\sigma", typical=(0.1, 2), bijection=log_link, doc="(variance - μ)/μ²"
+        nonnegative, r"\sigma", typical=(0.1, 2), bijection=log_link, doc="(variance − μ)/μ²"
     )
 
     @staticmethod
@@ -356,37 +356,90 @@ class Sichel(Composed):
 # ---------------------------------------------------------------------------- Delaporte
 
 
-def _delaporte_table(top: int, a: Array, g: Array, r: Array) -> list[Array]:
-    """Return Σ_{i<y} log(a + T_i) for y = 0..top and its derivatives in (a, g, r), (..., top + 1).
+def _leibniz(p: Array, q: Array) -> Array:
+    """Return a product with its derivatives in two variables, (value, 1, 2, 11, 12, 22) in front."""
+    out = p[0] * q + q[0] * p
+    out[0] = p[0] * q[0]
+    out[3] += 2 * p[1] * q[1]
+    out[4] += p[1] * q[2] + p[2] * q[1]
+    out[5] += 2 * p[2] * q[2]
+    return np.asarray(out)
+
+
+def _delaporte_states(top: int, a: Array, g: Array, r: Array) -> tuple[Array, Array]:
+    """Return a + T_y and v_y with its derivatives in (g, r), (6, ...), both (..., top + 1) in y.
 
     T_0 = g, T_y = g + r y T_{y-1}/(a + T_{y-1}): the ratio of neighbouring masses is
-    (a + T_y)/(y + 1), from G'/G of the generating function G. Every term is positive.
+    (a + T_y)/(y + 1), from G'/G of the generating function G. With T = u/v that is a product of
+    matrices, u_y = (g + r y) u + g a v and v_y = u + a v, v the product of the a + T. Every term and
+    every derivative is positive. All blocks of about √top counts are multiplied out at once, then
+    carried on from one to the next; each v is known up to a factor of its own.
     """
     a, g, r = np.broadcast_arrays(a, g, r)
-    unit = np.eye(3).reshape(3, 3, *[1] * g.ndim)  # the gradients of a, g and r
-    i, j = np.triu_indices(3)
-    value, first, second = g, unit[1] + np.zeros_like(g), np.zeros((6, *g.shape))
-    out = np.empty((10, *g.shape, top))
-    for y in range(top):
-        total = a + value
-        over = 1 / total
-        slopes = first + unit[0]
-        left, right = slopes[i], slopes[j]
-        product = left * right * over
-        out[0, ..., y] = total
-        out[1:4, ..., y] = slopes * over
-        out[4:, ..., y] = (second - product) * over
-        # T/(a + T) = 1 - a/(a + T) and its derivatives; then T = g + r (y + 1) T/(a + T).
-        share, square = value * over, over * over
-        fall = (value * unit[0] - a * first) * square
-        mixed = unit[0][i] * right + unit[0][j] * left - 2 * a * product
-        bend = (mixed + a * second) * square
-        step = y + 1.0
-        second = step * (r * bend - unit[2][i] * fall[j] - unit[2][j] * fall[i])
-        first = unit[1] + step * (unit[2] * share - r * fall)
-        value = g + r * step * share
-    out[0] = log(out[0])
-    return [_running(t) for t in out]
+    length = int(np.ceil(np.sqrt(top + 1)))
+    blocks = -(-(top + 1) // length)
+    wide = [x[..., None] for x in (a, g, r)]
+    matrix = np.zeros((6, 2, 2, *g.shape, blocks))
+    matrix[0, 0, 0] = matrix[0, 1, 1] = 1.0
+    inside = np.empty((length, *matrix.shape))
+    for step in range(length):
+        inside[step] = matrix
+        matrix = _delaporte_step(matrix, np.arange(blocks) * length + step + 1.0, *wide)
+    state = np.zeros((6, 2, *g.shape))
+    state[0, 0], state[0, 1], state[1, 0] = g, 1.0, 1.0
+    starts = np.empty((*state.shape, blocks))
+    for block in range(blocks):
+        starts[..., block] = state
+        state = _leibniz(matrix[..., block], state[:, None]).sum(axis=2)
+        state = _unit(state, state[0].sum(axis=0))
+    inside = np.moveaxis(inside, 0, -1).reshape(*matrix.shape, length)
+    u, v = (_leibniz(inside[:, k], starts[..., None]).sum(axis=1) for k in range(2))
+    u, v = (x.reshape(*x.shape[:-2], -1)[..., : top + 1] for x in (u[0], v))
+    return a[..., None] + u / where(v[0] > 0, v[0], 1.0), v
+
+
+def _delaporte_step(matrix: Array, y: Array, a: Array, g: Array, r: Array) -> Array:
+    """Multiply the rows u and v by one more step, and bring the values to a sum of 1."""
+    u, v = matrix[:, 0], matrix[:, 1]
+    low = u + a * v
+    high = g * low + (r * y) * u
+    # The derivatives of g (u + a v) + r y u by the product rule.
+    high[1] += low[0]
+    high[2] += y * u[0]
+    high[3] += 2 * low[1]
+    high[4] += low[2] + y * u[1]
+    high[5] += 2 * y * u[2]
+    return _unit(np.stack([high, low], axis=1), high[0].sum(axis=0) + low[0].sum(axis=0))
+
+
+def _unit(values: Array, size: Array) -> Array:
+    return np.asarray(values / where(size > 0, size, 1.0))
+
+
+def _delaporte_table(top: int, a: Array, g: Array, r: Array) -> list[Array]:
+    """Return Σ_{i<y} log(a + T_i) for y = 0..top and its derivatives in (a, g, r), (..., top + 1)."""
+    total, v = _delaporte_states(top, a, g, r)
+    dg, dr, gg, gr, rr = v[1:] / v[0]
+    # As v_y = y! [z^y] exp(a z) (1 - r z)^(-g/r), its derivative in a is y v_{y-1}.
+    y = np.arange(top + 1.0)
+    da = y / _before(total)
+    return [
+        _running(log(total[..., :-1])),
+        da,
+        dg,
+        dr,
+        da * (_before(da) - da),
+        da * (_before(dg) - dg),
+        da * (_before(dr) - dr),
+        gg - dg * dg,
+        gr - dg * dr,
+        rr - dr * dr,
+    ]
+
+
+def _before(table: Array) -> Array:
+    """Return the entry at y - 1 for every y; that at 0, which meets a factor 0, is its own."""
+    return np.concatenate([table[..., :1], table[..., :-1]], axis=-1)
 
 
 class Delaporte(Composed):
@@ -429,7 +482,7 @@ class Delaporte(Composed):
         table = _delaporte_table(int(index.max(initial=0)), *_rows(a.value, g.value, r.value))
         parts = [_take(t, index) for t in table]
         rise = compose(parts[0], parts[1:4], parts[4:10], (a, g, r))
-        value, slope, bend = mean_log1p(c.value)
+        value, slope, bend = log1p_ratio(c.value)
         fall = compose(value, (slope,), (bend,), (c,))
         return (rise - a - b * fall - gammaln(y + 1)).parts()
 
@@ -506,14 +559,9 @@ def _delaporte_cdf(top: int, mean: Array, dispersion: Array, share: Array) -> Ar
     a, b = mean * share, mean * (1 - share)
     c = dispersion * b
     g, r = b / (1 + c), c / (1 + c)
-    rise = np.empty((*np.shape(a), top))
-    value = g
-    for y in range(top):
-        total = a + value
-        rise[..., y] = total / (y + 1)
-        value = g + r * (y + 1.0) * where(total > 0, value / where(total > 0, total, 1.0), 0.0)
-    start = np.asarray(-a - b * mean_log1p(c)[0])
-    log_mass = start[..., None] + _running(log(rise))
+    total = _delaporte_states(top, a, g, r)[0][..., :-1]
+    start = np.asarray(-a - b * log1p_ratio(c)[0])
+    log_mass = start[..., None] + _running(log(total / np.arange(1.0, top + 1)))
     return np.asarray(np.minimum(np.cumsum(exp(log_mass), axis=-1), 1.0))
 
 

@@ -31,6 +31,7 @@ from mlece.math import (
     log_probability,
     ratio_or_zero,
     smallest_count,
+    trigamma_gap,
     where,
     xlogy,
 )
@@ -363,12 +364,12 @@ class YuleSimon(Model):
 
     @staticmethod
     def _score(y: Array, rho: Array) -> Arrays:
-        gap, _ = digamma_gap(rho + 2, y - 1)
+        gap = digamma_gap(rho + 2, y - 1)
         return (1 / (rho * (rho + 1)) - log1p((y - 1) / (rho + 2)) - gap,)
 
     @staticmethod
     def _curvature(y: Array, rho: Array) -> Arrays:
-        _, slope = digamma_gap(rho + 2, y - 1)
+        slope = trigamma_gap(rho + 2, y - 1)
         head = -(2 * rho + 1) / (rho * (rho + 1)) ** 2
         return (head + (y - 1) / ((rho + 2) * (y + rho + 1)) - slope,)
 

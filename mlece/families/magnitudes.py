@@ -138,7 +138,9 @@ class HalfNormal(_Length):
     aliases = ("halfnorm", "hnorm")
     unit_carrier = True
     _df = 1
-    scale = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="sd of the normal")
+    scale = Param(
+        positive, r"\sigma", typical=(0.5, 3), role="scale", doc="standard deviation of the normal"
+    )
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
@@ -189,7 +191,11 @@ class Rayleigh(_Length):
     support = positive
     _df = 2
     scale = Param(
-        positive, r"\sigma", typical=(0.5, 3), role="scale", doc="sd of the normals, mode"
+        positive,
+        r"\sigma",
+        typical=(0.5, 3),
+        role="scale",
+        doc="standard deviation of each of two normals; the mode",
     )
 
     @classmethod
@@ -223,7 +229,13 @@ class Maxwell(_Length):
 
     support = positive
     _df = 3
-    scale = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="sd of the normals")
+    scale = Param(
+        positive,
+        r"\sigma",
+        typical=(0.5, 3),
+        role="scale",
+        doc="standard deviation of each of three normals",
+    )
 
     @staticmethod
     def _scipy(scale: Array) -> Twin:
@@ -349,21 +361,9 @@ class InverseGamma(Model):
     def _log_density(t: Arrays, shape: Array, scale: Array) -> Array:
         return np.asarray(Gamma._log_density(t, shape, scale) + 2 * t[1])
 
-    @staticmethod
-    def _score(t: Arrays, shape: Array, scale: Array) -> Arrays:
-        return Gamma._score(t, shape, scale)
-
-    @staticmethod
-    def _curvature(t: Arrays, shape: Array, scale: Array) -> Arrays:
-        return Gamma._curvature(t, shape, scale)
-
-    @staticmethod
-    def _expected_statistics(shape: Array, scale: Array) -> Arrays:
-        return Gamma._expected_statistics(shape, scale)
-
-    @staticmethod
-    def _maximise(s: Summary, shape: Array | None, scale: Array | None) -> Arrays | None:
-        return Gamma._maximise(s, shape, scale)
+    # In the statistics it is the gamma law of 1/y; the density has the slope of 1/y besides.
+    _score, _curvature = Gamma._score, Gamma._curvature
+    _expected_statistics, _maximise = Gamma._expected_statistics, Gamma._maximise
 
     @staticmethod
     def _degenerate(s: Summary, shape: Array | None, scale: Array | None) -> tuple[Limit, ...]:

@@ -208,6 +208,15 @@ def _log_determinant(matrix: Array) -> Array:
     return np.where(values[..., 0] > 0, log(np.abs(values)).sum(axis=-1), np.nan)
 
 
+def _inverse(matrix: Array) -> Array:
+    """Return the inverse, NaN where a matrix is singular or not finite."""
+    one = np.eye(matrix.shape[-1])
+    finite = np.asarray(np.isfinite(matrix).all(axis=(-2, -1)))
+    sign, _ = np.linalg.slogdet(np.where(finite[..., None, None], matrix, one))
+    usable = np.asarray(finite & (sign != 0))[..., None, None]
+    return np.where(usable, np.linalg.inv(np.where(usable, matrix, one)), np.nan)
+
+
 def _log_gamma_step(x: Array, h: Any) -> Array:
     """Return log Γ(x + h) − log Γ(x) − h log x without cancellation at large x, by Stirling's formula."""
     step = (x + h - 0.5) * log1p(h / x) - h
@@ -218,7 +227,7 @@ def _log_gamma_step(x: Array, h: Any) -> Array:
 
 
 class MultivariateGaussian(_Elliptical):
-    r"""Multivariate Gaussian: −2 log q = d log 2π + log det Σ + (y − μ)' Σ⁻¹ (y − μ).
+    r"""Multivariate Gaussian: −2 log q = d log 2π + log det Σ + (y − μ)ᵀ Σ⁻¹ (y − μ).
 
     The maximum likelihood covariance has divisor n. ``blocks`` makes Σ block diagonal, with the
     components of each group correlated among themselves: ``[[0], [1], [2]]`` is a diagonal covariance.
@@ -256,14 +265,14 @@ class MultivariateGaussian(_Elliptical):
     def _log_density(self, t: Arrays, *theta: Array) -> Array:  # type: ignore[override]
         mean, covariance = self.assembled(theta)
         _, spread = self._central(t, mean)
-        inner = np.einsum("...ij,...ij->...", np.linalg.inv(covariance), spread)
+        inner = np.einsum("...ij,...ij->...", _inverse(covariance), spread)
         d = self.dimension or 0
         return np.asarray(-0.5 * (d * LOG_2PI + _log_determinant(covariance) + inner))
 
     def _whitened(self, t: Arrays, theta: Arrays) -> tuple[Array, Array, Array]:
         mean, covariance = self.assembled(theta)
         centred, spread = self._central(t, mean)
-        precision = np.linalg.inv(covariance)
+        precision = _inverse(covariance)
         return (
             (precision @ centred[..., None])[..., 0],
             precision @ spread @ precision,
@@ -325,9 +334,10 @@ class MultivariateGaussian(_Elliptical):
 
 
 class MultivariateT(_Elliptical):
-    r"""Multivariate Student t: log q = c(ν) − ½ log det Σ − ½(ν + d) log(1 + (y − μ)' Σ⁻¹ (y − μ)/ν).
+    r"""Multivariate Student t: −2 log q = log det Σ + (ν + d) log(1 + (y − μ)ᵀ Σ⁻¹ (y − μ)/ν) + c.
 
-    Σ is a scale matrix; the covariance is Σ ν/(ν − 2). For ν → ∞ the law is the multivariate Gaussian.
+    The constant is c = d log(πν) + 2 log Γ(½ν) − 2 log Γ(½(ν + d)). Σ is a scale matrix; the covariance
+    is Σ ν/(ν − 2). For ν → ∞ the law is the multivariate Gaussian.
     scipy.stats: ``multivariate_t(loc, shape=scale, df=df)``. R: ``mvtnorm::dmvt(delta=loc, sigma=scale,
     df)``. Kotz and Nadarajah (2004), Multivariate t Distributions and Their Applications.
 
@@ -374,7 +384,7 @@ class MultivariateT(_Elliptical):
     def _whitened(self, y: Array, theta: Arrays) -> tuple[Array, Array, Array, Array]:
         """Return ν, u = Σ⁻¹(y − μ), Q = (y − μ)'Σ⁻¹(y − μ) and Σ⁻¹."""
         df, loc, scale = self.assembled(theta)
-        precision = np.linalg.inv(scale)
+        precision = _inverse(scale)
         centred = y - loc
         u = (precision @ centred[..., None])[..., 0]
         return df, u, (u * centred).sum(axis=-1), precision
@@ -594,7 +604,8 @@ class DirichletMultinomial(Vector):
 
     A multinomial whose probabilities vary by a Dirichlet law; n is the sum of the counts of an
     observation and may differ between observations. For α → ∞ at fixed ratios the law is the
-    multinomial. scipy.stats: ``dirichlet_multinomial(alpha, n)``. R: ``VGAM::dirmultinomial``. Mosimann
+    multinomial. scipy.stats: ``dirichlet_multinomial(alpha, n)``. R: ``extraDistr::dirmnom(size, alpha)``,
+    ``VGAM::dirmultinomial`` with π_i = α_i/Σ α and φ = 1/(1 + Σ α). Mosimann
     (1962), Biometrika 49, 65–82.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import positive, positive_probability, probability, real, unit_interval
+from mlece.families.composed import NormalOf
 from mlece.families.unit_interval import log_beta, shape_limits, times
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
@@ -24,9 +25,7 @@ from mlece.math import (
     log,
     log1mexp,
     log1p,
-    log_ndtr,
     logit,
-    ndtri,
     sqrt,
     square,
     where,
@@ -39,7 +38,7 @@ from mlece.param import Param
 
 
 class Kumaraswamy(Model):
-    r"""Kumaraswamy: log q = log ab + (a − 1) log y + (b − 1) log(1 − y^a), F = 1 − (1 − y^a)^b.
+    r"""Kumaraswamy: log q = log(ab) + (a − 1) log y + (b − 1) log(1 − y^a), F = 1 − (1 − y^a)^b.
 
     scipy.stats: none; y^a is ``beta(1, b)``. R: ``extraDistr::kumar(a, b)``, ``VGAM::kumar(shape1=a,
     shape2=b)``. −log y follows the generalised exponential law of Gupta and Kundu (1999), whose
@@ -149,10 +148,10 @@ class Kumaraswamy(Model):
 # ---------------------------------------------------------------------------- logit-normal
 
 
-class LogitNormal(Model):
-    r"""Logit-normal: log q = −log s − ½ log 2π − (x − m)²/(2s²) − log y(1 − y), x = log(y/(1 − y)).
+class LogitNormal(NormalOf):
+    r"""Logit-normal: log q = −log s − ½ log 2π − (x − m)²/(2s²) − log(y(1 − y)), x = log(y/(1 − y)).
 
-    scipy.stats: none; x is ``norm(m, s)``. R: ``logitnorm::logitnorm(mu=mean, sigma=sd)``;
+    scipy.stats: none; x is ``norm(m, s)``. R: ``logitnorm::logitnorm(mu=meanlogit, sigma=sdlogit)``;
     ``gamlss.dist::LOGITNO`` has mu = 1/(1 + e^(−m)), the median of y.
 
     Examples
@@ -167,6 +166,7 @@ class LogitNormal(Model):
     exponential = True
     meanlogit = Param(real, "m", typical=(-1, 1), doc="mean of the logit")
     sdlogit = Param(positive, "s", typical=(0.4, 2), doc="standard deviation of the logit")
+    _link, _unlink = logit, expit
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
@@ -210,30 +210,6 @@ class LogitNormal(Model):
         sentence = "every observation is equal: the density grows as sdlogit falls to 0"
         limit = (logit(s.minimum), full(s.minimum, 0.0))
         return point_mass(s, sentence, limit, logit(s.minimum), meanlogit)
-
-    @staticmethod
-    def _start(x: Array) -> Arrays:
-        at = logit(x)
-        spread = at.std(axis=-1)
-        return at.mean(axis=-1), where(spread > 0, spread, 1.0)
-
-    @staticmethod
-    def _log_cdf(y: Array, meanlogit: Array, sdlogit: Array) -> Array:
-        return np.asarray(log_ndtr((logit(y) - meanlogit) / sdlogit))
-
-    @staticmethod
-    def _log_sf(y: Array, meanlogit: Array, sdlogit: Array) -> Array:
-        return np.asarray(log_ndtr((meanlogit - logit(y)) / sdlogit))
-
-    @staticmethod
-    def _quantile(u: Array, meanlogit: Array, sdlogit: Array) -> Array:
-        return np.asarray(expit(meanlogit + sdlogit * ndtri(u)))
-
-    @staticmethod
-    def _sample(
-        rng: np.random.Generator, size: tuple[int, ...], meanlogit: Array, sdlogit: Array
-    ) -> Array:
-        return np.asarray(expit(meanlogit + sdlogit * rng.standard_normal(size)))
 
 
 # ---------------------------------------------------------------------------- power
@@ -349,12 +325,13 @@ def _odds_root(inverse_odds: Array, odds: Array) -> Array:
 
 
 class Simplex(Model):
-    r"""Simplex law: log q = −½ log 2πφ − 3/2 log y(1 − y) − d/(2φ), d = (y − μ)² / (y(1 − y) μ²(1 − μ)²).
+    r"""Simplex law: log q = −½ log(2πφ) − (3/2) log(y(1 − y)) − d/(2φ).
 
-    ``dispersion`` is φ = E d = σ². scipy.stats: none. R: ``VGAM::simplex`` and ``gamlss.dist::SIMPLEX``
-    with mu = μ, sigma = √φ. Barndorff-Nielsen and Jørgensen (1991), J. Multivariate Analysis 39,
-    106-116. The odds y/(1 − y) are a mixture, with weights 1 − μ and μ, of an inverse Gaussian law
-    and its length-biased form; distribution function and sampling rest on it.
+    The distance is d = (y − μ)²/(y(1 − y) μ²(1 − μ)²), and ``dispersion`` is φ = E d = σ². scipy.stats:
+    none. R: ``VGAM::simplex`` and ``gamlss.dist::SIMPLEX`` with mu = μ, sigma = √φ. Barndorff-Nielsen
+    and Jørgensen (1991), J. Multivariate Analysis 39, 106-116. The odds y/(1 − y) are a mixture, with
+    weights 1 − μ and μ, of an inverse Gaussian law and its length-biased form; distribution function
+    and sampling rest on it.
 
     Examples
     --------

@@ -14,6 +14,7 @@ from mlece.math import (
     Array,
     Arrays,
     abs,
+    chosen,
     digamma,
     exp,
     gammaln,
@@ -37,6 +38,13 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary, room, row_dot, sum_log_products, weighted_sum
 from mlece.param import Param
+
+
+def _points_at(x: Array, *shares: float) -> Arrays:
+    """Return the sorted points (..., p) below which these shares of them lie, (...) each."""
+    last = x.shape[-1] - 1
+    return tuple(x[..., round(share * last)] for share in shares)
+
 
 # ---------------------------------------------------------------------------- Gaussian
 
@@ -150,32 +158,45 @@ _STEP_LARGE = 16.0
 
 def _half_step(a: Array) -> Array:
     """Return log Gamma(a + 1/2) - log Gamma(a) - log(a)/2 without cancellation."""
-    large = a > _STEP_LARGE
-    b, v = where(large, _STEP_LARGE, a), 1 / where(large, a, _STEP_LARGE)
-    direct = gammaln(b + 0.5) - gammaln(b) - 0.5 * log(b)
-    u = v * v
-    tail = 17 / 14336 - u * (31 / 18432 - u * (691 / 180224))
-    series = v * (-1 / 8 + u * (1 / 192 - u * (1 / 640 - u * tail)))
-    return where(large, series, direct)
+
+    def series(a: Array) -> Array:
+        u = 1 / a**2
+        tail = 17 / 14336 - u * (31 / 18432 - u * (691 / 180224))
+        return (-1 / 8 + u * (1 / 192 - u * (1 / 640 - u * tail))) / a
+
+    return chosen(
+        a > _STEP_LARGE, series, lambda a: gammaln(a + 0.5) - gammaln(a) - 0.5 * log(a), a
+    )
 
 
-def _half_step_derivatives(a: Array) -> Arrays:
-    """Return the first two derivatives of :func:`_half_step`, without cancellation for large a."""
-    large = a > _STEP_LARGE
-    b, v = where(large, _STEP_LARGE, a), 1 / where(large, a, _STEP_LARGE)
-    first = digamma(b + 0.5) - digamma(b) - 0.5 / b
-    second = trigamma(b + 0.5) - trigamma(b) + 0.5 / b**2
-    u = v * v
-    tail = 17 / 2048 - u * (31 / 2048 - u * (691 / 16384))
-    first_series = u * (1 / 8 - u * (1 / 64 - u * (1 / 128 - u * tail)))
-    tail = 17 / 256 - u * (155 / 1024 - u * (2073 / 4096))
-    second_series = -u * v * (1 / 4 - u * (1 / 16 - u * (3 / 64 - u * tail)))
-    return where(large, first_series, first), where(large, second_series, second)
+def _half_step_slope(a: Array) -> Array:
+    """Return the derivative of :func:`_half_step`, without cancellation for large a."""
+
+    def series(a: Array) -> Array:
+        u = 1 / a**2
+        tail = 17 / 2048 - u * (31 / 2048 - u * (691 / 16384))
+        return u * (1 / 8 - u * (1 / 64 - u * (1 / 128 - u * tail)))
+
+    return chosen(a > _STEP_LARGE, series, lambda a: digamma(a + 0.5) - digamma(a) - 0.5 / a, a)
+
+
+def _half_step_bend(a: Array) -> Array:
+    """Return the second derivative of :func:`_half_step`, without cancellation for large a."""
+
+    def series(a: Array) -> Array:
+        u = 1 / a**2
+        tail = 17 / 256 - u * (155 / 1024 - u * (2073 / 4096))
+        return -u / a * (1 / 4 - u * (1 / 16 - u * (3 / 64 - u * tail)))
+
+    return chosen(
+        a > _STEP_LARGE, series, lambda a: trigamma(a + 0.5) - trigamma(a) + 0.5 / a**2, a
+    )
 
 
 class StudentT(Model):
-    r"""Student t with location and scale: −log(1 + z²/ν)(ν + 1)/2 up to a constant, z = (y − m)/s.
+    r"""Student t with location and scale, z = (y − m)/s.
 
+    log q = log Γ(½(ν + 1)) − log Γ(½ν) − ½ log(πν) − ½(ν + 1) log(1 + z²/ν) − log s.
     scipy.stats: ``t(df, loc, scale)``. R: ``MASS::fitdistr(x, "t")`` with m, s, df. As df grows the
     family tends to the Gaussian, which is reported as the limit when the data ask for it.
 
@@ -255,9 +276,8 @@ class StudentT(Model):
     @staticmethod
     def _score(t: Arrays, df: Array, loc: Array, scale: Array) -> Arrays:
         _, deficit, uw, _, zw, _ = t
-        first, _ = _half_step_derivatives(df / 2)
         return (
-            0.5 * (first - deficit + uw / df),
+            0.5 * (_half_step_slope(df / 2) - deficit + uw / df),
             (df + 1) / (df * scale) * zw,
             ((df + 1) * uw - 1) / scale,
         )
@@ -266,20 +286,20 @@ class StudentT(Model):
     def _curvature(t: Arrays, df: Array, loc: Array, scale: Array) -> Arrays:
         # uw = u/(1 + u), hence w = 1 - uw, (uw)^2 = uw - uww and (zw)(uw) = zw - zww.
         _, _, uw, uww, zw, zww = t
-        _, second = _half_step_derivatives(df / 2)
+        more, square = df + 1, scale * scale
+        rate = more / df
         return (
-            0.5 * (0.5 * second + ((df - 1) * uw - (df + 1) * uww) / df**2),
-            (df * zw - (df + 1) * zww) / (scale * df**2),
-            (uw - uww * ((df + 1) / df)) / scale,
-            (2 * uww + uw - 1) * ((df + 1) / (df * scale**2)),
-            zww * (-2 * (df + 1) / (df * scale**2)),
-            (1 - (df + 1) * (uw + 2 * uww)) / scale**2,
+            0.5 * (0.5 * _half_step_bend(df / 2) + ((df - 1) * uw - more * uww) / df**2),
+            (df * zw - more * zww) / (scale * df**2),
+            (uw - uww * rate) / scale,
+            (2 * uww + uw - 1) * (rate / square),
+            zww * (-2 * rate / square),
+            (1 - more * (uw + 2 * uww)) / square,
         )
 
     @staticmethod
     def _start(x: Array) -> Arrays:
-        last = x.shape[-1] - 1
-        p5, q1, q2, q3, p95 = (x[..., round(f * last)] for f in (0.05, 0.25, 0.5, 0.75, 0.95))
+        p5, q1, q2, q3, p95 = _points_at(x, 0.05, 0.25, 0.5, 0.75, 0.95)
         spread = where(q3 > q1, q3 - q1, x.std(axis=-1) + 1e-3)
         # Tails of index df put the ratio of the two spreads near 5^(1/df); light ones start at 5.
         ratio = where(p95 - p5 > 3.2 * spread, (p95 - p5) / spread, 1.5)
@@ -340,7 +360,7 @@ def _collapse(s: Summary, loc: Array | None, scale: Array | None) -> tuple[Limit
 
 
 class Laplace(Model):
-    r"""Laplace (double exponential): log q = −log 2b − |y − m|/b.
+    r"""Laplace (double exponential): log q = −log(2b) − |y − m|/b.
 
     scipy.stats: ``laplace(loc, scale)``. R: ``extraDistr::laplace(mu, sigma)``. The estimate of
     ``loc`` is the median; where a whole interval of medians minimises, its midpoint is reported.
@@ -512,7 +532,7 @@ class Logistic(Model):
 
     @staticmethod
     def _start(x: Array) -> Arrays:
-        q1, q2, q3 = np.quantile(x, [0.25, 0.5, 0.75], axis=-1)
+        q1, q2, q3 = _points_at(x, 0.25, 0.5, 0.75)
         spread = where(q3 > q1, (q3 - q1) / 2.197, x.std(axis=-1))
         return q2, where(spread > 0, spread, 1.0)
 
@@ -626,7 +646,7 @@ class Gumbel(Model):
 
     @staticmethod
     def _start(x: Array) -> Arrays:
-        q1, q2, q3 = np.quantile(x, [0.25, 0.5, 0.75], axis=-1)
+        q1, q2, q3 = _points_at(x, 0.25, 0.5, 0.75)
         spread = where(q3 > q1, (q3 - q1) / 1.5725, 0.78 * x.std(axis=-1))
         scale = where(spread > 0, spread, 1.0)
         return q2 - 0.3665 * scale, scale

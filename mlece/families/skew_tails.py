@@ -15,6 +15,7 @@ from mlece.families.standard import (
     STEPS,
     Jet,
     LocationScale,
+    log_tail,
     moments,
     quartile_start,
 )
@@ -84,9 +85,9 @@ class AsymmetricLaplace(LocationScale):
 
     scipy.stats: ``laplace_asymmetric(kappa=asymmetry, loc, scale)``. R: ``VGAM::alap(location=loc,
     scale=sqrt(2)*scale, kappa=asymmetry)``, where tau = κ²/(1 + κ²) may stand for kappa. κ < 1 leans to
-    the right. The location is an observation: given it, scale
-    and κ have closed forms, and between two observations the profile is concave (Kotz, Kozubowski and
-    Podgórski 2001). Where it is the smallest (the largest), the limit is an exponential from there.
+    the right. The location is an observation: given it, scale and κ have closed forms, and between two
+    observations the profile is concave (Kotz, Kozubowski and Podgórski 2001). Where it
+    is the smallest (the largest), the limit is an exponential from there.
 
     Examples
     --------
@@ -433,25 +434,43 @@ class TwoPieceT(LocationScale):
 # ---------------------------------------------------------------------------- Azzalini's skew t
 
 
-def _log_stdtr(n: Array, x: Array) -> Array:
-    return log_probability(stdtr(n, x), stdtr(n, -x))
+def _log_lower_tail(n: Array, x: Array) -> Array:
+    """Return log P(T <= −|x|) of Student's t, below the smallest float by quadrature in log |x|."""
+    size = abs(x)
+    p = np.asarray(stdtr(n, -size))
+    gone = p < 1e-290
+    if not gone.any():
+        return np.asarray(log(p))
+    df, far = (np.broadcast_to(v, p.shape)[gone] for v in (n, size))
+    slope = (df + 1) / (1 + df / far / far) - 1
+    out = np.asarray(log(where(gone, 1.0, p)))
+    out[gone] = log_tail(lambda v: _student_jet(exp(-v), df).value - v, -log(far), slope)
+    return out
 
 
 def _in_df(x: Array, n: Array) -> Arrays:
     """Return log T_n(x) with its first two derivatives in n, by differences of the sixth order.
 
-    There is no closed form; a step of 2 % leaves 1e-12 of truncation and as much of rounding.
+    There is no closed form; a step of 2 % leaves 1e-12 of truncation and as much of rounding. The
+    differences are those of the smaller tail, of which the other side is a function.
     """
     step = 0.02 * n
-    first = second = 0.0
-    for k, a, b in zip(STEPS, FIRST, SECOND, strict=True):
-        value = _log_stdtr(n + k * step, x)
-        first, second = first + a * value, second + b * value
-    return _log_stdtr(n, x), np.asarray(first / step), np.asarray(second / step**2)
+    tail = [_log_lower_tail(n + k * step, x) for k in STEPS]
+    value = tail[len(tail) // 2]
+    first = sum(a * t for a, t in zip(FIRST, tail, strict=True) if a) / step
+    second = sum(b * t for b, t in zip(SECOND, tail, strict=True)) / step**2
+    # log(1 - p) for p = exp(t): slope -o and curvature -o (1 + o) in t, o the odds p/(1 - p).
+    below, p = x < 0, exp(value)
+    odds = p / (1 - p)
+    return (
+        where(below, value, log1p(-p)),
+        where(below, first, -odds * first),
+        where(below, second, -odds * (second + (1 + odds) * first**2)),
+    )
 
 
 class SkewT(LocationScale):
-    r"""Skew t: log q = log 2 + log t_ν(z) + log T_{ν+1}(α z √((ν + 1)/(ν + z²))) − log ω, z = (y − ξ)/ω.
+    r"""Skew t: log q = log 2 + log t_ν(z) + log T_{ν+1}(α z √((ν + 1)/(ν + z²))) − log s, z = (y − m)/s.
 
     R: ``sn::st(xi=loc, omega=scale, alpha=shape, nu=df)`` (Azzalini and Capitanio 2003); scipy.stats
     has none (``jf_skew_t`` is another law). As df grows the limit is the skew normal. The likelihood

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import positive, real
+from mlece.families.composed import NormalOf
+from mlece.families.real_line import Gaussian
 from mlece.limits import Limit, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -23,7 +25,6 @@ from mlece.math import (
     log1mexp,
     log1p,
     log_ndtr,
-    ndtri,
     sqrt,
     where,
 )
@@ -43,7 +44,7 @@ from mlece.param import Param
 # ---------------------------------------------------------------------------- lognormal
 
 
-class LogNormal(Model):
+class LogNormal(NormalOf):
     r"""Lognormal: log q = −l − log σ − ½ log 2π − (l − μ)²/(2σ²), l = log y.
 
     scipy.stats: ``lognorm(s=sdlog, scale=exp(meanlog))``. R: ``lnorm(meanlog, sdlog)``.
@@ -62,6 +63,7 @@ class LogNormal(Model):
     unit_carrier = True
     meanlog = Param(real, r"\mu", typical=(-1, 2), role="log location", doc="mean of log y")
     sdlog = Param(positive, r"\sigma", typical=(0.3, 1.2), doc="standard deviation of log y")
+    _link, _unlink = log, exp
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
@@ -80,31 +82,11 @@ class LogNormal(Model):
 
     @staticmethod
     def _log_density(t: Arrays, meanlog: Array, sdlog: Array) -> Array:
-        x, x2 = t
-        square = (x2 - 2 * meanlog * x + meanlog**2) / sdlog**2
-        return np.asarray(-x - log(sdlog) - 0.5 * LOG_2PI - 0.5 * square)
+        return np.asarray(Gaussian._log_density(t, meanlog, sdlog) - t[0])
 
-    @staticmethod
-    def _score(t: Arrays, meanlog: Array, sdlog: Array) -> Arrays:
-        x, x2 = t
-        square = (x2 - 2 * meanlog * x + meanlog**2) / sdlog**2
-        return (x - meanlog) / sdlog**2, (square - 1) / sdlog
-
-    @staticmethod
-    def _curvature(t: Arrays, meanlog: Array, sdlog: Array) -> Arrays:
-        x, x2 = t
-        square = (x2 - 2 * meanlog * x + meanlog**2) / sdlog**2
-        return -1 / sdlog**2, -2 * (x - meanlog) / sdlog**3, (1 - 3 * square) / sdlog**2
-
-    @staticmethod
-    def _expected_statistics(meanlog: Array, sdlog: Array) -> Arrays:
-        return meanlog + 0 * sdlog, meanlog**2 + sdlog**2
-
-    @staticmethod
-    def _maximise(s: Summary, meanlog: Array | None, sdlog: Array | None) -> Arrays:
-        x, x2 = s.mean
-        centre = or_fixed(x, meanlog)
-        return centre, or_fixed(sqrt((x2 - x * x) + (x - centre) ** 2), sdlog)
+    # In the statistics it is the Gaussian; the density has the slope of the logarithm besides.
+    _score, _curvature = Gaussian._score, Gaussian._curvature
+    _expected_statistics, _maximise = Gaussian._expected_statistics, Gaussian._maximise
 
     @staticmethod
     def _degenerate(s: Summary, meanlog: Array | None, sdlog: Array | None) -> tuple[Limit, ...]:
@@ -113,30 +95,6 @@ class LogNormal(Model):
         sentence = "every observation is equal: the density grows as sdlog falls to 0"
         limit = (or_fixed(s.mean[0], meanlog), full(s.minimum, 0.0))
         return point_mass(s, sentence, limit, log(s.minimum), meanlog)
-
-    @staticmethod
-    def _start(x: Array) -> Arrays:
-        log_x = log(x)
-        spread = log_x.std(axis=-1)
-        return log_x.mean(axis=-1), where(spread > 0, spread, 1.0)
-
-    @staticmethod
-    def _log_cdf(y: Array, meanlog: Array, sdlog: Array) -> Array:
-        return np.asarray(log_ndtr((log(y) - meanlog) / sdlog))
-
-    @staticmethod
-    def _log_sf(y: Array, meanlog: Array, sdlog: Array) -> Array:
-        return np.asarray(log_ndtr((meanlog - log(y)) / sdlog))
-
-    @staticmethod
-    def _quantile(u: Array, meanlog: Array, sdlog: Array) -> Array:
-        return exp(meanlog + sdlog * ndtri(u))
-
-    @staticmethod
-    def _sample(
-        rng: np.random.Generator, size: tuple[int, ...], meanlog: Array, sdlog: Array
-    ) -> Array:
-        return exp(meanlog + sdlog * rng.standard_normal(size))
 
     @staticmethod
     def _entropy(meanlog: Array, sdlog: Array) -> Array:

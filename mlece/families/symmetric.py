@@ -287,14 +287,14 @@ def _uniform(loc: Array, scale: Array, shape: Array) -> Uniform:
 
 
 class GeneralizedNormal(LocationScale):
-    r"""Generalised normal (exponential power, Subbotin): log q = −|z|^β − log 2 − log Γ(1 + 1/β) − log s.
+    r"""Generalised normal (exponential power, Subbotin), from peaked to flat by one shape.
 
-    z = (y − m)/s. scipy.stats: ``gennorm(beta=shape, loc, scale)``. R: ``gnorm::gnorm(mu=loc, alpha=
-    scale, beta=shape)``; ``fGarch::dged`` and ``gamlss.dist::PE`` have the standard deviation s √(Γ(3/β)/
-    Γ(1/β)) in the place of s. β = 2 is the Gaussian, β = 1 the Laplace law, β = ∞ the uniform law. Up
-    to β = 1 the likelihood has a cusp at every observation, and the estimate of the location is one of
-    them. With β free it is unbounded as β falls to 0 there, whatever the data; the estimate is the best
-    local maximum.
+    log q = −|z|^β − log 2 − log Γ(1 + 1/β) − log s, z = (y − m)/s. scipy.stats:
+    ``gennorm(beta=shape, loc, scale)``. R: ``gnorm::gnorm(mu=loc, alpha=scale, beta=shape)``;
+    ``fGarch::dged`` and ``gamlss.dist::PE`` have the standard deviation s √(Γ(3/β)/Γ(1/β)) in the place
+    of s. β = 2 is the Gaussian, β = 1 the Laplace law, β = ∞ the uniform law. Up to β = 1 the likelihood
+    has a cusp at every observation, and the estimate of the location is one of them. With β free it is
+    unbounded as β falls to 0 there, whatever the data; the estimate is the best local maximum.
 
     Examples
     --------

@@ -77,17 +77,9 @@ class BetaPrime(Model):
     def _log_density(t: Arrays, alpha: Array, beta: Array) -> Array:
         return np.asarray(Beta._log_density(t, alpha, beta) + 2 * t[1])
 
-    @staticmethod
-    def _score(t: Arrays, alpha: Array, beta: Array) -> Arrays:
-        return Beta._score(t, alpha, beta)
-
-    @staticmethod
-    def _curvature(t: Arrays, alpha: Array, beta: Array) -> Arrays:
-        return Beta._curvature(t, alpha, beta)
-
-    @staticmethod
-    def _expected_statistics(alpha: Array, beta: Array) -> Arrays:
-        return Beta._expected_statistics(alpha, beta)
+    # In the statistics it is the beta law; the density has the slope of the odds besides.
+    _score, _curvature = Beta._score, Beta._curvature
+    _expected_statistics = Beta._expected_statistics
 
     @staticmethod
     def _maximise(s: Summary, alpha: Array | None, beta: Array | None) -> Arrays | None:

@@ -367,7 +367,7 @@ def _crossing(view: Any, low: float, high: float, lower: float, upper: float) ->
 class Triangular(Model):
     r"""Triangular on [a, b] with mode c: q rises from 0 at a to 2/(b − a) at c and falls to 0 at b.
 
-    log q = log 2/(b − a) + log (y − a)/(c − a) up to c, log 2/(b − a) + log (b − y)/(b − c) beyond.
+    log q = log(2/(b − a)) + log((y − a)/(c − a)) up to c, the same with (b − y)/(b − c) beyond.
 
     scipy.stats: ``triang(c=(mode - lower)/(upper - lower), loc=lower, scale=upper - lower)``. R:
     ``extraDistr::triang(a, b, c)``, ``VGAM::triangle(theta, lower, upper)``. The ends are known

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _POINTS = 400
 _DOTS = 600
 _BINS = 60
+# A tail is heavy where it runs this many times further than its outer decile.
+_HEAVY = 10.0
 
 
 @dataclass(frozen=True)
@@ -164,22 +166,45 @@ def _drawing(fit: Fit) -> _Drawing:
 
 
 def _span(drawing: _Drawing) -> tuple[float, float]:
-    """Return the stretch of the axis: that of the data, or nearly all of a known distribution."""
-    if not drawing.known:
-        return float(drawing.y[0]), float(drawing.y[-1])
+    """Return the stretch of the axis: that of the data, or nearly all of a known distribution.
+
+    A heavy tail, ten times as long as its outer decile lies from the median, is cut at five times:
+    beside all of it the bulk would be a spike.
+    """
     running = np.cumsum(drawing.share)
-    ends = np.searchsorted(running, [2e-3, 1 - 2e-3])
-    return tuple(float(drawing.y[min(e, drawing.y.size - 1)]) for e in ends)  # type: ignore[return-value]
+    levels = [0.1, 0.5, 0.9, 2e-3, 1 - 2e-3] if drawing.known else [0.1, 0.5, 0.9, 0.0, 1.0]
+    last = drawing.y.size - 1
+    bottom, middle, top, low, high = (
+        float(drawing.y[min(k, last)]) for k in np.searchsorted(running, levels)
+    )
+    if drawing.labels:
+        return low, high
+    below, above = middle - bottom, top - middle
+    if below > 0 and middle - low > _HEAVY * below:
+        low = middle - 0.5 * _HEAVY * below
+    if above > 0 and high - middle > _HEAVY * above:
+        high = middle + 0.5 * _HEAVY * above
+    inside = drawing.y[(drawing.y >= low) & (drawing.y <= high)]
+    return float(inside[0]), float(inside[-1])
+
+
+def _data_label(drawing: _Drawing, low: float, high: float) -> str:
+    """Return the legend of the data, with the share that the axis leaves out."""
+    if drawing.known:
+        return "known distribution"
+    outside = float(drawing.share[(drawing.y < low) | (drawing.y > high)].sum())
+    beyond = f", {100 * outside:.2g} % beyond the axis" if outside > 0 else ""
+    return f"data, n = {drawing.n:,.6g}{beyond}"
 
 
 def _edges(drawing: _Drawing) -> Array:
-    """Return bin edges, on the grid of rounded data.
+    """Return bin edges, on the grid of rounded data; all beyond the axis is one bin on either side.
 
     The finer of the rules of Freedman and Diaconis (1981) and of Rice, 2 n^(1/3) bins: the first is
     too coarse for two modes, the second for long tails.
     """
     y, running = drawing.y, np.cumsum(drawing.share)
-    low, high = y[0], y[-1]
+    low, high = _span(drawing)
     if low == high:
         half = 0.5 * max(abs(low), 1.0) * 1e-3
         return np.array([low - half, low + half])
@@ -193,8 +218,10 @@ def _edges(drawing: _Drawing) -> Array:
         width = step * max(1.0, np.round(width / step))
         low -= 0.5 * step
         bins = int(np.floor((high - low) / width)) + 1
-        return np.asarray(low + width * np.arange(bins + 1))
-    return np.linspace(low, high, int(np.ceil((high - low) / width)) + 1)
+        edges = low + width * np.arange(bins + 1)
+    else:
+        edges = np.linspace(low, high, int(np.ceil((high - low) / width)) + 1)
+    return np.concatenate([y[:1][y[:1] < edges[0]], edges, y[-1:][y[-1:] > edges[-1]]])
 
 
 def _density(ax: Any, drawing: _Drawing) -> tuple[Array, Array, Array, Array]:
@@ -211,9 +238,10 @@ def _density(ax: Any, drawing: _Drawing) -> tuple[Array, Array, Array, Array]:
         edges = _edges(drawing)
         mass, _ = np.histogram(drawing.y, bins=edges, weights=drawing.share)
         heights = mass / np.diff(edges)
-        ax.stairs(heights, edges, fill=True, color=GREY, label=f"data, n = {drawing.n:,.6g}")
+        ax.stairs(heights, edges, fill=True, color=GREY, label=_data_label(drawing, x[0], x[-1]))
     curve = drawing.model.density(x)
     ax.plot(x, curve, color=VERMILION, linewidth=2.0, label=_label(drawing))
+    ax.set_xlim(x[0], x[-1])
     visible = np.isfinite(curve)
     tallest = max(float(heights[np.isfinite(heights)].max()), float(np.median(curve[visible])))
     ax.set_ylim(0, 1.3 * max(tallest, min(float(curve[visible].max()), 1.6 * tallest)))
@@ -244,7 +272,7 @@ def _cells(drawing: _Drawing) -> tuple[Array, Array, Array]:
 
 def _masses(ax: Any, drawing: _Drawing) -> tuple[Array, Array, Array, Array]:
     values, observed, fitted = _cells(drawing)
-    what = "known distribution" if drawing.known else f"data, n = {drawing.n:,.6g}"
+    what = _data_label(drawing, values[0], values[-1])
     ax.bar(values, observed, width=0.8, color=GREY, label=what)
     line = "o" if drawing.labels or values.size > 60 else "o-"
     ax.plot(
@@ -268,8 +296,9 @@ def _distribution(ax: Any, drawing: _Drawing) -> tuple[Array, Array, Array]:
         )
     what = "known distribution" if drawing.known else "empirical"
     if drawing.discrete:
-        ax.step(y, ecdf, where="post", color=INK, linewidth=1.2, label=what)
-        ax.plot(y, cdf, "o", color=VERMILION, markersize=4, label="fitted")
+        shown = drawing.labels | ((y >= low) & (y <= high))
+        ax.step(y[shown], ecdf[shown], where="post", color=INK, linewidth=1.2, label=what)
+        ax.plot(y[shown], cdf[shown], "o", color=VERMILION, markersize=4, label="fitted")
     else:
         margin = 0.08 * (high - low) or 1e-3
         x = np.linspace(low - margin, high + margin, _POINTS)
@@ -302,7 +331,9 @@ def _quantiles(ax: Any, drawing: _Drawing) -> tuple[Array, Array, Array, Array]:
     """Observed against fitted quantiles; order statistics of a right model are Beta distributed."""
     from mlece.math import betaincinv
 
-    below = np.cumsum(drawing.share) * drawing.n
+    running = np.cumsum(drawing.share)
+    # Rounding may carry the sum of many small shares above 1.
+    below = running / running[-1] * drawing.n
     rank = below - 0.5 * drawing.share * drawing.n
     y, p = drawing.y, rank / drawing.n
     pick = _thinned(y.size)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from mlece import errors
 from mlece.chart import Chart
+from mlece.combinators.compose import within
+from mlece.combinators.mixture_parts import LEAST_SCALE, SCALES
 from mlece.limits import limit_families
 from mlece.math import Array, Arrays
+from mlece.model import Model
 from mlece.objective import CrossEntropy
-from mlece.solvers.em import em_starts, narrowness
+from mlece.sample import Sample
 from mlece.solvers.newton import DECREMENT, NewtonResult, newton
 from mlece.solvers.profile import Equation, near_root, profile_root
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
@@ -24,6 +27,8 @@ _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _THIN_ABOVE = 20_000
 # How many starts of a mixture are followed to the end, more only until a maximum is met.
 _FOLLOWED = 2
+# After so many steps a start gives up if it is still above the maximum that another one met.
+_PATIENCE = 40
 # The step that follows leaves about the square of it, in units in which a standard error is n^-1/2.
 _LONG_DECREMENT = 1e-6
 # Competing modes are a matter of short samples: there Newton's method runs from every proposed start.
@@ -59,7 +64,7 @@ class Solution:
     sunk : dict of str to array of bool (R,)
         Parameters that came near a lower end that belongs to their domain.
     flat : array of bool (R,), optional
-        Whether the Hessian is nearly singular, where Newton's method ran.
+        Whether the Hessian is nearly singular, where Newton's method ran from a single start only.
     """
 
     theta: Arrays
@@ -117,22 +122,35 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
     return _by_newton(objective, members)
 
 
-def _by_factors(objective: CrossEntropy) -> Solution:
-    """Solve each factor of a product on its own component of the observations."""
-    model, sample, frame = objective.model, objective.sample, objective.frame
-    theta: list[Array] = []
-    solved = np.ones(objective.size, dtype=bool)
-    names = []
+def blocks_of(objective: CrossEntropy) -> list[tuple[Model, Sample]]:
+    """Return the model of each factor of a product and its own component of the observations."""
+    model, sample = objective.model, objective.sample
+    out = []
     for j, factor in enumerate(model._factors):
         held = {p.name: model.slots[f"{p.name}[{j}]"] for p in factor.params}
-        part = type(factor)(**held, **factor.settings)
-        inner = CrossEntropy(part, replace(sample, values=sample.values[..., j]))
-        found = solve(inner, "auto", np.arange(objective.size))
-        own = part.from_frame(found.theta, inner.user.shift, inner.user.scale)
-        theta += part.to_frame(own, frame.shift[:, j], frame.scale[:, j])
-        solved &= found.solved
-        names.append(found.solver)
-    return Solution(tuple(theta), ", ".join(dict.fromkeys(names)), solved)
+        part = replace(sample, values=sample.values[..., j])
+        out.append((factor.replace(**held), part))
+    return out
+
+
+def joined(
+    objective: CrossEntropy, thetas: list[Arrays], solved: Array, names: list[str]
+) -> Solution:
+    """Return the parameters of all factors, each in the user's units, as one framed solution."""
+    whole = tuple(t for theta in thetas for t in theta)
+    framed = objective.model.to_frame(whole, objective.user.shift, objective.user.scale)
+    return Solution(framed, ", ".join(dict.fromkeys(names)), solved)
+
+
+def _by_factors(objective: CrossEntropy) -> Solution:
+    """Solve each factor of a product on its own component of the observations."""
+    everyone = np.arange(objective.size)
+    inner = [CrossEntropy(part, sample) for part, sample in blocks_of(objective)]
+    found = [solve(part, "auto", everyone) for part in inner]
+    pairs = list(zip(inner, found, strict=True))
+    thetas = [i.model.from_frame(f.theta, i.user.shift, i.user.scale) for i, f in pairs]
+    solved = np.logical_and.reduce([f.solved for f in found])
+    return joined(objective, thetas, solved, [f.solver for f in found])
 
 
 def _require_smooth(objective: CrossEntropy, solver: str) -> None:
@@ -200,6 +218,8 @@ def _scatter(objective: CrossEntropy, members: Array, theta: Arrays) -> Arrays:
 
 
 def _whole(objective: CrossEntropy, members: Array, values: Array) -> Array:
+    if members.size == objective.size:
+        return values
     out = np.zeros(objective.size, dtype=values.dtype)
     out[members] = values
     return out
@@ -223,7 +243,7 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
         part = _by_newton(thinned, members, enough)
         starts = [_from_thinned(objective, chart, thinned, part)]
         tolerance = max(tolerance, _LONG_DECREMENT)
-    elif objective.model._components:
+    elif within(objective.model) is not None:
         return _by_em(objective, members, chart)
     elif objective.sample.rows <= _SEVERAL_BELOW:
         starts = [chart.eta(theta) for theta in several_starts(objective, members)]
@@ -231,9 +251,10 @@ def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECRE
         starts = [chart.eta(starting_values(objective, members))]
     found = _newton_from(objective, members, chart, starts, tolerance)
     # A saddle may have stopped a single start: those of other signs and sizes settle it.
-    doubtful = np.flatnonzero(found.flat) if found.flat is not None else members[:0]
-    several = chart.free and not any(p.vector for p in chart.free)
-    if not (several and doubtful.size) or objective.sample.rows <= _SEVERAL_BELOW:
+    if found.flat is None or any(p.vector for p in chart.free):
+        return found
+    doubtful = np.flatnonzero(found.flat)
+    if not doubtful.size:
         return found
     starts = [chart.eta(theta) for theta in several_starts(objective, doubtful)]
     if len(starts) == 1:
@@ -250,18 +271,20 @@ def _lower(objective: CrossEntropy, one: Solution, other: Solution, members: Arr
     better = np.isin(np.arange(objective.size), members) & (other.solved >= one.solved)
     better &= (values[1] < values[0]) | (other.solved > one.solved)
 
-    def merged(a: dict[str, Array], b: dict[str, Array]) -> dict[str, Array]:
-        none = np.zeros(objective.size, dtype=bool)
-        names = dict.fromkeys([*a, *b])
-        return {n: np.where(better, b.get(n, none), a.get(n, none)) for n in names}
-
     return replace(
         one,
         theta=tuple(np.where(better, b, a) for a, b in zip(one.theta, other.theta, strict=True)),
         solved=np.where(better, other.solved, one.solved),
-        edges=merged(one.edges, other.edges),
-        sunk=merged(one.sunk, other.sunk),
+        edges=_chosen(better, one.edges, other.edges),
+        sunk=_chosen(better, one.sunk, other.sunk),
     )
+
+
+def _chosen(better: Array, a: dict[str, Array], b: dict[str, Array]) -> dict[str, Array]:
+    """Return what is known of the first of two solutions, of the second where it is the better."""
+    none = np.zeros(len(better), dtype=bool)
+    names = dict.fromkeys([*a, *b])
+    return {n: np.where(better, b.get(n, none), a.get(n, none)) for n in names}
 
 
 def _newton_from(
@@ -275,11 +298,21 @@ def _newton_from(
         at = objective.evaluate(chart.theta(eta, which), 2, which)
         return (at.value, *chart.pull(eta, at))
 
-    out = newton(evaluate, np.concatenate(starts), *chart.box(), tolerance)
+    mixture = within(objective.model)
+    box = chart.box() if mixture is None else _bounded_scales(chart)
+    patience = (_PATIENCE,) if len(starts) > 1 else ()
+    out = newton(evaluate, np.concatenate(starts), *box, tolerance, *patience)
+    going = _undecided(out, len(starts))
+    if patience and going.size:
+        rest = newton(
+            lambda eta, index: evaluate(eta, going[index]), out.eta[going], *box, tolerance
+        )
+        out = _with_rest(out, rest, going)
     best = _best_run(out, len(starts))
     theta = chart.theta(out.eta[best], members)
-    if objective.model._components:
-        theta = objective.model.ordered(theta)  # type: ignore[attr-defined]
+    if mixture is not None and mixture.exchangeable(objective.fixed):
+        count = len(mixture.params)
+        theta = (*mixture.ordered(theta[:count]), *theta[count:])
     return Solution(
         _scatter(objective, members, theta),
         "newton",
@@ -290,13 +323,34 @@ def _newton_from(
             if not p.vector and out.blocked[best, column].any()
         },
         sunk=_sunk(objective, members, theta),
-        flat=_whole(objective, members, out.flat[best]),
+        flat=_whole(objective, members, out.flat(best))
+        if objective.sample.rows > _SEVERAL_BELOW
+        else None,
     )
+
+
+def _undecided(out: NewtonResult, runs: int) -> Array:
+    """Return the runs that have not converged and lie below every maximum that their member met."""
+    value = np.where(out.converged, out.value, np.inf).reshape(runs, -1)
+    met = np.broadcast_to(value.min(axis=0), value.shape).ravel()
+    return np.flatnonzero(~out.converged & ~(out.value >= met))
+
+
+def _with_rest(out: NewtonResult, rest: NewtonResult, going: Array) -> NewtonResult:
+    """Return the first result with what came of the runs that went on."""
+    merged: dict[str, Any] = {"iterations": out.iterations + rest.iterations}
+    for item in fields(out):
+        if item.name not in merged:
+            merged[item.name] = getattr(out, item.name).copy()
+            merged[item.name][going] = getattr(rest, item.name)
+    return NewtonResult(**merged)
 
 
 def _best_run(out: NewtonResult, runs: int) -> Array:
     """Return, for each member, the run that converged at the smallest value (or came lowest)."""
     runs_of = np.arange(out.eta.shape[0]).reshape(runs, -1)
+    if runs == 1:
+        return np.asarray(runs_of[0])
     value = np.where(np.isnan(out.value), np.inf, out.value)[runs_of]
     converged = out.converged[runs_of]
     value = np.where(converged | ~converged.any(axis=0), value, np.inf)
@@ -306,26 +360,61 @@ def _best_run(out: NewtonResult, runs: int) -> Array:
 def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
     """Run the EM algorithm from several starts, then Newton's method from the best of them."""
     best: Solution | None = None
-    for place, theta in enumerate(em_starts(objective, members, solve)):
+    mixture: Any = within(objective.model)
+    starts = several_starts(objective, members)
+    count = len(mixture.params)
+    # From a component that sits on a few observations there is no way back.
+    starts = [t for t in starts if not mixture.narrow(t[:count]).all()] or starts[:1]
+    for place, theta in enumerate(starts):
         if place >= _FOLLOWED and best is not None and best.solved[members].all():
             break
         found = _newton_from(objective, members, chart, [chart.eta(theta)], DECREMENT)
-        mixture: Any = objective.model
-        found = replace(found, solved=found.solved & ~mixture.narrow(found.theta))
+        found = replace(found, solved=found.solved & ~mixture.narrow(found.theta[:count]))
         if best is None:
             best = found
             continue
-        everyone = np.arange(objective.size)
         values = [
-            objective.evaluate(s.theta, 0).value + narrowness(objective, s.theta, everyone)
+            objective.evaluate(s.theta, 0).value + narrowness(mixture, s.theta, objective.total)
             for s in (best, found)
         ]
         # A maximum that was met is worth more than a lower value on the way to a singularity.
         better = np.where(best.solved == found.solved, values[1] < values[0], found.solved)
         theta = tuple(np.where(better, b, a) for a, b in zip(best.theta, found.theta, strict=True))
-        best = replace(best, theta=theta, solved=best.solved | found.solved)
+        best = replace(
+            best,
+            theta=theta,
+            solved=best.solved | found.solved,
+            edges=_chosen(better, best.edges, found.edges),
+            sunk=_chosen(better, best.sunk, found.sunk),
+        )
     assert best is not None
     return replace(best, solver="EM, newton")
+
+
+def _bounded_scales(chart: Chart) -> tuple[Array, Array]:
+    """Return the box of a mixture: a scale that follows the frame has a least value (Hathaway 1985)."""
+    lower, upper = chart.box()
+    with np.errstate(all="ignore"):
+        for column, p in enumerate(chart.free):
+            if p.role in SCALES:
+                end = LEAST_SCALE if p.role == "scale" else 1.0 / LEAST_SCALE
+                edge = float(p.bijection.inverse(np.asarray(end)))
+                side = lower if p.role == "scale" else upper
+                side[column] = (np.fmax if p.role == "scale" else np.fmin)(side[column], edge)
+    return lower, upper
+
+
+def narrowness(mixture: Any, theta: Arrays, total: Array) -> Array:
+    """Return a penalty (r,) in nats per observation on components that sit on a few observations.
+
+    The sum over components of 1/s² + log s² over n², for widths s in units of the mixture's spread;
+    with it the highest of many local maxima is a consistent choice (Chen, Tan and Zhang 2008, Statistica
+    Sinica 18, 443-465). It chooses between maxima and is no part of the likelihood.
+    """
+    with np.errstate(all="ignore"):
+        widths = mixture.widths(theta[: len(mixture.params)])
+        terms = 1.0 / widths**2 + 2.0 * np.log(widths)
+    return np.asarray(np.where(np.isnan(terms), 0.0, terms).sum(axis=0) / total**2)
 
 
 def _from_thinned(

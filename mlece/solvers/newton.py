@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,14 @@ from mlece.math import Array
 
 Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 
-DECREMENT = 1e-11
+# The square of the decrement bounds the excess: with this one it lies below the rounding of a
+# cross-entropy, and the last step, which squares the decrement, comes down to rounding itself.
+DECREMENT = 1e-8
 _ROUNDING = 1e-6
 _FLAT = 1e-4
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
+# A step this much longer than the radius is cut instead of solved for again.
+_BEYOND = 1.1
 _IDLE = 25  # steps without a gain beyond rounding after which a member is given up
 
 
@@ -34,8 +39,8 @@ class NewtonResult:
         Whether the decrement fell below the tolerance (or to rounding).
     blocked : array of bool (r, m)
         Coordinates held at the box with the gradient pointing outwards.
-    flat : array of bool (r,)
-        Whether the Hessian there is nearly singular: a saddle may have stopped the iterations.
+    hessian : array (r, m, m)
+        Hessian there.
     iterations : int
         Number of steps taken by the slowest member.
     """
@@ -45,8 +50,21 @@ class NewtonResult:
     decrement: Array
     converged: Array
     blocked: Array
-    flat: Array
+    hessian: Array
     iterations: int
+
+    def flat(self, members: Array) -> Array:
+        """Tell where the Hessian, its diagonal made one, is singular to a few digits or not definite.
+
+        A saddle may have stopped the iterations there.
+        """
+        hessian = self.hessian[members]
+        unit = np.sqrt(np.abs(hessian.diagonal(0, 1, 2)))
+        usable = np.asarray(np.isfinite(hessian).all(axis=(1, 2)) & (unit > 0).all(axis=1))
+        h = np.where(usable[:, None, None], hessian, np.eye(hessian.shape[1]))
+        unit = np.where(usable[:, None], unit, 1.0)
+        least = np.linalg.eigvalsh(h / unit[:, :, None] / unit[:, None, :])[:, 0]
+        return np.asarray(~usable | (least < _FLAT))
 
 
 def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array, Array, Array]:
@@ -57,32 +75,42 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     """
     # Lengths are measured in units of each coordinate's own curvature: a location may travel as far as
     # the scale of the moment allows.
-    unit = np.sqrt(np.abs(np.diagonal(hessian, axis1=1, axis2=2)))
+    unit = np.sqrt(np.abs(hessian.diagonal(0, 1, 2)))
     unit = np.where(unit > 0, unit, 1.0)
     values, vectors = np.linalg.eigh(hessian / unit[:, :, None] / unit[:, None, :])
-    along = np.einsum("rij,ri->rj", vectors, gradient / unit)
+    along = ((gradient / unit)[:, None, :] @ vectors)[:, 0]
     smallest = values[:, 0]
-    size = np.abs(values).max(axis=1)
+    size = np.maximum(-smallest, values[:, -1])
     definite = smallest > 1e-14 * size
-    with np.errstate(all="ignore"):
-        decrement = np.where(definite, np.sqrt((along**2 / values).sum(axis=1)), np.inf)
-        # Where the model has no minimum the step reaches the edge of the region.
-        reach = np.abs(along[:, 0]) / radius
-        shift = np.where(definite, 0.0, -smallest + np.maximum(reach, 1e-12 * size) + 1e-300)
-        for _ in range(12):
-            q = along / (values + shift[:, None])
-            norm = np.sqrt((q**2).sum(axis=1))
-            far = norm > radius * 1.1
-            if not far.any():
-                break
-            slope = (q**2 / (values + shift[:, None])).sum(axis=1)
-            shift = np.where(far, shift + (norm / radius - 1.0) * norm**2 / slope, shift)
-        q = along / (values + shift[:, None])
-        norm = np.sqrt((q**2).sum(axis=1))
-        q = q * np.minimum(1.0, radius / np.where(norm > 0, norm, 1.0))[:, None]
-    predicted = (along * q - 0.5 * values * q**2).sum(axis=1)
-    length = np.sqrt((q**2).sum(axis=1))
-    return -np.einsum("rij,rj->ri", vectors, q) / unit, predicted, decrement, length
+    q = along / values
+    decrement = np.where(definite, np.sqrt(np.vecdot(along, q)), np.inf)
+    norm = np.sqrt(np.vecdot(q, q))
+    free = definite & (norm <= radius * _BEYOND)
+    if not free.all():
+        q, norm = _at_edge(along, values, radius, definite, size)
+    q *= np.minimum(1.0, radius / norm)[:, None]
+    predicted = np.vecdot(q, along - 0.5 * values * q)
+    step = (vectors @ -q[:, :, None])[:, :, 0] / unit
+    return step, predicted, decrement, np.minimum(norm, radius)
+
+
+def _at_edge(
+    along: Array, values: Array, radius: Array, definite: Array, size: Array
+) -> tuple[Array, Array]:
+    """Return steps (r, m) along the eigenvectors that do not leave the region by much, and lengths."""
+    # Where the model has no minimum the step reaches the edge of the region.
+    reach = np.maximum(np.abs(along[:, 0]) / radius, 1e-12 * size) + 1e-300
+    shift = np.where(definite, 0.0, reach - values[:, 0])
+    for trial in range(13):
+        bent = values + shift[:, None]
+        q = along / bent
+        norm = np.sqrt(np.vecdot(q, q))
+        far = norm > radius * _BEYOND
+        if trial == 12 or not far.any():
+            break
+        slope = np.vecdot(q, q / bent)
+        shift = np.where(far, shift + (norm / radius - 1.0) * norm**2 / slope, shift)
+    return q, norm
 
 
 def newton(
@@ -112,42 +140,30 @@ def newton(
     -------
     NewtonResult
     """
-    batch = _Batch(objective, start, lower, upper)
-    active = np.arange(len(start))
-    iteration = 0
-    for iteration in range(steps + 1):
-        active, gradient, hessian = batch.derivatives(active)
-        step, predicted, decrement, length = _step(gradient, hessian, batch.radius[active])
-        done = batch.finished(active, decrement, tolerance)
-        # The last step is known and costs no evaluation; it squares an error of 1e-11.
-        last = done & (decrement <= tolerance)
-        batch.eta[active[last]] = np.clip(batch.eta[active[last]] + step[last], lower, upper)
-        going = ~done
-        active = active[going]
-        if not active.size or iteration == steps:
-            break
-        active = batch.attempt(active, step[going], predicted[going], length[going])
-        if not active.size:
-            break
+    with np.errstate(all="ignore"):
+        batch = _Batch(objective, start, lower, upper)
+        active, iteration = batch.usable, 0
+        while active.size:
+            gradient, hessian = batch.derivatives(active)
+            step, predicted, decrement, length = _step(gradient, hessian, batch.radius[active])
+            done = batch.finished(active, step, decrement, tolerance)
+            if done.any():
+                going = ~done
+                active, step = active[going], step[going]
+                predicted, length = predicted[going], length[going]
+            if not active.size or iteration == steps:
+                break
+            active = batch.attempt(active, step, predicted, length)
+            iteration += 1
     return NewtonResult(
         batch.eta,
         batch.value,
         batch.decrement,
         batch.converged,
         batch.blocked,
-        _flat(batch.hessian),
+        batch.hessian,
         iteration,
     )
-
-
-def _flat(hessian: Array) -> Array:
-    """Tell where the Hessian, its diagonal made one, is singular to a few digits or not definite."""
-    unit = np.sqrt(np.abs(np.diagonal(hessian, axis1=1, axis2=2)))
-    usable = np.isfinite(hessian).all(axis=(1, 2)) & (unit > 0).all(axis=1)
-    h = np.where(usable[:, None, None], hessian, np.eye(hessian.shape[1]))
-    unit = np.where(usable[:, None], unit, 1.0)
-    least = np.linalg.eigvalsh(h / unit[:, :, None] / unit[:, None, :])[:, 0]
-    return np.asarray(~usable | (least < _FLAT))
 
 
 class _Batch:
@@ -156,64 +172,83 @@ class _Batch:
     def __init__(self, objective: Objective, start: Array, lower: Array, upper: Array) -> None:
         count, m = start.shape
         self.objective, self.lower, self.upper = objective, lower, upper
-        self.eta = np.clip(start, lower, upper)
-        value, gradient, hessian = objective(self.eta, np.arange(count))
+        self.boxed = not np.isinf([lower, upper]).all()
+        self.eta = self._within(start)
+        everyone = np.arange(count)
+        value, gradient, hessian = objective(self.eta, everyone)
         self.value, self.gradient, self.hessian = value.copy(), gradient.copy(), hessian.copy()
-        self.radius = np.full(count, 1.0)
+        self.usable = everyone[_finite(gradient, hessian)]
+        self.radius = np.ones(count)
         self.decrement = np.full(count, np.inf)
         self.converged = np.zeros(count, dtype=bool)
         self.blocked = np.zeros((count, m), dtype=bool)
         self.stalled = np.zeros(count, dtype=int)
         self.idle = np.zeros(count, dtype=int)
 
-    def derivatives(self, active: Array) -> tuple[Array, Array, Array]:
-        """Return the members with finite derivatives, gradients and Hessians; held coordinates drop out."""
-        g, h = self.gradient[active], self.hessian[active]
-        usable = np.isfinite(g).all(axis=1) & np.isfinite(h).all(axis=(1, 2))
-        if not usable.all():
-            active, g, h = active[usable], g[usable], h[usable]
-        eta = self.eta[active]
-        held = ((eta <= self.lower) & (g > 0)) | ((eta >= self.upper) & (g < 0))
-        self.blocked[active] = held
-        if held.any():
-            g = np.where(held, 0.0, g)
-            h = np.where(held[:, :, None] | held[:, None, :], 0.0, h)
-            diagonal = np.arange(g.shape[1])
-            h[:, diagonal, diagonal] += held
-        return active, g, h
+    def _within(self, eta: Array) -> Array:
+        """Return points brought into the box."""
+        return np.minimum(np.maximum(eta, self.lower), self.upper) if self.boxed else eta.copy()
 
-    def finished(self, active: Array, decrement: Array, tolerance: float) -> Array:
-        """Record the decrements; tell who is below the tolerance, or no longer gets closer to it."""
+    def derivatives(self, active: Array) -> tuple[Array, Array]:
+        """Return gradients and Hessians; held coordinates drop out."""
+        g, h = self.gradient[active], self.hessian[active]
+        if self.boxed:
+            eta = self.eta[active]
+            held = ((eta <= self.lower) & (g > 0)) | ((eta >= self.upper) & (g < 0))
+            self.blocked[active] = held
+            if held.any():
+                g = np.where(held, 0.0, g)
+                h = np.where(held[:, :, None] | held[:, None, :], 0.0, h)
+                diagonal = np.arange(g.shape[1])
+                h[:, diagonal, diagonal] += held
+        return g, h
+
+    def finished(self, active: Array, step: Array, decrement: Array, tolerance: float) -> Array:
+        """Tell who is below the tolerance, or no longer gets closer to it, and record them."""
+        below = decrement <= tolerance
+        done = below
         # Far from the optimum a decrement may grow and says nothing about rounding.
         close = decrement <= _ROUNDING
-        self.stalled[active] += close & (decrement > 0.5 * self.decrement[active])
+        if close.any():
+            self.stalled[active] += close & (decrement > 0.5 * self.decrement[active])
+            done = below | (close & (self.stalled[active] >= 2))
         self.decrement[active] = decrement
-        at_rounding = close & (self.stalled[active] >= 2)
-        done = (decrement <= tolerance) | at_rounding
-        self.converged[active[done]] = True
-        return np.asarray(done)
+        if done.any():
+            # The last step is known and costs no evaluation; it squares the error.
+            last = active[below]
+            self.eta[last] = self._within(self.eta[last] + step[below])
+            self.converged[active[done]] = True
+        return done
 
     def attempt(self, active: Array, step: Array, predicted: Array, length: Array) -> Array:
         """Take the steps that pay, adapt the radii, and return who goes on."""
-        trial = np.clip(self.eta[active] + step, self.lower, self.upper)
+        trial = self._within(self.eta[active] + step)
         value, gradient, hessian = self.objective(trial, active)
-        gain = self.value[active] - value
+        before, radius = self.value[active], self.radius[active]
+        gain = before - value
         # Below this the difference of two values is rounding: the step is judged by its prediction.
-        noise = 8e-14 * (1.0 + np.abs(self.value[active]))
-        with np.errstate(all="ignore"):
-            ratio = np.where(predicted > noise, gain / predicted, 1.0)
-        usable = np.isfinite(value) & np.isfinite(gradient).all(axis=1)
-        usable &= np.isfinite(hessian).all(axis=(1, 2))
-        accept = usable & ((gain > 0) | ((gain >= -noise) & (predicted <= noise)))
+        noise = 8e-14 * (1.0 + np.abs(before))
+        by_value = predicted > noise
+        ratio = np.where(by_value, gain / predicted, 1.0)
+        accept = (gain > 0) | ((gain >= -noise) & ~by_value)
+        accept &= np.isfinite(value) & _finite(gradient, hessian)
         good, poor = accept & (ratio > 0.75), ~accept | (ratio < 0.25)
-        radius = self.radius[active]
         grown = np.where(good, np.maximum(radius, _GROW * length), radius)
-        self.radius[active] = np.minimum(np.where(poor, _SHRINK * length, grown), _MOST)
-        moved = active[accept]
-        self.eta[moved], self.value[moved] = trial[accept], value[accept]
-        self.gradient[moved], self.hessian[moved] = gradient[accept], hessian[accept]
+        radius = np.minimum(np.where(poor, _SHRINK * length, grown), _MOST)
+        self.radius[active] = radius
+        kept: Any = slice(None) if accept.all() else accept
+        moved = active[kept]
+        self.eta[moved], self.value[moved] = trial[kept], value[kept]
+        self.gradient[moved], self.hessian[moved] = gradient[kept], hessian[kept]
         self.idle[active] = np.where(accept & (gain > noise), 0, self.idle[active] + 1)
-        stuck = (self.radius[active] <= 1e-14) | (self.idle[active] >= _IDLE)
+        stuck = (radius <= 1e-14) | (self.idle[active] >= _IDLE)
+        if not stuck.any():
+            return active
         # Where no step pays any more and the decrement is that of rounding, the optimum was met.
         self.converged[active[stuck & (self.decrement[active] <= _ROUNDING)]] = True
         return active[~stuck]
+
+
+def _finite(gradient: Array, hessian: Array) -> Array:
+    """Tell which members have finite derivatives."""
+    return np.asarray(np.isfinite(gradient.sum(axis=1) + hessian.sum(axis=(1, 2))))

@@ -106,18 +106,18 @@ def _iterate(equation: Equation, x: Array, short: float, steps: int) -> tuple[Ar
         here = x[active]
         psi = np.exp(here)
         g, slope, _, _ = equation(psi, active)
-        low[active] = np.where(g <= 0, here, low[active])
-        high[active] = np.where(g >= 0, here, high[active])
+        below, above = np.where(g <= 0, here, low[active]), np.where(g >= 0, here, high[active])
+        low[active], high[active] = below, above
         with np.errstate(all="ignore"):
             step = -g / (psi * slope)
+            middle = 0.5 * (below + above)
         step = np.where(np.isfinite(step) & (slope > 0), step, -np.sign(g) * _LONGEST)
-        step = np.clip(step, -_LONGEST, _LONGEST)
+        step = np.minimum(np.maximum(step, -_LONGEST), _LONGEST)
         trial = here + step
-        outside = (trial <= low[active]) | (trial >= high[active])
-        with np.errstate(invalid="ignore"):
-            middle = 0.5 * (low[active] + high[active])
+        outside = (trial <= below) | (trial >= above)
         bisect = outside & np.isfinite(middle) & (np.abs(step) > short)
-        x[active] = np.where(bisect, middle, trial)
-        last[active] = np.abs(x[active] - here)
-        active = active[(last[active] > short) & (g != 0)]
+        there = np.where(bisect, middle, trial)
+        moved = np.abs(there - here)
+        x[active], last[active] = there, moved
+        active = active[(moved > short) & (g != 0)]
     return x, last, iterations

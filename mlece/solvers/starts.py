@@ -42,8 +42,10 @@ def several_starts(objective: CrossEntropy, members: Array) -> list[Arrays]:
     for p in model.params:
         if p.role == "location" and not p.estimable:
             pilot = pilot - objective.fixed[p.name][members, None]
-    guess = model._start(pilot)
-    guesses = [guess] if np.ndim(guess[0]) <= 1 else list(zip(*guess, strict=True))
+    fixed = [objective.fixed.get(p.name) for p in model.params]
+    guess = model.start_hook(pilot, tuple(None if v is None else v[members] for v in fixed))
+    several = max(np.ndim(g) for g in guess) > 1
+    guesses = list(zip(*np.broadcast_arrays(*guess), strict=True)) if several else [guess]
     if model.has("_more_starts"):
         guesses += model._more_starts(pilot)
     return [_filled(objective, members, one) for one in guesses]

@@ -235,12 +235,12 @@ def from_censored(
                 "a family of numbers for censored data", f"{type(model).__name__} ({model.support})"
             )
         )
-    if model._components or (model.has("_atoms") and not model.support.discrete):
+    if model.has("_atoms") and not model.support.discrete:
         raise errors.DataTypeError(
             errors.message(
-                "one law without atoms of its own for censored data",
+                "a law without atoms of its own for censored data",
                 f"{model!r}",
-                "Mixtures and atoms on a density are fitted to exact observations only",
+                "Atoms on a density are fitted to exact observations only",
             )
         )
     for p in model.params:
