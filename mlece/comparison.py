@@ -343,7 +343,17 @@ def _verdict_sentences(ranked: Sequence[Row]) -> list[str]:
             f"Yet farther than {ranked[0].name} by more than 2 standard errors of the difference: "
             f"{', '.join(far)}."
         )
-    return [*out, *tie_sentence(ranked)]
+    return [*out, *tie_sentence(ranked), *infinite_sentence(ranked)]
+
+
+def infinite_sentence(ranked: Sequence[Row]) -> list[str]:
+    """Name the models whose refits exclude what they have not seen, in a sentence if there are any."""
+    names = [r.name for r in ranked if np.isposinf(r.held_out)]
+    if not names:
+        return []
+    return [
+        f"Held out ∞: without some observation the fit has no minimiser or excludes it: {', '.join(names)}."
+    ]
 
 
 def tie_sentence(ranked: Sequence[Row]) -> list[str]:

@@ -13,7 +13,14 @@ import numpy as np
 
 from mlece import errors
 from mlece.candidates import KINDS, candidates, common_kind, resolve_all, unlike
-from mlece.comparison import ALL, Comparison, label_of, tie_sentence, unranked
+from mlece.comparison import (
+    ALL,
+    Comparison,
+    infinite_sentence,
+    label_of,
+    tie_sentence,
+    unranked,
+)
 from mlece.fitting import fit
 from mlece.math import Array
 from mlece.model import Model
@@ -70,7 +77,7 @@ def compare_incomplete(
         kind=kind,
         summary=f"{n:,.6g} observations, {_kinds(data)}; ends from {ends.min():.6g} to "
         f"{ends.max():.6g}",
-        sentences=tuple(tie_sentence(ranked)),
+        sentences=(*tie_sentence(ranked), *infinite_sentence(ranked)),
         replicates=0,
         scheme=scheme,
         units=units,

@@ -14,7 +14,8 @@ from mlece import errors
 from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
-    from mlece.comparison import Comparison, Row
+    from mlece.comparison import Comparison
+    from mlece.ranking import Row
 
 from mlece.result import Fit
 

@@ -148,7 +148,9 @@ def ledger_bars(ledger: Ledger, ax: Any = None, units: Units = "nats") -> tuple[
     nothing = np.full(1, np.nan)
     name = type(ledger.pseudo_true.family).__name__
     gap, estimation = (np.array([t]) / scale for t in terms)
-    numbers = BarNumbers((name,), float(ledger.floor) / scale, gap, estimation, nothing, nothing, nothing)
+    numbers = BarNumbers(
+        (name,), float(ledger.floor) / scale, gap, estimation, nothing, nothing, nothing
+    )
     own = ax is None
     ax = new_axes(size=(7.4, 2.4)) if own else ax
     labels = (
