@@ -106,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(one, picture=True)
     one.set_defaults(run=_fit)
 
-    several = commands.add_parser("compare", help="rank families by their gap to the entropy floor")
+    several = commands.add_parser(
+        "compare", help="rank families, and set them against the entropy floor"
+    )
     _add_file(several)
     _add_incomplete(several)
     which = several.add_mutually_exclusive_group()

@@ -354,12 +354,27 @@ def test_cox_may_reject_both() -> None:
     assert test.verdict == "neither"
 
 
+def test_cox_tells_a_departure_away_from_the_other() -> None:
+    y = np.random.default_rng(5).uniform(size=300)
+    test = mlece.cox(mlece.fit("gaussian", y), mlece.fit("laplace", y), replicates=99)
+    assert test.verdict == "first"
+    assert test.first.p_away == 0.01
+    assert test.first.p_value == 1.0
+    assert "favour Gaussian more than it predicts" in str(test)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "options", "error"),
     [
         (mlece.fit("gamma", HALF), mlece.fit("gamma", HALF), {}, errors.ComparisonError),
         (mlece.fit("gamma", HALF), mlece.fit("gaussian", HALF), {}, errors.ComparisonError),
         (mlece.fit("gamma", HALF), mlece.fit("weibull", HALF[1:]), {}, errors.ComparisonError),
+        (
+            mlece.fit("negativebinomial", [2, 2, 3, 2, 1, 2]),
+            mlece.fit("geometric", [2, 2, 3, 2, 1, 2]),
+            {},
+            errors.ComparisonError,
+        ),
         (
             mlece.fit("gamma", HALF),
             mlece.fit("weibull", HALF),

@@ -15,7 +15,7 @@ Biometrics 26, 23-32), scatter more than T and reject too rarely.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,9 @@ class Direction:
         (LR − mean)/sd, negative where the data favour the second model more than expected.
     p_value : float
         Share of samples whose ratio favours the other model as much.
+    p_away : float
+        Share of those whose ratio favours this model as much: small where the data depart from it, but
+        away from the other.
     null : array (replicates,)
         T of the samples, sorted; infinitely in favour of the other model where one could not be fitted.
     """
@@ -55,6 +58,7 @@ class Direction:
     sd: float
     statistic: float
     p_value: float
+    p_away: float
     null: Array
 
 
@@ -106,8 +110,19 @@ class Cox:
             f"(sd {self.first.sd:.3g}, p = {self.first.p_value:.3g}) were {one} right, "
             f"{self.second.mean:.4g} (sd {self.second.sd:.3g}, p = {self.second.p_value:.3g}) were "
             f"{two} right ({self.first.null.size} parametric bootstrap replicates each, "
-            f"n = {self.n:g}): {tails[self.verdict]}."
+            f"n = {self.n:g}): {tails[self.verdict]}.{''.join(self._away())}"
         )
+
+    def _away(self) -> list[str]:
+        """Say which model the data depart from, away from the other."""
+        size = 1.0 - self.level + 1e-12
+        both = zip(self.names, (self.first, self.second), strict=True)
+        return [
+            f" They favour {name} more than it predicts (p = {found.p_away:.3g}): it may be wrong in "
+            "another way."
+            for name, found in both
+            if found.p_away <= size
+        ]
 
 
 def cox(
@@ -135,14 +150,16 @@ def cox(
     ------
     ComparisonError
         For two fits of one family (:func:`mlece.restriction` compares those), for different data or
-        measures, and where samples of one model lie outside the support of the other.
+        measures, for a fit that ends at a limit of its family, and where samples of one model lie
+        outside the support of the other.
     DataError
         For a batch, or weights that are no counts.
 
     Notes
     -----
     The p-values are one-sided, against the other model. Both models may be rejected, or neither: unlike
-    Vuong's test, which asks which is nearer, this one asks of each whether it is right. The J test of
+    Vuong's test, which asks which is nearer, this one asks of each whether it is right. Data may depart
+    from a model away from the other too: ``p_away`` tells. The J test of
     Davidson and MacKinnon (1981) answers the same question for regressions, where the mean of one model
     is added to the other; distributions without predictors have no such term, and it is not offered.
 
@@ -183,11 +200,20 @@ def _check(first: Fit, second: Fit, replicates: int, level: float) -> None:
             raise errors.DataError(
                 errors.message("one fit of each model", f"a batch {fit.sample.batch_shape}")
             )
-    if type(first.family) is type(second.family):
+        if fit.limit_models:
+            raise errors.ComparisonError(
+                errors.message(
+                    "a fit that met a member of its family",
+                    f"{type(fit.family).__name__}, whose best is a limit: {type(fit.model).__name__}",
+                    "Test that family in its place",
+                )
+            )
+    one, two = first.family, second.family
+    if type(one) is type(two) and one.settings == two.settings:
         raise errors.ComparisonError(
             errors.message(
                 "two separate families",
-                f"two fits of {type(first.family).__name__}",
+                f"two fits of {type(one).__name__}",
                 "mlece.restriction tests values of parameters within one family",
             )
         )
@@ -219,6 +245,7 @@ def _direction(
         sd,
         (value - mean) / sd if sd > 0 else float("nan"),
         float((1 + np.count_nonzero(found <= value - mean)) / (1 + replicates)),
+        float((1 + np.count_nonzero(~(found < value - mean))) / (1 + replicates)),
         np.sort(found),
     )
 
@@ -296,4 +323,4 @@ def _centres(ratios: Array, away: Array, scores: Array) -> tuple[float, Array]:
 
 def _turned(found: Direction) -> Direction:
     """Return the law of a ratio with its sign changed."""
-    return Direction(-found.mean, found.sd, -found.statistic, found.p_value, np.sort(-found.null))
+    return replace(found, mean=-found.mean, statistic=-found.statistic, null=np.sort(-found.null))
