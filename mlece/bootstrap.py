@@ -1,4 +1,4 @@
-"""Many refits at once: samples drawn from a fitted model, fitted as one batch."""
+"""Many refits at once: samples drawn from fitted models or from the data, fitted as one batch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from mlece import errors
 from mlece.fitting import fit_sample
 from mlece.math import Array
+from mlece.model import Model
 from mlece.result import Fit
 from mlece.sample import Sample
 
+RESAMPLINGS = ("parametric", "nonparametric")
 # Draws are made and fitted in slabs of about this many observations, so that memory stays bounded.
-_SLAB = 1 << 21
+SLAB = 1 << 21
 
 
 def parametric(
@@ -20,6 +23,7 @@ def parametric(
     replicates: int,
     rng: np.random.Generator,
     record: Callable[[Array], Array] | None = None,
+    draw: Callable[[Model, int, np.random.Generator], Array] | None = None,
 ) -> Iterator[tuple[Array, Fit]]:
     """Draw samples of the fitted model's size from it and refit the family to each.
 
@@ -33,6 +37,9 @@ def parametric(
         Source of randomness.
     record : callable, optional
         How observations are recorded (rounded to a grid, say) before they are fitted.
+    draw : callable, optional
+        From the fitted model, a number r of samples and ``rng`` to observations (r, n, ...), where they
+        are not drawn from the model as they are.
 
     Yields
     ------
@@ -43,10 +50,148 @@ def parametric(
     """
     n = round(float(fit.objective.total[0]))
     model = fit.model
-    stride = max(1, _SLAB // n)
-    for start in range(0, replicates, stride):
-        size = (min(stride, replicates - start), n)
-        y = model.draw(size, rng)
+    for size in _slabs(replicates, n):
+        y = model.draw((size, n), rng) if draw is None else draw(model, size, rng)
         if record is not None:
             y = record(y)
-        yield y, fit_sample(fit.family, Sample(y, None, (size[0],), fit.sample.name))
+        yield y, fit_sample(fit.family, Sample(y, None, (size,), fit.sample.name))
+
+
+def _slabs(replicates: int, rows: int) -> Iterator[int]:
+    """Cut a number of samples of so many observations each."""
+    stride = max(1, SLAB // rows)
+    for start in range(0, replicates, stride):
+        yield min(stride, replicates - start)
+
+
+def resampled(
+    fit: Fit, members: Array, replicates: int, rng: np.random.Generator, resampling: str
+) -> Iterator[Fit]:
+    """Refit the family to samples drawn for some members of a batch, all in one batch.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit to data, single or a batch.
+    members : array of int (r,)
+        Members with a minimiser.
+    replicates : int
+        Number of samples for each.
+    rng : numpy.random.Generator
+    resampling : {"parametric", "nonparametric"}
+        Draw from the fitted members, as many observations as the data hold; or from the observations,
+        with frequency weights by their multiplicity: the weights of a resample are multinomial.
+
+    Yields
+    ------
+    refit : Fit
+        Fits of shape (r, b): b samples for each member.
+
+    Raises
+    ------
+    DataError
+        If frequency weights are not whole numbers, so that no sample of their size can be drawn.
+    """
+    if resampling not in RESAMPLINGS:
+        raise errors.unknown_name("resampling", resampling, RESAMPLINGS)
+    _require_drawable(fit, resampling)
+    draw = _from_models if resampling == "parametric" else _from_data
+    for size in _slabs(replicates, fit.sample.rows * members.size):
+        values, weights = draw(fit, members, size, rng)
+        shape = (members.size, size)
+        sample = Sample(values, weights, shape, fit.sample.name, weighting=fit.sample.weighting)
+        yield fit_sample(_family(fit, members, shape), sample)
+
+
+def _require_drawable(fit: Fit, resampling: str) -> None:
+    sample = fit.sample
+    if sample.truth is not None:
+        raise errors.ComparisonError(
+            errors.message("a fit to data for a bootstrap", "a fit to a known distribution")
+        )
+    if resampling == "parametric":
+        hint = "Use resampling='nonparametric'"
+        if sample.weighting == "sampling":
+            raise errors.ComparisonError(
+                errors.message(
+                    "frequency weights for a parametric bootstrap", "sampling weights", hint
+                )
+            )
+        if fit.family._width and fit.family._observations != "vectors":
+            raise errors.ComparisonError(
+                errors.message(
+                    "complete observations for a parametric bootstrap",
+                    f"{fit.family._observations}, of which the model does not say how they arise",
+                    hint,
+                )
+            )
+    w = sample.weights
+    if w is not None and sample.weighting == "frequency" and np.any(w != np.round(w)):
+        bad = w != np.round(w)
+        raise errors.DataError(
+            errors.message(
+                "whole numbers as weights (counts), to draw samples of the same size",
+                errors.offenders(bad[0], w[0]) if len(w) == 1 else f"{int(bad.sum())} fractions",
+                "Give weighting='sampling' if they are no counts",
+            )
+        )
+
+
+def _family(fit: Fit, members: Array, shape: tuple[int, int]) -> Model:
+    """Return the family with its filled slots in the shape of the batch of refits."""
+    family = fit.family
+    if not any(v is not None and v.ndim for v in family.slots.values()):
+        return family
+    filled = {}
+    for p in family.params:
+        if p.name not in family.free:
+            flat = fit.flat(p.name)[members]
+            filled[p.name] = np.broadcast_to(flat[:, None], (*shape, *flat.shape[1:]))
+    return family.replace(**filled)
+
+
+def _from_models(
+    fit: Fit, members: Array, size: int, rng: np.random.Generator
+) -> tuple[Array, Array | None]:
+    """Draw samples from the fitted members; shorter ones are filled up with weights of 0."""
+    totals = np.round(np.broadcast_to(fit.objective.total, (fit.objective.size,))).astype(int)
+    most = int(totals[members].max())
+    place = np.full(fit.objective.size, -1)
+    place[members] = np.arange(members.size)
+    out: Array | None = None
+    for group, model in fit.groups():
+        y = model.draw((size, most), rng)
+        kept = place[group] >= 0
+        if out is None:
+            out = np.empty((members.size, *y.shape[1:]))
+        out[place[group[kept]]] = y[kept]
+    assert out is not None
+    values = out.reshape(members.size * size, *out.shape[2:])
+    if np.all(totals[members] == most):
+        return values, None
+    inside = np.arange(most) < totals[members, None]
+    return values, np.repeat(inside.astype(float), size, axis=0)
+
+
+def _from_data(
+    fit: Fit, members: Array, size: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Draw how often each observation occurs in samples from the data."""
+    sample = fit.sample
+    y, w, n = sample.values, sample.weights, sample.rows
+    shared = len(y) == 1
+    values = y if shared else np.repeat(y[members], size, axis=0)
+    rows = members.size * size
+    if w is None or sample.weighting == "sampling":
+        codes = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        counts = np.bincount(codes.ravel(), minlength=rows * n).reshape(rows, n).astype(float)
+        if w is not None:
+            counts *= w if len(w) == 1 else np.repeat(w[members], size, axis=0)
+        return values, counts
+    own = np.broadcast_to(w, (fit.objective.size, n))[members]
+    total = own.sum(axis=1)
+    shares = own / total[:, None]
+    counts = rng.multinomial(
+        np.round(total).astype(np.int64)[:, None], shares[:, None, :], (members.size, size)
+    )
+    return values, counts.reshape(rows, n).astype(float)

@@ -19,6 +19,7 @@ from mlece.candidates import KINDS, read_kind
 from mlece.comparison import ALL, Comparison, compare
 from mlece.covariance import KINDS as COVARIANCES
 from mlece.fitting import fit
+from mlece.intervals import METHODS, check_level
 from mlece.math import Array
 from mlece.model import Model, model_by_name, registered
 from mlece.ranking import CRITERIA
@@ -99,6 +100,14 @@ def _parser() -> argparse.ArgumentParser:
         help="hold a parameter; again for each one held",
     )
     one.add_argument("--level", type=float, default=0.95, help="of the intervals (0.95)")
+    one.add_argument(
+        "--interval",
+        default="auto",
+        choices=[m.replace(" ", "-") for m in METHODS],
+        metavar="METHOD",
+        help="wald, profile (likelihood), robust-profile, bootstrap, exact; "
+        "auto: exact where the likelihood is not regular, else wald",
+    )
     one.add_argument(
         "--covariance", default="sandwich", choices=COVARIANCES, help="of the estimates (sandwich)"
     )
@@ -205,7 +214,6 @@ def _units(text: str) -> Units:
 
 def _fit(options: argparse.Namespace) -> str:
     from mlece.export import fit_json
-    from mlece.intervals import check_level
     from mlece.report import fit_table
 
     units = _units(options.units)
@@ -227,7 +235,8 @@ def _fit(options: argparse.Namespace) -> str:
     else:
         name, columns = _columns(options, labels=family.support.kind == "categories")
         result = fit(model, name, weights=options.weights, given=columns, solver=options.solver)
-    arguments: Any = (result, units, options.level, options.covariance)
+    method = options.interval.replace("-", " ")
+    arguments: Any = (result, units, options.level, options.covariance, method)
     text = _json(fit_json(*arguments)) if options.json else fit_table(*arguments)
     return text + _picture(options, result)
 

@@ -41,7 +41,7 @@ class Information:
     factors: Array
 
 
-def _symmetric_inverse(matrix: Array) -> Array:
+def symmetric_inverse(matrix: Array) -> Array:
     """Invert symmetric matrices (r, k, k), diagonals scaled to one; NaN for a singular one of several."""
     d = np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1)))
     d = np.where(d > 0, d, 1.0)
@@ -300,14 +300,14 @@ def covariance(fit: Fit, kind: str = "sandwich") -> Array:
     _require_kind(fit, kind)
     if fit.on_simplex:
         return _simplex_covariance(fit)
-    framed, factors = _framed_covariance(fit, kind)
+    framed, factors = framed_covariance(fit, kind)
     with np.errstate(over="ignore", under="ignore"):
         # In units beyond 1e154 a variance is not a number that a float holds; its root still is.
         out = framed * factors[:, :, None] * factors[:, None, :]
     return np.asarray(out.reshape((*fit.sample.batch_shape, *out.shape[1:])))
 
 
-def _framed_covariance(fit: Fit, kind: str) -> tuple[Array, Array]:
+def framed_covariance(fit: Fit, kind: str) -> tuple[Array, Array]:
     """Return the covariance in the frame, (R, m, m), and the factors to the user's units, (R, m)."""
     objective = fit.objective
     n = np.ones(objective.size) if fit.sample.truth is not None else objective.total
@@ -316,12 +316,12 @@ def _framed_covariance(fit: Fit, kind: str) -> tuple[Array, Array]:
         regular = _regular(fit, kind)
         pick, factors = _free_regular(fit)
         expected = np.where(regular[:, None, None], fisher_information(fit)[pick], np.nan)
-        return _numbers(_symmetric_inverse(expected)) / n[:, None, None], factors
+        return _numbers(symmetric_inverse(expected)) / n[:, None, None], factors
     info = information(fit, kind)
     if kind == "sandwich":
         out = sandwich(info.a, info.b)
     else:
-        out = _symmetric_inverse(info.a if kind == "hessian" else info.b)
+        out = symmetric_inverse(info.a if kind == "hessian" else info.b)
     return _numbers(out) / n[:, None, None], info.factors
 
 
@@ -347,14 +347,14 @@ def standard_errors(fit: Fit, kind: str = "sandwich") -> Array:
     if fit.on_simplex:
         roots = np.sqrt(np.diagonal(_simplex_covariance(fit), axis1=-2, axis2=-1))
         return np.where(np.reshape(fit.framed[0], roots.shape) > 0, roots, np.nan)
-    framed, factors = _framed_covariance(fit, kind)
+    framed, factors = framed_covariance(fit, kind)
     out = np.sqrt(np.diagonal(framed, axis1=1, axis2=2)) * factors
     return np.asarray(out.reshape((*fit.sample.batch_shape, out.shape[1])))
 
 
 def sandwich(a: Array, b: Array) -> Array:
     """Return A⁻¹BA⁻¹; an infinite entry of B reaches only what A⁻¹ ties to it."""
-    inverse = _symmetric_inverse(a)
+    inverse = symmetric_inverse(a)
     if not np.isinf(b).any():
         out = inverse @ b @ inverse
     else:
@@ -395,5 +395,5 @@ def trace_term(fit: Fit) -> Array:
         return np.asarray((q > 0).sum(axis=1) - 1.0)
     info = information(fit, "TIC")
     with np.errstate(invalid="ignore"):
-        out = np.trace(_symmetric_inverse(info.a) @ info.b, axis1=1, axis2=2)
+        out = np.trace(symmetric_inverse(info.a) @ info.b, axis1=1, axis2=2)
     return np.asarray(np.where(np.isinf(info.b).any(axis=(1, 2)), np.inf, out))

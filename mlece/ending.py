@@ -63,8 +63,10 @@ def _at_limit_families(result: Fit, members: Array, refit: Refit) -> Fit:
     return result
 
 
-def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Refit) -> Fit:
-    """Put the fit of a limiting family in the place of members that come to no lower value."""
+def limit_fit(
+    result: Fit, limit: LimitFamily, members: Array, refit: Refit
+) -> tuple[Fit, Array] | None:
+    """Fit a limit family to the data of some members, and say which have one; None if none has."""
     model, shape = result.family, result.sample.batch_shape
     family = limit.maker(model)
     kept = {}
@@ -77,9 +79,18 @@ def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Ref
                 members = members[domain.contains(value)[members]]
             kept[slot] = value
     if not members.size:
-        return result
+        return None
     kept = {slot: v[members] if shape else v[0] for slot, v in kept.items()}
-    other = refit(model.alike(family(**kept)), _members(result.sample, members))
+    return refit(model.alike(family(**kept)), _members(result.sample, members)), members
+
+
+def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Refit) -> Fit:
+    """Put the fit of a limiting family in the place of members that come to no lower value."""
+    model, shape = result.family, result.sample.batch_shape
+    found = limit_fit(result, limit, members, refit)
+    if found is None:
+        return result
+    other, members = found
     proof = other.certificate
     solved = [s.solved for s in np.ravel(np.asarray(proof.status, dtype=object))]
     better = np.array(solved) & (other.values <= result.values[members] + rounding(other.values))

@@ -42,7 +42,11 @@ def plain(value: Any) -> Any:
 
 
 def fit_json(
-    fit: Fit, units: Units = "nats", level: float = 0.95, covariance: str = "sandwich"
+    fit: Fit,
+    units: Units = "nats",
+    level: float = 0.95,
+    covariance: str = "sandwich",
+    interval: str = "auto",
 ) -> dict[str, Any]:
     """Return a fit as a dictionary of plain Python values.
 
@@ -57,6 +61,8 @@ def fit_json(
     level : float
         Confidence level of the intervals.
     covariance : {"sandwich", "hessian", "fisher", "opg"}
+    interval : {"auto", "wald", "exact", "profile", "robust profile", "bootstrap"}
+        Method of the intervals; see :func:`mlece.intervals.interval`.
 
     Examples
     --------
@@ -66,7 +72,7 @@ def fit_json(
     0.5
     """
     errors_, why = standard_errors_or_why(fit, covariance)
-    intervals, _ = intervals_or_none(fit, level, covariance)
+    intervals, how = intervals_or_none(fit, level, covariance, interval)
     certificate = fit.certificate
     out: dict[str, Any] = {
         "model": type(fit.family).__name__,
@@ -82,6 +88,7 @@ def fit_json(
             for name, value in fit.params.items()
         },
         "level": level,
+        "intervals": how or None,
         "covariance": covariance,
         "no_standard_errors": why or None,
         "units": unit_name(units),

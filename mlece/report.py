@@ -132,7 +132,11 @@ def probability(p: float, replicates: int | None = None) -> str:
 
 
 def fit_table(
-    fit: Fit, units: Units = "nats", level: float = 0.95, covariance: str = "sandwich"
+    fit: Fit,
+    units: Units = "nats",
+    level: float = 0.95,
+    covariance: str = "sandwich",
+    interval: str = "auto",
 ) -> str:
     """Return the text of ``print(fit)``.
 
@@ -146,6 +150,8 @@ def fit_table(
         Confidence level of the intervals.
     covariance : {"sandwich", "hessian", "fisher", "opg"}
         Where standard errors and Wald intervals come from.
+    interval : {"auto", "wald", "exact", "profile", "robust profile", "bootstrap"}
+        Method of the intervals; see :func:`mlece.intervals.interval`.
 
     Returns
     -------
@@ -164,7 +170,7 @@ def fit_table(
     parts = [_title(fit)]
     if fit.names:
         errors_, why = standard_errors_or_why(fit, covariance)
-        intervals, how = intervals_or_none(fit, level, covariance)
+        intervals, how = intervals_or_none(fit, level, covariance, interval)
         rows = _parameter_rows(fit, errors_, intervals)
         label = "robust se" if covariance == "sandwich" else f"se ({covariance})"
         label = label if fit.sample.truth is None else f"{label} × √n"
@@ -233,18 +239,25 @@ def _reason(fit: Fit, error: Exception) -> str:
     return str(error)
 
 
-def intervals_or_none(fit: Fit, level: float, kind: str) -> tuple[dict[str, Any], str]:
+def intervals_or_none(
+    fit: Fit, level: float, kind: str, method: str = "auto"
+) -> tuple[dict[str, Any], str]:
     """Return confidence intervals with a word on where they come from."""
     irregular = any(not fit.family.parameter(n).regular for n in fit.names)
-    if not fit.names or not fit.certificate.status.solved:
-        return {}, ""
-    if fit.limit_models or fit.sample.truth is not None:
-        return {}, ""
+    if method == "auto":
+        if not fit.names or not fit.certificate.status.solved:
+            return {}, ""
+        if fit.limit_models or fit.sample.truth is not None:
+            return {}, ""
     try:
-        found = fit.interval(level, kind=kind)
-    except (errors.NotRegularError, errors.NoDensityError, np.linalg.LinAlgError):
-        return {}, ""
-    return found, "from the exact law of the estimates" if irregular else ""
+        found = fit.interval(level, method, kind=kind)
+    except (errors.NotRegularError, errors.NoDensityError, np.linalg.LinAlgError) as error:
+        # An interval that was asked for by name is refused with the reason.
+        return {}, "" if method == "auto" else str(error)
+    if method in ("auto", "wald"):
+        return found, "from the exact law of the estimates" if irregular else ""
+    words = next(iter(found.values())).method
+    return found, "; ".join([words, *(f"{n}: {v.remark}" for n, v in found.items() if v.remark)])
 
 
 def _parameter_rows(fit: Fit, errors_: dict[str, Any], intervals: dict[str, Any]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,10 @@ from mlece.quantities import HeldOut, InSample, Population
 from mlece.sample import Sample, weights_like
 
 if TYPE_CHECKING:
+    from mlece.curve import LikelihoodCurve
     from mlece.diagnostics.gap import Gap
+    from mlece.functional import Functional
+    from mlece.intervals import Interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,31 +347,35 @@ class Fit:
         }
 
     def interval(
-        self,
-        level: float = 0.95,
-        method: str = "auto",
-        kind: str = "sandwich",
-        scale: str = "parameter",
-    ) -> dict[str, Any]:
-        """Return confidence intervals by parameter.
+        self, level: float = 0.95, method: str = "auto", *args: Any, **options: Any
+    ) -> dict[str, Interval]:
+        """Return confidence intervals by parameter; see :func:`mlece.intervals.interval`.
 
         Parameters
         ----------
         level : float
             Confidence level.
-        method : {"auto", "wald", "exact"}
+        method : {"auto", "wald", "exact", "profile", "robust profile", "bootstrap"}
             "auto" takes the exact law where the likelihood is not regular, Wald elsewhere.
-        kind, scale : str
-            Covariance and scale of a Wald interval; see :func:`mlece.intervals.wald`.
+        *args, **options
+            ``kind`` and ``scale`` of a Wald interval; ``bootstrap``, ``resampling``, ``replicates`` and
+            ``rng`` of a bootstrap.
         """
-        from mlece.intervals import exact, wald
+        from mlece.intervals import interval
 
-        if method not in ("auto", "wald", "exact"):
-            raise errors.unknown_name("interval method", method, ("auto", "wald", "exact"))
-        irregular = any(not self.family.parameter(n).regular for n in self.names)
-        if method == "exact" or (method == "auto" and irregular):
-            return exact(self, level)
-        return wald(self, level, kind, scale)
+        return interval(self, level, method, *args, **options)
+
+    def functional(self, function: Callable[[Model], Any], **options: Any) -> Functional:
+        """Return a function of the fitted model; see :func:`mlece.functional.functional`."""
+        from mlece.functional import functional
+
+        return functional(self, function, **options)
+
+    def profile(self, of: str | Callable[[Model], Any], **options: Any) -> LikelihoodCurve:
+        """Return the profile likelihood of a parameter or function; see :func:`mlece.curve.profile`."""
+        from mlece.curve import profile
+
+        return profile(self, of, **options)
 
     @property
     def variance_ratio(self) -> dict[str, Any]:

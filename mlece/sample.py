@@ -44,6 +44,9 @@ class Sample:
         Ends of the support that the nodes stand for, in the units of the values.
     weighting : {"frequency", "sampling"}
         What the weights are: how often an observation was made, or how many it stands for.
+    places : array of int (m,), optional
+        Where each of the m observations that came is found, if equal ones were merged or their order
+        changed.
     """
 
     values: Array
@@ -55,6 +58,7 @@ class Sample:
     outer: tuple[float, float] = (0.0, 1.0)
     extent: tuple[float, float] | None = None
     weighting: str = "frequency"
+    places: Array | None = None
 
     @property
     def size(self) -> int:
@@ -95,7 +99,7 @@ class Sample:
         elif step >= _COPIED:
             values = np.ascontiguousarray(values)
             weights = None if weights is None else np.ascontiguousarray(weights)
-        return replace(self, values=values, weights=weights)
+        return replace(self, values=values, weights=weights, places=None)
 
 
 WEIGHTINGS = ("frequency", "sampling")

@@ -367,3 +367,15 @@ def test_versions_and_dates_stay_labels(capsys: Capture, tmp_path: Path) -> None
         assert "Categorical" in run(
             capsys, "fit", path, "--model", "categorical", "--column", column
         )
+
+
+def test_fit_intervals(capsys: Capture) -> None:
+    arguments = ["fit", GEYSER, "--column", "waiting", "--model", "gamma"]
+    fit = mlece.fit("gamma", datasets.old_faithful().columns["waiting"])
+    for method in ("profile", "robust-profile", "bootstrap", "wald"):
+        asked = [*arguments, "--interval", method, "--level", 0.9]
+        found = json.loads(run(capsys, *asked, "--json"))["parameters"]["rate"]["interval"]
+        assert found == list(fit.interval(0.9, method.replace("-", " "))["rate"])
+    assert "robust" in run(capsys, *arguments, "--interval", "robust-profile")
+    assert "Uniform, Pareto" in run(capsys, *arguments, "--interval", "exact")
+    assert "invalid choice" in refused(capsys, *arguments, "--interval", "likely")

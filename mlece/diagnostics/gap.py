@@ -253,4 +253,4 @@ def observations(fit: Fit) -> Array:
                 errors.offenders(w[0] != np.round(w[0]), w[0]),
             )
         )
-    return np.repeat(y, w[0].astype(np.int64))
+    return np.repeat(y, w[0].astype(np.int64), axis=0)

@@ -14,8 +14,11 @@ import numpy as np
 
 from mlece import errors
 from mlece.bootstrap import parametric
-from mlece.diagnostics.distance import atoms_of, distances
+from mlece.combinators.incomplete import is_incomplete
+from mlece.diagnostics.distance import atoms_of, distances, spread_distances
 from mlece.diagnostics.gap import observations
+from mlece.diagnostics.recording import recorder
+from mlece.diagnostics.residuals import intervals_of
 from mlece.diagnostics.scale import Scale, choose_scale
 from mlece.math import Array
 from mlece.model import Model
@@ -88,7 +91,8 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
     Parameters
     ----------
     fit : Fit
-        A single fit to exact observations, of a density, counts, labels or a law with atoms.
+        A single fit of a density, counts, labels or a law with atoms, to exact observations or to
+        right-censored, left-censored or grouped ones.
     replicates : int
         Parametric bootstrap samples behind every p-value.
     rng : int or numpy.random.Generator
@@ -110,9 +114,11 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
 
     Notes
     -----
-    Rounded data are tested by rounded samples. The classes of χ² are equally probable under the fitted
-    law where it is continuous, about 2 n^0.4 of them (Moore 1986, in Goodness-of-Fit Techniques, edited by
-    D'Agostino and Stephens), and stay where they are in the simulated samples.
+    Simulated samples are censored as the data were: by losses drawn from their product-limit estimate, with
+    the same entries, or in the same cells. Rounded data are tested by rounded samples. The classes of χ²
+    are equally probable under the fitted law where it is continuous, about 2 n^0.4 of them (Moore 1986,
+    in Goodness-of-Fit Techniques, edited by D'Agostino and Stephens), and stay where they are in the
+    simulated samples.
 
     Examples
     --------
@@ -122,6 +128,8 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
     0.005
     """
     y = _check(fit, replicates)
+    if is_incomplete(fit.family):
+        return _of_intervals(fit, y, replicates, np.random.default_rng(rng))
     scale, remark = _scale(fit, y)
     counter = _Classes(fit.model, y.size)
     generator = np.random.default_rng(rng)
@@ -138,10 +146,40 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
         return out
 
     own = statistics(y[None, :], fit, None if scale is None else scale.observed[None, :])
-    parts = [
-        statistics(rows, refit)
-        for rows, refit in parametric(fit, replicates, generator, scale.record if scale else None)
-    ]
+    record = None if scale is None else scale.record
+    refits = parametric(fit, replicates, generator, record)
+    null = [statistics(rows, refit) for rows, refit in refits]
+    return _judged(fit, own, null, counter.count, replicates, y.shape[0], remark)
+
+
+def _of_intervals(fit: Fit, y: Array, replicates: int, rng: np.random.Generator) -> GoodnessOfFit:
+    """Test a fit to incomplete observations (n, 3), simulated ones recorded as these were."""
+
+    def statistics(rows: Array, fits: Fit) -> dict[str, Array]:
+        out: dict[str, Array] = {}
+        for members, model in fits.groups():
+            below, at, _, _ = intervals_of(model, rows[members], True)
+            for name, values in spread_distances(below, at).items():
+                out.setdefault(name, np.full(fits.objective.size, np.nan))[members] = values
+        return out
+
+    draw = recorder(y, fit.family.support.discrete)
+    null = [statistics(rows, refit) for rows, refit in parametric(fit, replicates, rng, draw=draw)]
+    own = statistics(y[None, :, :], fit)
+    remark = "Incomplete observations are spread over their intervals as the fitted law would."
+    return _judged(fit, own, null, 0, replicates, y.shape[0], remark)
+
+
+def _judged(
+    fit: Fit,
+    own: dict[str, Array],
+    null: list[dict[str, Array]],
+    classes: int,
+    replicates: int,
+    n: int,
+    remark: str,
+) -> GoodnessOfFit:
+    """Hold the statistics of the data against those of simulated samples."""
     tests, lost = {}, 0
     for name, value in own.items():
         if np.isinf(value[0]):
@@ -149,14 +187,14 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
                 f" {name.capitalize()} is infinite: an observation lies at an end of the support."
             )
             continue
-        null = np.concatenate([p.get(name, np.full(1, np.nan)) for p in parts])
-        lost = max(lost, int(np.isnan(null).sum()))
+        simulated = np.concatenate([p.get(name, np.full(1, np.nan)) for p in null])
+        lost = max(lost, int(np.isnan(simulated).sum()))
         # Statistics of counts tie: equal to rounding is equal.
         reach = value[0] - 1e-9 * abs(value[0])
-        beyond = np.count_nonzero(np.isnan(null) | (null >= reach))
+        beyond = np.count_nonzero(np.isnan(simulated) | (simulated >= reach))
         tests[name] = Distance(float(value[0]), float((1 + beyond) / (1 + replicates)))
     name = type(fit.family).__name__
-    return GoodnessOfFit(tests, counter.count, replicates, lost, float(y.size), name, remark)
+    return GoodnessOfFit(tests, classes, replicates, lost, float(n), name, remark)
 
 
 def _scale(fit: Fit, y: Array) -> tuple[Scale | None, str]:
@@ -227,7 +265,6 @@ def _check(fit: Fit, replicates: int) -> Array:
                 "a fit to data", "a fit to a known distribution", "Use mlece.kl_divergence"
             )
         )
-    fit.require_numbers("a test of fit")
     if fit.family._observations == "vectors":
         raise errors.ComparisonError(
             errors.message("numbers for a test of fit", "vectors", "Test their coordinates")

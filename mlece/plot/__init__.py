@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from mlece.plot.bars import BarNumbers, comparison_bars, ledger_bars
+from mlece.plot.curves import CurveNumbers, confidence_curve
 from mlece.plot.panels import PanelNumbers, fit_panels
 from mlece.plot.survival import SurvivalNumbers, survival_curve
 
 __all__ = [
     "BarNumbers",
+    "CurveNumbers",
     "PanelNumbers",
     "SurvivalNumbers",
     "comparison_bars",
+    "confidence_curve",
     "fit_panels",
     "ledger_bars",
     "survival_curve",

@@ -266,10 +266,11 @@ def from_censored(
         values[..., 0] = np.where(hidden, above, values[..., 0])
     _check_support(model, values, name)
     values, w, batch = flattened(values, w, model.batch_shape, columns=3)
+    places = None
     if weighting == "frequency":
-        values, w = _merged(values, w)
+        values, w, places = _merged(values, w)
     family = incomplete(type(model))(**model.slots, **model.settings)
-    return family, Sample(values, w, batch, name, weighting=weighting)
+    return family, Sample(values, w, batch, name, weighting=weighting, places=places)
 
 
 def _check_support(model: Model, values: Array, name: str) -> None:
@@ -301,14 +302,14 @@ def _check_support(model: Model, values: Array, name: str) -> None:
         )
 
 
-def _merged(values: Array, w: Array | None) -> tuple[Array, Array | None]:
-    """Count equal rows once, and put exact observations before the others."""
+def _merged(values: Array, w: Array | None) -> tuple[Array, Array | None, Array]:
+    """Count equal rows once, put exact observations before the others, and say where each one went."""
     if len(values) > 1:
         kind = values[0, :, 0] != values[0, :, 1]
         order = np.argsort(kind, kind="stable")
-        return values[:, order], None if w is None else w[:, order]
+        return values[:, order], None if w is None else w[:, order], np.argsort(order)
     rows, inverse = np.unique(values[0], axis=0, return_inverse=True)
     weights = np.ones((1, values.shape[1])) if w is None else w
     merged = np.stack([np.bincount(inverse.ravel(), row, len(rows)) for row in weights])
     order = np.argsort(rows[:, 0] != rows[:, 1], kind="stable")
-    return rows[order][None], merged[:, order]
+    return rows[order][None], merged[:, order], np.argsort(order)[inverse.ravel()]

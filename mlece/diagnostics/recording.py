@@ -1,0 +1,126 @@
+"""How incomplete observations came to be recorded, so that simulated ones are recorded alike.
+
+A test calibrated by simulation needs the mechanism of the data: when observations would have been lost
+that were not. Times of censoring are drawn from their own product-limit estimate, in which events are
+the losses (Efron 1981, Journal of the American Statistical Association 76, 312-319); grouped data keep
+their cells, entries stay with their observations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mlece import errors
+from mlece.diagnostics.nonparametric import nonparametric
+from mlece.math import Array
+from mlece.model import Model
+
+Draw = Callable[[Model, int, np.random.Generator], Array]
+
+
+def recorder(values: Array, discrete: bool) -> Draw:
+    """Return what draws samples of a law and records them as the data were.
+
+    Parameters
+    ----------
+    values : array (n, 3)
+        Lower end, upper end and entry of each observation.
+    discrete : bool
+        Whether the law is one of counts.
+
+    Returns
+    -------
+    callable
+        From a law, a number r of samples and a generator to observations (r, n, 3).
+
+    Raises
+    ------
+    ComparisonError
+        If intervals overlap otherwise than by right- or by left-censoring: then the inspections that
+        other outcomes would have met are unknown.
+    """
+    lower, upper, entry = values.T
+    exact = lower == upper
+    if np.all(exact | (upper == np.inf)) and not (np.isneginf(lower) & ~exact).any():
+        return _right_censored(values)
+    if np.all(exact | np.isneginf(lower)) and np.all(np.isneginf(entry)):
+        return _right_censored(np.stack([-upper, -lower, entry], axis=-1), mirror=True)
+    if not exact.any() and np.all(np.isneginf(entry)):
+        return _in_cells(values, discrete)
+    raise errors.ComparisonError(
+        errors.message(
+            "right-censored, left-censored or grouped observations for a test by simulation",
+            "intervals of several kinds",
+            "The inspections that other outcomes would have met are not known",
+        )
+    )
+
+
+def _beyond(model: Model, entry: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Draw observations given that they exceed their entries."""
+    if np.all(np.isneginf(entry)):
+        return model.draw(shape, rng)
+    at = np.maximum(entry, model.bounds(model.theta)[0])
+    unseen = np.where(np.isneginf(entry), 0.0, model.cdf(at))
+    drawn = model.quantile(unseen + rng.random(shape) * (1.0 - unseen))
+    return np.asarray(drawn)
+
+
+def _right_censored(values: Array, mirror: bool = False) -> Draw:
+    """Draw times and losses; of −Y where the losses are to the left."""
+    lower, upper, entry = values.T
+    lost = lower != upper
+    # Where an event and a loss tie, the loss came later.
+    times = np.where(lost, lower, np.nextafter(lower, -np.inf))
+    reverse = np.where(lost, times, np.inf)
+    chances = nonparametric(np.stack([times, reverse, entry], axis=-1)) if lost.any() else None
+
+    def draw(model: Model, replicates: int, rng: np.random.Generator) -> Array:
+        shape = (replicates, len(values))
+        y = _beyond(model, entry, shape, rng)
+        y = -y if mirror else y
+        limit = np.full(shape, np.inf)
+        if chances is not None:
+            # Losses before an entry would not have been seen.
+            known = np.append(1.0, chances.survival)
+            start = known[np.searchsorted(chances.upper, entry, side="right")]
+            level = rng.random(shape) * start
+            after = np.searchsorted(-chances.survival, -level, side="left")
+            points = np.append(chances.upper, np.inf)
+            limit = points[np.minimum(after, points.size - 1)]
+        seen = y <= limit
+        low, high = np.where(seen, y, limit), np.where(seen, y, np.inf)
+        if mirror:
+            low, high = -high, -low
+        return np.stack([low, high, np.broadcast_to(entry, shape)], axis=-1)
+
+    return draw
+
+
+def _in_cells(values: Array, discrete: bool) -> Draw:
+    lower, upper, _ = values.T
+    starts, stops = np.unique(lower), np.unique(upper)
+    step = 1.0 if discrete else 0.0
+    joined = starts.size == stops.size and np.allclose(starts[1:], stops[:-1] + step)
+    cells = set(zip(starts.tolist(), stops.tolist(), strict=True)) if joined else set()
+    if not set(zip(lower.tolist(), upper.tolist(), strict=True)) <= cells:
+        raise errors.ComparisonError(
+            errors.message(
+                "grouped observations with common cells side by side for a test by simulation",
+                f"{starts.size} lower and {stops.size} upper ends that do not join",
+                "Give every cell, those without observations too",
+            )
+        )
+
+    # Outcomes beyond the outermost cells have cells of their own.
+    low_ends = np.concatenate([[-np.inf], starts, [stops[-1] + step]])
+    high_ends = np.concatenate([[starts[0] - step], stops, [np.inf]])
+
+    def draw(model: Model, replicates: int, rng: np.random.Generator) -> Array:
+        y = model.draw((replicates, len(values)), rng)
+        at = np.searchsorted(high_ends[:-1], y, side="left")
+        return np.stack([low_ends[at], high_ends[at], np.full(y.shape, -np.inf)], axis=-1)
+
+    return draw

@@ -1,0 +1,160 @@
+"""Transforms and residuals that are uniform and normal under the fitted law; how samples are recorded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import mlece
+from mlece.diagnostics.distance import distances, spread_distances
+from mlece.diagnostics.recording import recorder
+
+RNG = np.random.default_rng(17)
+
+
+def mixed_law() -> mlece.Fit:
+    return mlece.fit(mlece.Inflated(mlece.Gamma()), np.r_[np.zeros(80), RNG.gamma(2, 1, 120)])
+
+
+def right_censored() -> mlece.Fit:
+    time, limit = RNG.weibull(1.5, 200), RNG.exponential(1.5, 200)
+    return mlece.fit("weibull", mlece.right_censored(np.minimum(time, limit), time <= limit))
+
+
+def left_censored() -> mlece.Fit:
+    y = RNG.lognormal(size=200)
+    low, high = np.where(y < 0.5, -np.inf, y), np.where(y < 0.5, 0.5, y)
+    return mlece.fit("lognormal", mlece.censored(low, high))
+
+
+def grouped() -> mlece.Fit:
+    counts = np.histogram(RNG.gamma(2, 1, 200), [0, 0.5, 1, 1.5, 2, 3, 4, 6, 20])[0]
+    return mlece.fit("gamma", mlece.grouped([0, 0.5, 1, 1.5, 2, 3, 4, 6, 20], counts))
+
+
+def truncated() -> mlece.Fit:
+    y, entry = RNG.weibull(1.5, 400), RNG.uniform(0, 1, 400)
+    seen = y > entry
+    return mlece.fit(
+        "weibull", mlece.right_censored(y[seen], np.ones(seen.sum(), bool), entry[seen])
+    )
+
+
+FITS = {
+    "density": lambda: mlece.fit("gamma", RNG.gamma(2, 1, 200)),
+    "counts": lambda: mlece.fit("poisson", RNG.poisson(2, 200)),
+    "atoms": mixed_law,
+    "right": right_censored,
+    "left": left_censored,
+    "truncated": truncated,
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_residuals_are_normal_under_the_model(name: str) -> None:
+    """Estimated parameters make them nearer still: the 1e-4 quantile of Kolmogorov's law bounds."""
+    z = mlece.residuals(FITS[name](), rng=3)
+    assert stats.kstest(z, "norm").statistic <= 2.22 / np.sqrt(z.size)
+    assert abs(z.std() - 1) < 0.2
+
+
+def test_residuals_come_in_the_order_of_the_data() -> None:
+    time, event = np.array([3.0, 1.0, 3.0, 2.0]), np.array([True, False, True, True])
+    fit = mlece.fit("exponential", mlece.right_censored(time, event))
+    below, up_to = mlece.pit(fit)
+    want = fit.model.cdf(time)
+    np.testing.assert_allclose(below, want)
+    np.testing.assert_allclose(up_to, np.where(event, want, 1.0))
+
+
+def test_entries_condition_the_transform() -> None:
+    data = mlece.right_censored([2.0, 3.0], [1, 1], entry=[1.0, 0.0])
+    fit = mlece.fit(mlece.Exponential(rate=0.5), data)
+    _, up_to = mlece.pit(fit)
+    np.testing.assert_allclose(up_to, [1 - np.exp(-0.5), 1 - np.exp(-1.5)])
+
+
+def test_counts_have_intervals_and_far_tails_their_digits() -> None:
+    fit = mlece.fit(mlece.Poisson(rate=2.0), [0, 3, 60])
+    below, up_to = mlece.pit(fit)
+    np.testing.assert_allclose(below[:2], [0.0, stats.poisson.cdf(2, 2)], atol=1e-15)
+    np.testing.assert_allclose(up_to[:2], stats.poisson.cdf([0, 3], 2))
+    far = mlece.residuals(mlece.fit(mlece.Gaussian(mean=0, sd=1), [20.0, -20.0]))
+    np.testing.assert_allclose(far, [20.0, -20.0])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: mlece.fit("gaussian", mlece.Exponential(rate=1)),
+        lambda: mlece.fit(mlece.Categorical(), list("aab")),
+        lambda: mlece.fit(mlece.MultivariateGaussian(dimension=2), RNG.normal(size=(9, 2))),
+    ],
+)
+def test_what_has_no_order_has_no_residuals(make: object) -> None:
+    assert callable(make)
+    with pytest.raises(mlece.MleceError):
+        mlece.residuals(make())
+
+
+# -------------------------------------------------------------------------------- incomplete data
+
+
+def test_known_transforms_give_the_distances_of_densities() -> None:
+    y = RNG.gamma(2, 1, (3, 40))
+    member = mlece.Gamma(shape=[2.0, 2.5, 1.5], rate=[1.0, 1.1, 0.9])
+    u = member.cdf(y)
+    want, found = distances(member, y), spread_distances(u, u)
+    for name, value in found.items():
+        np.testing.assert_allclose(value, want[name], rtol=2e-3 if name[0] == "a" else 1e-9)
+
+
+def test_spread_transforms_by_the_definition() -> None:
+    """A fine grid of the spread distribution function; the grid's step bounds the error."""
+    below, at = np.array([[0.1, 0.3, 0.0, 0.6]]), np.array([[0.4, 0.3, 0.2, 1.0]])
+    u = (np.arange(200_000) + 0.5) / 200_000
+    parts = [
+        (u >= b) * 1.0 if b == a else np.clip((u - b) / (a - b), 0, 1)
+        for b, a in zip(below[0], at[0], strict=True)
+    ]
+    gap = np.mean(parts, axis=0) - u
+    found = spread_distances(below, at)
+    assert found["kolmogorov-smirnov"][0] == pytest.approx(np.abs(gap).max(), abs=1e-5)
+    assert found["cramer-von mises"][0] == pytest.approx(4 * np.mean(gap**2), abs=1e-5)
+    want = 4 * np.mean(gap**2 / (u * (1 - u)))
+    assert found["anderson-darling"][0] == pytest.approx(want, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    "make", [right_censored, left_censored, grouped, truncated], ids=lambda f: f.__name__
+)
+def test_simulated_samples_are_recorded_like_the_data(make: object) -> None:
+    """Shares of exact observations and mean ends agree within five standard errors."""
+    assert callable(make)
+    fit = make()
+    values = np.repeat(fit.sample.values[0], fit.sample.weights[0].astype(int), axis=0)
+    drawn = recorder(values, False)(fit.model, 50, np.random.default_rng(1))
+    exact, own = (v[..., 0] == v[..., 1] for v in (drawn, values))
+    spread = 5 * np.sqrt(0.25 / own.size) * np.sqrt(1 + 1 / 50)
+    assert abs(exact.mean() - own.mean()) <= spread
+    ends, observed = (
+        np.where(np.isfinite(v[..., 1]), v[..., 1], v[..., 0]) for v in (drawn, values)
+    )
+    assert abs(ends.mean() - observed.mean()) <= 5 * observed.std() / np.sqrt(observed.size) + 1e-9
+
+
+def test_right_and_wrong_laws_of_censored_data() -> None:
+    fit = right_censored()
+    good = mlece.goodness_of_fit(fit, replicates=39)
+    assert good["anderson-darling"].p_value > 0.05
+    values, counts = fit.sample.values[0], fit.sample.weights[0]
+    data = mlece.censored(values[:, 0], values[:, 1])
+    bad = mlece.goodness_of_fit(mlece.fit("exponential", data, weights=counts), replicates=39)
+    assert bad["anderson-darling"].p_value <= 0.05
+
+
+def test_inspections_that_are_unknown_are_refused() -> None:
+    data = mlece.censored([0.0, 0.5, 2.0, 1.0], [1.0, 2.0, 3.5, np.inf])
+    with pytest.raises(mlece.MleceError, match="cells side by side"):
+        mlece.goodness_of_fit(mlece.fit("exponential", data), replicates=19)
