@@ -265,8 +265,8 @@ def _fixed(family: type[Model], pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _compare(options: argparse.Namespace) -> str:
+    from mlece.comparison_report import compare_table
     from mlece.export import comparison_json
-    from mlece.report import compare_table
 
     units = _units(options.units)
     _check_picture(options.plot)
@@ -363,7 +363,8 @@ def _families(options: argparse.Namespace) -> str:
 
 def _demo(options: argparse.Namespace) -> str:
     from mlece import datasets
-    from mlece.report import compare_table, fit_table
+    from mlece.comparison_report import compare_table
+    from mlece.report import fit_table
 
     del options
     faces, counts = datasets.wolf_dice().margin("red")

@@ -120,7 +120,7 @@ class Comparison:
 
     def table(self, units: Units | None = None) -> str:
         """Return the table that ``print(comparison)`` shows, in other units if wished."""
-        from mlece.report import compare_table
+        from mlece.comparison_report import compare_table
 
         return compare_table(self, units)
 

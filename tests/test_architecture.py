@@ -66,7 +66,18 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "diagnostics",
     ),
     ("candidates", "ranking", "comparison", "incomplete_comparison", "study"),
-    ("plot", "report", "export", "cli", "teach", "datasets", "reference", "testing", "__main__"),
+    (
+        "plot",
+        "report",
+        "comparison_report",
+        "export",
+        "cli",
+        "teach",
+        "datasets",
+        "reference",
+        "testing",
+        "__main__",
+    ),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Lines; a file beyond 400 is a question, one beyond 500 two files, with the exceptions below.
@@ -92,7 +103,7 @@ DELEGATIONS = {
     ("result", "gap", "diagnostics"),
     ("result", "plot", "plot"),
     ("result", "summary", "report"),
-    ("comparison", "table", "report"),
+    ("comparison", "table", "comparison_report"),
     ("comparison", "plot", "plot"),
     ("diagnostics", "plot", "plot"),
 }
