@@ -1,4 +1,4 @@
-"""Where a fit ends in another family, at an end of a domain, or nowhere."""
+"""Where a fit ends in another family, at an end of a domain, or nowhere: limits by their infimum."""
 
 from __future__ import annotations
 
@@ -9,294 +9,284 @@ from typing import Any
 import numpy as np
 
 from mlece.certificate import rounding
-from mlece.limits import KnownMember, LimitFamily, LimitMember, Status, limit_families
+from mlece.limits import KnownMember, Limit, LimitFamily, LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
+from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import Sample
+from mlece.solvers.dispatch import Solution
 
 Refit = Callable[[Model, Sample], Fit]
+# A member of the family that comes this close to its limit, in nats, has run into it.
+_SLACK = 1e-12
 # Of a parameter that runs off: so much further on, what is left to gain has fallen as much.
 _FURTHER = 1e3
 
 
-def at_ends(result: Fit, sunk: dict[str, Array], members: Array, refit: Refit) -> Fit:
-    """Hold members that ran towards an end of their family against what is met there.
+def undercutting(
+    objective: CrossEntropy,
+    solution: Solution,
+    stopped: Array,
+    rivals: list[Limit],
+    sample: Sample,
+    refit: Refit,
+) -> list[Limit]:
+    """Return the limits of the family that lie no higher than what the solver found.
 
     Parameters
     ----------
-    result : Fit
-        What a solver found.
-    sunk : dict of str to array of bool (R,)
-        Members in which a parameter came near a closed end of its domain, by parameter.
-    members : array of bool (R,)
-        Those that no declared limit describes already.
+    stopped : array of bool (R,)
+        Members that a limit describes already.
+    rivals : list of Limit
+        Limits that are known already.
+    sample : Sample
+        The observations, as the limiting families take them.
     refit : callable
         Fits a model to a sample.
     """
-    result = _at_escape(_at_limit_families(result, members, refit), members)
-    result = _without_end(result, members)
-    for name, mask in sunk.items():
-        ended = np.isin(np.arange(len(members)), list(result.limit_models))
-        result = _at_closed_end(result, name, np.flatnonzero(mask & members & ~ended), refit)
-    return result
+    model = objective.model
+    if not model.free or stopped.all():
+        return []
+    unsure = ~solution.solved
+    for held in solution.edges.values():
+        unsure = unsure | held
+    unsure = unsure & ~stopped
+    lost = unsure if solution.flat is None else unsure | (solution.flat & ~stopped)
+    rivals = [*rivals, *model._rivals(objective, unsure, *objective.fixed_slots())]
+    for limit in model.limit_families:
+        tried = limit.approached(model, solution.theta)
+        if not limit.only_near:
+            tried = tried | lost | limit.rival
+        rivals += _by_family(objective, limit, np.flatnonzero(tried & ~stopped), sample, refit)
+    told = {name for limit in model.limit_families for name in limit.runs}
+    for name, near in solution.sunk.items():
+        if name in told:
+            continue
+        rivals += _at_closed_end(objective, name, np.flatnonzero(near & ~stopped), sample, refit)
+    out = _lowest(objective, solution, rivals, stopped, unsure) if rivals else []
+    for met in out:
+        stopped = stopped | met.mask
+    return out + _without_end(objective, solution, ~stopped)
 
 
-def _at_limit_families(result: Fit, members: Array, refit: Refit) -> Fit:
-    """Hold members that ran towards the end of their family against the families met there.
-
-    Members that met no optimum are tried at every limit, the others where a parameter came near it.
-    """
-    model = result.family
-    limits = limit_families(model)
-    if not (limits and members.any()):
-        return result
-    status = np.ravel(np.asarray(result.certificate.status, dtype=object))
-    lost = np.array([s is Status.STEP_LIMIT for s in status])
-    masks = [
-        members & (lost | limit.approached(model, result.framed) | limit.rival) for limit in limits
+def _lowest(
+    objective: CrossEntropy,
+    solution: Solution,
+    rivals: list[Limit],
+    stopped: Array,
+    unsure: Array,
+) -> list[Limit]:
+    """Return for each member the lowest of its limits, where it lies no higher than the solution."""
+    value, shape = _reached(objective, solution.theta, ~stopped), (objective.size,)
+    table = [
+        np.where(r.mask, np.broadcast_to(np.asarray(r.infimum), shape), np.inf) for r in rivals
     ]
-    for limit, mask in zip(limits, masks, strict=True):
-        filled = {p.name for p in model.params if p.estimable and p.name not in model.free}
-        if mask.any() and filled <= set(limit.slots):
-            result = _at_limit_family(result, limit, np.flatnonzero(mask), refit)
-    return result
+    floors = np.where(np.isfinite(table), table, np.inf)
+    best, floor = np.argmin(floors, axis=0), floors.min(axis=0)
+    unsolved = ~solution.solved & ~(value < floor)
+    # Within rounding a limit that a solver ran into is the truth, and its parameters are no estimate.
+    slack = np.maximum(_SLACK, rounding(value))
+    beaten = np.isfinite(floor) & ~stopped & (unsolved | ~(floor > value + slack))
+    out = [replace(r, mask=beaten & (best == j)) for j, r in enumerate(rivals)]
+    if beaten[0] and not objective.sample.batch_shape and not unsure[0]:
+        left = _left_behind(objective, solution.theta, float(value[0] - floor[0]))
+        out = [replace(r, sentence="; ".join(filter(None, [r.sentence, left]))) for r in out]
+    # A local optimum stands, though the likelihood be higher elsewhere.
+    lost = ~solution.solved & ~beaten & ~stopped
+    out += [replace(r, mask=r.mask & lost) for r in rivals if r.status is Status.UNBOUNDED]
+    return [limit for limit in out if limit.mask.any()]
+
+
+def _reached(objective: CrossEntropy, theta: Arrays, mask: Array) -> Array:
+    """Return the cross-entropy of some members, NaN for the others, (R,)."""
+    members = np.flatnonzero(mask)
+    out = np.full(objective.size, np.nan)
+    out[members] = objective.evaluate(tuple(t[members] for t in theta), 0, members).value
+    return out
+
+
+def _left_behind(objective: CrossEntropy, theta: Arrays, above: float) -> str:
+    """Tell of the optimum in the interior of a single fit that lies above its limit."""
+    model, user = objective.model, objective.user
+    # What lies no further is the way to the limit itself; a parameter that is near its end lacks the
+    # reciprocal of what it had reached.
+    near = any(bool(limit.approached(model, theta)[0]) for limit in model.limit_families)
+    if not above >= (1e-6 if near else 1e-9):
+        return ""
+    values = zip(model.params, model.from_frame(theta, user.shift, user.scale), strict=True)
+    where = ", ".join(f"{p.name} {v.item():.6g}" for p, v in values if p.name in model.free)
+    return f"a local optimum lies {above:.2g} nats above it, at {where}"
 
 
 def limit_fit(
-    result: Fit, limit: LimitFamily, members: Array, refit: Refit
+    objective: CrossEntropy, limit: LimitFamily, members: Array, sample: Sample, refit: Refit
 ) -> tuple[Fit, Array] | None:
-    """Fit a limit family to the data of some members, and say which have one; None if none has."""
-    model, shape = result.family, result.sample.batch_shape
-    family = limit.maker(model)
+    """Fit a limiting family to the data of some members, and say which it has a law for; None if none."""
+    model, single = objective.model, not sample.batch_shape
+    filled = [p for p in model.params if p.estimable and p.name not in model.free]
+    if not {p.name for p in filled} <= set(limit.slots):
+        return None
     kept = {}
-    for name, slot in limit.slots.items():
-        if model.slots[name] is not None:
-            value = result.flat(name)
-            if isinstance(limit.family, str):
+    for p in model.params:
+        if p.name in limit.slots and p.name not in model.free:
+            slot, value = limit.slots[p.name], objective.flat_slot(p)
+            if isinstance(slot, tuple):
+                slot, value = slot[0], slot[1](value)
+            if limit.named:
                 # A filled slot may hold what the limiting family has no member for.
                 domain = model_by_name(limit.family)().parameter(slot).domain
                 members = members[domain.contains(value)[members]]
             kept[slot] = value
+    if members.size:
+        members = members[_held(objective, limit.member(model, kept))[members]]
     if not members.size:
         return None
-    kept = {slot: v[members] if shape else v[0] for slot, v in kept.items()}
-    return refit(model.alike(family(**kept)), _members(result.sample, members)), members
+    filled_in = {slot: v[0] if single else v[members] for slot, v in kept.items()}
+    part = sample if single else sample.take(members)
+    return refit(limit.member(model, filled_in), part), members
 
 
-def _at_limit_family(result: Fit, limit: LimitFamily, members: Array, refit: Refit) -> Fit:
-    """Put the fit of a limiting family in the place of members that come to no lower value."""
-    model, shape = result.family, result.sample.batch_shape
-    found = limit_fit(result, limit, members, refit)
+def _by_family(
+    objective: CrossEntropy, limit: LimitFamily, members: Array, sample: Sample, refit: Refit
+) -> list[Limit]:
+    """Return the fits of a limiting family as limits of the members that it has a law for."""
+    found = limit_fit(objective, limit, members, sample, refit)
     if found is None:
-        return result
-    other, members = found
-    proof = other.certificate
-    solved = [s.solved for s in np.ravel(np.asarray(proof.status, dtype=object))]
-    better = np.array(solved) & (other.values <= result.values[members] + rounding(other.values))
-    if not better.any():
-        return result
+        return []
+    model, (other, members) = objective.model, found
+    names = {p.name for p in other.family.params}
+    if limit.theta is not None:
+        own = dict(zip((p.name for p in other.family.params), other.theta, strict=True))
+        for name in limit.known:
+            own.pop(name)
+        theta = limit.theta(*own.values())
+    else:
+        theta = tuple(
+            np.full(len(members), limit.runs[p.name])
+            if p.name in limit.runs
+            else other.flat(limit.slots[p.name])
+            if limit.slots.get(p.name) in names
+            else np.broadcast_to(objective.flat_slot(p), (objective.size,))[members]
+            for p in model.params
+        )
+    slots, one = tuple(limit.slots.get(p.name) for p in model.params), None
+    if limit.theta is None and set(limit.slots.values()) | set(limit.known) == names:
+        known = tuple(limit.known.items())
+        one = LimitMember(limit.maker(model), slots, known)
 
-    there, members = np.flatnonzero(better), members[better]
-    theta = [np.array(t) for t in result.theta]
-    for own, value in zip(theta, _limiting_values(result, limit, other), strict=True):
-        own[members] = np.broadcast_to(value, other.values.shape)[there]
-    models = dict(zip(members.tolist(), _builders(model, limit, other, there), strict=True))
-    further = "" if shape else proof.sentence
-    sentence = "; ".join(filter(None, [str(limit), further]))
-    near = bool(limit.approached(model, result.framed)[members].all())
-    said = _said(result, members, sentence, float(other.values[there[0]]), near)
-    return replace(
-        _moved(result, members, other, there, said),
-        theta=tuple(theta),
-        limit_models={**result.limit_models, **models},
-    )
+    def made(i: int) -> Any:
+        # One rule for all where the parameters tell the limiting law.
+        told = one is not None and i not in other.limit_models
+        return one if told else KnownMember(_member(other, i))
+
+    return _as_limits(objective, other, members, theta, made, str(limit))
 
 
-def _at_closed_end(result: Fit, name: str, members: Array, refit: Refit) -> Fit:
-    """Hold members whose parameter fell to a closed end of its domain against the fit at that end."""
-    model, shape = result.family, result.sample.batch_shape
+def _held(objective: CrossEntropy, law: Model) -> Array:
+    """Tell which members lie within the ends that filled slots settle for a limiting law, (R,)."""
+    if not law.has("_bounds") or all(p.estimable for p in law.params):
+        return np.ones(objective.size, dtype=bool)
+    slots = (law.slots[p.name] for p in law.params)
+    low, high = law.settled_bounds(tuple(None if s is None else np.asarray(s) for s in slots))
+    least, most = objective.ends
+    return np.asarray(~((least < low) | (most > high)))
+
+
+def _at_closed_end(
+    objective: CrossEntropy, name: str, members: Array, sample: Sample, refit: Refit
+) -> list[Limit]:
+    """Return the fit at a closed end of the domain of a parameter that fell towards it."""
+    model, single = objective.model, not sample.batch_shape
     if not members.size:
-        return result
-    value = model.parameter(name).domain.lower
-    held = {p.name: result.flat(p.name)[members] for p in model.params if p.name not in model.free}
-    if not shape:
-        held = {k: v[0] for k, v in held.items()}
-    other = refit(model.replace(**{**held, name: value}), _members(result.sample, members))
-    solved = [s.solved for s in np.ravel(np.asarray(other.certificate.status, dtype=object))]
-    better = np.array(solved) & (other.values <= result.values[members] + rounding(other.values))
-    if not better.any():
-        return result
-    there, members = np.flatnonzero(better), members[better]
-    theta, framed = ([np.array(t) for t in ts] for ts in (result.theta, result.framed))
-    for own, new in ((theta, other.theta), (framed, other.framed)):
-        for a, b in zip(own, new, strict=True):
-            a[members] = b[there]
-    models = {
-        int(m): other.limit_models[int(i)]
-        for m, i in zip(members, there, strict=True)
-        if int(i) in other.limit_models
-    }
-    sentence = f"{name} is {value:g}, the end of its domain"
-    further = "" if shape else other.certificate.sentence
+        return []
+    end = model.parameter(name).domain.lower
+    held = {p.name: objective.flat_slot(p) for p in model.params if p.name not in model.free}
+    held = {k: v[0] if single else v[members] for k, v in held.items()}
+    part = sample if single else sample.take(members)
+    other = refit(model.replace(**{**held, name: end}), part)
+    sentence = f"{name} is {end:g}, the end of its domain"
+    return _as_limits(objective, other, members, other.theta, other.limit_models.get, sentence)
+
+
+def _as_limits(
+    objective: CrossEntropy,
+    other: Fit,
+    members: Array,
+    theta: Arrays,
+    made: Callable[[int], Any],
+    sentence: str,
+) -> list[Limit]:
+    """Return the fit of another model as limits of some members, attained or not.
+
+    Parameters
+    ----------
+    theta : tuple of arrays (r,)
+        What the parameters of these members come to, in the user's units.
+    made : callable
+        From the place of one that was solved to what builds its limiting model, None if it is a
+        member of the family.
+    """
+
+    def whole(values: Any, blank: Any) -> Array:
+        values = np.asarray(values)
+        out = np.full((objective.size, *values.shape[1:]), blank)
+        out[members] = values
+        return out
+
+    user, count = objective.user, len(members)
+    kinds = np.ravel(np.asarray(other.certificate.status, dtype=object))
+    given = tuple(whole(np.broadcast_to(t, (count, *np.shape(t)[1:])), np.nan) for t in theta)
+    framed = objective.model.to_frame(given, user.shift, user.scale)
+    infimum = whole(other.values, np.nan) - objective.log_scale
+    excess = whole(np.ravel(other.certificate.excess), np.nan)
+    solved = whole([k.solved for k in kinds], False)
+    # An end of the support that is sought without a closed form shows no infimum.
+    smooth = all(p.regular or p.name not in other.family.free for p in other.family.params)
+    open_ = whole([k is Status.NOT_ATTAINED and smooth for k in kinds], False)
+    special = bool(other.limit_models) or kinds[0] is Status.NOT_ATTAINED
+    further = other.certificate.sentence if special and not other.sample.batch_shape else ""
     said = "; ".join(filter(None, [sentence, further]))
-    return replace(
-        _moved(result, members, other, there, said),
-        theta=tuple(theta),
-        framed=tuple(framed),
-        limit_models={**result.limit_models, **models},
-    )
+    models = {int(m): made(i) for i, m in enumerate(members) if kinds[i].solved}
+    models = {m: model for m, model in models.items() if model is not None}
+    return [
+        Limit(solved, Status.BOUNDARY, said, framed, infimum, models, excess=excess),
+        Limit(open_, Status.NOT_ATTAINED, said, framed, infimum),
+    ]
 
 
-def _without_end(result: Fit, members: Array) -> Fit:
+def _without_end(objective: CrossEntropy, solution: Solution, members: Array) -> list[Limit]:
     """Tell of the members that gain from a still greater parameter and meet no limit family.
 
     What is left to gain falls like the reciprocal of the parameter, below any tolerance of a solver.
     """
-    model, objective = result.family, result.objective
-    for limit in limit_families(model):
+    model, out = objective.model, []
+    reached: Array | None = None
+    for limit in model.limit_families:
         if list(limit.runs.values()) != [np.inf]:
             continue
         (name,) = limit.runs
-        ended = np.isin(np.arange(objective.size), list(result.limit_models))
-        mask = members & ~ended & limit.approached(model, result.framed)
+        mask = members & limit.approached(model, solution.theta)
         if not mask.any():
             continue
+        if reached is None:
+            reached = _reached(objective, solution.theta, members)
         at = [p.name for p in model.params].index(name)
-        further = list(result.framed)
+        further = list(solution.theta)
         # A solver stops at the declared limit of a parameter, wherever the others would go from there.
         held = further[at] >= 0.999 * model.params[at].limits[1]
         further[at] = further[at] * _FURTHER
-        value = objective.evaluate(tuple(further), 0).value + objective.log_scale
-        chosen = np.flatnonzero(mask & (held | (value < result.values)))
-        if not chosen.size:
-            continue
-        theta = tuple(np.array(t) for t in result.theta)
-        theta[at][chosen] = np.inf
-        values = result.values.copy()
-        values[chosen] = np.fmin(value, values)[chosen]
-        status = np.full(chosen.size, Status.NOT_ATTAINED, dtype=object)
-        shape, old = result.sample.batch_shape, result.certificate
-        sentence = "; ".join(filter(None, [old.sentence, f"{name} grows without bound"]))
-        changed = {"status": _replaced(old.status, shape, chosen, status), "sentence": sentence}
-        result = replace(result, theta=theta, values=values, certificate=replace(old, **changed))
-    return result
-
-
-def _moved(result: Fit, members: Array, other: Fit, there: Array, said: str) -> Fit:
-    """Return a fit with the values and the proof of another in the place of some members."""
-    shape, old = result.sample.batch_shape, result.certificate
-    values = result.values.copy()
-    values[members] = other.values[there]
-    changed: dict[str, Any] = {"scope": "local", "sentence": said}
-    for key, new in (
-        ("status", np.full(len(other.values), Status.BOUNDARY, dtype=object)),
-        ("excess", np.ravel(other.certificate.excess)),
-        ("score_norm", np.ravel(other.certificate.score_norm)),
-    ):
-        changed[key] = _replaced(getattr(old, key), shape, members, new[there])
-    return replace(result, values=values, certificate=replace(old, **changed))
-
-
-def _said(result: Fit, members: Array, sentence: str, value: float, near: bool) -> str:
-    """Return what a certificate says of a limit, beside what it says of other members."""
-    old = result.certificate.sentence
-    further = old if result.sample.batch_shape else _left_behind(result, value, near)
-    return "; ".join(dict.fromkeys(filter(None, [sentence, further])))
-
-
-def _at_escape(result: Fit, members: Array) -> Fit:
-    """Say so where the infimum lies below what was found, at a limit that is no registered family."""
-    model, shape = result.family, result.sample.batch_shape
-    known = result.sample.truth is not None
-    if known or not (model.has("_escape") and members.any()):
-        return result
-    escape = model._escape(
-        result.objective, *(result.objective.fixed.get(p.name) for p in model.params)
-    )
-    if escape is None:
-        return result
-    infimum = escape.infimum + result.objective.log_scale
-    lower = members & (infimum < result.values - rounding(infimum))
-    if not lower.any():
-        return result
-    frame = result.objective.user
-    theta = model.from_frame(escape.theta, frame.shift, frame.scale)
-    count = len(lower)
-    certificate = result.certificate
-    changed: dict[str, Any] = {}
-    for key, new in (
-        ("status", np.full(count, Status.NOT_ATTAINED, dtype=object)),
-        ("excess", rounding(infimum)),
-        ("score_norm", np.zeros(count)),
-    ):
-        changed[key] = _replaced(getattr(certificate, key), shape, lower, new[lower])
-    said = certificate.sentence if shape else _left_behind(result, float(infimum[0]))
-    changed["sentence"] = "; ".join(dict.fromkeys(filter(None, [escape.sentence, said])))
-    return replace(
-        result,
-        theta=tuple(
-            np.where(lower, new, old) for new, old in zip(theta, result.theta, strict=True)
-        ),
-        values=np.where(lower, infimum, result.values),
-        certificate=replace(certificate, **changed),
-        limit_models={i: m for i, m in result.limit_models.items() if not lower[i]},
-    )
-
-
-def _left_behind(result: Fit, value: float, near: bool = False) -> str:
-    """Tell of the optimum in the interior of a single fit that lies above its limit.
-
-    ``near`` says that a parameter was on the way there: it lacks the reciprocal of what it had reached.
-    """
-    above = float(result.values[0]) - value
-    # What lies no further is the way to the limit itself.
-    if result.certificate.status is not Status.OPTIMAL or above < (1e-6 if near else 1e-9):
-        return ""
-    where = ", ".join(f"{name} {value:.6g}" for name, value in result.params.items())
-    return f"a local optimum lies {above:.2g} nats above it, at {where}"
-
-
-def _replaced(old: Any, shape: tuple[int, ...], members: Array, new: Array) -> Any:
-    """Return an entry of a certificate with new values for some members."""
-    out = np.array(np.broadcast_to(np.asarray(old), shape)).reshape(-1)
-    out[members] = new
-    return out.reshape(shape) if shape else out[0]
-
-
-def _limiting_values(result: Fit, limit: LimitFamily, other: Fit) -> Arrays:
-    """Return what every parameter comes to, from the fit of the limiting family."""
-    if limit.theta is not None:
-        return limit.theta(*other.theta)
-    names = {p.name for p in other.family.params}
-    return tuple(
-        np.asarray(limit.runs[p.name])
-        if p.name in limit.runs
-        else other.flat(limit.slots[p.name])
-        if limit.slots.get(p.name) in names
-        else result.flat(p.name)[0]
-        for p in result.family.params
-    )
-
-
-def _builders(model: Model, limit: LimitFamily, other: Fit, there: Array) -> list[Any]:
-    """Return what builds the limiting members: one rule for all where the parameters tell them."""
-    family = other.family
-    slots = tuple(limit.slots.get(p.name) for p in model.params)
-    told = limit.theta is None and set(limit.slots.values()) == {p.name for p in family.params}
-    if told and not any(int(i) in other.limit_models for i in there):
-        return [LimitMember(limit.maker(model), slots)] * len(there)
-    return [KnownMember(_member(other, int(i))) for i in there]
+        value = _reached(objective, tuple(further), members)
+        further[at] = np.full_like(value, np.inf)
+        mask = mask & (held | (value < reached))
+        infimum, sentence = np.fmin(value, reached), f"{name} grows without bound"
+        out.append(Limit(mask, Status.NOT_ATTAINED, sentence, tuple(further), infimum))
+    return [limit for limit in out if limit.mask.any()]
 
 
 def _member(fit: Fit, index: int) -> Model:
     """Return one fitted member of a batch, of the family in which it ends."""
-    values = [float(t[index]) for t in fit.theta]
-    if index in fit.limit_models:
-        built: Model = fit.limit_models[index](*values)
-        return built
-    return fit.family.replace(**dict(zip((p.name for p in fit.family.params), values, strict=True)))
-
-
-def _members(sample: Sample, members: Array) -> Sample:
-    return sample if not sample.batch_shape else sample.take(members)
+    values = [t[index] for t in fit.theta]
+    built = fit.limit_models.get(index, fit.family.member)
+    member: Model = built(*values)
+    return member

@@ -12,14 +12,12 @@ from mlece.combinators.compose import within
 from mlece.combinators.incomplete import Incomplete
 from mlece.combinators.mixture_parts import SCALES
 from mlece.evaluation import Evaluation
-from mlece.limits import Limit, Status, limit_families
+from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import Solution
 
-# A member of the family that comes this close to its limit, in nats, has run into it.
-_SLACK = 1e-12
 _GONE = 1e8  # a framed parameter beyond has left for infinity
 
 
@@ -38,6 +36,8 @@ class Outcome:
         Framed infimum of the cross-entropy of those, NaN where it is to be evaluated at theta.
     sentences : list of str
         What happened, in words.
+    excess : array of float (R,)
+        How far those infima may lie above the true ones.
     models : dict of int to callable
         Builders of the limiting model of members that end in another family.
     outside : array of bool (R,)
@@ -50,6 +50,7 @@ class Outcome:
     status: Array
     special: Array
     infimum: Array
+    excess: Array
     sentences: list[str]
     models: dict[int, Any]
     multipliers: dict[str, Array]
@@ -244,6 +245,7 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
     theta = [np.array(wide(t, size), float) for t in solution.theta]
     status = np.array([Status.OPTIMAL] * size, dtype=object)
     infimum, special = np.array([np.nan] * size), np.zeros(size, dtype=bool)
+    excess = np.zeros(size)
     sentences: list[str] = []
     models: dict[int, Any] = {}
     for limit in limits:
@@ -254,8 +256,13 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
             own[limit.mask] = np.broadcast_to(value, own.shape)[limit.mask]
         if limit.infimum is not None:
             infimum[limit.mask] = np.broadcast_to(limit.infimum, (size,))[limit.mask]
-        if limit.model is not None:
-            models.update(dict.fromkeys(np.flatnonzero(limit.mask).tolist(), limit.model))
+        if limit.excess is not None:
+            excess[limit.mask] = np.broadcast_to(limit.excess, (size,))[limit.mask]
+        members = np.flatnonzero(limit.mask).tolist()
+        if isinstance(limit.model, dict):
+            models.update({i: limit.model[i] for i in members if i in limit.model})
+        elif limit.model is not None:
+            models.update(dict.fromkeys(members, limit.model))
     if solution.ends is not None:
         apart = np.zeros(size, dtype=bool)
         for a, b in zip(*solution.ends, strict=True):
@@ -274,54 +281,20 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
     if limits:
         at_end = special & (status == Status.BOUNDARY)
         slopes = _boundary_slopes(objective, tuple(theta), at_end)
-    return Outcome(tuple(theta), status, special, infimum, sentences, models, slopes, outside)
-
-
-def undercutting(
-    objective: CrossEntropy, solution: Solution, slots: tuple[Array | None, ...], stopped: Array
-) -> list[Limit]:
-    """Return the limits of the family that lie no higher than what the solver found.
-
-    Parameters
-    ----------
-    slots : tuple of arrays or None
-        Filled slots in declared order.
-    stopped : array of bool (R,)
-        Members that a declared limit describes already.
-    """
-    model = objective.model
-    if not (model.free and model.has("_rivals")) or stopped.all():
-        return []
-    unsure = ~stopped & ~solution.solved
-    for held in solution.edges.values():
-        unsure |= held & ~stopped
-    rivals = model._rivals(objective, unsure, *slots)
-    if not rivals:
-        return []
-    value = objective.evaluate(solution.theta, 0).value
-    shape = (objective.size,)
-    floors = np.stack([np.where(r.mask, np.broadcast_to(r.infimum, shape), np.inf) for r in rivals])
-    floors = np.where(np.isfinite(floors), floors, np.inf)
-    best, floor = np.argmin(floors, axis=0), floors.min(axis=0)
-    unsolved = ~solution.solved & ~(value < floor)
-    # Within rounding a limit that a solver ran into is the truth, and its parameters are no estimate.
-    beaten = np.isfinite(floor) & ~stopped & (unsolved | ~(floor > value + _SLACK))
-    out = [replace(r, mask=beaten & (best == j)) for j, r in enumerate(rivals)]
-    # A local optimum stands, though the likelihood be higher elsewhere.
-    lost = ~solution.solved & ~beaten & ~stopped
-    out += [replace(r, mask=r.mask & lost) for r in rivals if r.status is Status.UNBOUNDED]
-    return [limit for limit in out if limit.mask.any()]
+    return Outcome(
+        tuple(theta), status, special, infimum, excess, sentences, models, slopes, outside
+    )
 
 
 def at_edges(objective: CrossEntropy, solution: Solution, stopped: Array) -> list[Limit]:
     """Return, as limits, the members whose cross-entropy still fell at the edge of the range searched.
 
-    A parameter whose family declares a limit there is left to that limit.
+    A limit that the family declares there is not met by those that remain.
     """
-    known = {name for limit in limit_families(objective.model) for name in limit.runs}
+    known: set[str] = set()
     if within(objective.model) is not None and collapses(objective, ~stopped).any():
         # A scale at its least value is on the way to a density without bound.
-        known |= {p.name for p in objective.model.params if p.role in SCALES}
+        known = {p.name for p in objective.model.params if p.role in SCALES}
     out = []
     for name, held in solution.edges.items():
         mask = held & ~stopped
@@ -342,7 +315,7 @@ def ran_off(objective: CrossEntropy, solution: Solution, members: Array) -> dict
     model = objective.model
     if not model.runs_off:
         return out
-    known = {name for limit in limit_families(model) for name in limit.runs}
+    known = {name for limit in model.limit_families for name in limit.runs}
     for p, value in zip(model.params, solution.theta, strict=True):
         if p.name not in model.free or p.vector or p.name in known:
             continue
@@ -362,7 +335,10 @@ def _boundary_slopes(objective: CrossEntropy, theta: Arrays, mask: Array) -> dic
     non-negative slope into the domain is the multiplier of the constraint.
     """
     out: dict[str, Array] = {}
-    members = np.flatnonzero(mask)
+    # Where another parameter has run off there is no slope to tell.
+    members = np.flatnonzero(
+        mask & np.all([np.isfinite(wide(t, len(mask))) for t in theta], axis=0)
+    )
     if not members.size:
         return out
     for j, p in enumerate(objective.model.params):

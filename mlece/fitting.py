@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.compose import instance
 from mlece.combinators.scipy_family import adopt
-from mlece.ending import at_ends
-from mlece.existence import Verdict, at_edges, judge, reconcile, running, undercutting
+from mlece.ending import undercutting
+from mlece.existence import Outcome, Verdict, at_edges, judge, reconcile, running
 from mlece.limits import Limit
 from mlece.math import Array, Arrays
 from mlece.model import Model
@@ -21,7 +20,7 @@ from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import WEIGHTINGS, Sample, from_data
-from mlece.separable import block_fits, joint_bound, joint_limits, joint_solution, with_excess
+from mlece.separable import block_fits, joint_bound, joint_limits, joint_solution
 from mlece.solvers.dispatch import SOLVERS, Solution, solve
 from mlece.sources.censoring import Censored, from_censored
 
@@ -140,7 +139,7 @@ def resolve(model: Model | type[Model] | str) -> Model:
 def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
     """Fit a model to a validated sample."""
     objective = CrossEntropy(model, sample)
-    slots = tuple(objective.fixed.get(p.name) for p in model.params)
+    slots = objective.fixed_slots()
     with np.errstate(all="ignore"):
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
         limits = [limit for limit in limits if limit.mask.any()]
@@ -151,17 +150,17 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             limits += joint_limits(objective, parts)
         else:
             solution = solve(objective, solver, np.flatnonzero(~stopped))
-        if any(limit.rival for limit in limits):
-            limits = _undefeated(objective, solution, limits)
+        rivals = [limit for limit in limits if limit.rival]
+        limits = [limit for limit in limits if not limit.rival]
         stopped = _met(objective, limits)
-        limits += undercutting(objective, solution, slots, stopped)
+        limits += undercutting(objective, solution, stopped, rivals, sample, fit_sample)
         limits += at_edges(objective, solution, _met(objective, limits))
-        stopped = _met(objective, limits)
         outcome = reconcile(objective, solution, limits)
+        place = _evaluated(outcome, solution)
         if solution.shared is not None:
-            at = objective.evaluate_shared(outcome.theta, solution.shared)
+            at = objective.evaluate_shared(place, solution.shared)
         else:
-            at = objective.evaluate(outcome.theta, 2)
+            at = objective.evaluate(place, 2)
         value = at.value
         if not parts and (solution.solver == "newton" or solution.solver.startswith("scipy")):
             outcome = running(objective, solution, outcome, at)
@@ -170,13 +169,23 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         bound = (
             joint_bound(objective, parts)
             if parts
-            else strongest_bound(objective, outcome.theta, at, solution)
+            else strongest_bound(objective, place, at, solution)
         )
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
-        result = _assemble(objective, sample, solution, verdict, bound)
-        if parts:
-            return with_excess(result, parts)
-        return at_ends(result, solution.sunk, ~stopped, fit_sample)
+        return _assemble(objective, sample, solution, verdict, bound)
+
+
+def _evaluated(outcome: Outcome, solution: Solution) -> Arrays:
+    """Return where to evaluate: at the limits, or at the solution where their infimum is known."""
+    if not outcome.special.any():
+        return outcome.theta
+    known = ~np.isnan(outcome.infimum)
+    for t in solution.theta:
+        known = known & np.isfinite(t).reshape(len(known), -1).all(axis=1)
+    return tuple(
+        np.where(known.reshape(-1, *(1,) * (end.ndim - 1)), own, end)
+        for own, end in zip(solution.theta, outcome.theta, strict=True)
+    )
 
 
 def _separable(model: Model, solver: str) -> bool:
@@ -189,19 +198,6 @@ def _met(objective: CrossEntropy, limits: list[Limit]) -> Array:
     out = np.zeros(objective.size, dtype=bool)
     for limit in limits:
         out |= limit.mask
-    return out
-
-
-def _undefeated(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> list[Limit]:
-    """Drop the members whose rival limit the solver improved upon."""
-    reached = objective.evaluate(solution.theta, 0).value
-    out = []
-    for limit in limits:
-        if limit.rival and limit.infimum is not None:
-            beaten = reached < limit.infimum - rounding(limit.infimum)
-            limit = replace(limit, mask=limit.mask & ~beaten)
-        if limit.mask.any():
-            out.append(limit)
     return out
 
 
@@ -240,7 +236,7 @@ def _certify(
     value, special = verdict.value, verdict.special
     excess, steps = bound.excess, bound.nu * np.sqrt(objective.total)
     if special.any():
-        excess = np.where(special, np.where(np.isinf(value), np.inf, 0.0), excess)
+        excess = np.where(special, np.where(np.isinf(value), np.inf, verdict.excess), excess)
         steps = np.where(special, 0.0, steps)
     excess = excess + np.where(np.isfinite(value), rounding(value), 0.0)
 
@@ -256,7 +252,8 @@ def _certify(
         caveat = objective.model._caveat(*slots)
         # A sentence on estimates, where there are any; probabilities are bounded.
         dense = np.any(objective.model.density_share(objective.summary) > 0)
-        if caveat and dense and any(v.solved for v in verdict.status):
+        told = any(caveat in said for said in sentences)
+        if caveat and dense and not told and any(v.solved for v in verdict.status):
             sentences[f"a local maximum: {caveat}"] = None
     multipliers = {**bound.multipliers, **verdict.multipliers}
     return Certificate(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mlece.moments import Summary
 
 
+_LARGEST = 1e8  # a framed parameter beyond, of a range without declared limits, has run off
+
+
 class Status(enum.Enum):
     """The outcome of a fit; the value is the sentence that a user reads."""
 
@@ -49,9 +52,11 @@ class Limit:
         The limiting parameters (framed), infinite where a parameter runs off.
     infimum : array (R,), optional
         Infimum of the cross-entropy in nats (framed); computed at ``theta`` if not given.
-    model : callable, optional
+    model : callable or dict of int to callable, optional
         Builds the limiting model from the parameters (in the user's units) when it belongs to
-        another family.
+        another family; by member where they differ.
+    excess : array (R,), optional
+        How far the infimum may lie above the true one, where it is no closed form.
     rival : bool
         Whether the limit is a local optimum only: the solver runs, and the better one is taken.
     """
@@ -61,8 +66,9 @@ class Limit:
     sentence: str
     theta: Arrays
     infimum: Array | None = None
-    model: Callable[..., Model] | None = None
+    model: Callable[..., Model] | dict[int, Callable[..., Model]] | None = None
     rival: bool = False
+    excess: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -92,40 +98,76 @@ class LimitMember:
 
 @dataclass(frozen=True)
 class LimitFamily:
-    """A family that is met where parameters run off to an end of their range.
+    """A law that is met where parameters run off to an end of their range.
+
+    A family declares all of them in ``limit_families``. What a solver found is held against the
+    fit of each that may lie lower; the lowest is what the fit comes to.
 
     Parameters
     ----------
-    family : str or callable
-        Registered name of the limiting family, or what makes its members.
+    family : str or class of Model
+        Registered name of the limiting family, or the family, or what makes its members and knows
+        their ``params``.
     runs : dict of str to float
         The parameters that run off, and the end that each comes to.
-    slots : dict of str to str
-        For the other parameters the slot of the limiting family that holds the same value. A filled
-        slot that is not listed rules the limit out.
+    slots : dict of str to (str, or tuple of str and callable)
+        For the other parameters the slot of the limiting family that holds the same value, or one
+        that the callable makes of it. A filled slot that is not listed rules the limit out.
+    known : dict of str to float
+        Constants of the limiting family, and slots that are filled in it.
     theta : callable, optional
         Maps the parameters of the limiting family to all parameters in declared order, where the
         slots do not say it.
-    running : str, optional
-        What runs where, in words, where it is not all of ``runs``.
+    running, law : str
+        What runs where, and what is met, in words where ``runs`` and ``family`` do not say it.
     rival : bool
         Whether the limit may lie below an optimum in the interior: every fit is then held against it.
+        Otherwise those are that met no optimum or came near the end.
+    only_near : bool
+        Whether those alone are that came near the end. A law without the atom of the family, or on a
+        smaller support, does not compare with it on observations that lie there.
     """
 
     family: Any
     runs: dict[str, float]
-    slots: dict[str, str] = field(default_factory=dict)
+    slots: dict[str, Any] = field(default_factory=dict)
+    known: dict[str, float] = field(default_factory=dict)
     theta: Callable[..., Arrays] | None = None
     running: str = ""
+    law: str = ""
     rival: bool = False
+    only_near: bool = False
+
+    @property
+    def simple(self) -> bool:
+        """Whether one parameter runs and the others stay, so that compositions have the limit too."""
+        alone = len(self.runs) == 1 and not (self.known or self.theta)
+        return alone and (self.named or self.smooth)
+
+    @property
+    def named(self) -> bool:
+        """Whether the limiting family is a registered one."""
+        return isinstance(self.family, str)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether no parameter of a limiting family without a name is an end of its support."""
+        return all(p.regular for p in self.family.params)
 
     def maker(self, model: Model) -> Callable[..., Model]:
         """Return what makes members of the limiting family, for observations of the model's kind."""
-        made: Callable[..., Model] = self.family
-        return model.relative(self.family) if isinstance(self.family, str) else made
+        made: Callable[..., Model] = model.relative(self.family) if self.named else self.family
+        return made
+
+    def member(self, model: Model, filled: dict[str, Any]) -> Model:
+        """Return the limiting family for observations of the model's kind, some slots filled."""
+        return model.alike(self.maker(model)(**{**self.known, **filled}))
 
     def approached(self, model: Model, theta: Arrays) -> Array:
-        """Tell which members have a parameter within two decades of the end to which it runs."""
+        """Tell which members have a parameter (framed) within two decades of the end of its range.
+
+        Where no limits are declared the range ends at 1e8, and at 1e-8 towards zero.
+        """
         near = np.zeros(np.shape(theta[0]), dtype=bool)
         for p, value in zip(model.params, theta, strict=True):
             if p.name in self.runs and model.slots[p.name] is None:
@@ -133,9 +175,10 @@ class LimitFamily:
                 if np.isfinite(self.runs[p.name]) and np.isfinite(p.domain.upper):
                     near |= value - p.domain.lower < 100 * (low - p.domain.lower)
                 elif self.runs[p.name] == p.domain.lower:
-                    near |= value < (100 * low if low > 0 else 0.01 * low)
+                    least = max(low, -_LARGEST) if low else 1 / _LARGEST
+                    near |= value < (100 * least if least > 0 else 0.01 * least)
                 else:
-                    near |= value > 0.01 * high
+                    near |= value > 0.01 * (high if np.isfinite(high) else _LARGEST)
         return near
 
     def __str__(self) -> str:
@@ -146,37 +189,7 @@ class LimitFamily:
             where = {np.inf: "infinity", -np.inf: "minus infinity"}.get(end, f"{end:g}")
             parts.append(f"{' and '.join(names)} {verb} to {where}")
         name = self.family if isinstance(self.family, str) else self.family.__name__
-        return f"{self.running or ', '.join(parts)}: the limit is {name}"
-
-
-def limit_families(model: Model) -> list[LimitFamily]:
-    """Return what a family declares, short forms written out."""
-    short = []
-    for name, (target, mapping) in model.limit_families.items():
-        domain = model.parameter(name).domain
-        # A parameter of a bounded domain falls to its lower end.
-        end = domain.lower if np.isfinite(domain.upper) else np.inf
-        short.append(LimitFamily(target, {name: end}, mapping))
-    return [*short, *model.further_limits]
-
-
-@dataclass(frozen=True)
-class Escape:
-    """An infimum that is met where parameters run off and the limit is no registered family.
-
-    Parameters
-    ----------
-    infimum : array (R,)
-        Infimum of the cross-entropy along the way, in nats (framed).
-    theta : tuple of arrays (R,)
-        Where the parameters come to (framed).
-    sentence : str
-        What runs where, and which law is met.
-    """
-
-    infimum: Array
-    theta: Arrays
-    sentence: str
+        return f"{self.running or ', '.join(parts)}: the limit is {self.law or name}"
 
 
 @dataclass(frozen=True, eq=False)

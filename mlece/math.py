@@ -390,28 +390,6 @@ def logsumexp(a: Array, axis: int = -1, keepdims: bool = False) -> Array:
     return np.asarray(out if keepdims else np.squeeze(out, axis=axis))
 
 
-def smallest_count(log_cdf: Callable[..., Array], u: Array, upper: Array, *theta: Array) -> Array:
-    """Return the smallest count y <= upper with P(Y <= y) >= u, by doubling and bisection."""
-    u, upper, *rest = np.broadcast_arrays(u, upper, *theta)
-    target = log(u)
-    low, high = np.full(u.shape, -1.0), np.zeros(u.shape)
-    for _ in range(1100):
-        short = (log_cdf(high, *rest) < target) & (high < upper)
-        if not short.any():
-            break
-        low = where(short, high, low)
-        high = where(short, 2 * high + 1, high)
-    high = np.minimum(high, upper)
-    for _ in range(1100):
-        middle = floor(0.5 * (low + high))
-        open_ = (high - low > 1) & (middle > low) & (middle < high) & np.isfinite(high)
-        if not open_.any():
-            break
-        reached = log_cdf(middle, *rest) >= target
-        high, low = where(open_ & reached, middle, high), where(open_ & ~reached, middle, low)
-    return where(u == 1, upper, high)
-
-
 __all__ = [
     "EULER",
     "LOG_2PI",
@@ -480,7 +458,6 @@ __all__ = [
     "sign",
     "sin",
     "sinh",
-    "smallest_count",
     "softplus",
     "sqrt",
     "square",

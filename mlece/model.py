@@ -72,7 +72,6 @@ HOOKS = (
     "_frame",
     "_degenerate",
     "_collapses",
-    "_escape",
     "_rivals",
     "_caveat",
     "_irregular",
@@ -119,8 +118,8 @@ class Model:
     collapsible: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
-    limit_families: ClassVar[dict[str, tuple[Any, dict[str, str]]]] = {}
-    further_limits: ClassVar[tuple[LimitFamily, ...]] = ()
+    limit_families: ClassVar[tuple[LimitFamily, ...]] = ()
+    faces: ClassVar[dict[str, float]] = {}
     runs_off: ClassVar[bool] = False
     abstract: ClassVar[bool] = True
     everyday: ClassVar[bool] = False
@@ -323,7 +322,6 @@ class Model:
 
     _expected_statistics = _maximise = _block_sums = _log_cdf = _log_sf = _quantile = _missing
     _sample = _entropy = _mean = _variance = _start = _more_starts = _bounds = _frame = _missing
-    _escape = _missing
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
@@ -341,9 +339,9 @@ class Model:
 
     @staticmethod
     def _rivals(view: Any, unsure: Array, *theta: Any) -> Any:
-        """Limits of the family, each with its infimum, that may undercut a solver's optimum.
+        """Limits that are no fit of a limiting family, each with its infimum.
 
-        ``unsure`` tells where it met none; an unbounded limit counts only there.
+        ``unsure`` tells where the solver met no optimum; an unbounded limit counts only there.
         """
         return ()
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.faces import infinite, on_face
 from mlece.fitting import fit_sample
-from mlece.limits import Status
 from mlece.math import Array
 from mlece.model import Model
 from mlece.result import Fit
@@ -28,7 +28,8 @@ def fit_population(model: Model, truth: Model, solver: str) -> Fit:
 
     The nodes stay in the truth's own frame, are cut at the kinks of the fitted member, and are doubled
     until the cross-entropy moves by less than 1e-12 relative to the larger of 1 and its size (a last
-    movement of up to 1e-8 goes into the bound on the excess).
+    movement of up to 1e-8 goes into the bound on the excess). Where the cross-entropy is infinite
+    beside a face of the family and finite on it, the fit on that face is reported.
 
     Raises
     ------
@@ -59,6 +60,11 @@ def fit_population(model: Model, truth: Model, solver: str) -> Fit:
                 f"{type(truth).__name__} ({truth.support}, {truth.measure})",
             )
         )
+    return on_face(model, truth, lambda part: _settled(part, truth, solver))
+
+
+def _settled(model: Model, truth: Model, solver: str) -> Fit:
+    """Fit to ever finer rules until the cross-entropy moves no more."""
     outer = _outer_frame(model, truth)
     member = truth if outer == (0.0, 1.0) else framed_member(truth, *outer)
     kinks: tuple[float, ...] = ()
@@ -144,13 +150,13 @@ def _fit_nodes(
     result = fit_sample(admitted, sample, solver)
     if not np.all(inside):
         lost = float(rule.weights[~inside].sum())
-        return _infinite(result, f"the truth has mass {lost:.3g} outside {model.support}")
+        return infinite(result, f"the truth has mass {lost:.3g} outside {model.support}")
     if extent is not None and not _ends_fit(model, extent):
-        return _infinite(result, "the truth reaches beyond every support that the family offers")
+        return infinite(result, "the truth reaches beyond every support that the family offers")
     terms = _terms(result, truth)
     if np.isnan(terms).any() or tail_divergent(rule, terms) or _typically_diverges(result, rule):
         # NaN: a moment of the truth beyond the largest number, which only a divergent one reaches.
-        return _infinite(result, "the truth's tails are too heavy for the family")
+        return infinite(result, "the truth's tails are too heavy for the family")
     return result
 
 
@@ -211,27 +217,3 @@ def _typically_diverges(result: Fit, rule: Nodes) -> bool:
         return False
     terms = replace(result, framed=theta).node_values()
     return bool(np.isfinite(terms).all() and tail_divergent(rule, terms))
-
-
-def _infinite(result: Fit, sentence: str) -> Fit:
-    """Report an infinite cross-entropy: no parameters, no bound."""
-    fixed = result.objective.fixed
-    theta = tuple(
-        t if p.name in fixed else np.full_like(t, np.nan)
-        for p, t in zip(result.family.params, result.theta, strict=True)
-    )
-    certificate = replace(
-        result.certificate,
-        status=Status.INFINITE,
-        excess=np.inf,
-        score_norm=np.nan,
-        sentence=sentence,
-        entropy_residual=None,
-    )
-    return replace(
-        result,
-        theta=theta,
-        values=np.array([np.inf]),
-        certificate=certificate,
-        limit_models={},
-    )

@@ -14,7 +14,6 @@ from mlece.bracketing import Crossing, first_crossing
 from mlece.contour import TOLERANCE, extremes
 from mlece.ending import limit_fit
 from mlece.fitting import fit_sample
-from mlece.limits import limit_families
 from mlece.math import Array, wrap_angle, xlog1py, xlogy
 from mlece.model import Model
 from mlece.param import Param
@@ -351,13 +350,13 @@ def _asymptote(refits: Refits, p: Param, members: Array, sides: Array) -> Array:
     Infinite where the family declares no limit in which this parameter alone runs to that end.
     """
     fit, out = refits.fit, np.full(len(members), np.inf)
-    filled = {q.name for q in fit.family.params if q.estimable and q.name not in fit.family.free}
-    for limit in limit_families(fit.family):
-        if list(limit.runs) != [p.name] or not filled <= set(limit.slots):
+    for limit in fit.family.limit_families:
+        if list(limit.runs) != [p.name]:
             continue
         there = sides == (1.0 if limit.runs[p.name] == p.domain.upper else -1.0)
         if there.any():
-            found = limit_fit(fit, limit, np.unique(members[there]), fit_sample)
+            some = np.unique(members[there])
+            found = limit_fit(fit.objective, limit, some, fit.sample, fit_sample)
             if found is not None:
                 other, some = found
                 tends = np.full(fit.objective.size, np.inf)

@@ -64,10 +64,13 @@ def joint_limits(objective: CrossEntropy, fits: list[Fit]) -> list[Limit]:
             for j, (fit, status) in enumerate(zip(fits, combination, strict=True))
             if status in _WORST_FIRST
         ]
-        first = int(np.flatnonzero(mask)[0])
-        builders = tuple(fit.limit_models.get(first) for fit in fits)
-        build = BlockMembers(objective.model, builders) if any(builders) else None
-        out.append(Limit(mask, found[0], "; ".join(said), theta, infimum, build))
+        models: dict[int, Callable[..., Model]] = {}
+        for r in np.flatnonzero(mask).tolist():
+            builders = tuple(fit.limit_models.get(r) for fit in fits)
+            if any(builders):
+                models[r] = BlockMembers(objective.model, builders)
+        sentence, excess = "; ".join(said), _excess(fits)
+        out.append(Limit(mask, found[0], sentence, theta, infimum, models, excess=excess))
     return out
 
 
@@ -87,13 +90,6 @@ def joint_bound(objective: CrossEntropy, fits: list[Fit]) -> Bound:
             for name, value in p.multipliers.items()
         },
     )
-
-
-def with_excess(result: Fit, fits: list[Fit]) -> Fit:
-    """Return the fit with the excess of all blocks, those that end at a limit among them."""
-    excess = np.reshape(_excess(fits), result.sample.batch_shape)
-    excess = excess if result.sample.batch_shape else excess.item()
-    return replace(result, certificate=replace(result.certificate, excess=excess))
 
 
 def _excess(fits: list[Fit]) -> Array:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlece"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "math", "quantities", "jets", "bessel", "__version__"),
+    ("errors", "units", "math", "counting", "quantities", "jets", "bessel", "__version__"),
     ("domain", "bijection", "param", "arrays"),
     ("derivatives", "limits", "moments", "tilt", "model", "registry", "selection"),
     ("families", "combinators"),
@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "fitting",
         "population",
+        "faces",
         "ending",
         "separable",
         "result",

@@ -501,3 +501,31 @@ def test_a_product_of_laws_has_the_sum_of_their_log_densities() -> None:
     two = np.ones(2)
     batch = mlece.Product(mlece.Gamma(), Gaussian()).member(2 * two, 3 * two, 5 * two, 2 * two)
     np.testing.assert_allclose(batch.log_density(np.stack([y, y]))[1], want, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("model", "limit"),
+    [
+        (mlece.Hurdle("negativebinomial"), mlece.Hurdle("poisson")),
+        (mlece.Inflated("negativebinomial"), mlece.Inflated("poisson")),
+        (mlece.Inflated("studentt", at=0.0), mlece.Inflated("gaussian", at=0.0)),
+    ],
+    ids=str,
+)
+def test_an_atom_that_holds_observations_stays_at_the_limit_of_the_rest(
+    model: Model, limit: Model
+) -> None:
+    y = np.append(np.repeat([4.0, 5.0, 6.0], 30), np.zeros(20))
+    fit, nearest = mlece.fit(model, y), mlece.fit(limit, y)
+    assert fit.certificate.status is Status.BOUNDARY
+    assert type(fit.model) is type(limit)
+    assert fit.cross_entropy == pytest.approx(nearest.cross_entropy, abs=1e-12)
+
+
+@pytest.mark.parametrize("inner", [mlece.SkewNormal(), mlece.ExGaussian()], ids=str)
+def test_compositions_of_families_with_several_starts(inner: Model) -> None:
+    y = np.abs(np.random.default_rng(0).normal(5, 1, 100))
+    for model in (mlece.Truncated(inner, lower=0.0), mlece.Inflated(inner, at=0.0)):
+        fit, plain = mlece.fit(model, y), mlece.fit(inner, y)
+        # Nothing lies near the end or at the atom: the inner estimates stand.
+        assert float(fit.cross_entropy) == pytest.approx(float(plain.cross_entropy), abs=1e-6)

@@ -241,6 +241,28 @@ def test_a_component_runs_to_a_limit_of_its_family() -> None:
     assert together.cross_entropy == pytest.approx(nearest.cross_entropy, abs=1e-10)
 
 
+def test_limits_of_components_hold_inside_compositions() -> None:
+    part = mlece.Gaussian(0, 1).quantile((np.arange(200) + 0.5) / 200)
+    y = np.concatenate([part, 8 + 1.5 * part])
+    model = Mixture(mlece.StudentT(), Gaussian())
+    alone = mlece.fit(model, y)
+    cases: list[tuple[Any, Any, Any]] = [
+        (mlece.Inflated(model, at=20.0), np.append(y, np.full(40, 20.0)), mlece.Inflated),
+        (model, mlece.censored(y, np.where(y > 9, np.inf, y)), None),
+    ]
+    for whole, data, call in cases:
+        fit = mlece.fit(whole, data)
+        assert fit.certificate.status is Status.BOUNDARY
+        assert fit.params["df[0]"] == np.inf
+        gaussians: Any = Mixture("gaussian", size=2)
+        nearest = mlece.fit(call(gaussians, at=20.0) if call else gaussians, data)
+        assert fit.cross_entropy == pytest.approx(nearest.cross_entropy, abs=1e-12)
+    # What is true of the whole is told once, though it is true of the limit too.
+    twice = mlece.fit(Mixture("studentt", size=2), y)
+    assert twice.cross_entropy == pytest.approx(alone.cross_entropy, abs=1e-12)
+    assert twice.certificate.sentence.count("a local maximum") == 1
+
+
 def _parts(law: Any) -> list[Model]:
     return [law.component(k) for k in range(len(law.components))]
 
@@ -394,6 +416,19 @@ def test_a_batch_of_products_is_a_loop() -> None:
     alone = mlece.fit(mlece.Product("gaussian", "poisson"), y[0])
     assert fit.params["mean[0]"][0] == alone.params["mean[0]"]
     assert fit.params["rate[1]"][1] == 0
+
+
+def test_every_product_of_a_batch_ends_in_its_own_law() -> None:
+    flat, heavy = np.linspace(-1, 1, 40), np.tan(np.linspace(-1.5, 1.5, 40))
+    y = np.stack([np.stack(pair, -1) for pair in ((flat, heavy), (heavy, flat), (flat, flat))])
+    fit = mlece.fit(mlece.Product("studentt", "studentt"), y)
+    for r, laws in enumerate(("gt", "tg", "gg")):
+        wanted = [{"g": Gaussian, "t": mlece.StudentT}[c] for c in laws]
+        assert [type(b) for b in fit[r].model.factors] == wanted
+        alone = [mlece.fit("studentt", y[r, :, j]) for j in range(2)]
+        excess = sum(f.certificate.excess for f in alone)
+        assert fit[r].cross_entropy == pytest.approx(sum(f.cross_entropy for f in alone))
+        assert excess <= fit[r].certificate.excess < 1e-8
 
 
 BAD: dict[str, tuple[Any, str]] = {

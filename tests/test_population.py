@@ -17,6 +17,37 @@ INFINITE = mlece.Status.INFINITE
 
 
 @pytest.mark.parametrize(
+    ("model", "truth", "face"),
+    [
+        (m.GEV(), m.Gaussian(1, 2), m.Gumbel()),
+        (m.GEV(), m.Logistic(0, 1), m.Gumbel()),
+        (m.GeneralizedPareto(), m.Gamma(8, 1), m.Exponential()),
+        (m.Gompertz(), m.LogNormal(3, 0.3), m.Exponential()),
+    ],
+    ids=str,
+)
+def test_a_face_bears_what_its_neighbours_do_not(model: Model, truth: Model, face: Model) -> None:
+    fit, plain = mlece.fit(model, truth), mlece.fit(face, truth)
+    assert fit.certificate.status is mlece.Status.BOUNDARY
+    assert "shape is 0" in fit.certificate.sentence
+    assert fit.params["shape"] == 0
+    assert fit.model.shape == 0
+    assert float(fit.cross_entropy) == pytest.approx(float(plain.cross_entropy), rel=1e-12)
+
+
+def test_a_truth_too_heavy_for_the_face_is_told() -> None:
+    fit = mlece.fit(m.GEV(), m.StudentT(3, 0, 1))
+    assert fit.certificate.status is INFINITE
+    assert "beyond the support" in fit.certificate.sentence
+
+
+def test_a_family_keeps_an_estimate_on_the_side_that_bears_the_truth() -> None:
+    fit = mlece.fit(m.GEV(), m.Gamma(3, 1))
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    assert fit.params["shape"] > 0.01
+
+
+@pytest.mark.parametrize(
     ("model", "truth"),
     [
         (m.Uniform(), m.Gaussian(1, 2)),

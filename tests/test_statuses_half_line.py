@@ -179,10 +179,12 @@ def _kinked(n: int) -> np.ndarray[Any, Any]:
     return np.where(u < 0.6, (u / 0.6) ** (1 / 2), ((1 - u) / 0.4) ** (-1 / 3))
 
 
-def test_gb2_of_kinked_data_has_no_maximum() -> None:
+def test_gb2_of_kinked_data_is_double_pareto() -> None:
     y = _kinked(61)
     fit = m.fit(m.GB2(), y)
-    assert fit.certificate.status is Status.NOT_ATTAINED
+    assert fit.certificate.status is Status.BOUNDARY
+    direct = -float(np.mean(fit.model.log_density(y)))
+    assert direct == pytest.approx(float(fit.cross_entropy), abs=1e-13)
     assert "double Pareto" in fit.certificate.sentence
     assert fit.params["shape"] == inf
     # By brute force over centres, the slopes solved at each.
@@ -254,3 +256,9 @@ def test_chi_squared_meets_the_mean_logarithm(df: float) -> None:
     y = y[y > 0]
     got = m.fit(m.Chi2(), y).params["df"]
     assert digamma(got / 2) == pytest.approx(np.mean(np.log(y / 2)), rel=1e-12)
+
+
+def test_a_defective_gompertz_law_says_why_it_has_no_entropy() -> None:
+    assert m.Gompertz(0.0, 2.0).entropy() == pytest.approx(1 - math.log(2.0), rel=1e-14)
+    with pytest.raises(mlece.errors.NoDensityError, match="never dies"):
+        m.Gompertz(-0.5, 2.0).entropy()

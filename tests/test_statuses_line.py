@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 import mlece
+from mlece.families.asymmetric import SinhNormal, SinhNormalFrom
+from mlece.families.burr import DoublePareto
 from mlece.families.one_sided import (
     ExponentialFrom,
     HalfNormalFrom,
+    HalfTFrom,
     InverseGaussianFrom,
     LogNormalFrom,
 )
+from mlece.families.transformed import MirroredLogGamma
 from mlece.limits import Status
 from mlece.model import Model
-from mlece.testing import check_model
+from mlece.testing import (
+    check_distribution_function,
+    check_model,
+    check_normalisation,
+    check_quantile,
+)
 
 m = mlece
 inf = math.inf
@@ -174,3 +185,92 @@ def test_a_light_tailed_skew_t_is_skew_normal() -> None:
     fit = mlece.fit("skewt", y)
     assert isinstance(fit.model, m.SkewNormal)
     assert fit.params["df"] == inf
+
+
+# ---------------------------------------------------------------------------- limits of four shapes
+
+
+def lowest(start: list[float], level: Callable[[list[float]], float]) -> float:
+    """Return the least value that a simplex search meets, restarted where it ended."""
+    found = start
+    for _ in range(4):
+        options = {"xatol": 1e-11, "fatol": 1e-14, "maxiter": 4000}
+        best = minimize(level, found, method="Nelder-Mead", options=options)
+        found = best.x
+    return float(best.fun)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_egb2_of_log_gamma_data_is_log_gamma(side: int) -> None:
+    y = side * m.LogGamma(shape=0.8, loc=1, scale=2).quantile((np.arange(80) + 0.5) / 80)
+    fit, plain = m.fit("egb2", y), m.fit("loggamma", side * y)
+    assert fit.certificate.status is Status.BOUNDARY
+    assert fit.params["q" if side > 0 else "p"] == inf
+    assert float(fit.cross_entropy) == pytest.approx(float(plain.cross_entropy), rel=1e-12)
+    direct = -float(np.mean(fit.model.log_density(y)))
+    assert direct == pytest.approx(float(fit.cross_entropy), rel=1e-12)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("name", ["skewt", "twopiecet"])
+def test_heavy_tails_on_one_side_are_half_t(name: str, side: int) -> None:
+    d = 2 * m.StudentT(2.5, 0, 1).quantile(0.5 + 0.5 * (np.arange(60) + 0.5) / 60)
+    y = side * (d - d.min())
+    law = at_limit(mlece.fit(name, y), HalfTFrom)
+    assert law.side == side
+
+    def level(at: list[float]) -> float:
+        t = m.StudentT(df=math.exp(at[0]), loc=0.0, scale=math.exp(at[1]))
+        return -float(np.mean(t.log_density(np.abs(y)))) - math.log(2)
+
+    reported = float(mlece.fit(name, y).cross_entropy)
+    assert reported == pytest.approx(lowest([0.5, 0.5], level), abs=1e-10)
+
+
+def test_sinh_arcsinh_of_evenly_spread_data_ends_at_a_law_from_a_point_on() -> None:
+    u = (np.arange(40) + 0.5) / 40
+    fit = mlece.fit("sinharcsinh", u**2)
+    law = at_limit(fit, SinhNormalFrom)
+    assert law.side == 1.0
+
+    def level(at: list[float]) -> float:
+        # Members far along the way: skewness 40 and the scale that goes with it.
+        member = m.SinhArcsinh(
+            loc=at[0], tailweight=math.exp(at[1]), skewness=40.0, scale=math.exp(at[2])
+        )
+        return -float(np.mean(member.log_density(u**2)))
+
+    b, ratio = float(law.b), math.log(2 * float(law.scale))
+    near = lowest([float(law.loc), math.log(b), ratio - 40 / b], level)
+    assert float(fit.cross_entropy) <= near + 1e-12
+    assert float(fit.cross_entropy) == pytest.approx(near, abs=1e-6)
+
+
+def test_sinh_arcsinh_of_the_lightest_tails_is_sinh_normal() -> None:
+    y = SinhNormal(loc=1.0, scale=2.0).quantile((np.arange(50) + 0.5) / 50)
+    fit = mlece.fit("sinharcsinh", y)
+    assert fit.certificate.status is Status.BOUNDARY
+    plain = mlece.fit(SinhNormal(), y)
+    assert float(fit.cross_entropy) <= float(plain.cross_entropy) + 1e-12
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        HalfTFrom(loc=1.0, scale=2.0, side=-1.0, df=3.0),
+        SinhNormal(loc=1.0, scale=2.0),
+        SinhNormalFrom(loc=1.0, scale=2.0, side=1.0, b=0.8),
+        SinhNormalFrom(loc=1.0, scale=2.0, side=-1.0, b=0.8),
+        MirroredLogGamma(shape=0.7, loc=1.0, scale=2.0),
+    ],
+    ids=repr,
+)
+def test_limiting_laws_are_laws(law: Model) -> None:
+    check_model(law)
+
+
+def test_a_double_pareto_law_is_a_law() -> None:
+    law, rng = DoublePareto(scale=2.0, spread=0.3, asymmetry=0.8), np.random.default_rng(0)
+    check_normalisation(law, rng)
+    check_distribution_function(law, rng)
+    check_quantile(law, rng)

@@ -11,7 +11,6 @@ import numpy as np
 
 import mlece
 from mlece.domain import Domain
-from mlece.limits import limit_families
 from mlece.model import Model
 from mlece.registry import registered
 from mlece.testing import typical_family
@@ -186,7 +185,7 @@ def page(family: type[Model], fit: mlece.Fit, call: str, how: str) -> str:
     ]
     if not closed:
         traits.pop()
-    runs = [str(limit).replace(": the limit is ", ": ") for limit in limit_families(fit.model)]
+    runs = [str(limit).replace(": the limit is ", ": ") for limit in fit.family.limit_families]
     if runs:
         traits.append(f"Limits that are met\n: {'; '.join(runs)}")
     if family.affine:

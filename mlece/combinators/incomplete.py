@@ -36,7 +36,6 @@ _LOST = (
     "_profile_equation",
     "_profile_shared",
     "_collapses",
-    "_escape",
     "_rivals",
     "_exact_interval",
     "_kink",
@@ -335,6 +334,9 @@ def incomplete(family: type[Model]) -> type[Model]:
     flags = ("affine", "exponential", "concave", "unit_carrier", "unit_free_sums")
     body.update(dict.fromkeys(flags, False), profile_over="", complete=family)
     body.update(__doc__=family.__doc__, __module__=__name__)
+    # The end of an unnamed law is found by a closed form for exact observations.
+    kept = (limit for limit in family.limit_families if limit.named or limit.smooth)
+    body.update(limit_families=tuple(kept))
     base: type[Model] = Incomplete
     if family._components:
         base = IncompleteMixture

@@ -22,9 +22,10 @@ from mlece.combinators.compose import (
     smooth_names,
 )
 from mlece.combinators.truncated import Truncated
+from mlece.counting import smallest_count
 from mlece.domain import Domain, real
-from mlece.limits import Limit, Status, full
-from mlece.math import Array, Arrays, exp, inf, log, log1p, smallest_count, where, xlog1py, xlogy
+from mlece.limits import Limit, LimitFamily, Status, full
+from mlece.math import Array, Arrays, exp, inf, log, log1p, where, xlog1py, xlogy
 from mlece.model import Model, model_by_name
 from mlece.moments import Summary
 from mlece.param import Param
@@ -367,10 +368,10 @@ def _atom(call: Any, base: type[AtomModel], model: Model, probability: Any, at: 
         own,
         rest=rest,
         support=support,
-        limit_families={
-            **_limits(call, inner, own, params),
-            own["probability"]: (plain, same),
-        },
+        limit_families=(
+            *_limits(call, inner, own, params),
+            LimitFamily(plain, {own["probability"]: 0.0}, same, only_near=True),
+        ),
         **hooks_of(base, inner, needs),
     )
     return cls(**passed_on(model), **{own["probability"]: probability, own["at"]: where_})
@@ -382,17 +383,21 @@ def _any_slots(inner: type[Model]) -> dict[str, Any]:
 
 def _limits(
     call: Any, inner: type[Model], own: dict[str, str], params: dict[str, Param]
-) -> dict[str, tuple[Any, dict[str, str]]]:
+) -> tuple[LimitFamily, ...]:
     """Return the limits of the inner family with the atom."""
-    out = {}
-    for name, (target, slots) in inner.limit_families.items():
-        family = model_by_name(target) if isinstance(target, str) else target
+    out = []
+    for one in inner.limit_families:
+        if not one.simple:
+            continue
+        (name,) = one.runs
+        family = model_by_name(one.family) if isinstance(one.family, str) else one.family
         limit = type(call(family(**_any_slots(family))))
         assert issubclass(limit, Composite)
-        out[name] = (limit, {**slots, **{own[a]: limit.own[a] for a in own}})
+        slots = {**one.slots, **{own[a]: limit.own[a] for a in own}}
+        out.append(replace(one, family=limit, slots=slots))
         if not np.isfinite(params[name].limits[1]):
             params[name] = copied(params[name], limits=(params[name].limits[0], 1e8))
-    return out
+    return tuple(out)
 
 
 def Inflated(model: Any, at: Any = 0.0, probability: Any = None) -> Model:

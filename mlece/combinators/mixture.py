@@ -355,7 +355,7 @@ def _class_of(parts: tuple[Model, ...], size: int | None, shared: Any) -> type[M
         body.update({hook: getattr(Model, hook) for hook in lost})
         made: type[Mixture] = type("Mixture", (Mixture,), body)
         made.params = params
-        made.further_limits = component_limits(Mixture, components, common, places, params)
+        made.limit_families = component_limits(Mixture, components, common, places, params)
         _CLASSES[key] = made
     return _CLASSES[key]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.compose import engine
-from mlece.limits import LimitFamily, limit_families
+from mlece.limits import LimitFamily
 from mlece.model import Model
 from mlece.param import Param
 
@@ -38,6 +38,11 @@ class ComponentLimit:
     def __name__(self) -> str:
         names = ", ".join(type(c).__name__ for c in self.components)
         return f"Mixture({names})"
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """The parameters of the mixture."""
+        return self().params
 
     def __call__(self, **slots: Any) -> Model:
         """Return the mixture with these slots."""
@@ -76,7 +81,7 @@ def component_limits(
     weights = {p.name: p.name for p in params[: len(components) - 1]}
     out: dict[Any, LimitFamily] = {}
     for k, component in enumerate(components):
-        for limit in limit_families(component):
+        for limit in component.limit_families:
             target = _target(component, limit)
             if target is None:
                 continue
@@ -102,15 +107,18 @@ def component_limits(
             for p in params:
                 if runs.get(p.name) == np.inf and p.limits[1] == np.inf:
                     p.limits = p.limits[0], _LARGEST
-            out[(*runs, target)] = LimitFamily(ComponentLimit(make, other, shared), runs, slots)
+            made = ComponentLimit(make, other, shared)
+            out[(*runs, target)] = LimitFamily(made, runs, slots, only_near=limit.only_near)
     return tuple(out.values())
 
 
 def _target(component: Model, limit: LimitFamily) -> Model | None:
     """Return a member of the limiting family without values; None where names do not tell it."""
-    maker = limit.maker(component)
-    if limit.theta is not None:
+    if limit.theta is not None or limit.known or not (limit.named or limit.smooth):
         return None
+    if not all(isinstance(slot, str) for slot in limit.slots.values()):
+        return None
+    maker = limit.maker(component)
     if isinstance(maker, type):
         return engine(maker)
     return maker() if component._width else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from mlece.combinators.compose import (
 )
 from mlece.combinators.region import Region, log_mass_between, region
 from mlece.combinators.truncated_limits import limits, padded
+from mlece.counting import smallest_count
 from mlece.domain import real
-from mlece.limits import Limit
-from mlece.math import Array, Arrays, exp, inf, log, log1p, smallest_count, where
+from mlece.limits import Limit, LimitFamily
+from mlece.math import Array, Arrays, exp, inf, log, log1p, where
 from mlece.model import Model, model_by_name
 from mlece.moments import Summary
 from mlece.param import Param
@@ -322,20 +324,23 @@ def Truncated(model: Any, lower: Any = None, upper: Any = None) -> Model:
 
 def _limits(
     inner: type[Model], own: dict[str, str], given: dict[str, Any], params: dict[str, Param]
-) -> dict[str, tuple[Any, dict[str, str]]]:
+) -> tuple[LimitFamily, ...]:
     """Return the truncated limits of the families to which the inner one tends."""
-    out = {}
-    for name, (target, slots) in inner.limit_families.items():
-        family = model_by_name(target) if isinstance(target, str) else target
+    out = []
+    for limit in inner.limit_families:
+        if not limit.simple:
+            continue
+        (name,) = limit.runs
+        family = model_by_name(limit.family) if isinstance(limit.family, str) else limit.family
         # Any ends do: the class does not depend on them.
         whole = {end: {"lower": -1e300, "upper": 1e300}[end] for end in given}
         truncated = type(Truncated(family(), **whole))
         assert issubclass(truncated, Composite)
         ends = {own[end]: truncated.own[end] for end in given}
-        out[name] = (truncated, {**slots, **ends})
+        out.append(replace(limit, family=truncated, slots={**limit.slots, **ends}))
         if not np.isfinite(params[name].limits[1]):
             params[name] = copied(params[name], limits=(params[name].limits[0], _LARGEST))
-    return out
+    return tuple(out)
 
 
 def _needs(inner: type[Model]) -> dict[str, bool]:

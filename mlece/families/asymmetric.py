@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece.domain import positive, real
 from mlece.families.one_sided import (
     ExponentialFrom,
+    HalfNormalFrom,
     InverseGaussianFrom,
     LogNormalFrom,
     OneSided,
-    best_threshold,
-    half_normal_limits,
-    inverse_gaussian_profile,
-    lognormal_profile,
+    from_a_point,
+    with_threshold,
 )
-from mlece.families.real_line import Gaussian
 from mlece.families.standard import Jet, LocationScale, log_tail, moments
-from mlece.limits import Limit, LimitMember, Status, full, or_fixed, point_mass
+from mlece.limits import Limit, LimitFamily, full, point_mass
 from mlece.math import (
     LOG_2PI,
     LOG_PI,
@@ -56,54 +55,16 @@ from mlece.moments import Summary
 from mlece.param import Param
 
 _MEAN_HALF = 0.7978845608028654  # E|Z| of a standard Gaussian, sqrt(2/pi)
+_NEWTON = 40
 
 
-def _mean_sd(view: Any) -> Arrays:
-    """Return mean and standard deviation of the framed observations, (R,) each."""
-    mean = view.mean_of(lambda y: y)
-    return mean, sqrt(view.mean_of(lambda y: (y - mean[:, None]) ** 2))
+def _gaussian(runs: dict[str, float], *shapes: float) -> LimitFamily:
+    """Return the Gaussian limit, whose mean and sd stand for loc and scale; the shapes come to these."""
 
+    def theta(mean: Array, sd: Array) -> Arrays:
+        return mean, sd, *(full(mean, shape) for shape in shapes)
 
-def _gaussian(
-    view: Any, runs: str, theta: tuple[float, ...], slots: tuple[Array | None, ...]
-) -> tuple[Limit, ...]:
-    """Return the Gaussian limit of a family whose loc and scale become its mean and sd.
-
-    ``theta`` are the limiting shapes. With a slot filled the limit is not reached, or not this one.
-    """
-    if any(slot is not None for slot in slots):
-        return ()
-    mean, sd = _mean_sd(view)
-    sentence = f"{runs}: the limit is Gaussian, and loc and scale stand for its mean and standard deviation"
-    limit = (mean, sd, *(full(mean, value) for value in theta))
-    value = 0.5 * LOG_2PI + 0.5 + log(sd)
-    model = LimitMember(Gaussian, ("mean", "sd", *(None for _ in theta)))
-    return (Limit(full(mean, 1.0).astype(bool), Status.BOUNDARY, sentence, limit, value, model),)
-
-
-def _from_a_point(
-    view: Any,
-    unsure: Array,
-    slots: tuple[Array | None, ...],
-    kind: tuple[type[OneSided], Any, str],
-    theta: Any,
-) -> tuple[Limit, ...]:
-    """Return the limits of a family that ends in a law on one side of a point.
-
-    ``kind`` is the law, its profile and its name; ``theta(loc, scale, shape, side)`` the limiting
-    parameters of the family. The search takes a hundred passes: only for members not solved.
-    """
-    if any(slot is not None for slot in slots) or not unsure.any():
-        return ()
-    law, profile, said = kind
-    out = []
-    for side in (1.0, -1.0):
-        found, loc, (value, scale, own) = best_threshold(view, profile, side)
-        limit, names, runs = theta(loc, scale, own, side)
-        sentence = f"{runs}: the limit is {said}, whose loc and scale are told"
-        model = LimitMember(law, names, (("side", side),))
-        out.append(Limit(found & unsure, Status.BOUNDARY, sentence, limit, value, model))
-    return tuple(out)
+    return LimitFamily("Gaussian", runs, theta=theta, rival=True)
 
 
 # ---------------------------------------------------------------------------- skew normal
@@ -126,6 +87,13 @@ class SkewNormal(LocationScale):
 
     everyday = True
     shape = Param(real, r"\alpha", typical=(-3, 4), limits=(-1e4, 1e4), doc="skewness")
+    limit_families: ClassVar = from_a_point(
+        HalfNormalFrom,
+        {"shape": inf},
+        {"shape": -inf},
+        {"loc": "loc", "scale": "scale"},
+        rival=True,
+    )
 
     @staticmethod
     def _standard(z: Array, shape: Array) -> Jet:
@@ -141,14 +109,6 @@ class SkewNormal(LocationScale):
             (ratio + x * second,),
             (z * z * second,),
         )
-
-    @staticmethod
-    def _rivals(
-        view: Any, unsure: Array, loc: Array | None, scale: Array | None, shape: Array | None
-    ) -> tuple[Limit, ...]:
-        if shape is not None:
-            return ()
-        return half_normal_limits(view, loc, scale, "shape", (-inf,), (inf,))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -235,6 +195,17 @@ class ExGaussian(Model):
         limits=(1e-5, inf),
         doc="mean of the exponential part",
     )
+    limit_families: ClassVar = (
+        LimitFamily("Gaussian", {"tail": 0.0}, {"loc": "mean", "scale": "sd"}, rival=True),
+        LimitFamily(
+            ExponentialFrom,
+            {"scale": 0.0},
+            {"loc": "loc", "tail": "scale"},
+            {"side": 1.0},
+            law="exponential above loc",
+            rival=True,
+        ),
+    )
 
     @staticmethod
     def _parts(y: Array, loc: Array, scale: Array, tail: Array) -> Arrays:
@@ -296,33 +267,6 @@ class ExGaussian(Model):
         zero = full(s.minimum, 0.0)
         limit = (s.minimum, zero, zero)
         return point_mass(s, sentence, limit, s.minimum, loc)
-
-    @staticmethod
-    def _rivals(
-        view: Any, unsure: Array, loc: Array | None, scale: Array | None, tail: Array | None
-    ) -> tuple[Limit, ...]:
-        out: list[Limit] = []
-        mean = view.mean_of(lambda y: y)
-        zero, always = full(mean, 0.0), full(mean, 1.0).astype(bool)
-        if tail is None:
-            centre = or_fixed(mean, loc)
-            square = view.mean_of(lambda y: (y - centre[:, None]) ** 2)
-            sd = or_fixed(sqrt(square), scale)
-            value = 0.5 * LOG_2PI + log(sd) + 0.5 * square / sd**2
-            member = LimitMember(Gaussian, ("mean", "sd", None))
-            sentence = "tail falls to 0: the limit is Gaussian"
-            theta = (centre, sd, zero)
-            out.append(Limit(always, Status.BOUNDARY, sentence, theta, value, member))
-        if scale is None:
-            start = or_fixed(view.summary.minimum, loc)
-            reach = or_fixed(mean - start, tail)
-            value = log(reach) + (mean - start) / reach
-            member = LimitMember(ExponentialFrom, ("loc", None, "scale"), (("side", 1.0),))
-            sentence = "scale falls to 0: the limit is exponential from the smallest observation on"
-            inside = view.summary.minimum >= start
-            theta = (start, zero, reach)
-            out.append(Limit(inside, Status.BOUNDARY, sentence, theta, value, member))
-        return tuple(out)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -388,6 +332,16 @@ class JohnsonSU(LocationScale):
 
     a = Param(real, r"\gamma", typical=(-1, 1.4), limits=(-1e3, 1e3), doc="skewness")
     b = Param(positive, r"\delta", typical=(0.8, 2), limits=(1e-3, 1e3), doc="tail weight")
+    limit_families: ClassVar = (
+        _gaussian({"b": inf}, 0.0, inf),
+        *from_a_point(
+            LogNormalFrom,
+            {"a": -inf, "scale": 0.0},
+            {"a": inf, "scale": 0.0},
+            {"loc": "loc"},
+            lambda side, loc, scale, b: (loc, full(loc, 0.0), full(loc, -side * inf), b),
+        ),
+    )
 
     @staticmethod
     def _standard(z: Array, a: Array, b: Array) -> Jet:
@@ -406,16 +360,6 @@ class JohnsonSU(LocationScale):
     @staticmethod
     def _collapses(share: Array, *slots: Array | None) -> Array:
         return full(share, float(all(s is None for s in slots))).astype(bool)
-
-    @staticmethod
-    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
-        def limit(loc: Array, scale: Array, b: Array, side: float) -> Any:
-            runs = f"a runs to {'minus ' if side > 0 else ''}infinity"
-            return (loc, scale, full(loc, -side * inf), b), ("loc", "scale", None, "b"), runs
-
-        kind = (LogNormalFrom, lognormal_profile, "lognormal from a point on")
-        gaussian = _gaussian(view, "b runs to infinity", (0.0, inf), slots)
-        return (*gaussian, *_from_a_point(view, unsure, slots, kind, limit))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -466,13 +410,120 @@ def _by_quartiles(x: Array, quantile: Any, shapes: Sequence[Arrays]) -> Arrays:
 # ---------------------------------------------------------------------------- sinh-arcsinh
 
 
+def _sinh_terms(z: Array) -> Arrays:
+    """Return ½ sinh² z − log cosh z and its first two derivatives."""
+    level, steep = sinh(z), tanh(z)
+    value = 0.5 * level * level - np.logaddexp(z, -z) + log(2.0)
+    return value, 0.5 * sinh(2 * z) - steep, cosh(2 * z) - 1 + steep * steep
+
+
+class SinhNormal(LocationScale, abstract=True):
+    """Sinh-normal of shape 2: sinh z is standard Gaussian, z = (y − loc)/scale (Rieck, Nedelman 1991)."""
+
+    @staticmethod
+    def _standard(z: Array) -> Jet:
+        value, slope, bend = _sinh_terms(z)
+        return Jet(-value - 0.5 * LOG_2PI, -slope, -bend)
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        mean, sd, _ = moments(x)
+        return mean, 1.3 * sd
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:
+        return np.asarray(log_ndtr(sinh((y - loc) / scale)))
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
+        return np.asarray(log_ndtr(-sinh((y - loc) / scale)))
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array) -> Array:
+        return np.asarray(loc + scale * arcsinh(ndtri(u)))
+
+
+def _sinh_profile(view: Any, loc: Array, side: Array) -> Arrays:
+    """Return the cross-entropy of the best :class:`SinhNormalFrom` from loc on, its scale and b.
+
+    With z = b d − a, d the log of the distance, −log b − log cosh z + ½ sinh² z is convex in (a, b):
+    Newton's method, a step that does not descend shortened.
+    """
+
+    def depth(y: Array) -> Array:
+        return np.asarray(log(side[:, None] * (y - loc[:, None])))
+
+    centre = view.mean_of(depth)
+    sd = sqrt(view.mean_of(lambda y: (depth(y) - centre[:, None]) ** 2))
+
+    def at(a: Array, b: Array) -> tuple[Array, Array, Array]:
+        def mean(order: int, power: int) -> Array:
+            def part(y: Array) -> Array:
+                d = depth(y) - centre[:, None]
+                return np.asarray(d**power * _sinh_terms(b[:, None] * d - a[:, None])[order])
+
+            out: Array = view.mean_of(part)
+            return out
+
+        score = np.stack([-mean(1, 0), mean(1, 1) - 1 / b])
+        aa, ab, bb = (mean(2, power) for power in range(3))
+        return mean(0, 0) - log(b), score, np.array([[aa, -ab], [-ab, bb + 1 / b**2]])
+
+    theta = np.stack([0 * sd, 0.5 / sd])
+    value, score, hessian = at(*theta)
+    reach = np.ones(len(sd))
+    for _ in range(_NEWTON):
+        step = -np.linalg.solve(np.moveaxis(hessian, -1, 0), score.T[..., None])[..., 0].T
+        if not (abs(step) > 1e-9 * (1 + abs(theta))).any():
+            break
+        trial = theta + reach * step
+        new, *slopes = at(*trial)
+        down = (new <= value) & (trial[1] > 0)
+        theta, value = where(down, trial, theta), where(down, new, value)
+        score, hessian = (where(down, n, o) for n, o in zip(slopes, (score, hessian), strict=True))
+        reach = where(down, 1.0, 0.3 * reach)
+    a, b = theta
+    return value + centre + 0.5 * LOG_2PI, exp(centre + a / b), b
+
+
+class SinhNormalFrom(OneSided, abstract=True):
+    """Sinh-normal of the log of the distance to a point: sinh(b log(|y − loc|/scale)) is Gaussian."""
+
+    words = "log-sinh-normal"
+    b = Param(positive, "b", typical=(1, 3), doc="tail weight")
+
+    @staticmethod
+    def _estimate(
+        view: Any, loc: Array | None, scale: Array | None, side: Array, b: Array | None
+    ) -> tuple[Arrays, None, None]:
+        return with_threshold(view, loc, side, _sinh_profile), None, None
+
+    @staticmethod
+    def _log_density(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        z = b * log(abs(y - loc) / scale)
+        return np.asarray(log(b) - _sinh_terms(z)[0] - 0.5 * LOG_2PI - log(abs(y - loc)))
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        return np.asarray(log_ndtr(side * sinh(b * log(abs(y - loc) / scale))))
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        return SinhNormalFrom._log_cdf(y, loc, scale, -side, b)
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
+        return np.asarray(loc + side * scale * exp(side * arcsinh(ndtri(u)) / b))
+
+
 class SinhArcsinh(LocationScale):
     r"""Sinh-arcsinh: sinh(δ arsinh z − ε) is standard Gaussian, z = (y − m)/s.
 
     log q = log δ + log cosh v − ½ log(1 + z²) − ½ log 2π − ½ sinh² v − log s with v = δ arsinh z − ε
     (Jones and Pewsey 2009). skewness ε > 0 leans to the right; tailweight δ < 1 has heavier tails than
     the Gaussian, which is the member ε = 0, δ = 1. R: ``gamlss.dist::SHASHo(mu=loc, sigma=scale,
-    nu=skewness, tau=tailweight)``; scipy.stats has none. The likelihood is unbounded as tailweight and
+    nu=skewness, tau=tailweight)``; scipy.stats has none. As tailweight and scale grow together the
+    limit is the sinh-normal law, of the lightest tails. The likelihood is unbounded as tailweight and
     scale fall to 0 at a data point, whatever the data; the estimate is the best local maximum.
 
     Examples
@@ -485,6 +536,29 @@ class SinhArcsinh(LocationScale):
     skewness = Param(real, r"\varepsilon", typical=(-0.8, 1), limits=(-50, 50), doc="skewness")
     tailweight = Param(
         positive, r"\delta", typical=(0.5, 1.6), limits=(1e-3, 1e3), doc="tail weight"
+    )
+    limit_families: ClassVar = (
+        LimitFamily(
+            SinhNormal,
+            {"scale": inf, "tailweight": inf},
+            theta=lambda loc, scale: (loc, full(loc, inf), full(loc, 0.0), full(loc, inf)),
+            law="the sinh-normal law",
+            rival=True,
+        ),
+        *(
+            replace(
+                limit, running=f"skewness runs to {'' if k == 0 else 'minus '}infinity, scale to 0"
+            )
+            for k, limit in enumerate(
+                from_a_point(
+                    SinhNormalFrom,
+                    {"scale": 0.0},
+                    {"scale": 0.0},
+                    {"loc": "loc"},
+                    lambda side, loc, scale, b: (loc, full(loc, 0.0), full(loc, side * inf), b),
+                )
+            )
+        ),
     )
 
     @staticmethod
@@ -599,6 +673,16 @@ class NormalInverseGaussian(LocationScale):
     steepness = Param(
         positive, r"\zeta", typical=(0.2, 1.2), limits=(1e-15, 1e6), doc="steepness s γ"
     )
+    limit_families: ClassVar = (
+        _gaussian({"steepness": inf}, 0.0, inf),
+        *from_a_point(
+            InverseGaussianFrom,
+            {"skew": inf, "scale": 0.0},
+            {"skew": -inf, "scale": 0.0},
+            {"loc": "loc"},
+            lambda side, loc, scale, k: (loc, full(loc, 0.0), full(loc, side * inf), k),
+        ),
+    )
 
     @staticmethod
     def _standard(z: Array, skew: Array, steepness: Array) -> Jet:
@@ -633,17 +717,6 @@ class NormalInverseGaussian(LocationScale):
     def _collapses(share: Array, *slots: Array | None) -> Array:
         # As scale and steepness fall to 0 the law is a Cauchy (Kent and Tyler 1991).
         return (share > 0.5) & all(s is None for s in slots)
-
-    @staticmethod
-    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
-        def limit(loc: Array, scale: Array, steepness: Array, side: float) -> Any:
-            runs = f"skew runs to {'' if side > 0 else 'minus '}infinity"
-            theta = (loc, scale, full(loc, side * inf), steepness)
-            return theta, ("loc", "scale", None, "steepness"), runs
-
-        kind = (InverseGaussianFrom, inverse_gaussian_profile, "inverse Gaussian from a point on")
-        gaussian = _gaussian(view, "steepness runs to infinity", (0.0, inf), slots)
-        return (*gaussian, *_from_a_point(view, unsure, slots, kind, limit))
 
     @staticmethod
     def _start(x: Array) -> Arrays:

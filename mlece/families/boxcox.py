@@ -10,10 +10,9 @@ import numpy as np
 
 from mlece.domain import positive, real
 from mlece.families.real_line import StudentT, _half_step, _half_step_bend, _half_step_slope
-from mlece.limits import Limit, Status, full, point_mass
+from mlece.limits import Limit, LimitFamily, full, point_mass
 from mlece.math import (
     LOG_2PI,
-    LOG_PI,
     Array,
     Arrays,
     abs,
@@ -144,53 +143,47 @@ def _pilot(x: Array) -> Arrays:
     return mu, where(sigma > 0, sigma, 1e-8), nu
 
 
-def _tilted(log_y: Array, order: int, rate: Array) -> Array:
-    return np.asarray(log_y**order * exp(rate * log_y))
+def _half_normal(side: float) -> LimitFamily:
+    """Return the limit σ → ∞ on one side of ν = 0: y^ν is half-normal, and y^(2ν) a gamma variable.
 
-
-def _half_normal(mean: Callable[[Law], Array], side: float, nu: Array | None) -> Arrays:
-    """Return ν of one sign and the cross-entropy of the law by which y^ν is half-normal.
-
-    −log|ν| − ν E log y + ½ log E y^(2ν) is convex on either side of 0; Newton's method in log |ν|.
+    The end of z reaches its centre, while μ tends to 0 (ν > 0) or to infinity.
     """
-    first = mean(lambda log_y: log_y)
-    spread = sqrt(mean(lambda log_y: log_y * log_y))
-    power = side / where(spread > 0, spread, 1.0) if nu is None else nu
-    for _ in range(1 if nu is not None else 40):
-        tilt = [mean(partial(_tilted, order=k, rate=2 * power[:, None])) for k in range(3)]
-        slope = tilt[1] / tilt[0] - first - 1 / power
-        bend = 2 * (tilt[2] / tilt[0] - (tilt[1] / tilt[0]) ** 2) + 1 / power**2
-        step = -slope / (power * bend)
-        if nu is not None or np.all(abs(step) < 1e-9):
-            break
-        power = power * exp(np.clip(where(np.isfinite(step), step, -1.0), -1.0, 1.0))
-    level = 0.5 * (log(tilt[0]) + 1 + LOG_PI - log(2.0)) - log(abs(power))
-    return power, level + (1 - power) * first
+    q = side * sqrt(2.0)
+
+    def theta(mu: Array, sigma: Array) -> Arrays:
+        return full(mu, _END[side]), full(mu, inf), 0.5 * q / sigma
+
+    return LimitFamily(
+        "GeneralizedGamma",
+        {"sigma": inf, "mu": _END[side]},
+        {"nu": ("sigma", lambda nu: 0.5 * q / nu)},
+        {"q": q},
+        theta,
+        law="the law in which y to the power nu is half-normal",
+        rival=True,
+    )
 
 
-def _half_normal_limits(view: Any, nu: Array | None) -> tuple[Limit, ...]:
-    """Return the limits σ → ∞, in which the end of z reaches its centre and y^ν is half-normal."""
-    pilot = log(view.pilot())
-    out = []
-    for side in (1.0, -1.0):
-        near = _half_normal(lambda f: f(pilot).mean(axis=-1), side, nu)
-        mu, sigma, power = _pilot(exp(pilot))
-        columns = (mu[:, None], sigma[:, None], power[:, None])
-        shared = BoxCoxColeGreen._shared((pilot,), *columns)
-        local = -BoxCoxColeGreen._log_density(shared, *columns).mean(axis=-1)
-        # 512 points tell the two apart unless they are close.
-        close = near[1] < local + 0.1
-        if not close.any():
-            continue
-        power, level = _half_normal(lambda f: view.mean_of(lambda y: f(log(y))), side, nu)
-        sentence = (
-            f"sigma grows without bound while mu tends to {'0' if side > 0 else 'infinity'}: the limit is "
-            "the law in which y to the power nu is half-normal"
-        )
-        theta = (full(level, 0.0 if side > 0 else inf), full(level, inf), power)
-        mask = close & (power * side > 0)
-        out.append(Limit(mask, Status.NOT_ATTAINED, sentence, theta, level))
-    return tuple(out)
+def _half_t(side: float) -> LimitFamily:
+    """Return the limit σ → ∞ on one side of ν = 0: y^ν is half t, and y^(2ν) a ratio of gammas."""
+    index, known = ("q", "p") if side > 0 else ("p", "q")
+
+    def theta(shape: Array, scale: Array, index: Array) -> Arrays:
+        return full(scale, _END[side]), full(scale, inf), side * 0.5 * shape, 2 * index
+
+    return LimitFamily(
+        "GB2",
+        {"sigma": inf, "mu": _END[side]},
+        {"nu": ("shape", lambda nu: 2 * side * nu), "tau": (index, lambda tau: 0.5 * tau)},
+        {known: 0.5},
+        theta,
+        law="the law in which y to the power nu is half t",
+        rival=True,
+    )
+
+
+# Where mu tends as sigma grows, by the sign of nu.
+_END = {1.0: 0.0, -1.0: inf}
 
 
 def _log_mass(law: Law, z: Array, end: Array, cut: Array) -> Array:
@@ -243,6 +236,7 @@ class BoxCoxColeGreen(Model):
     mu = Param(positive, r"\mu", typical=(0.5, 3), role="scale", doc="median")
     sigma = Param(positive, r"\sigma", typical=(0.12, 0.3), doc="coefficient of variation")
     nu = Param(real, r"\nu", typical=(-1, 2), doc="power")
+    limit_families: ClassVar = (_half_normal(1.0), _half_normal(-1.0))
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
@@ -286,12 +280,6 @@ class BoxCoxColeGreen(Model):
         s: Summary, mu: Array | None, sigma: Array | None, nu: Array | None
     ) -> tuple[Limit, ...]:
         return _equal(s, mu, sigma, 1)
-
-    @staticmethod
-    def _rivals(
-        view: Any, unsure: Array, mu: Array | None, sigma: Array | None, nu: Array | None
-    ) -> tuple[Limit, ...]:
-        return () if mu is not None or sigma is not None else _half_normal_limits(view, nu)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -387,9 +375,11 @@ class BoxCoxT(Model):
     sigma = Param(positive, r"\sigma", typical=(0.15, 0.3), doc="coefficient of variation")
     nu = Param(real, r"\nu", typical=(-1, 2), doc="power")
     tau = Param(positive, r"\tau", typical=(4, 12), limits=(0.05, 1e7), doc="degrees of freedom")
-    limit_families: ClassVar = {
-        "tau": ("BoxCoxColeGreen", {"mu": "mu", "sigma": "sigma", "nu": "nu"})
-    }
+    limit_families: ClassVar = (
+        LimitFamily("BoxCoxColeGreen", {"tau": inf}, {n: n for n in ("mu", "sigma", "nu")}),
+        _half_t(1.0),
+        _half_t(-1.0),
+    )
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:

@@ -6,13 +6,15 @@ two gammas of shapes p and q; its derivatives serve all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece.domain import nonnegative, positive
-from mlece.limits import Escape, Limit, LimitFamily, Status, full, or_fixed, point_mass
+from mlece.families.skew_tails import AsymmetricLaplace
+from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.math import (
     Array,
     Arrays,
@@ -29,7 +31,6 @@ from mlece.math import (
     log1mexp,
     log1p,
     log_probability,
-    maximum,
     pi,
     softplus,
     sqrt,
@@ -77,6 +78,59 @@ def _beyond_gb2(mu: Array, sigma: Array, q: Array) -> Arrays:
     return shape, scale, where(q > 0, index, inf), where(q > 0, inf, index)
 
 
+@dataclass(frozen=True)
+class _Logarithms:
+    """The logarithms of a sample, as a closed form of a law on the line takes them."""
+
+    view: Any
+
+    def mean_of(self, function: Callable[[Array], Array]) -> Array:
+        mean: Array = self.view.mean_of(lambda y: function(log(y)))
+        return mean
+
+    def ordered(self) -> tuple[Array, Array]:
+        y, w = self.view.ordered()
+        return log(y), w
+
+
+class DoublePareto(Model, abstract=True):
+    """The law of y where log y has the asymmetric Laplace law at log scale."""
+
+    support = positive
+    scale = Param(positive, "b", typical=(0.5, 3), role="scale", doc="where the slopes meet")
+    spread = Param(positive, "s", typical=(0.5, 2), doc="scale of log y")
+    asymmetry = Param(positive, r"\kappa", typical=(0.5, 2), doc="asymmetry")
+
+    @staticmethod
+    def _estimate(
+        view: Any, scale: Array | None, spread: Array | None, asymmetry: Array | None
+    ) -> tuple[Arrays, None, None]:
+        loc = None if scale is None else log(scale)
+        found, _, _ = AsymmetricLaplace._estimate(_Logarithms(view), loc, spread, asymmetry)
+        return (exp(found[0]), *found[1:]), None, None
+
+    @staticmethod
+    def _log_density(y: Array, scale: Array, spread: Array, asymmetry: Array) -> Array:
+        z = log(y / scale) / spread
+        return AsymmetricLaplace._standard(z, asymmetry).value - log(spread) - log(y)
+
+    @staticmethod
+    def _breakpoints(scale: Array, spread: Array, asymmetry: Array) -> Arrays:
+        return (scale,)
+
+    @staticmethod
+    def _log_cdf(y: Array, scale: Array, spread: Array, asymmetry: Array) -> Array:
+        return AsymmetricLaplace._log_cdf(log(y), log(scale), spread, asymmetry)
+
+    @staticmethod
+    def _log_sf(y: Array, scale: Array, spread: Array, asymmetry: Array) -> Array:
+        return AsymmetricLaplace._log_sf(log(y), log(scale), spread, asymmetry)
+
+    @staticmethod
+    def _quantile(u: Array, scale: Array, spread: Array, asymmetry: Array) -> Array:
+        return exp(AsymmetricLaplace._quantile(u, log(scale), spread, asymmetry))
+
+
 class GB2(Model):
     r"""Generalised beta of the second kind, a power of a ratio of two gammas.
 
@@ -103,12 +157,24 @@ class GB2(Model):
     q = Param(
         positive, "q", typical=(0.6, 1.2), limits=(1e-7, 1e5), doc="index of the tail over shape"
     )
-    further_limits: ClassVar = (
+    limit_families: ClassVar = (
         LimitFamily(
             "GeneralizedGamma",
             {"p": inf, "q": inf},
             theta=_beyond_gb2,
             running="p or q runs to infinity",
+        ),
+        LimitFamily(
+            DoublePareto,
+            {"shape": inf, "p": 0.0, "q": 0.0},
+            theta=lambda scale, _spread, _lean: (
+                full(scale, inf),
+                scale,
+                full(scale, 0.0),
+                full(scale, 0.0),
+            ),
+            law="the double Pareto law, whose logarithm has a Laplace law with two slopes",
+            rival=True,
         ),
     )
 
@@ -178,30 +244,6 @@ class GB2(Model):
             or_fixed(unknown, q),
         )
         return (Limit(equal, Status.UNBOUNDED, sentence, limit, full(s.minimum, -inf)),)
-
-    @staticmethod
-    def _escape(view: Any, *slots: Array | None) -> Escape | None:
-        # As a grows with a p and a q kept, log y tends to a Laplace law with two slopes. At a centre c,
-        # with L and R the mean distances below and above it, the best slopes give 1 + 2 log(√L + √R).
-        if any(s is not None for s in slots):
-            return None
-        infimum, scale = np.empty(view.size), np.empty(view.size)
-        for r in range(view.size):
-            y, share = view.member_points(r)
-            x = log(y)
-            mass, moment = np.cumsum(share), np.cumsum(share * x)
-            below = x * mass - moment
-            above = below + moment[-1] - x
-            loss = sqrt(maximum(below, 0.0)) + sqrt(maximum(above, 0.0))
-            best = int(np.argmin(loss))
-            infimum[r], scale[r] = 1 + 2 * log(loss[best]) + moment[-1], y[best]
-        zero = full(scale, 0.0)
-        return Escape(
-            infimum,
-            (full(scale, inf), scale, zero, zero),
-            "shape runs to infinity, p and q to 0: the infimum is that of the double Pareto law, whose "
-            "logarithm has a Laplace law with two slopes",
-        )
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -395,7 +437,7 @@ class Lomax(Model):
     collapsible = False
     shape = Param(positive, r"\alpha", typical=(3, 8), limits=(1e-6, 1e7), doc="index of the tail")
     scale = Param(positive, r"\lambda", typical=(0.5, 3), role="scale", doc="scale")
-    further_limits: ClassVar = (LimitFamily("Exponential", {"shape": inf, "scale": inf}),)
+    limit_families: ClassVar = (LimitFamily("Exponential", {"shape": inf, "scale": inf}),)
 
     @staticmethod
     def _shared(y: Array, shape: Array, scale: Array) -> Arrays:
@@ -503,7 +545,7 @@ class BurrXII(Model):
     shape1 = Param(positive, "a", typical=(1.5, 4), limits=(1e-6, 1e7), doc="index of the tail / g")
     shape2 = Param(positive, "g", typical=(1.5, 4), limits=(1e-6, 1e7), doc="index at 0")
     scale = Param(positive, "t", typical=(0.5, 3), role="scale", doc="scale")
-    further_limits: ClassVar = (
+    limit_families: ClassVar = (
         LimitFamily("Weibull", {"shape1": inf, "scale": inf}, {"shape2": "shape"}),
         LimitFamily("Pareto", {"shape2": inf, "shape1": 0.0}, {"scale": "scale"}, rival=True),
     )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.bijection import log_link
+from mlece.counting import smallest_count
 from mlece.domain import (
     counts,
     nonnegative,
@@ -15,7 +16,7 @@ from mlece.domain import (
     positive_probability,
     probability,
 )
-from mlece.limits import Limit, Status, full, or_fixed
+from mlece.limits import Limit, LimitFamily, Status, full, or_fixed
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -34,7 +35,6 @@ from mlece.math import (
     log_minus_step,
     log_probability,
     ratio_or_zero,
-    smallest_count,
     stirling_remainder,
     trigamma,
     trigamma_gap,
@@ -363,7 +363,7 @@ class NegativeBinomial(Model):
     everyday = True
     aliases = ("nbinom",)
     profile_over = "size"
-    limit_families: ClassVar = {"size": ("Poisson", {"mean": "rate"})}
+    limit_families: ClassVar = (LimitFamily("Poisson", {"size": inf}, {"mean": "rate"}),)
     size = Param(positive, "r", typical=(0.7, 8), doc="size; 1/size is the overdispersion")
     mean = Param(nonnegative, r"\mu", typical=(0.5, 10), bijection=log_link, doc="mean")
 

@@ -20,7 +20,7 @@ from mlece.domain import (
 from mlece.families.composed import Composed, mixed_limits, with_constant
 from mlece.families.counts import Binomial
 from mlece.jets import Jet, compose, jet_log, jet_sqrt, jet_xlogy, variables
-from mlece.limits import Limit, LimitMember, Status, full, or_fixed
+from mlece.limits import Limit, LimitFamily, LimitMember, Status, full, or_fixed
 from mlece.math import (
     Array,
     Arrays,
@@ -319,9 +319,9 @@ class Sichel(Composed):
         doc="dispersion of the rate",
     )
     order = Param(real, r"\nu", typical=(-2, 1), doc="order of the Bessel function")
-    limit_families: ClassVar = {
-        "dispersion": ("NegativeBinomial", {"mean": "mean", "order": "size"})
-    }
+    limit_families: ClassVar = (
+        LimitFamily("NegativeBinomial", {"dispersion": inf}, {"mean": "mean", "order": "size"}),
+    )
 
     @staticmethod
     def _shared(y: Array, mean: Array, dispersion: Array, order: Array) -> Arrays:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.counting import smallest_count
 from mlece.domain import (
     Domain,
     integers,
@@ -30,7 +31,6 @@ from mlece.math import (
     log_beta,
     log_probability,
     ratio_or_zero,
-    smallest_count,
     trigamma_gap,
     where,
     xlogy,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -107,6 +107,7 @@ class GEV(Model):
 
     support = real
     aliases = ("genextreme", "generalizedextremevalue")
+    faces: ClassVar = {"shape": 0.0}
     loc = Param(real, r"\mu", typical=(-2, 2), role="location", doc="location")
     scale = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="scale")
     shape = Param(_TAIL, r"\xi", typical=(-0.3, 0.3), bijection=identity, doc="tail index")
@@ -305,6 +306,7 @@ class GeneralizedPareto(Model):
         real, "u", typical=(0, 0), role="location", estimable=False, default=0.0, doc="threshold"
     )
     scale = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="scale")
+    faces: ClassVar = {"shape": 0.0}
     shape = Param(_TAIL, r"\xi", typical=(-0.3, 0.3), bijection=identity, doc="tail index")
 
     @staticmethod

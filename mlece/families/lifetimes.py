@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mlece import errors
 from mlece.domain import nonnegative, positive, real
 from mlece.families.skewed import _mean_log
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
@@ -57,7 +58,8 @@ class Gompertz(Model):
     ``expon(scale=1/b)``; with a < 0 scipy has none. As in
     flexsurv the shape may be negative: the hazard then falls and the share e^(b/a) never dies, so that
     the density on [0, ∞) integrates to 1 − e^(b/a) only, quantiles beyond are infinite, and so is the
-    mean. A fit with a negative shape says that the observed hazard falls.
+    mean; such a defective law has no differential entropy. A fit with a negative shape says that the
+    observed hazard falls.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class Gompertz(Model):
 
     support = nonnegative
     concave = True
+    faces: ClassVar = {"shape": 0.0}
     shape = Param(real, "a", typical=(0.2, 2), role="inverse scale", doc="growth of the log hazard")
     rate = Param(
         positive,
@@ -154,6 +157,19 @@ class Gompertz(Model):
         safe = where(grows, shape, 1.0)
         mean = -_mean_log(0.5 * rate / safe) / safe
         return where(grows, mean, where(shape == 0, 1 / rate, inf))
+
+    @staticmethod
+    def _entropy(shape: Array, rate: Array) -> Array:
+        # The cumulative hazard has a standard exponential law: H = 1 - log b - a E Y.
+        if np.any(shape < 0):
+            raise errors.NoDensityError(
+                errors.message(
+                    "a density that integrates to 1 for an entropy",
+                    "a Gompertz law of negative shape, by which the share e^(rate/shape) never dies",
+                    "Its entropy is that of a law with an atom at infinity, which has none",
+                )
+            )
+        return 1 - log(rate) - where(shape == 0, 0.0, shape * Gompertz._mean(shape, rate))
 
     @staticmethod
     def _scipy(shape: Array, rate: Array) -> Twin | None:
@@ -334,7 +350,7 @@ class GeneralizedGamma(Model):
     mu = Param(real, r"\mu", typical=(-1, 2), role="log location", doc="location of log y")
     sigma = Param(positive, r"\sigma", typical=(0.2, 0.6), limits=(1e-8, inf), doc="scale of log y")
     q = Param(real, "q", typical=(-0.9, 1.5), limits=(-1e3, 1e3), doc="shape, 0 for lognormal")
-    further_limits: ClassVar = (
+    limit_families: ClassVar = (
         LimitFamily("Pareto", {"q": -inf, "sigma": 0.0}, theta=_beyond(-inf), rival=True),
         LimitFamily("PowerFunction", {"q": inf, "sigma": 0.0}, theta=_beyond(inf), rival=True),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from mlece.domain import counts, positive, probability, real
 from mlece.errors import NoDensityError, ParameterError, SupportError, message, offenders
 from mlece.families.vector import Index, Part, Vector
-from mlece.limits import Limit, Status, full
+from mlece.limits import Limit, LimitFamily, Status, full
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -369,13 +369,14 @@ class MultivariateT(_Elliptical):
     scale = Part(real, r"\Sigma", rank=2, typical=(0.5, 2), doc="scale matrix")
 
     @property
-    def limit_families(self) -> dict[str, tuple[str, dict[str, str]]]:  # type: ignore[override]
+    def limit_families(self) -> tuple[LimitFamily, ...]:  # type: ignore[override]
         """The Gaussian, for df → ∞."""
         same = {
             p.name: p.name.replace("loc", "mean").replace("scale", "covariance")
             for p in self.params
+            if p.name != "df"
         }
-        return {"df": ("MultivariateGaussian", {k: v for k, v in same.items() if k != "df"})}
+        return (LimitFamily("MultivariateGaussian", {"df": np.inf}, same),)
 
     def statistics(self, y: Array) -> Any:
         """Return the observations themselves."""

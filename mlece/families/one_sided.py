@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece.domain import Domain, positive, real
+from mlece.families.real_line import StudentT
 from mlece.families.skewed import InverseGaussian
 from mlece.families.standard import FIRST, SECOND, STEPS
-from mlece.limits import Limit, LimitMember, Status, full, or_fixed
+from mlece.limits import LimitFamily, full, or_fixed
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -25,17 +27,24 @@ from mlece.math import (
     ndtr,
     ndtri,
     sqrt,
+    stdtr,
+    stdtrit,
     where,
 )
 from mlece.model import Model
 from mlece.param import Param
 
 _ROOT = 0.7978845608028654  # sqrt(2/pi), the mean of |Z|
+_NEWTON = 40
 
 
 class OneSided(Model, abstract=True):
-    """A law of side · (y − loc)/scale ≥ 0; side is 1 (above loc) or −1 (below)."""
+    """A law of side · (y − loc)/scale ≥ 0; side is 1 (above loc) or −1 (below).
 
+    Where the density is greatest at loc, the likeliest one begins at an extreme observation.
+    """
+
+    words: ClassVar[str]
     support = real
     loc = Param(
         real, "m", typical=(-2, 2), role="location", regular=False, doc="end of the support"
@@ -49,9 +58,23 @@ class OneSided(Model, abstract=True):
     def _bounds(loc: Array, scale: Array, side: Array, *shapes: Array) -> Arrays:
         return where(side > 0, loc, -inf), where(side > 0, inf, loc)
 
+    @staticmethod
+    def _begin(view: Any, loc: Array | None, side: Array) -> Array:
+        return or_fixed(where(side > 0, view.summary.minimum, view.summary.maximum), loc)
+
 
 class ExponentialFrom(OneSided, abstract=True):
     """Exponential from a point on: log q = −|y − loc|/scale − log scale on one side."""
+
+    words = "exponential"
+
+    @staticmethod
+    def _estimate(
+        view: Any, loc: Array | None, scale: Array | None, side: Array
+    ) -> tuple[Arrays, None, None]:
+        start = ExponentialFrom._begin(view, loc, side)
+        mean = view.mean_of(lambda y: abs(y - start[:, None]))
+        return (start, or_fixed(mean, scale), side), None, None
 
     @staticmethod
     def _log_density(y: Array, loc: Array, scale: Array, side: Array) -> Array:
@@ -86,6 +109,16 @@ class ExponentialFrom(OneSided, abstract=True):
 class HalfNormalFrom(OneSided, abstract=True):
     """Half normal from a point on: log q = ½ log(2/π) − z²/2 − log scale, z = (y − loc)/scale."""
 
+    words = "half normal"
+
+    @staticmethod
+    def _estimate(
+        view: Any, loc: Array | None, scale: Array | None, side: Array
+    ) -> tuple[Arrays, None, None]:
+        start = HalfNormalFrom._begin(view, loc, side)
+        square = view.mean_of(lambda y: (y - start[:, None]) ** 2)
+        return (start, or_fixed(sqrt(square), scale), side), None, None
+
     @staticmethod
     def _log_density(y: Array, loc: Array, scale: Array, side: Array) -> Array:
         z = (y - loc) / scale
@@ -117,10 +150,92 @@ class HalfNormalFrom(OneSided, abstract=True):
         return np.asarray(scale**2 * (1 - _ROOT**2) + 0 * loc)
 
 
+class HalfTFrom(OneSided, abstract=True):
+    """Half t from a point on: log q = log 2 + log t_df(z) − log scale, z = (y − loc)/scale."""
+
+    words = "half t"
+    df = Param(positive, "k", typical=(2, 8), doc="degrees of freedom")
+
+    @staticmethod
+    def _estimate(
+        view: Any, loc: Array | None, scale: Array | None, side: Array, df: Array | None
+    ) -> tuple[Arrays, None, None]:
+        start = HalfTFrom._begin(view, loc, side)
+        return (start, *_half_t(view, start, scale, side, df)), None, None
+
+    @staticmethod
+    def _log_density(y: Array, loc: Array, scale: Array, side: Array, df: Array) -> Array:
+        t = StudentT._shared(y, df, loc, scale)
+        return np.asarray(log(2.0) + StudentT._log_density(t, df, loc, scale))
+
+    @staticmethod
+    def _log_cdf(y: Array, loc: Array, scale: Array, side: Array, df: Array) -> Array:
+        below = stdtr(df, -abs(y - loc) / scale)
+        return np.asarray(where(side > 0, log1p(-2 * below), log(2 * below)))
+
+    @staticmethod
+    def _log_sf(y: Array, loc: Array, scale: Array, side: Array, df: Array) -> Array:
+        return HalfTFrom._log_cdf(y, loc, scale, -side, df)
+
+    @staticmethod
+    def _quantile(u: Array, loc: Array, scale: Array, side: Array, df: Array) -> Array:
+        return np.asarray(loc - side * scale * stdtrit(df, 0.5 * where(side > 0, 1 - u, u)))
+
+
+def _half_t(view: Any, start: Array, scale: Array | None, side: Array, df: Array | None) -> Arrays:
+    """Return scale, side and df of the likeliest half t from a point on; NaN where none is met.
+
+    Newton's method in (log df, log scale), a step that does not descend halved, from two places.
+    """
+    size = view.mean_of(lambda y: abs(y - start[:, None]))
+
+    def at(theta: Array) -> tuple[Array, Array, Array]:
+        k, s = (exp(t) for t in theta)
+        columns = (k[:, None], start[:, None], s[:, None])
+        means = [view.mean_of(lambda y, j=j: StudentT._shared(y, *columns)[j]) for j in range(6)]
+        value = -StudentT._log_density(tuple(means), k, start, s) - log(2.0)
+        by_k, _, by_s = StudentT._score(tuple(means), k, start, s)
+        kk, _, ks, _, _, ss = StudentT._curvature(tuple(means), k, start, s)
+        slope = -np.stack([by_k * k, by_s * s])
+        bend = -np.stack([[kk * k * k, ks * k * s], [ks * k * s, ss * s * s]])
+        bend[0, 0], bend[1, 1] = bend[0, 0] + slope[0], bend[1, 1] + slope[1]
+        for j, fixed in enumerate((df, scale)):
+            if fixed is not None:
+                slope[j], bend[j, 1 - j], bend[1 - j, j], bend[j, j] = 0.0, 0.0, 0.0, 1.0
+        return value, slope, bend
+
+    least, best = full(size, inf), np.full((2, len(size)), np.nan)
+    for first in (1.5, 8.0):
+        own = or_fixed(full(size, first), df), or_fixed(0.8 * size, scale)
+        theta, reach = log(np.stack(own)), np.ones(len(size))
+        level, slope, bend = at(theta)
+        for _ in range(_NEWTON):
+            roots, ways = np.linalg.eigh(np.moveaxis(bend, -1, 0))
+            along = np.einsum("rij,ir->rj", ways, slope) / np.maximum(abs(roots), 1e-8)
+            step = -np.clip(np.einsum("rij,rj->ir", ways, along), -2.0, 2.0)
+            if not (abs(step) > 1e-10).any():
+                break
+            value, *slopes = at(theta + reach * step)
+            down = value <= level
+            theta, level = where(down, theta + reach * step, theta), where(down, value, level)
+            slope, bend = (where(down, a, b) for a, b in zip(slopes, (slope, bend), strict=True))
+            reach = where(down, 1.0, 0.3 * reach)
+        met = (abs(slope) < 1e-7).all(axis=0) & (level < least)
+        least, best = where(met, level, least), where(met, theta, best)
+    return exp(best[1]), side, exp(best[0])
+
+
 class LogNormalFrom(OneSided, abstract=True):
     """Lognormal from a point on (Johnson's S_L): b log(|y − loc|/scale) is standard Gaussian."""
 
+    words = "lognormal"
     b = Param(positive, "b", typical=(1, 3), doc="reciprocal of the standard deviation of the log")
+
+    @staticmethod
+    def _estimate(
+        view: Any, loc: Array | None, scale: Array | None, side: Array, b: Array | None
+    ) -> tuple[Arrays, None, None]:
+        return with_threshold(view, loc, side, lognormal_profile), None, None
 
     @staticmethod
     def _log_density(y: Array, loc: Array, scale: Array, side: Array, b: Array) -> Array:
@@ -144,7 +259,14 @@ class LogNormalFrom(OneSided, abstract=True):
 class InverseGaussianFrom(OneSided, abstract=True):
     """Inverse Gaussian from a point on: |y − loc| has mean scale and shape steepness · scale."""
 
+    words = "inverse Gaussian"
     steepness = Param(positive, "k", typical=(1, 3), doc="shape over mean")
+
+    @staticmethod
+    def _estimate(
+        view: Any, loc: Array | None, scale: Array | None, side: Array, steepness: Array | None
+    ) -> tuple[Arrays, None, None]:
+        return with_threshold(view, loc, side, inverse_gaussian_profile), None, None
 
     @staticmethod
     def _log_density(y: Array, loc: Array, scale: Array, side: Array, steepness: Array) -> Array:
@@ -173,38 +295,37 @@ class InverseGaussianFrom(OneSided, abstract=True):
         return np.asarray(loc + side * scale * z)
 
 
-def half_normal_limits(
-    view: Any,
-    loc: Array | None,
-    scale: Array | None,
-    runs: str,
-    below: tuple[float, ...],
-    above: tuple[float, ...],
-) -> tuple[Limit, ...]:
-    """Return the half normal laws from the extremes on, as limits of a family.
+def from_a_point(
+    law: type[OneSided],
+    above: dict[str, float],
+    below: dict[str, float],
+    slots: dict[str, str],
+    theta: Callable[..., Arrays] | None = None,
+    rival: bool = False,
+) -> tuple[LimitFamily, ...]:
+    """Return the laws above and below a point as limits of a family.
 
     Parameters
     ----------
-    loc, scale : array, optional
-        Filled slots that the half normal keeps.
-    runs : str
-        The parameter that runs.
-    below, above : tuple of float
-        Limiting shapes for the law below the largest and above the smallest observation.
+    above, below : dict of str to float
+        The parameters that run, and where to, for the law above and for the law below its end.
+    slots, rival
+        As in :class:`mlece.limits.LimitFamily`.
+    theta : callable, optional
+        Its ``theta``, of the side too, which comes first.
     """
-    s, out = view.summary, []
-    for side, end, shapes in ((1.0, s.minimum, above), (-1.0, s.maximum, below)):
-        centre = or_fixed(end, loc)
-        square = view.mean_of(lambda y, c=centre: (y - c[:, None]) ** 2)
-        spread = or_fixed(sqrt(square), scale)
-        value = 0.5 * LOG_2PI - log(2.0) + log(spread) + 0.5 * square / spread**2
-        sentence = f"{runs} runs to {shapes[0]:g}: the limit is half normal from an extreme on"
-        limit = (centre, spread, *(full(centre, shape) for shape in shapes))
-        slots = ("loc", "scale", *(None for _ in shapes))
-        model = LimitMember(HalfNormalFrom, slots, (("side", side),))
-        inside = side * (end - centre) >= 0
-        out.append(Limit(inside, Status.BOUNDARY, sentence, limit, value, model))
-    return tuple(out)
+    return tuple(
+        LimitFamily(
+            law,
+            runs,
+            slots,
+            {"side": side},
+            None if theta is None else partial(theta, side),
+            law=f"{law.words} {'above' if side > 0 else 'below'} loc",
+            rival=rival,
+        )
+        for side, runs in ((1.0, above), (-1.0, below))
+    )
 
 
 # ---------------------------------------------------------------------------- where they begin
@@ -213,23 +334,33 @@ _GRID = np.arange(-24.0, 9.0, 0.5)
 _GOLDEN = 0.6180339887498949
 
 
-def lognormal_profile(view: Any, loc: Array, side: float) -> Arrays:
+def with_threshold(
+    view: Any, loc: Array | None, side: Array, profile: Callable[[Any, Array, Array], Arrays]
+) -> Arrays:
+    """Return the best law of one side with two free shapes; NaN where it has no threshold."""
+    if loc is not None:
+        return (loc, profile(view, loc, side)[1], side, profile(view, loc, side)[2])
+    found, start, (_, scale, shape) = best_threshold(view, profile, side)
+    return where(found, start, np.nan), scale, side, shape
+
+
+def lognormal_profile(view: Any, loc: Array, side: Array) -> Arrays:
     """Return the cross-entropy of the best lognormal from loc on, with its scale and b, (R,) each."""
 
     def depth(y: Array) -> Array:
-        return log(side * (y - loc[:, None]))
+        return np.asarray(log(side[:, None] * (y - loc[:, None])))
 
     centre = view.mean_of(depth)
     sd = sqrt(view.mean_of(lambda y: (depth(y) - centre[:, None]) ** 2))
     return np.asarray(centre + log(sd) + 0.5 * LOG_2PI + 0.5), exp(centre), 1 / sd
 
 
-def inverse_gaussian_profile(view: Any, loc: Array, side: float) -> Arrays:
+def inverse_gaussian_profile(view: Any, loc: Array, side: Array) -> Arrays:
     """Return the cross-entropy of the best inverse Gaussian from loc on, with its mean and steepness."""
-    mean = view.mean_of(lambda y: side * (y - loc[:, None]))
+    mean = view.mean_of(lambda y: side[:, None] * (y - loc[:, None]))
 
     def ratio(y: Array) -> Array:
-        return np.asarray(side * (y - loc[:, None]) / mean[:, None])
+        return np.asarray(side[:, None] * (y - loc[:, None]) / mean[:, None])
 
     spread = view.mean_of(lambda y: (ratio(y) - 1) ** 2 / ratio(y))
     depth = view.mean_of(lambda y: log(ratio(y)))
@@ -238,7 +369,7 @@ def inverse_gaussian_profile(view: Any, loc: Array, side: float) -> Arrays:
 
 
 def best_threshold(
-    view: Any, profile: Callable[[Any, Array, float], Arrays], side: float
+    view: Any, profile: Callable[[Any, Array, Array], Arrays], side: Array
 ) -> tuple[Array, Array, Arrays]:
     """Find where a law on one side begins: a local minimum of its profiled cross-entropy.
 
@@ -251,7 +382,7 @@ def best_threshold(
         Infimum and the other parameters there.
     """
     s = view.summary
-    end, span = (s.minimum if side > 0 else s.maximum), s.maximum - s.minimum
+    end, span = where(side > 0, s.minimum, s.maximum), s.maximum - s.minimum
 
     def at(u: Array) -> Array:
         return np.asarray(end - side * exp(u) * span)

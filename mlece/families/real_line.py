@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.limits import Limit, Status, full, or_fixed, point_mass
+from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.math import (
     EULER,
     LOG_2PI,
@@ -213,7 +213,9 @@ class StudentT(Model):
     df = Param(positive, r"\nu", typical=(3, 12), limits=(0.02, 1e7), doc="degrees of freedom")
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (median)")
     scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
-    limit_families: ClassVar = {"df": ("Gaussian", {"loc": "mean", "scale": "sd"})}
+    limit_families: ClassVar = (
+        LimitFamily("Gaussian", {"df": inf}, {"loc": "mean", "scale": "sd"}),
+    )
 
     @staticmethod
     def _degenerate(

@@ -7,8 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.families.one_sided import ExponentialFrom, half_normal_limits
-from mlece.families.real_line import Gaussian, StudentT
+from mlece.families.one_sided import (
+    ExponentialFrom,
+    HalfNormalFrom,
+    HalfTFrom,
+    OneSided,
+    from_a_point,
+)
+from mlece.families.real_line import StudentT
 from mlece.families.standard import (
     FIRST,
     SECOND,
@@ -19,7 +25,8 @@ from mlece.families.standard import (
     moments,
     quartile_start,
 )
-from mlece.limits import Limit, LimitMember, Status, full, or_fixed
+from mlece.families.transformed import MirroredLogGamma
+from mlece.limits import LimitFamily, full
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -80,6 +87,20 @@ def _laplace_shapes(
     return np.asarray(value), np.asarray(spread), np.asarray(kappa)
 
 
+def _half_laws(law: type[OneSided], above: float, rival: bool = True) -> tuple[LimitFamily, ...]:
+    """Return the laws of one side met as the asymmetry runs off and the scale to 0.
+
+    ``above`` is the end to which the asymmetry runs for the law above its point.
+    """
+    ends = {1.0: above, -1.0: inf if above == 0 else 0.0}
+
+    def theta(side: float, loc: Array, scale: Array, *shapes: Array) -> Arrays:
+        return loc, full(loc, 0.0), full(loc, ends[side]), *shapes
+
+    up, down = ({"asymmetry": end, "scale": 0.0} for end in ends.values())
+    return from_a_point(law, up, down, {"loc": "loc"}, theta, rival)
+
+
 class AsymmetricLaplace(LocationScale):
     r"""Asymmetric Laplace: log q = −log(κ + 1/κ) − κ z⁺ − z⁻/κ − log s, z = (y − m)/s.
 
@@ -97,6 +118,7 @@ class AsymmetricLaplace(LocationScale):
     """
 
     asymmetry = Param(positive, r"\kappa", typical=(0.5, 2), doc="asymmetry")
+    limit_families: ClassVar = _half_laws(ExponentialFrom, 0.0)
 
     @staticmethod
     def _standard(z: Array, asymmetry: Array) -> Jet:
@@ -157,27 +179,6 @@ class AsymmetricLaplace(LocationScale):
         ends = tuple((y[take, i], theta[1], theta[2]) for i in (low, np.maximum(high, low)))
         centre = 0.5 * (ends[0][0] + ends[1][0])
         return (centre, theta[1], theta[2]), (ends[0], ends[1]), None
-
-    @staticmethod
-    def _rivals(
-        view: Any, unsure: Array, loc: Array | None, scale: Array | None, asymmetry: Array | None
-    ) -> tuple[Limit, ...]:
-        if scale is not None or asymmetry is not None:
-            return ()
-        s, out = view.summary, []
-        for side, end in ((1.0, s.minimum), (-1.0, s.maximum)):
-            start = or_fixed(end, loc)
-            reach = side * (view.mean_of(lambda y: y) - start)
-            word = "falls to 0" if side > 0 else "runs to infinity"
-            sentence = (
-                f"asymmetry {word}: the limit is exponential from an extreme observation on, whose "
-                "loc and scale are told"
-            )
-            theta = (start, reach, full(start, 0.0 if side > 0 else inf))
-            model = LimitMember(ExponentialFrom, ("loc", "scale", None), (("side", side),))
-            inside = side * (end - start) >= 0
-            out.append(Limit(inside, Status.BOUNDARY, sentence, theta, log(reach) + 1, model))
-        return tuple(out)
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -276,6 +277,7 @@ class TwoPieceNormal(LocationScale):
     """
 
     asymmetry = Param(positive, r"\gamma", typical=(0.6, 2), limits=(1e-6, 1e6), doc="asymmetry")
+    limit_families: ClassVar = _half_laws(HalfNormalFrom, inf)
 
     @staticmethod
     def _standard(z: Array, asymmetry: Array) -> Jet:
@@ -286,12 +288,6 @@ class TwoPieceNormal(LocationScale):
     def _breakpoints(loc: Array, scale: Array, asymmetry: Array) -> Arrays:
         # The second derivative jumps at the mode.
         return (loc,)
-
-    @staticmethod
-    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
-        if any(slot is not None for slot in slots):
-            return ()
-        return half_normal_limits(view, None, None, "asymmetry", (0.0,), (inf,))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -367,9 +363,14 @@ class TwoPieceT(LocationScale):
 
     asymmetry = Param(positive, r"\gamma", typical=(0.6, 2), limits=(1e-6, 1e6), doc="asymmetry")
     df = Param(positive, r"\nu", typical=(2.5, 5), limits=(0.02, 1e7), doc="degrees of freedom")
-    limit_families: ClassVar = {
-        "df": ("TwoPieceNormal", {"loc": "loc", "scale": "scale", "asymmetry": "asymmetry"})
-    }
+    limit_families: ClassVar = (
+        LimitFamily(
+            "TwoPieceNormal",
+            {"df": inf},
+            {"loc": "loc", "scale": "scale", "asymmetry": "asymmetry"},
+        ),
+        *_half_laws(HalfTFrom, inf, rival=False),
+    )
 
     @staticmethod
     def _standard(z: Array, asymmetry: Array, df: Array) -> Jet:
@@ -385,12 +386,6 @@ class TwoPieceT(LocationScale):
     def _breakpoints(loc: Array, scale: Array, asymmetry: Array, df: Array) -> Arrays:
         # The second derivative jumps at the mode.
         return (loc,)
-
-    @staticmethod
-    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
-        if any(slot is not None for slot in slots):
-            return ()
-        return half_normal_limits(view, None, None, "asymmetry", (0.0, inf), (inf, inf))
 
     @staticmethod
     def _start(x: Array) -> Arrays:
@@ -485,9 +480,15 @@ class SkewT(LocationScale):
 
     shape = Param(real, r"\alpha", typical=(-2, 3), limits=(-1e4, 1e4), doc="skewness")
     df = Param(positive, r"\nu", typical=(2.5, 5), limits=(0.02, 1e6), doc="degrees of freedom")
-    limit_families: ClassVar = {
-        "df": ("SkewNormal", {"loc": "loc", "scale": "scale", "shape": "shape"})
-    }
+    limit_families: ClassVar = (
+        LimitFamily("SkewNormal", {"df": inf}, {"loc": "loc", "scale": "scale", "shape": "shape"}),
+        *from_a_point(
+            HalfTFrom,
+            {"shape": inf},
+            {"shape": -inf},
+            {"loc": "loc", "scale": "scale", "df": "df"},
+        ),
+    )
 
     @staticmethod
     def _standard(z: Array, shape: Array, df: Array) -> Jet:
@@ -571,6 +572,32 @@ class EGB2(LocationScale):
 
     p = Param(positive, "p", typical=(0.4, 1.2), limits=(1e-3, 1e3), doc="left shape")
     q = Param(positive, "q", typical=(0.4, 1.2), limits=(1e-3, 1e3), doc="right shape")
+    limit_families: ClassVar = (
+        LimitFamily(
+            "Gaussian",
+            {"p": inf, "q": inf},
+            theta=lambda mean, sd: (mean, sd, full(mean, inf), full(mean, inf)),
+            rival=True,
+        ),
+        LimitFamily(
+            "AsymmetricLaplace",
+            {"scale": 0.0, "p": 0.0, "q": 0.0},
+            theta=lambda loc, scale, kappa: (loc, scale, 1 / kappa, kappa),
+            running="scale, p and q fall to 0 together, with the rates p/scale and q/scale as told",
+            rival=True,
+        ),
+        LimitFamily(
+            "LogGamma",
+            {"q": inf, "loc": inf},
+            {"p": "shape", "scale": "scale"},
+        ),
+        LimitFamily(
+            MirroredLogGamma,
+            {"p": inf, "loc": -inf},
+            {"q": "shape", "scale": "scale"},
+            law="the log-gamma law of −y",
+        ),
+    )
 
     @staticmethod
     def _standard(z: Array, p: Array, q: Array) -> Jet:
@@ -586,33 +613,6 @@ class EGB2(LocationScale):
             (rest, -share),
             (curl - trigamma(p), curl, curl - trigamma(q)),
         )
-
-    @staticmethod
-    def _rivals(view: Any, unsure: Array, *slots: Array | None) -> tuple[Limit, ...]:
-        if any(slot is not None for slot in slots):
-            return ()
-        mean = view.mean_of(lambda y: y)
-        sd = sqrt(view.mean_of(lambda y: (y - mean[:, None]) ** 2))
-        always = full(mean, 1.0).astype(bool)
-        sentence = (
-            "p and q run to infinity: the limit is Gaussian, and loc and scale stand for its mean and "
-            "standard deviation"
-        )
-        value = 0.5 * LOG_2PI + 0.5 + log(sd)
-        model = LimitMember(Gaussian, ("mean", "sd", None, None))
-        theta = (mean, sd, full(mean, inf), full(mean, inf))
-        gaussian = Limit(always, Status.BOUNDARY, sentence, theta, value, model)
-        (loc, spread, kappa), _, _ = AsymmetricLaplace._estimate(view, None, None, None)
-        sentence = (
-            "scale, p and q fall to 0 together: the limit is the asymmetric Laplace law of rates "
-            "p/scale and q/scale as told"
-        )
-        value = log(spread) + log(kappa + 1 / kappa) + 1
-        model = LimitMember(AsymmetricLaplace, ("loc", "scale", None, "asymmetry"))
-        theta = (loc, spread, 1 / kappa, kappa)
-        inner = (kappa > 0) & np.isfinite(kappa)
-        laplace = Limit(inner, Status.BOUNDARY, sentence, theta, value, model)
-        return gaussian, laplace
 
     @staticmethod
     def _start(x: Array) -> Arrays:

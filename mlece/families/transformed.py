@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece.domain import nonnegative, positive, real
+from mlece.families.one_sided import ExponentialFrom
 from mlece.families.real_line import _collapse
 from mlece.families.unit_interval import Beta, _digamma_gap
-from mlece.limits import Limit, Status, full, or_fixed, point_mass
+from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -210,7 +212,7 @@ class LogGamma(Model):
     The tail on the left is the longer one; at k = 1 it is :class:`GumbelMin`. scipy.stats:
     ``loggamma(c=shape, loc, scale)``. R: ``VGAM::lgamma3(location, scale, shape)``. As k → ∞ the family
     tends to the Gaussian, as k → 0 to an exponential law that ends at m; where the data ask for one of
-    these, no member is the likeliest and the limit is told.
+    these, it is reported as the limit.
 
     References
     ----------
@@ -228,6 +230,23 @@ class LogGamma(Model):
     shape = Param(positive, "k", typical=(0.5, 5), doc="shape")
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location")
     scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="scale")
+    limit_families: ClassVar = (
+        LimitFamily(
+            "Gaussian",
+            {"shape": inf, "loc": -inf, "scale": inf},
+            theta=lambda mean, sd: (full(mean, inf), full(mean, -inf), full(mean, inf)),
+            rival=True,
+        ),
+        LimitFamily(
+            ExponentialFrom,
+            {"shape": 0.0, "scale": 0.0},
+            {"loc": "loc"},
+            {"side": -1.0},
+            running="shape and scale fall to 0 at a fixed ratio",
+            law="exponential below loc",
+            rival=True,
+        ),
+    )
 
     @staticmethod
     def _shared(y: Array, shape: Array, loc: Array, scale: Array) -> Arrays:
@@ -272,40 +291,6 @@ class LogGamma(Model):
         return tuple(
             Limit(c.mask, c.status, c.sentence, (kept, *c.theta), c.infimum)
             for c in _collapse(s, loc, scale)
-        )
-
-    @staticmethod
-    def _rivals(
-        view: Any, unsure: Array, shape: Array | None, loc: Array | None, scale: Array | None
-    ) -> tuple[Limit, ...]:
-        if shape is not None or loc is not None or scale is not None:
-            return ()
-        mean, end = view.mean_of(lambda y: y), view.summary.maximum
-        spread = view.mean_of(lambda y: (y - mean[:, None]) ** 2)
-        everyone, above = spread > 0, full(mean, inf)
-        normal = (
-            "shape grows without bound: the limit is the Gaussian with the mean and the standard deviation "
-            "of the sample"
-        )
-        ended = (
-            "shape and scale fall to 0 at a fixed ratio: the limit is an exponential law that ends at the "
-            "largest observation"
-        )
-        return (
-            Limit(
-                everyone,
-                Status.NOT_ATTAINED,
-                normal,
-                (above, -above, above),
-                0.5 * (1 + LOG_2PI + log(spread)),
-            ),
-            Limit(
-                everyone,
-                Status.NOT_ATTAINED,
-                ended,
-                (full(mean, 0.0), end, full(mean, 0.0)),
-                1 + log(end - mean),
-            ),
         )
 
     @staticmethod
@@ -369,6 +354,60 @@ class LogGamma(Model):
     @staticmethod
     def _scipy(shape: Array, loc: Array, scale: Array) -> Twin:
         return "loggamma", {"c": shape, "loc": loc, "scale": scale}
+
+
+class MirroredLogGamma(Model, abstract=True):
+    """The law of −x where x is log-gamma, with loc that of y = −x."""
+
+    support = real
+    shape, loc, scale = LogGamma.shape, LogGamma.loc, LogGamma.scale
+    limit_families: ClassVar = (
+        LogGamma.limit_families[0],
+        replace(LogGamma.limit_families[1], known={"side": 1.0}, law="exponential above loc"),
+    )
+
+    @staticmethod
+    def _shared(y: Array, shape: Array, loc: Array, scale: Array) -> Arrays:
+        return LogGamma._shared(-y, shape, -loc, scale)
+
+    @staticmethod
+    def _log_density(t: Arrays, shape: Array, loc: Array, scale: Array) -> Array:
+        return LogGamma._log_density(t, shape, -loc, scale)
+
+    @staticmethod
+    def _score(t: Arrays, shape: Array, loc: Array, scale: Array) -> Arrays:
+        by_shape, by_loc, by_scale = LogGamma._score(t, shape, -loc, scale)
+        return by_shape, -by_loc, by_scale
+
+    @staticmethod
+    def _curvature(t: Arrays, shape: Array, loc: Array, scale: Array) -> Arrays:
+        kk, km, ks, mm, ms, ss = LogGamma._curvature(t, shape, -loc, scale)
+        return kk, -km, ks, mm, -ms, ss
+
+    @staticmethod
+    def _start(x: Array) -> Arrays:
+        shape, loc, scale = LogGamma._start(-x[..., ::-1])
+        return shape, -loc, scale
+
+    @staticmethod
+    def _log_cdf(y: Array, shape: Array, loc: Array, scale: Array) -> Array:
+        return LogGamma._log_sf(-y, shape, -loc, scale)
+
+    @staticmethod
+    def _log_sf(y: Array, shape: Array, loc: Array, scale: Array) -> Array:
+        return LogGamma._log_cdf(-y, shape, -loc, scale)
+
+    @staticmethod
+    def _mean(shape: Array, loc: Array, scale: Array) -> Array:
+        return -LogGamma._mean(shape, -loc, scale)
+
+    @staticmethod
+    def _variance(shape: Array, loc: Array, scale: Array) -> Array:
+        return LogGamma._variance(shape, -loc, scale)
+
+    @staticmethod
+    def _entropy(shape: Array, loc: Array, scale: Array) -> Array:
+        return LogGamma._entropy(shape, loc, scale)
 
 
 # ---------------------------------------------------------------------------- Rice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,16 @@ import numpy as np
 from mlece import errors
 from mlece.chart import Chart
 from mlece.combinators.compose import within
-from mlece.combinators.mixture_parts import LEAST_SCALE, SCALES
-from mlece.limits import limit_families
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.sample import Sample
-from mlece.solvers.newton import DECREMENT, NewtonResult, newton
+from mlece.solvers.newton import DECREMENT, newton
 from mlece.solvers.profile import Equation, near_root, profile_root
+from mlece.solvers.runs import best_run, undecided, with_rest
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
 from mlece.solvers.starts import below_all, corrected, several_starts, starting_values
+from mlece.solvers.widths import bounded_scales, narrowness
 
 SOLVERS = ("auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP")
 _SCIPY = ("scipy", "trust-exact", "L-BFGS-B", "SLSQP")
@@ -299,16 +299,16 @@ def _newton_from(
         return (at.value, *chart.pull(eta, at))
 
     mixture = within(objective.model)
-    box = chart.box() if mixture is None else _bounded_scales(chart)
+    box = chart.box() if mixture is None else bounded_scales(chart)
     patience = (_PATIENCE,) if len(starts) > 1 else ()
     out = newton(evaluate, np.concatenate(starts), *box, tolerance, *patience)
-    going = _undecided(out, len(starts))
+    going = undecided(out, len(starts))
     if patience and going.size:
         rest = newton(
             lambda eta, index: evaluate(eta, going[index]), out.eta[going], *box, tolerance
         )
-        out = _with_rest(out, rest, going)
-    best = _best_run(out, len(starts))
+        out = with_rest(out, rest, going)
+    best = best_run(out, len(starts))
     theta = chart.theta(out.eta[best], members)
     if mixture is not None and mixture.exchangeable(objective.fixed):
         count = len(mixture.params)
@@ -327,34 +327,6 @@ def _newton_from(
         if objective.sample.rows > _SEVERAL_BELOW
         else None,
     )
-
-
-def _undecided(out: NewtonResult, runs: int) -> Array:
-    """Return the runs that have not converged and lie below every maximum that their member met."""
-    value = np.where(out.converged, out.value, np.inf).reshape(runs, -1)
-    met = np.broadcast_to(value.min(axis=0), value.shape).ravel()
-    return np.flatnonzero(~out.converged & ~(out.value >= met))
-
-
-def _with_rest(out: NewtonResult, rest: NewtonResult, going: Array) -> NewtonResult:
-    """Return the first result with what came of the runs that went on."""
-    merged: dict[str, Any] = {"iterations": out.iterations + rest.iterations}
-    for item in fields(out):
-        if item.name not in merged:
-            merged[item.name] = getattr(out, item.name).copy()
-            merged[item.name][going] = getattr(rest, item.name)
-    return NewtonResult(**merged)
-
-
-def _best_run(out: NewtonResult, runs: int) -> Array:
-    """Return, for each member, the run that converged at the smallest value (or came lowest)."""
-    runs_of = np.arange(out.eta.shape[0]).reshape(runs, -1)
-    if runs == 1:
-        return np.asarray(runs_of[0])
-    value = np.where(np.isnan(out.value), np.inf, out.value)[runs_of]
-    converged = out.converged[runs_of]
-    value = np.where(converged | ~converged.any(axis=0), value, np.inf)
-    return np.asarray(runs_of[np.argmin(value, axis=0), np.arange(runs_of.shape[1])])
 
 
 def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
@@ -391,32 +363,6 @@ def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
     return replace(best, solver="EM, newton")
 
 
-def _bounded_scales(chart: Chart) -> tuple[Array, Array]:
-    """Return the box of a mixture: a scale that follows the frame has a least value (Hathaway 1985)."""
-    lower, upper = chart.box()
-    with np.errstate(all="ignore"):
-        for column, p in enumerate(chart.free):
-            if p.role in SCALES:
-                end = LEAST_SCALE if p.role == "scale" else 1.0 / LEAST_SCALE
-                edge = float(p.bijection.inverse(np.asarray(end)))
-                side = lower if p.role == "scale" else upper
-                side[column] = (np.fmax if p.role == "scale" else np.fmin)(side[column], edge)
-    return lower, upper
-
-
-def narrowness(mixture: Any, theta: Arrays, total: Array) -> Array:
-    """Return a penalty (r,) in nats per observation on components that sit on a few observations.
-
-    The sum over components of 1/s² + log s² over n², for widths s in units of the mixture's spread;
-    with it the highest of many local maxima is a consistent choice (Chen, Tan and Zhang 2008, Statistica
-    Sinica 18, 443-465). It chooses between maxima and is no part of the likelihood.
-    """
-    with np.errstate(all="ignore"):
-        widths = mixture.widths(theta[: len(mixture.params)])
-        terms = 1.0 / widths**2 + 2.0 * np.log(widths)
-    return np.asarray(np.where(np.isnan(terms), 0.0, terms).sum(axis=0) / total**2)
-
-
 def _from_thinned(
     objective: CrossEntropy, chart: Chart, thinned: CrossEntropy, thin: Solution
 ) -> Array:
@@ -424,7 +370,7 @@ def _from_thinned(
     model = objective.model
     near = below_all(objective, np.arange(1), thin.theta)
     off = ~thin.solved | ~objective.holds(near)
-    for limit in limit_families(model):
+    for limit in model.limit_families:
         off = off | limit.approached(model, thin.theta)
     if off.any():
         return chart.eta(starting_values(objective, np.arange(1)))

@@ -12,7 +12,8 @@ from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.sample import Sample
-from mlece.solvers.dispatch import narrowness, solve
+from mlece.solvers.dispatch import solve
+from mlece.solvers.widths import narrowness
 
 _RANDOM_STARTS = 8
 _STEPS = 40

@@ -44,6 +44,7 @@ def several_starts(objective: CrossEntropy, members: Array) -> list[Arrays]:
             pilot = pilot - objective.fixed[p.name][members, None]
     fixed = [objective.fixed.get(p.name) for p in model.params]
     guess = model.start_hook(pilot, tuple(None if v is None else v[members] for v in fixed))
+    # A composition adds one value of its own parameters to all sets of its inner family.
     several = max(np.ndim(g) for g in guess) > 1
     guesses = list(zip(*np.broadcast_arrays(*guess), strict=True)) if several else [guess]
     if model.has("_more_starts"):
