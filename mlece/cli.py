@@ -22,6 +22,7 @@ from mlece.fitting import fit
 from mlece.intervals import METHODS, check_level
 from mlece.math import Array
 from mlece.model import Model, model_by_name, registered
+from mlece.ranking import CRITERIA
 from mlece.result import Fit
 from mlece.solvers.dispatch import SOLVERS
 from mlece.sources.censoring import Censored, censored, right_censored
@@ -114,7 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(one, picture=True)
     one.set_defaults(run=_fit)
 
-    several = commands.add_parser("compare", help="rank families by their gap to the entropy floor")
+    several = commands.add_parser(
+        "compare", help="rank families, and set them against the entropy floor"
+    )
     _add_file(several)
     _add_incomplete(several)
     which = several.add_mutually_exclusive_group()
@@ -124,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_kind(several)
     several.add_argument("--replicates", type=int, help="bootstrap samples (199)")
+    several.add_argument(
+        "--criterion",
+        default=CRITERIA[0],
+        choices=[c.replace(" ", "-") for c in CRITERIA],
+        help="that ranks: held-out cross-entropy, or Takeuchi's criterion",
+    )
     several.add_argument("--seed", type=_seed, default=0, help="of the bootstrap (0)")
     _add_output(several, picture=True)
     several.set_defaults(run=_compare)
@@ -256,8 +265,8 @@ def _fixed(family: type[Model], pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _compare(options: argparse.Namespace) -> str:
+    from mlece.comparison_report import compare_table
     from mlece.export import comparison_json
-    from mlece.report import compare_table
 
     units = _units(options.units)
     _check_picture(options.plot)
@@ -273,6 +282,7 @@ def _compare(options: argparse.Namespace) -> str:
         given=None if data else columns,
         kind=options.kind,
         replicates=options.replicates,
+        criterion=options.criterion.replace("-", " "),
         rng=options.seed,
         units=units,
     )
@@ -353,7 +363,8 @@ def _families(options: argparse.Namespace) -> str:
 
 def _demo(options: argparse.Namespace) -> str:
     from mlece import datasets
-    from mlece.report import compare_table, fit_table
+    from mlece.comparison_report import compare_table
+    from mlece.report import fit_table
 
     del options
     faces, counts = datasets.wolf_dice().margin("red")

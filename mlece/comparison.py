@@ -1,9 +1,10 @@
-"""compare(): several families on one sample, ranked by their distance from the entropy floor."""
+"""compare(): several families on one sample, against the entropy floor and ranked by prediction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,77 +21,22 @@ from mlece.candidates import (
     unlike,
 )
 from mlece.fitting import fit_sample
-from mlece.intervals import check_level
-from mlece.math import Array, ndtri
+from mlece.math import Array
 from mlece.model import Model
+from mlece.ranking import CRITERIA, Row, best_member, fit_of, order
 from mlece.result import Fit
 from mlece.sample import from_data
 from mlece.sources.censoring import Censored
 from mlece.units import Units, unit_name
 
 if TYPE_CHECKING:
-    from mlece.diagnostics.gap import Gap
+    from mlece.diagnostics.pairs import Pairs
 
 ALL = "all"
 # With fewer, no p-value could reach 5 %.
 _FEWEST = 19
 # The default number of replicates; long samples get fewer, so that a model takes seconds.
 _USUAL, _LARGE, _DRAWS = 199, 39, 20_000_000
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model of a comparison.
-
-    Attributes
-    ----------
-    name : str
-        The model's name.
-    fit : Fit or None
-        None where the data lie outside the support.
-    gap : Gap or None
-        The model by itself against the floor: its test and standard error; None where the model is
-        not ranked.
-    excess : float
-        Distance of the family's best member from the floor that all models share, nats.
-    estimation : float
-        What estimating the parameters costs on new data, about tr(A⁻¹B)/(2n) nats.
-    verdict : str
-        "misspecified", "no evidence against it", or why the model is not ranked.
-    rank : int or None
-        1 for the model nearest to the floor.
-    behind : float
-        Distance from the nearest model in standard errors of the difference (Vuong 1989).
-    se : float
-        That standard error in nats, for incomplete data; there ``excess`` is the distance.
-    delta_aic, delta_tic : float or None
-        Akaike's and Takeuchi's criteria less the least among the ranked models; None where the
-        model, or the nearest one, has none.
-    """
-
-    name: str
-    fit: Fit | None
-    gap: Gap | None
-    verdict: str
-    excess: float = float("nan")
-    estimation: float = float("nan")
-    rank: int | None = None
-    behind: float = 0.0
-    delta_aic: float | None = None
-    delta_tic: float | None = None
-    se: float = float("nan")
-
-    @property
-    def tied(self) -> bool:
-        """Whether another model is nearest, but by one standard error of the difference at most."""
-        return self.rank is not None and self.rank > 1 and self.behind <= 1.0
-
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Return excess ± z se in nats, cut at zero because a divergence is not negative."""
-        check_level(level)
-        se = self.se if self.gap is None else self.gap.se
-        width = float(ndtri(0.5 + 0.5 * level)) * se
-        return max(0.0, self.excess - width), max(0.0, self.excess + width)
 
 
 @dataclass(frozen=True)
@@ -116,6 +62,8 @@ class Comparison:
     floor : float
         The entropy floor in nats: the estimate less its bias under the nearest model. NaN for
         incomplete data, which show none.
+    scheme : str
+        What ranks the models: "leave-one-out", "10-fold" or "tic".
     units : str or float
         Units in which the table is printed; the numbers in the rows are nats.
     """
@@ -128,11 +76,12 @@ class Comparison:
     sentences: tuple[str, ...]
     replicates: int
     floor: float = float("nan")
+    scheme: str = ""
     units: Units = "nats"
 
     @property
     def ranked(self) -> tuple[Row, ...]:
-        """The rows with a rank, nearest first."""
+        """The rows with a rank, in its order."""
         return tuple(r for r in self.rows if r.rank is not None)
 
     @property
@@ -142,7 +91,7 @@ class Comparison:
 
     @property
     def best(self) -> Fit:
-        """The fit nearest to the entropy floor.
+        """The fit that predicts best: the first of the ranked ones.
 
         Raises
         ------
@@ -156,6 +105,13 @@ class Comparison:
             errors.message("a model that can be fitted", "none", "print(comparison) says why")
         )
 
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Every two ranked models by Vuong's test, the test of equal densities before it."""
+        from mlece.diagnostics.pairs import pairwise
+
+        return pairwise([fit_of(row) for row in self.ranked], [row.name for row in self.ranked])
+
     def plot(self, **options: Any) -> Any:
         """Draw floor, gap and estimation error; see :func:`mlece.plot.comparison_bars`."""
         from mlece.plot import comparison_bars
@@ -164,7 +120,7 @@ class Comparison:
 
     def table(self, units: Units | None = None) -> str:
         """Return the table that ``print(comparison)`` shows, in other units if wished."""
-        from mlece.report import compare_table
+        from mlece.comparison_report import compare_table
 
         return compare_table(self, units)
 
@@ -184,10 +140,11 @@ def compare(
     given: Any = None,
     kind: str = "auto",
     replicates: int | None = None,
+    criterion: str = CRITERIA[0],
     rng: Any = 0,
     units: Units = "nats",
 ) -> Comparison:
-    """Fit several models to one sample and rank them by their distance from the entropy floor.
+    """Fit several models to one sample, hold them against the entropy floor and rank them.
 
     Parameters
     ----------
@@ -209,6 +166,10 @@ def compare(
     replicates : int, optional
         Parametric bootstrap replicates for each gap: 199 by default, fewer (39 at the least) beyond
         100,000 observations, where the statistic hardly scatters.
+    criterion : {"auto", "held out", "tic"}
+        What ranks the models: the cross-entropy of observations left out, or Takeuchi's criterion.
+        "auto" is the former, unless weights are no counts. Observations are left out one at a time
+        where there are 256 different ones at most, in 10 folds beyond.
     rng : int or numpy.random.Generator
         Source of randomness.
     units : {"nats", "bits", "hartleys"} or float
@@ -221,7 +182,7 @@ def compare(
     Notes
     -----
     All models share one floor: the entropy estimate less the bias that the bootstrap finds under
-    the nearest model. The distance of a family from it is CE_n + tr(A⁻¹B)/(2n) − floor: its
+    the first model. The distance of a family from it is CE_n + tr(A⁻¹B)/(2n) − floor: its
     first two terms estimate the cross-entropy of the family's best member (Takeuchi 1976). The test
     of each model is its own.
 
@@ -249,10 +210,12 @@ def compare(
         raise errors.ParameterError(
             errors.message(f"at least {_FEWEST} replicates", f"{replicates}")
         )
+    if criterion not in CRITERIA:
+        raise errors.unknown_name("criterion", criterion, CRITERIA)
     if isinstance(data, Censored) and given is None:
         from mlece.incomplete_comparison import compare_incomplete
 
-        return compare_incomplete(models, data, weights, kind, units)
+        return compare_incomplete(models, data, weights, kind, units, criterion)
     name, values, w = read_data(data, weights, given)
     if models is None or (isinstance(models, str) and models == ALL):
         kind, said = read_kind(values, kind)
@@ -263,7 +226,9 @@ def compare(
     n = float(len(values) if w is None else w.sum())
     draws = int(min(_USUAL, max(_LARGE, _DRAWS // n))) if replicates is None else replicates
     rows = [_row(m, values, w, name, draws, rng) for m in unlike(chosen)]
-    ranked, floor = _ranked([r for r in rows if r.gap is not None])
+    # One seed, so that every model is held out on the same folds.
+    seed = int(np.random.default_rng(rng).integers(2**32))
+    ranked, floor, scheme = _ranked([r for r in rows if r.gap is not None], criterion, seed)
     rest = [r for r in rows if r.gap is None]
     sentences = [said, _grid_sentence(ranked), *_verdict_sentences(ranked)]
     return Comparison(
@@ -275,6 +240,7 @@ def compare(
         sentences=tuple(s for s in sentences if s),
         replicates=draws,
         floor=floor,
+        scheme=scheme,
         units=units,
     )
 
@@ -333,95 +299,15 @@ def _outside(model: Model, values: Array) -> str:
     )
 
 
-def _ranked(rows: list[Row]) -> tuple[list[Row], float]:
+def _ranked(rows: list[Row], criterion: str, seed: int) -> tuple[list[Row], float, str]:
     """Set all rows against one floor, and fill in what depends on the others."""
-    rows = filled(rows)
+    rows, scheme = order(rows, criterion, seed)
     if not rows:
-        return [], float("nan")
+        return [], float("nan"), scheme
     nearest = rows[0].gap
     assert nearest is not None
-    out = [
-        replace(row, excess=row.excess + nearest.value, behind=behind(rows[0], row) if i else 0.0)
-        for i, row in enumerate(rows)
-    ]
-    return out, _best_member(rows[0]) - nearest.value
-
-
-def filled(rows: list[Row]) -> list[Row]:
-    """Order fitted rows, and measure each against the first: excess, rank and criteria."""
-    rows = sorted((replace(r, estimation=_estimation(r)) for r in rows), key=_best_member)
-    aic = [_criterion(r, "aic") for r in rows]
-    tic = [_criterion(r, "tic") for r in rows]
-    return [
-        replace(
-            row,
-            excess=_best_member(row) - _best_member(rows[0]),
-            rank=i + 1,
-            delta_aic=_less_least(aic, i),
-            delta_tic=_less_least(tic, i),
-        )
-        for i, row in enumerate(rows)
-    ]
-
-
-def _best_member(row: Row) -> float:
-    """Estimate the cross-entropy of the family's best member: half the optimism added."""
-    assert row.fit is not None
-    # On the grid of rounded data where the gap was taken there.
-    value = row.fit.cross_entropy if row.gap is None else row.gap.cross_entropy
-    return float(value) + row.estimation
-
-
-def _estimation(row: Row) -> float:
-    """Return tr(A⁻¹B)/(2n), or k/(2n) where the likelihood is not regular."""
-    assert row.fit is not None
-    try:
-        with np.errstate(all="ignore"):
-            trace = float(row.fit.trace)
-    except (errors.MleceError, np.linalg.LinAlgError):
-        trace = np.nan
-    if not np.isfinite(trace):
-        trace = float(row.fit.parameter_count)
-    return trace / (2.0 * float(row.fit.n))
-
-
-def _criterion(row: Row, name: str) -> float | None:
-    try:
-        with np.errstate(all="ignore"):
-            value = float(getattr(row.fit, name))
-    except (errors.MleceError, np.linalg.LinAlgError):
-        return None
-    return value if np.isfinite(value) else None
-
-
-def _less_least(values: list[float | None], i: int) -> float | None:
-    value, known = values[i], [v for v in values if v is not None]
-    # Differences that leave the nearest model out would mislead.
-    return None if value is None or values[0] is None else value - min(known)
-
-
-def behind(best: Row, row: Row) -> float:
-    """Return how far a model is from the best, in standard errors of the difference.
-
-    The standard error is that of the mean of log q₁(yᵢ) − log q₂(yᵢ) (Vuong 1989, equation 4.2).
-    """
-    assert best.fit is not None
-    assert row.fit is not None
-    sample = best.fit.sample
-    y = sample.values[0]
-    first, second = (f.model.log_density(_labels(f, y)) for f in (best.fit, row.fit))
-    w = np.ones(len(y)) if sample.weights is None else sample.weights[0]
-    # An observation of weight 0 may lie where a density vanishes.
-    difference = np.where(w > 0, first, 0.0) - np.where(w > 0, second, 0.0)
-    n = w.sum()
-    mean = (w @ difference) / n
-    se = np.sqrt((w @ (difference - mean) ** 2) / n / n)
-    distance = _best_member(row) - _best_member(best)
-    return float(distance / se) if se > 0 else 0.0
-
-
-def _labels(fit: Fit, codes: Array) -> Any:
-    return fit.family.decode(codes) if fit.family.support.kind == "categories" else codes
+    out = [replace(row, excess=row.excess + nearest.value) for row in rows]
+    return out, best_member(rows[0]) - nearest.value, scheme
 
 
 # -------------------------------------------------------------------------------- the sentences
@@ -457,7 +343,17 @@ def _verdict_sentences(ranked: Sequence[Row]) -> list[str]:
             f"Yet farther than {ranked[0].name} by more than 2 standard errors of the difference: "
             f"{', '.join(far)}."
         )
-    return [*out, *tie_sentence(ranked)]
+    return [*out, *tie_sentence(ranked), *infinite_sentence(ranked)]
+
+
+def infinite_sentence(ranked: Sequence[Row]) -> list[str]:
+    """Name the models whose refits exclude what they have not seen, in a sentence if there are any."""
+    names = [r.name for r in ranked if np.isposinf(r.held_out)]
+    if not names:
+        return []
+    return [
+        f"Held out ∞: without some observation the fit has no minimiser or excludes it: {', '.join(names)}."
+    ]
 
 
 def tie_sentence(ranked: Sequence[Row]) -> list[str]:

@@ -8,9 +8,10 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.incomplete import is_incomplete
-from mlece.covariance import refusals
+from mlece.covariance import kink_density, refusals
 from mlece.evaluation import stacked_scores, triangle
 from mlece.math import Array
+from mlece.model import Model
 from mlece.result import Fit
 
 
@@ -36,6 +37,8 @@ class Contributions:
         dθ/dθ_framed: divide a score by it for the user's parameter.
     regular : array of bool (R,)
         Whether the estimate is a regular interior optimum, so that its scores have a normal limit.
+    kink : array (R, k, k) or None
+        What a kink of the density adds to the mean of minus the curvatures, which are those away from it.
     """
 
     log_density: Array
@@ -44,6 +47,7 @@ class Contributions:
     curvature: Array | None
     factors: Array
     regular: Array
+    kink: Array | None = None
 
     def require_regular(self, what: str) -> None:
         """Raise unless some member has a regular interior optimum."""
@@ -70,7 +74,8 @@ class Contributions:
     def hessian(self) -> Array:
         """A, the mean of minus the curvatures, (R, k, k)."""
         assert self.curvature is not None
-        return np.asarray(-self.mean(self.curvature))
+        smooth = np.asarray(-self.mean(self.curvature))
+        return smooth if self.kink is None else smooth + self.kink
 
     @property
     def outer(self) -> Array:
@@ -127,15 +132,50 @@ def contributions(fit: Fit, order: int = 1) -> Contributions:
                 curvature = full[..., free, :][..., free]
     log_density = np.array(np.broadcast_to(log_density, (size, rows)))
     for members, model in fit.groups() if fit.limit_models else ():
-        own = objective.sample.values
-        own = own if len(own) == 1 else own[members]
-        at = family.alike(model)
-        terms = tuple(np.asarray(p)[:, None] for p in model.theta)
-        with np.errstate(all="ignore"):
-            log_density[members] = at.log_density_hook(at.statistics(own.astype(float)), terms)
+        if int(members[0]) in fit.limit_models:
+            own = objective.sample.values
+            own = own if len(own) == 1 else own[members]
+            log_density[members] = member_log_density(family, model, own)
     log_density[np.isnan(fit.values)] = np.nan
     weights = np.broadcast_to(weights, (size, rows))
-    return Contributions(log_density, weights, score, curvature, reach, _regular(fit, order))
+    regular = _regular(fit, order)
+    kink = _kink(fit, k) if order >= 2 and family.has("_kink") and regular.any() else None
+    return Contributions(log_density, weights, score, curvature, reach, regular, kink)
+
+
+def _kink(fit: Fit, k: int) -> Array | None:
+    """Return what a kink at a free location adds to A, (R, k, k)."""
+    name, jump = fit.family._kink(*fit.framed)
+    if name not in fit.names:
+        return None
+    out = np.zeros((fit.objective.size, k, k))
+    at = fit.names.index(name)
+    out[:, at, at] = jump * kink_density(fit.objective, fit.framed)
+    return out
+
+
+def member_log_density(family: Model, model: Model, y: Array) -> Array:
+    """Return the log density of observations as a sample holds them: numbers, codes, vectors, triples.
+
+    Parameters
+    ----------
+    family : Model
+        The family that was fitted.
+    model : Model
+        Fitted members, of batch shape (r,): of that family, or of one at its limit.
+    y : array (r or 1, s) or (r or 1, s, d)
+
+    Returns
+    -------
+    array (r, s)
+        In the user's units; minus infinity outside the support. Incomplete observations have the log
+        of their probability.
+    """
+    if not is_incomplete(family):
+        return model.log_density(family.decode(y))
+    alike = family.alike(model)
+    with np.errstate(all="ignore"):
+        return np.asarray(alike.log_density_hook(y, alike._shaped(1)))
 
 
 def _log_scales(fit: Fit) -> Array:

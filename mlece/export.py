@@ -150,12 +150,15 @@ def comparison_json(comparison: Comparison, units: Units | None = None) -> dict[
             "verdict": row.verdict,
             "tied_with_best": row.tied,
             "standard_errors_behind_best": row.behind,
+            "held_out": row.held_out / scale,
+            "weight": row.weight,
             "excess": row.excess / scale,
             "interval": None if row.rank is None else [v / scale for v in row.interval(0.95)],
             "estimation": row.estimation / scale,
             "p_value": None if row.gap is None else row.gap.p_value,
             "gap": None if row.gap is None else gap_json(row.gap, units),
             "delta_aic": row.delta_aic,
+            "delta_aicc": row.delta_aicc,
             "delta_tic": row.delta_tic,
             "fit": None if row.fit is None else fit_json(row.fit, units),
         }
@@ -168,6 +171,7 @@ def comparison_json(comparison: Comparison, units: Units | None = None) -> dict[
             "kind": comparison.kind,
             "units": unit_name(units),
             "floor": comparison.floor / scale,
+            "scheme": comparison.scheme,
             "entropy": None
             if entropy is None
             else {

@@ -13,17 +13,24 @@ import numpy as np
 
 from mlece import errors
 from mlece.candidates import KINDS, candidates, common_kind, resolve_all, unlike
-from mlece.comparison import ALL, Comparison, Row, filled, label_of, tie_sentence, unranked
+from mlece.comparison import (
+    ALL,
+    Comparison,
+    infinite_sentence,
+    label_of,
+    tie_sentence,
+    unranked,
+)
 from mlece.fitting import fit
 from mlece.math import Array
 from mlece.model import Model
-from mlece.result import Fit
+from mlece.ranking import Row, order
 from mlece.sources.censoring import Censored
 from mlece.units import Units
 
 
 def compare_incomplete(
-    models: Any, data: Censored, weights: Any, kind: str, units: Units
+    models: Any, data: Censored, weights: Any, kind: str, units: Units, criterion: str
 ) -> Comparison:
     """Fit several models to incomplete data and rank them by their distance from the nearest.
 
@@ -35,6 +42,7 @@ def compare_incomplete(
     kind : {"auto", "continuous", "counts"}
         "auto" reads the data as continuous where the families are chosen from them.
     units : str or float
+    criterion : {"auto", "held out", "tic"}
 
     Returns
     -------
@@ -60,7 +68,7 @@ def compare_incomplete(
         chosen = resolve_all(models)
         kind = common_kind(chosen, ends, kind)
     rows = [_row(model, data, weights) for model in unlike(chosen)]
-    ranked = _ranked([r for r in rows if r.fit is not None and not r.verdict])
+    ranked, scheme = _ranked([r for r in rows if r.fit is not None and not r.verdict], criterion)
     n = float(ranked[0].fit.n) if ranked and ranked[0].fit else float(len(data))
     return Comparison(
         rows=(*ranked, *(r for r in rows if r.fit is None or r.verdict)),
@@ -69,8 +77,9 @@ def compare_incomplete(
         kind=kind,
         summary=f"{n:,.6g} observations, {_kinds(data)}; ends from {ends.min():.6g} to "
         f"{ends.max():.6g}",
-        sentences=tuple(tie_sentence(ranked)),
+        sentences=(*tie_sentence(ranked), *infinite_sentence(ranked)),
         replicates=0,
+        scheme=scheme,
         units=units,
     )
 
@@ -99,38 +108,15 @@ def _row(model: Model, data: Censored, weights: Any) -> Row:
     return unranked(label, found) or Row(label, found, None, "")
 
 
-def _ranked(rows: list[Row]) -> list[Row]:
-    """Order the rows, and measure each against the first."""
-    rows = filled(rows)
-    if not rows:
-        return []
-    contributions = [_log_probabilities(r.fit) for r in rows if r.fit is not None]
+def _ranked(rows: list[Row], criterion: str) -> tuple[list[Row], str]:
+    """Order the rows, and say how far each is behind the first."""
+    rows, scheme = order(rows, criterion, 0)
     out = []
-    for row, own in zip(rows, contributions, strict=True):
-        assert row.fit is not None
-        se = _standard_error(row.fit, contributions[0] - own)
-        behind = row.excess / se if se > 0 else 0.0
+    for row in rows:
         if row.rank == 1:
             verdict = "nearest"
         else:
-            verdict = "not to be told from it" if behind <= 1.0 else "behind"
-            verdict = "behind by more than 2 se" if behind > 2.0 else verdict
-        out.append(replace(row, se=se, behind=behind, verdict=verdict))
-    return out
-
-
-def _log_probabilities(fit: Fit) -> Array:
-    """Return what each observation adds to the log-likelihood, in the user's units, (n,)."""
-    family: Any = fit.family
-    alike = family.alike(fit.model)
-    theta = tuple(np.reshape(t, (1, 1)) for t in alike.theta)
-    with np.errstate(all="ignore"):
-        return np.asarray(alike.log_density_hook(fit.sample.values[:1], theta)[0])
-
-
-def _standard_error(fit: Fit, difference: Array) -> float:
-    """Return the standard error of the mean of log q₁ − log q₂ (Vuong 1989, equation 4.2)."""
-    w = fit.sample.weights
-    w = np.ones(difference.size) if w is None else w[0]
-    n = w.sum()
-    return float(np.sqrt((w @ (difference - (w @ difference) / n) ** 2) / n / n))
+            verdict = "not to be told from it" if row.behind <= 1.0 else "behind"
+            verdict = "behind by more than 2 se" if row.behind > 2.0 else verdict
+        out.append(replace(row, verdict=verdict))
+    return out, scheme

@@ -1,4 +1,4 @@
-"""What people read: fits and comparisons as plain text tables."""
+"""What people read: fits as plain text tables, and the pieces of such tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from mlece import errors
 from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
-    from mlece.comparison import Comparison, Row
     from mlece.result import Fit
 
 WIDTH = 100
@@ -356,130 +355,3 @@ def _batch_summary(fit: Fit, units: Units) -> str:
     if without:
         notes.append(("no se", without))
     return f"{title}, n = {each} each\n\n{table}\n\n{facts(notes)}"
-
-
-# -------------------------------------------------------------------------------- a comparison
-
-
-def compare_table(comparison: Comparison, units: Units | None = None) -> str:
-    """Return the text of ``print(comparison)``.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    units : {"nats", "bits", "hartleys"} or float, optional
-        Units of every number of nats; those of the comparison if not given.
-
-    Examples
-    --------
-    >>> import mlece
-    >>> from mlece.comparison import compare
-    >>> from mlece.report import compare_table
-    >>> found = compare(["poisson"], [0, 1, 1, 2, 0, 3, 1, 0], replicates=19)
-    >>> compare_table(found).splitlines()[0]
-    'y: 8 observations, 0 to 3'
-    """
-    units = comparison.units if units is None else units
-    scale = nats_per_unit(units)
-    shown = comparison.ranked
-    parts = [f"{comparison.name}: {comparison.summary}\n{_floor_sentence(comparison, units)}"]
-    if shown and comparison.entropy is None:
-        header = ["model", "cross-entropy", "behind", "se", "ΔAIC", "ΔTIC", "verdict"]
-        parts.append(render([_incomplete_row(r, scale) for r in shown], header, left=(0, 6)))
-    elif shown:
-        header = ["model", "cross-entropy", "gap", "95 % interval", "p", "ΔTIC", "verdict"]
-        cells = [_compare_row(r, scale, comparison) for r in shown]
-        parts.append(render(cells, header, left=(0, 6)))
-    rest = [r for r in comparison.rows if r.rank is None]
-    if rest:
-        parts.append("Not ranked\n" + _reasons(rest))
-    parts.append(_reading(comparison, units))
-    return "\n\n".join(p for p in parts if p)
-
-
-def _floor_sentence(comparison: Comparison, units: Units) -> str:
-    entropy = comparison.entropy
-    if entropy is None and comparison.ranked:
-        text = (
-            "Censored, truncated or grouped observations show no entropy floor: the families are "
-            f"held against the nearest of them, {comparison.rows[0].name}."
-        )
-        return "\n".join(textwrap.wrap(text, WIDTH))
-    if entropy is None:
-        return "No model could be set against the entropy floor."
-    scale = nats_per_unit(units)
-    places = decimals(entropy.se / scale)
-    se = f" ± {number(entropy.se / scale, places)}" if places is not None else ""
-    text = (
-        f"Entropy floor {number(comparison.floor / scale, places)}{se} {unit_name(units)} "
-        f"({entropy.method}, less its bias under {comparison.rows[0].name})"
-    )
-    return "\n".join(textwrap.wrap(text, WIDTH))
-
-
-def _compare_row(row: Row, scale: float, comparison: Comparison) -> list[str]:
-    gap = row.gap
-    assert gap is not None
-    places = decimals(gap.se / scale)
-    places = 3 if places is None else min(max(places, 1), 4)
-    low, high = (v / scale for v in row.interval(0.95))
-    return [
-        row.name,
-        number(gap.cross_entropy / scale, 4),
-        number(row.excess / scale, places),
-        f"{number(low, places)} to {number(high, places)}",
-        probability(gap.p_value, comparison.replicates),
-        _criterion(row.delta_tic),
-        row.verdict,
-    ]
-
-
-def _incomplete_row(row: Row, scale: float) -> list[str]:
-    assert row.fit is not None
-    places = decimals(row.se / scale) if row.se > 0 else None
-    places = 4 if places is None else min(max(places, 1), 4)
-    return [
-        row.name,
-        number(float(row.fit.cross_entropy) / scale, 4),
-        number(row.excess / scale, places),
-        number(row.se / scale, places) if row.rank != 1 else NONE,
-        _criterion(row.delta_aic),
-        _criterion(row.delta_tic),
-        row.verdict,
-    ]
-
-
-def _criterion(value: float | None) -> str:
-    return NONE if value is None else number(value, int(value < 99.95))
-
-
-def _reasons(rows: list[Row]) -> str:
-    """Say why models are not ranked, those with the same reason together."""
-    grouped: dict[str, list[str]] = {}
-    for row in rows:
-        grouped.setdefault(row.verdict, []).append(row.name)
-    return "\n".join(
-        textwrap.fill(
-            f"{', '.join(names)}: {why}", WIDTH, initial_indent="  ", subsequent_indent="    "
-        )
-        for why, names in grouped.items()
-    )
-
-
-def _reading(comparison: Comparison, units: Units) -> str:
-    """Return the sentences below the table."""
-    lines = list(comparison.sentences)
-    if comparison.ranked and comparison.entropy is None:
-        lines.append(
-            f"Behind: {unit_name(units)} per observation from the best member of the nearest family "
-            "to that of this one, half the optimism of each fit added; se is that of the difference."
-        )
-    elif comparison.ranked:
-        lines.append(
-            f"Gap: {unit_name(units)} per observation from the floor to the best member of the "
-            f"family. p: parametric bootstrap of 'the family is right', {comparison.replicates} "
-            "replicates."
-        )
-    return "\n".join(
-        "\n".join(textwrap.wrap(line, WIDTH, subsequent_indent="  ")) for line in lines
-    )

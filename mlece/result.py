@@ -276,6 +276,18 @@ class Fit:
         return -2.0 * self.log_likelihood + 2.0 * self.parameter_count
 
     @property
+    def aicc(self) -> Any:
+        """Akaike's criterion for short samples, AIC + 2 k (k + 1)/(n − k − 1); infinite for n <= k + 1.
+
+        Exact for linear models with Gaussian errors (Sugiura 1978; Hurvich and Tsai 1989).
+        """
+        k, aic = self.parameter_count, np.asarray(self.aic)
+        room = np.maximum(np.asarray(self.n, dtype=float) - k - 1.0, 0.0)
+        with np.errstate(divide="ignore"):
+            out = aic + np.where(room > 0, 2.0 * k * (k + 1.0) / room, np.inf)
+        return out if out.ndim else out.item()
+
+    @property
     def bic(self) -> Any:
         """Schwarz's criterion, −2 ℓ + k log n."""
         self._frequencies_only("Schwarz's criterion")

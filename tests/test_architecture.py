@@ -66,8 +66,19 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "conditional",
         "diagnostics",
     ),
-    ("candidates", "comparison", "incomplete_comparison", "study"),
-    ("plot", "report", "export", "cli", "teach", "datasets", "reference", "testing", "__main__"),
+    ("candidates", "ranking", "comparison", "incomplete_comparison", "study"),
+    (
+        "plot",
+        "report",
+        "comparison_report",
+        "export",
+        "cli",
+        "teach",
+        "datasets",
+        "reference",
+        "testing",
+        "__main__",
+    ),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Lines; a file beyond 400 is a question, one beyond 500 two files, with the exceptions below.
@@ -93,7 +104,7 @@ DELEGATIONS = {
     ("result", "gap", "diagnostics"),
     ("result", "plot", "plot"),
     ("result", "summary", "report"),
-    ("comparison", "table", "report"),
+    ("comparison", "table", "comparison_report"),
     ("comparison", "plot", "plot"),
     ("diagnostics", "plot", "plot"),
 }

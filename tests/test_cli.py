@@ -63,6 +63,12 @@ def test_compare_json(capsys: Capture, table: Path) -> None:
     assert {row["model"] for row in found["rows"]} == {"Gamma", "Weibull"}
 
 
+def test_compare_by_a_criterion(capsys: Capture) -> None:
+    arguments = ["compare", GEYSER, "--column", "waiting", "--models", "gamma,weibull"]
+    assert "observations held out" in run(capsys, *arguments, "--criterion", "held-out")
+    assert "Takeuchi" in run(capsys, *arguments, "--criterion", "tic")
+
+
 def test_compare_kind_and_weights(capsys: Capture, table: Path) -> None:
     out = run(capsys, "compare", table, "--column", "kids", "--weights", "times")
     assert "9 observations" in out

@@ -492,6 +492,17 @@ def test_bad_input(make: Any, error: type[Exception]) -> None:
         make()
 
 
+def test_a_product_of_laws_has_the_sum_of_their_log_densities() -> None:
+    # Locations and scales of the parts differ; batches have them side by side.
+    y = np.array([[1.0, 4.0], [0.3, 5.5], [2.0, 2.2]])
+    parts = mlece.Gamma(shape=2, rate=3), Gaussian(mean=5, sd=2)
+    want = parts[0].log_density(y[:, 0]) + parts[1].log_density(y[:, 1])
+    np.testing.assert_allclose(mlece.Product(*parts).log_density(y), want, rtol=1e-14)
+    two = np.ones(2)
+    batch = mlece.Product(mlece.Gamma(), Gaussian()).member(2 * two, 3 * two, 5 * two, 2 * two)
+    np.testing.assert_allclose(batch.log_density(np.stack([y, y]))[1], want, rtol=1e-14)
+
+
 @pytest.mark.parametrize(
     ("model", "limit"),
     [

@@ -99,9 +99,9 @@ def test_kind_of_data(values: list[Any], asked: str, kind: str, word: str) -> No
 
 
 def test_rows_share_one_floor_and_are_in_order(geyser: Comparison) -> None:
-    excess = [row.excess for row in geyser.ranked]
-    assert excess == sorted(excess)
-    assert [row.rank for row in geyser.ranked] == list(range(1, len(excess) + 1))
+    held_out = [row.held_out for row in geyser.ranked]
+    assert held_out == sorted(held_out)
+    assert [row.rank for row in geyser.ranked] == list(range(1, len(held_out) + 1))
     for row in geyser.ranked:
         assert row.gap is not None
         whole = geyser.floor + row.excess
@@ -154,8 +154,9 @@ def test_models_first_then_data_and_the_difference_has_a_standard_error() -> Non
     for row in found.ranked[1:]:
         assert row.fit is not None
         d = best.log_density(x) - row.fit.model.log_density(x)
-        z = (row.excess - found.ranked[0].excess) / (d.std() / np.sqrt(150))
+        z = (row.held_out - found.ranked[0].held_out) / (d.std() / np.sqrt(150))
         assert row.behind == pytest.approx(z)
+        assert row.se == pytest.approx(d.std() / np.sqrt(150))
         assert row.tied == (z <= 1)
         assert row.tied == any(
             s.startswith("Not to be told from") and row.name in s for s in found.sentences
@@ -195,8 +196,7 @@ def test_models_made_of_models_are_told_apart() -> None:
     assert names == {repr(m) for m in models} | {"Mixture(Gamma(), Gamma())"}
     # Names give way, numbers do not.
     for row in found.ranked:
-        assert row.gap is not None
-        assert f" {row.gap.cross_entropy:.4f} " in str(found)
+        assert f" {row.held_out:.4f} " in str(found)
 
 
 def test_json() -> None:

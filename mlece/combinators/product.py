@@ -162,6 +162,10 @@ class Product(Model):
             out += getattr(part, how)(own, c, s)
         return tuple(out)
 
+    def own_frame(self, theta: Arrays) -> tuple[Array, Array]:
+        """Return no shift and unit scale: no one component gives them for the others."""
+        return np.asarray(0.0), np.asarray(1.0)
+
     def to_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters to those of (y - shift) / scale."""
         return self._framing("to_frame", theta, shift, scale)

@@ -162,15 +162,6 @@ def _grid_scale(
 ) -> Scale:
     """Rounded data: the probability of each cell of the grid against the entropy on the grid."""
     origin = found.origin
-    low, high = (float(np.ravel(b)[0]) for b in model.bounds(model.theta))
-
-    def record(rows: Array) -> Array:
-        cells = np.round((rows - origin) / step)
-        # What would round to a value outside the support is recorded at the nearest cell inside it.
-        first = np.floor((low - origin) / step) + 1 if np.isfinite(low) else -np.inf
-        last = np.ceil((high - origin) / step) - 1 if np.isfinite(high) else np.inf
-        return origin + step * np.minimum(np.maximum(cells, first), last)
-
     width = step if resolution is None else resolution
     start = origin if resolution is None else 0.0
 
@@ -178,7 +169,7 @@ def _grid_scale(
         # Rounding to the wider grid takes halves to even; its cells are closed by the finer ones.
         centre = start + width * cells[None, :]
         return _by_group(
-            fits, cells.size, lambda q, _: _log_cell(q, centre - 0.5 * width, centre + 0.5 * width)
+            fits, cells.size, lambda q, _: log_cell(q, centre - 0.5 * width, centre + 0.5 * width)
         )
 
     masses = _mass_statistic(log_mass)
@@ -193,7 +184,32 @@ def _grid_scale(
     )
     if resolution is None:
         remark += _heaping(np.round((y - origin) / step) + np.round(origin / step), step)
+    record = _recorder(model, origin, step)
     return Scale(y, chao_wang_jost(counts[0]), statistic, record, width, remark)
+
+
+def _recorder(model: Model, origin: float, step: float) -> Callable[[Array], Array]:
+    """Return the function that rounds observations of a model to a grid."""
+    low, high = (float(np.ravel(b)[0]) for b in model.bounds(model.theta))
+    # What would round to a value outside the support is recorded at the nearest cell inside it.
+    first = np.floor((low - origin) / step) + 1 if np.isfinite(low) else -np.inf
+    last = np.ceil((high - origin) / step) - 1 if np.isfinite(high) else np.inf
+
+    def record(rows: Array) -> Array:
+        cells = np.round((rows - origin) / step)
+        return np.asarray(origin + step * np.minimum(np.maximum(cells, first), last))
+
+    return record
+
+
+def recording(fit: Fit, y: Array) -> Callable[[Array], Array] | None:
+    """Return how simulated observations are rounded like the data (n,); None where these are not."""
+    if fit.family.support.discrete or fit.family._width:
+        return None
+    found = ties(y)
+    if found.grid is None or found.fraction < _LIGHT:
+        return None
+    return _recorder(fit.model, found.origin, found.grid)
 
 
 def _heaping(cells: Array, step: float) -> str:
@@ -209,7 +225,7 @@ def _heaping(cells: Array, step: float) -> str:
     return ""
 
 
-def _log_cell(member: Model, low: Array, high: Array) -> Array:
+def log_cell(member: Model, low: Array, high: Array) -> Array:
     """Return log P(low < Y <= high) from the tail in which the difference does not cancel."""
     with np.errstate(all="ignore"):
         below, above = member.log_cdf(low), member.log_sf(high)

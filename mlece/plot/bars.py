@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlece.diagnostics.ledger import Ledger
 
 LEGEND = ("entropy floor", "gap (approximation)", "estimation")
+MARK = "new data"
 WITHOUT_FLOOR = ("nearest family", "behind it", "estimation")
 
 
@@ -34,6 +35,8 @@ class BarNumbers:
         Lengths of the two upper segments; a negative gap is drawn as none.
     lower, upper : array (bars,)
         Interval of the gap; NaN where it is known exactly.
+    held_out : array (bars,)
+        Cross-entropy of observations left out, drawn as a mark; NaN where there is none.
     """
 
     labels: tuple[str, ...]
@@ -42,12 +45,15 @@ class BarNumbers:
     estimation: Array
     lower: Array
     upper: Array
+    held_out: Array
 
 
 def comparison_bars(
     comparison: Comparison, ax: Any = None, units: Units | None = None
 ) -> tuple[Any, BarNumbers]:
     """Draw a bar for each ranked model: floor, gap with its 95 % interval, estimation.
+
+    A mark shows the cross-entropy by which the models are ranked, where it is finite.
 
     Parameters
     ----------
@@ -89,6 +95,7 @@ def comparison_bars(
         np.array([row.estimation for row in rows]) / scale,
         ends[:, 0],
         ends[:, 1],
+        np.array([row.held_out for row in rows]) / scale,
     )
     own = ax is None
     ax = new_axes(size=(7.4, 1.5 + 0.36 * len(rows))) if own else ax
@@ -141,7 +148,9 @@ def ledger_bars(ledger: Ledger, ax: Any = None, units: Units = "nats") -> tuple[
     nothing = np.full(1, np.nan)
     name = type(ledger.pseudo_true.family).__name__
     gap, estimation = (np.array([t]) / scale for t in terms)
-    numbers = BarNumbers((name,), float(ledger.floor) / scale, gap, estimation, nothing, nothing)
+    numbers = BarNumbers(
+        (name,), float(ledger.floor) / scale, gap, estimation, nothing, nothing, nothing
+    )
     own = ax is None
     ax = new_axes(size=(7.4, 2.4)) if own else ax
     labels = (
@@ -165,7 +174,7 @@ def _legend(ax: Any, own: bool) -> None:
     """Put the legend below a figure of our own, and inside the axes of somebody else's."""
     if own:
         handles = ax.get_legend_handles_labels()
-        ax.figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False)
+        ax.figure.legend(*handles, loc="outside lower center", ncols=4, frameon=False)
     else:
         ax.legend(frameon=False, fontsize="small", loc="best")
 
@@ -175,7 +184,9 @@ def _draw(ax: Any, numbers: BarNumbers, labels: tuple[str, ...] = LEGEND) -> Non
     y = np.arange(len(numbers.labels))
     gap = np.maximum(numbers.gap, 0.0)
     start = numbers.floor + gap
-    span = float(np.fmax(gap + numbers.estimation, numbers.upper).max()) or 1.0
+    marks = np.where(np.isfinite(numbers.held_out), numbers.held_out - numbers.floor, np.nan)
+    ends = np.fmax(np.fmax(gap + numbers.estimation, numbers.upper), marks)
+    span = float(ends.max()) or 1.0
     left = numbers.floor - 0.2 * span
     style: dict[str, Any] = {"height": 0.62, "linewidth": 0}
     ax.barh(y, numbers.floor - left, left=left, color=GREY, label=labels[0], **style)
@@ -185,6 +196,9 @@ def _draw(ax: Any, numbers: BarNumbers, labels: tuple[str, ...] = LEGEND) -> Non
     if known.any():
         low, high = (numbers.floor + v[known] for v in (numbers.lower, numbers.upper))
         ax.hlines(y[known], low, high, color=INK, linewidth=1.4)
+    marked = np.isfinite(numbers.held_out)
+    if marked.any():
+        ax.plot(numbers.held_out[marked], y[marked], "D", color=INK, ms=4, label=MARK)
     ax.axvline(numbers.floor, color=INK, linewidth=1.0)
     ax.set_xlim(left, numbers.floor + 1.06 * span)
     ax.set_ylim(len(y) - 0.4, -0.6)
