@@ -133,6 +133,7 @@ if TYPE_CHECKING:
         categorical_cross_entropy,
         softmax_cross_entropy,
     )
+    from mlece.studies.study import Study, study
 
 __version__ = "0.1.0"
 
@@ -166,6 +167,8 @@ _LAZY = {
     "residuals": "diagnostics.residuals",
     "restriction": "diagnostics.nested",
     "shi": "diagnostics.nondegenerate",
+    "Study": "studies.study",
+    "study": "studies.study",
 }
 
 
@@ -268,6 +271,7 @@ __all__ = [
     "SkewT",
     "Status",
     "StudentT",
+    "Study",
     "Transformed",
     "Triangular",
     "Truncated",
@@ -317,6 +321,7 @@ __all__ = [
     "shi",
     "simplex",
     "softmax_cross_entropy",
+    "study",
     "unit_interval",
     "universal_sequence",
     "universal_test",
