@@ -1,4 +1,4 @@
-"""The command ``mlece``: fit, compare, entropy, families, demo."""
+"""The command ``mlece``: fit, compare, entropy, study, families, demo."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
     from mlece.entropy_estimate import EntropyEstimate
+    from mlece.studies.study import Study
 
 PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
@@ -140,6 +141,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_output(floor)
     floor.set_defaults(run=_entropy)
+
+    many = commands.add_parser("study", help="simulate: what models come to under known truths")
+    many.add_argument("spec", metavar="SPEC", help="TOML file: truth, models, sizes, ...")
+    many.add_argument("--out", metavar="FILE", help="CSV file that grows; also where to go on")
+    many.add_argument("--workers", type=int, default=1, help="processes (1)")
+    many.add_argument("--json", action="store_true", help="for programs")
+    many.add_argument("--plot", metavar="FILE", help="write a figure: png, pdf, svg")
+    many.set_defaults(run=_study)
 
     commands.add_parser("families", help="list the families").set_defaults(run=_families)
     commands.add_parser("demo", help="three short examples").set_defaults(run=_demo)
@@ -331,6 +340,18 @@ def _floor(
     return estimate_entropy(found.record(full), True, method=method), float(found.grid)
 
 
+def _study(options: argparse.Namespace) -> str:
+    from mlece.export import plain
+    from mlece.studies.spec import read_spec
+    from mlece.studies.study import study
+
+    _check_picture(options.plot)
+    spec = read_spec(options.spec)
+    result = study(**spec, workers=options.workers, out=options.out)
+    text = _json({"rows": plain(list(result.rows))}) if options.json else str(result)
+    return text + _picture(options, result)
+
+
 def _families(options: argparse.Namespace) -> str:
     from mlece.report import render
 
@@ -398,7 +419,7 @@ def _check_picture(path: str | None) -> None:
         raise errors.DataError(errors.message("a figure file in a folder that exists", repr(path)))
 
 
-def _picture(options: argparse.Namespace, result: Fit | Comparison) -> str:
+def _picture(options: argparse.Namespace, result: Fit | Comparison | Study) -> str:
     """Write the figure, and say so below a table."""
     if options.plot is None:
         return ""

@@ -173,22 +173,26 @@ class Bench:
     later: dict[str, Fit]
 
     @cached_property
-    def restricted(self) -> tuple[Array, Restriction]:
-        """The members with a regular interior optimum, and the tests of θ = θ* for these."""
+    def regular(self) -> Array:
+        """Which members have a regular interior optimum, (R,)."""
+        out = np.ones(self.fit.objective.size, dtype=bool)
+        out[list(refusals(self.fit))] = False
+        return out
+
+    @cached_property
+    def restricted(self) -> Restriction:
+        """Tests of θ = θ* for the regular members."""
         fit, aim = self.fit, self.aim
-        if fit.on_simplex or not np.isfinite(aim.theta).all():
+        if fit.on_simplex or not np.isfinite(aim.theta).all() or not self.regular.any():
             raise errors.NotRegularError(
                 errors.message(
-                    "a pseudo-true member inside the parameter space, to test for",
-                    "a point of the simplex" if fit.on_simplex else "one that does not exist",
+                    "a pseudo-true member inside the parameter space, and regular estimates",
+                    f"θ* = {aim.theta.tolist()} and {np.count_nonzero(self.regular)} of them",
                 )
             )
-        regular = np.ones(fit.objective.size, dtype=bool)
-        regular[list(refusals(fit))] = False
-        if not regular.all():
-            fit = fit_sample(fit.family, fit.sample.take(np.flatnonzero(regular)))
-        values = dict(zip(aim.names, aim.theta.tolist(), strict=True))
-        return regular, restriction(fit, **values)
+        if not self.regular.all():
+            fit = fit_sample(fit.family, fit.sample.take(np.flatnonzero(self.regular)))
+        return restriction(fit, **dict(zip(aim.names, aim.theta.tolist(), strict=True)))
 
 
 def _information_matrix(bench: Bench, form: str) -> dict[str, Array]:
@@ -197,9 +201,8 @@ def _information_matrix(bench: Bench, form: str) -> dict[str, Array]:
 
 def _pseudo_true(bench: Bench, statistic: str) -> dict[str, Array]:
     """Test that the parameters are the pseudo-true ones: rejections are errors."""
-    regular, found = bench.restricted
-    p = np.full(len(regular), np.nan)
-    p[regular] = getattr(found, f"{statistic}_p")
+    p = np.full(len(bench.regular), np.nan)
+    p[bench.regular] = getattr(bench.restricted, f"{statistic}_p")
     return {"": p}
 
 

@@ -63,10 +63,12 @@ def read_law(law: Any) -> Any:
 def _value(node: ast.expr, text: str) -> Any:
     """Return what an expression stands for: a law, or a literal."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        if any(k.arg is None for k in node.keywords):
-            raise _malformed(text)
-        values = [_value(a, text) for a in node.args]
-        return _made(node.func.id, values, {str(k.arg): _value(k.value, text) for k in node.keywords})
+        slots: dict[str, Any] = {}
+        for keyword in node.keywords:
+            value = _value(keyword.value, text)
+            # Names of slots that are no Python names: mixture(..., **{"weight[1]": 0.5}).
+            slots |= value if keyword.arg is None else {keyword.arg: value}
+        return _made(node.func.id, [_value(a, text) for a in node.args], slots)
     try:
         return ast.literal_eval(node)
     except ValueError:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mlece import errors
 from mlece.studies.plan import Plan, make_plan
 from mlece.studies.run import carry_out, require_picklable
@@ -41,8 +39,8 @@ class Study:
             Mean of population less train, the sample's own deviation from H(p*) taken off, and tr(A⁻¹B)/n.
         ``status.NAME``
             Share of the replicates that ended so: ``optimal``, ``boundary``, ``not_attained``, ...
-        ``pseudo_true.P``, ``bias.P``, ``spread.P``, ``spread_limit.P``
-            For every free parameter θ*, mean and standard deviation of θ̂ − θ*, and the standard
+        ``pseudo_true.P``, ``bias.P``, ``median_bias.P``, ``spread.P``, ``spread_limit.P``
+            For every free parameter θ*; mean, median and standard deviation of θ̂ − θ*; and the standard
             deviation that the sandwich at θ* gives.
         ``coverage.KIND.P``
             Share of the intervals that hold θ*, over the replicates that have one.
@@ -69,7 +67,9 @@ class Study:
         names = dict.fromkeys(name for row in self.rows for name in row if name != "remarks")
         return (*names, "remarks")
 
-    def row(self, *, truth: str | None = None, model: str | None = None, n: int | None = None) -> Row:
+    def row(
+        self, *, truth: str | None = None, model: str | None = None, n: int | None = None
+    ) -> Row:
         """Return the one row with these labels; what is not given must not be in doubt.
 
         Raises
@@ -132,7 +132,7 @@ class Study:
         return made.to_native()
 
     def _wide(self) -> dict[str, list[Any]]:
-        return {name: [row.get(name, np.nan) for row in self.rows] for name in self.columns}
+        return {name: [row.get(name) for row in self.rows] for name in self.columns}
 
     def _long(self) -> dict[str, list[Any]]:
         keys = ("truth", "model", "n")
@@ -163,7 +163,7 @@ class Study:
         return study_panels(self, **options)
 
     def __str__(self) -> str:
-        from mlece.report import study_table
+        from mlece.studies.table import study_table
 
         return study_table(self)
 
@@ -289,9 +289,7 @@ def _path(out: str | Path) -> Path:
     if path.suffix.lower() != ".csv":
         raise errors.DataError(errors.message("a file ending in .csv", repr(str(out))))
     if not path.resolve().parent.is_dir():
-        raise errors.DataError(
-            errors.message("a file in a folder that exists", repr(str(out)))
-        )
+        raise errors.DataError(errors.message("a file in a folder that exists", repr(str(out))))
     return path
 
 

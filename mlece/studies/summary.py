@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.diagnostics.ledger import not_below_zero
 from mlece.math import Array
 from mlece.studies.measures import STATUSES, Target, target
 from mlece.studies.plan import Plan
@@ -79,7 +80,7 @@ def _cross_entropies(aim: Target, n: int, noted: dict[str, Array], own: dict[str
             row[name], row[f"{name}_se"] = _mean(noted[name][fitted])
         for name, values in excess.items():
             row[f"{name}_excess"], row[f"{name}_excess_se"] = _mean(values)
-        row["approximation"] = aim.value - aim.floor
+        row["approximation"] = float(not_below_zero(aim.value - aim.floor, aim.floor))
         # An infinite cross-entropy is not more than another one: that difference is NaN.
         row["estimation"], row["estimation_se"] = _mean(population - aim.value)
         row["optimism"], row["optimism_se"] = _mean(population - aim.floor - excess["train"])
@@ -104,6 +105,9 @@ def _estimates(aim: Target, n: int, noted: dict[str, Array]) -> Row:
                 f"pseudo_true.{name}": float(aim.theta[k]),
                 f"bias.{name}": bias,
                 f"bias_se.{name}": se,
+                f"median_bias.{name}": float(np.median(found) - aim.theta[k])
+                if found.size
+                else np.nan,
                 f"spread.{name}": se * float(np.sqrt(found.size)),
                 f"spread_limit.{name}": float(aim.spread[k] / np.sqrt(n)),
             }
