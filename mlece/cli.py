@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -22,6 +21,7 @@ from mlece.fitting import fit
 from mlece.intervals import METHODS, check_level
 from mlece.math import Array
 from mlece.model import Model, model_by_name, registered
+from mlece.plot.files import check_picture, write_picture
 from mlece.result import Fit
 from mlece.solvers.dispatch import SOLVERS
 from mlece.sources.censoring import Censored, censored, right_censored
@@ -31,8 +31,6 @@ from mlece.units import Units, nats_per_unit, unit_name
 if TYPE_CHECKING:
     from mlece.entropy_estimate import EntropyEstimate
     from mlece.studies.study import Study
-
-PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -218,7 +216,7 @@ def _fit(options: argparse.Namespace) -> str:
 
     units = _units(options.units)
     check_level(options.level)
-    _check_picture(options.plot)
+    check_picture(options.plot)
     family = model_by_name(options.model)
     if family._width:
         raise errors.DataTypeError(
@@ -269,7 +267,7 @@ def _compare(options: argparse.Namespace) -> str:
     from mlece.report import compare_table
 
     units = _units(options.units)
-    _check_picture(options.plot)
+    check_picture(options.plot)
     named = [model_by_name(m.strip()) for m in (options.models or "").split(",") if m.strip()]
     models = ALL if options.all else None if options.models is None else named
     labels = options.kind == "labels" or any(m.support.kind == "categories" for m in named)
@@ -345,7 +343,7 @@ def _study(options: argparse.Namespace) -> str:
     from mlece.studies.spec import read_spec
     from mlece.studies.study import study
 
-    _check_picture(options.plot)
+    check_picture(options.plot)
     spec = read_spec(options.spec)
     result = study(**spec, workers=options.workers, out=options.out)
     text = _json({"rows": plain(list(result.rows))}) if options.json else str(result)
@@ -407,31 +405,11 @@ def _json(found: dict[str, Any]) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _check_picture(path: str | None) -> None:
-    """Refuse a figure that could not be written before any work is done."""
-    if path is None:
-        return
-    if Path(path).suffix.lower() not in PICTURES:
-        raise errors.DataError(
-            errors.message(f"a figure file ending in {', '.join(PICTURES)}", repr(path))
-        )
-    if not Path(path).resolve().parent.is_dir():
-        raise errors.DataError(errors.message("a figure file in a folder that exists", repr(path)))
-
-
 def _picture(options: argparse.Namespace, result: Fit | Comparison | Study) -> str:
     """Write the figure, and say so below a table."""
     if options.plot is None:
         return ""
-    import matplotlib
-
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-
-    axes, _ = result.plot()
-    figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
-    figure.savefig(options.plot, dpi=150)
-    plt.close(figure)
+    write_picture(options.plot, result)
     return "" if options.json else f"\nFigure: {options.plot}"
 
 

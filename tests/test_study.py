@@ -433,12 +433,19 @@ def test_new_kinds_of_interval_are_a_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert row["coverage.whole line.scale"] == 1
 
 
-@pytest.mark.parametrize("kind", [k for k in measures.INTERVALS if k != "exact"])
+@pytest.mark.parametrize("kind", [k for k in measures.INTERVALS if k not in ("exact", "bootstrap")]
+)
 def test_every_kind_of_interval_covers_a_right_model(kind: str) -> None:
     row = mlece.study(GAMMA, "gamma", 2000, 1000, intervals=kind).row()
     for name in ("shape", "rate"):
         # Of order 1/√n off its level at most, on top of the error of the simulation.
         assert abs(row[f"coverage.{kind}.{name}"] - 0.95) <= 4 * math.sqrt(0.0475 / 1000)
+
+
+def test_bootstrap_intervals() -> None:
+    row = mlece.study(GAMMA, "exponential", 60, 100, intervals="bootstrap").row()
+    assert row["missing.bootstrap.rate"] == 0
+    near(row, "coverage.bootstrap.rate", 0.95, math.sqrt(0.0475 / 100))
 
 
 def test_every_test_answers() -> None:

@@ -279,7 +279,9 @@ def _quadratic(mean: Array, variance: Array, whole: Array) -> tuple[Array, Array
 
 def _chi2_sf(df: Array, x: Array) -> Array:
     with np.errstate(invalid="ignore"):
-        return np.where(df > 0, gammaincc(0.5 * np.maximum(df, 1), 0.5 * x), 1.0)
+        tail = np.where(df > 0, gammaincc(0.5 * np.maximum(df, 1), 0.5 * x), 1.0)
+    # A member without a regular optimum has no statistic, whatever the degrees of freedom.
+    return np.where(np.isnan(x), np.nan, tail)
 
 
 def _null(

@@ -23,7 +23,7 @@ from mlece.diagnostics.nondegenerate import clarke
 from mlece.diagnostics.vuong import vuong
 from mlece.fitting import fit, fit_sample
 from mlece.information import entropy
-from mlece.intervals import exact, wald
+from mlece.intervals import exact, interval, wald
 from mlece.limits import Status
 from mlece.math import Array
 from mlece.model import Model
@@ -137,6 +137,7 @@ INTERVALS: dict[str, Interval] = {
         for kind in KINDS
     },
     "exact": exact,
+    **{name: partial(interval, method=name) for name in ("profile", "robust profile", "bootstrap")},
 }
 
 

@@ -208,7 +208,8 @@ def study(
         Processes. Scripts guard their main part (``if __name__ == "__main__":``), as for any pool.
     intervals : str or sequence of str
         Kinds of interval whose coverage of θ* is wanted: "wald sandwich", "wald hessian", "wald opg",
-        "wald fisher", each also with "unconstrained" behind it, and "exact".
+        "wald fisher", each also with "unconstrained" behind it; "profile", "robust profile",
+        "bootstrap" (999 refits of every fit) and "exact"; see :meth:`mlece.Fit.interval`.
     tests : str or sequence of str
         Tests whose share of rejections is wanted: "information matrix" (and "information matrix opg"),
         "vuong", "vuong tic" and "clarke" for each pair of models, and of θ = θ*, which holds, so that
