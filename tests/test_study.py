@@ -187,7 +187,8 @@ def test_members_without_a_minimiser_are_counted() -> None:
     assert math.isnan(row["train"])
     assert row["missing.wald sandwich.mean"] == row["missing.information matrix"] == 50
     assert "wald sandwich: expected an interior optimum" in row["remarks"]
-    assert str(lonely)
+    assert "unbounded  100.0 %" in str(lonely)
+    assert "Gaussian: wald sandwich: expected an interior optimum" in str(lonely)
 
 
 def test_infinite_cross_entropies_are_infinite() -> None:
@@ -470,6 +471,12 @@ def test_tests_of_members_at_an_edge_are_missing() -> None:
     )
     row = limits.row()
     assert 0 < row["missing.score"] < 100
+
+
+def test_kinks_have_no_information_matrix_test() -> None:
+    row = mlece.study("laplace(loc=0, scale=1)", "laplace", 9, 20, tests="information matrix").row()
+    assert row["missing.information matrix"] == 20
+    assert "a kink among the data" in row["remarks"]
 
 
 def test_cells_of_a_categorical() -> None:

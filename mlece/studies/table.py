@@ -11,7 +11,7 @@ from mlece.studies.summary import Row
 if TYPE_CHECKING:
     from mlece.studies.study import Study
 
-_TITLES = {"coverage": ("model", "coverage"), "rejected": ("model", "test")}
+_SHARES = {"status": "ended", "coverage": "coverage", "rejected": "test"}
 
 
 def study_table(study: Study) -> str:
@@ -25,7 +25,7 @@ def study_table(study: Study) -> str:
     <BLANKLINE>
      model ...
     """
-    from mlece.report import number, render
+    from mlece.report import facts, number, render
 
     plan = study.plan
     parts = []
@@ -37,32 +37,57 @@ def study_table(study: Study) -> str:
         parts.append(f"{truth}: floor {floor} nats, {plan.replicates:,} replicates")
         header = ["model", "n", "train", "test", "population", "optimism", "fitted"]
         parts.append(render([_ledger(row) for row in rows], header))
-        for prefix, titles in _TITLES.items():
+        for prefix, title in _SHARES.items():
             shares = _shares(rows, prefix)
             if shares:
                 sizes = [f"n = {n:,}" for n in dict.fromkeys(row["n"] for row in rows)]
-                parts.append(render(shares, [*titles, *sizes], left=(0, 1)))
+                parts.append(render(shares, ["model", title, *sizes], left=(0, 1)))
+        told = dict.fromkeys(f"{row['model']}: {row['remarks']}" for row in rows if row["remarks"])
+        parts += [facts([("", line) for line in told])] if told else []
     said = ["train, test, population: nats above the floor; fitted: share with a minimiser."]
     if plan.intervals:
-        said.append(f"coverage: share of {100 * plan.level:.4g} % intervals that hold θ*.")
+        said.append(
+            f"coverage: share of {100 * plan.level:.4g} % intervals that hold θ*, of those "
+            "that exist."
+        )
     if plan.tests:
         said.append(f"test: share rejected at {100 * (1 - plan.level):.3g} %.")
     return "\n\n".join([*parts, "\n".join(said)])
 
 
 def _shares(rows: list[Row], prefix: str) -> list[list[str]]:
-    """Return a line for each model and each kind of share, with a percentage for each sample size."""
+    """Return a line for each model and each kind of share, with a percentage for each sample size.
+
+    Statuses are listed only if some fit is not plainly optimal, and only those that occur.
+    """
     from mlece.report import NONE
 
-    lines: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        for name in row:
-            if name.startswith(f"{prefix}."):
-                shown = NONE if np.isnan(row[name]) else f"{100 * row[name]:.1f} %"
-                lines.setdefault((row["model"], name.removeprefix(f"{prefix}.")), []).append(shown)
-    models = list(dict.fromkeys(row["model"] for row in rows))
-    listed = sorted(lines.items(), key=lambda line: models.index(line[0][0]))
-    return [[model, name.replace(".", ", "), *cells] for (model, name), cells in listed]
+    if prefix == "status" and all(row["status.optimal"] == 1 for row in rows):
+        return []
+    sizes = list(dict.fromkeys(row["n"] for row in rows))
+    lines: dict[tuple[str, str], dict[int, float]] = {}
+    for model in dict.fromkeys(row["model"] for row in rows):
+        for row in (r for r in rows if r["model"] == model):
+            for name in row:
+                if name.startswith(f"{prefix}."):
+                    cells = lines.setdefault((model, name.removeprefix(f"{prefix}.")), {})
+                    cells[row["n"]] = row[name]
+    out = []
+    for (model, name), cells in lines.items():
+        if prefix == "status" and not any(cells.values()):
+            continue
+        shown = [cells.get(n, np.nan) for n in sizes]
+        percent = [NONE if np.isnan(v) else f"{100 * v:.1f} %" for v in shown]
+        out.append([model, _told(name), *percent])
+    return out
+
+
+def _told(name: str) -> str:
+    """Return the name of a share as words: the labels behind the first dot may hold dots."""
+    kind, _, rest = name.partition(".")
+    nearer = rest.endswith(".nearer")
+    words = [kind.replace("_", " "), rest.removesuffix(".nearer"), "nearer" if nearer else ""]
+    return ", ".join(filter(None, words))
 
 
 def _ledger(row: Row) -> list[str]:
