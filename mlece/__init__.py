@@ -133,6 +133,7 @@ if TYPE_CHECKING:
         categorical_cross_entropy,
         softmax_cross_entropy,
     )
+    from mlece.studies.study import Study, study
 
 __version__ = "0.1.0"
 
@@ -157,6 +158,9 @@ _LAZY = {
     "varentropy": "information",
     "goodness_of_fit": "diagnostics.goodness_of_fit",
     "information_matrix_test": "diagnostics.information_matrix",
+    "gap_bound": "diagnostics.universal",
+    "universal_sequence": "diagnostics.universal",
+    "universal_test": "diagnostics.universal",
     "vuong": "diagnostics.vuong",
     "cox": "diagnostics.cox",
     "cross_validate": "diagnostics.cross_validation",
@@ -167,6 +171,8 @@ _LAZY = {
     "residuals": "diagnostics.residuals",
     "restriction": "diagnostics.nested",
     "shi": "diagnostics.nondegenerate",
+    "Study": "studies.study",
+    "study": "studies.study",
 }
 
 
@@ -269,6 +275,7 @@ __all__ = [
     "SkewT",
     "Status",
     "StudentT",
+    "Study",
     "Transformed",
     "Triangular",
     "Truncated",
@@ -300,6 +307,7 @@ __all__ = [
     "fit",
     "from_scipy",
     "gap",
+    "gap_bound",
     "goodness_of_fit",
     "grouped",
     "information_matrix_test",
@@ -321,7 +329,10 @@ __all__ = [
     "shi",
     "simplex",
     "softmax_cross_entropy",
+    "study",
     "unit_interval",
+    "universal_sequence",
+    "universal_test",
     "varentropy",
     "vuong",
 ]

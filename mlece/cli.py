@@ -1,4 +1,4 @@
-"""The command ``mlece``: fit, compare, entropy, families, demo."""
+"""The command ``mlece``: fit, compare, entropy, study, families, demo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -22,6 +21,7 @@ from mlece.fitting import fit
 from mlece.intervals import METHODS, check_level
 from mlece.math import Array
 from mlece.model import Model, model_by_name, registered
+from mlece.plot.files import check_picture, write_picture
 from mlece.ranking import CRITERIA
 from mlece.result import Fit
 from mlece.solvers.dispatch import SOLVERS
@@ -31,8 +31,7 @@ from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
     from mlece.entropy_estimate import EntropyEstimate
-
-PICTURES = (".png", ".pdf", ".svg", ".jpg")
+    from mlece.studies.study import Study
 
 
 class _Parser(argparse.ArgumentParser):
@@ -150,6 +149,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(floor)
     floor.set_defaults(run=_entropy)
 
+    many = commands.add_parser("study", help="simulate: what models come to under known truths")
+    many.add_argument("spec", metavar="SPEC", help="TOML file: truth, models, sizes, ...")
+    many.add_argument("--out", metavar="FILE", help="CSV file that grows; also where to go on")
+    many.add_argument("--workers", type=int, default=1, help="processes (1)")
+    many.add_argument("--json", action="store_true", help="for programs")
+    many.add_argument("--plot", metavar="FILE", help="write a figure: png, pdf, svg")
+    many.set_defaults(run=_study)
+
     commands.add_parser("families", help="list the families").set_defaults(run=_families)
     commands.add_parser("demo", help="three short examples").set_defaults(run=_demo)
     return parser
@@ -218,7 +225,7 @@ def _fit(options: argparse.Namespace) -> str:
 
     units = _units(options.units)
     check_level(options.level)
-    _check_picture(options.plot)
+    check_picture(options.plot)
     family = model_by_name(options.model)
     if family._width:
         raise errors.DataTypeError(
@@ -269,7 +276,7 @@ def _compare(options: argparse.Namespace) -> str:
     from mlece.export import comparison_json
 
     units = _units(options.units)
-    _check_picture(options.plot)
+    check_picture(options.plot)
     named = [model_by_name(m.strip()) for m in (options.models or "").split(",") if m.strip()]
     models = ALL if options.all else None if options.models is None else named
     labels = options.kind == "labels" or any(m.support.kind == "categories" for m in named)
@@ -341,6 +348,18 @@ def _floor(
     return estimate_entropy(found.record(full), True, method=method), float(found.grid)
 
 
+def _study(options: argparse.Namespace) -> str:
+    from mlece.export import plain
+    from mlece.studies.spec import read_spec
+    from mlece.studies.study import study
+
+    check_picture(options.plot)
+    spec = read_spec(options.spec)
+    result = study(**spec, workers=options.workers, out=options.out)
+    text = _json({"rows": plain(list(result.rows))}) if options.json else str(result)
+    return text + _picture(options, result)
+
+
 def _families(options: argparse.Namespace) -> str:
     from mlece.report import render
 
@@ -397,31 +416,11 @@ def _json(found: dict[str, Any]) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _check_picture(path: str | None) -> None:
-    """Refuse a figure that could not be written before any work is done."""
-    if path is None:
-        return
-    if Path(path).suffix.lower() not in PICTURES:
-        raise errors.DataError(
-            errors.message(f"a figure file ending in {', '.join(PICTURES)}", repr(path))
-        )
-    if not Path(path).resolve().parent.is_dir():
-        raise errors.DataError(errors.message("a figure file in a folder that exists", repr(path)))
-
-
-def _picture(options: argparse.Namespace, result: Fit | Comparison) -> str:
+def _picture(options: argparse.Namespace, result: Fit | Comparison | Study) -> str:
     """Write the figure, and say so below a table."""
     if options.plot is None:
         return ""
-    import matplotlib
-
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-
-    axes, _ = result.plot()
-    figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
-    figure.savefig(options.plot, dpi=150)
-    plt.close(figure)
+    write_picture(options.plot, result)
     return "" if options.json else f"\nFigure: {options.plot}"
 
 

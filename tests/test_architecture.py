@@ -66,7 +66,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "conditional",
         "diagnostics",
     ),
-    ("candidates", "ranking", "comparison", "incomplete_comparison", "study"),
+    ("candidates", "ranking", "comparison", "incomplete_comparison", "studies"),
     (
         "plot",
         "report",
@@ -107,6 +107,10 @@ DELEGATIONS = {
     ("comparison", "table", "comparison_report"),
     ("comparison", "plot", "plot"),
     ("diagnostics", "plot", "plot"),
+    ("studies", "study_table", "report"),
+    ("studies", "_shares", "report"),
+    ("studies", "_ledger", "report"),
+    ("studies", "plot", "plot"),
 }
 # `import mlece` reaches for these only where they are used.
 LATE = ("scipy.stats", "pandas", "polars", "matplotlib", "formulaic", "rich", "narwhals", "pyarrow")
@@ -213,6 +217,7 @@ def test_a_fit_is_light_too() -> None:
 def test_compare_is_the_function_whatever_is_imported_first() -> None:
     # A module of the same name would take its place among the attributes of the package.
     public = {"mlece.compare", "mlece.gap", "mlece.ledger", "mlece.entropy", "mlece.fit"}
+    public |= {"mlece.study"}
     assert not {f"mlece.{path.stem}" for path in FILES if path.parent == PACKAGE} & public
     code = (
         "import mlece.comparison, mlece.cli, mlece; "

@@ -46,8 +46,15 @@ class Expected:
     @property
     def residual(self) -> Array:
         """Return the covariance of d less its projection on the scores, (R, q, q)."""
-        lift = self.cross @ np.linalg.pinv(self.scores, hermitian=True)
+        lift = self.cross @ pseudo_inverse(self.scores)
         return np.asarray(self.indicators - lift @ np.swapaxes(self.cross, 1, 2))
+
+
+def pseudo_inverse(matrix: Array) -> Array:
+    """Return the pseudo-inverse of symmetric matrices (R, k, k); NaN for those that are not finite."""
+    known = np.isfinite(matrix).all(axis=(1, 2), keepdims=True)
+    found = np.linalg.pinv(np.where(known, matrix, 0.0), hermitian=True)
+    return np.asarray(np.where(known, found, np.nan))
 
 
 def indicators(score: Array, curvature: Array) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from mlece import errors
 from mlece.bootstrap import parametric
 from mlece.contributions import contributions
-from mlece.diagnostics.expected import expected, indicators
+from mlece.diagnostics.expected import expected, indicators, pseudo_inverse
 from mlece.math import Array, gammaincc
 from mlece.result import Fit
 
@@ -237,18 +237,18 @@ class _Statistic:
         n = self.parts.total[:, None, None]
         d = indicators(s, np.asarray(self.parts.curvature))
         ss, ds, dd = ((np.swapaxes(w * a, 1, 2) @ b) / n for a, b in ((s, s), (d, s), (d, d)))
-        lift = ds @ np.linalg.pinv(ss, hermitian=True)
+        lift = ds @ pseudo_inverse(ss)
         return self.parts.mean(d), dd - lift @ np.swapaxes(ds, 1, 2), dd
 
     def _trace_direction(self) -> Array:
         """Return c with c'd = tr(A⁻¹(s s' + H)), (R, q)."""
-        inverse = np.linalg.pinv(self.parts.hessian, hermitian=True)
+        inverse = pseudo_inverse(self.parts.hessian)
         rows, columns = np.triu_indices(inverse.shape[-1])
         return np.asarray(inverse[:, rows, columns] * np.where(rows == columns, 1.0, 2.0))
 
     def _functional(self, name: str) -> Array:
         a, b = self.parts.hessian, self.parts.outer
-        ratio = np.linalg.pinv(a, hermitian=True) @ b
+        ratio = pseudo_inverse(a) @ b
         if name == "trace":
             return np.asarray(np.trace(ratio, axis1=1, axis2=2) - a.shape[1])
         return np.asarray(np.linalg.slogdet(ratio)[1])
@@ -279,7 +279,9 @@ def _quadratic(mean: Array, variance: Array, whole: Array) -> tuple[Array, Array
 
 def _chi2_sf(df: Array, x: Array) -> Array:
     with np.errstate(invalid="ignore"):
-        return np.where(df > 0, gammaincc(0.5 * np.maximum(df, 1), 0.5 * x), 1.0)
+        tail = np.where(df > 0, gammaincc(0.5 * np.maximum(df, 1), 0.5 * x), 1.0)
+    # A member without a regular optimum has no statistic, whatever the degrees of freedom.
+    return np.where(np.isnan(x), np.nan, tail)
 
 
 def _null(
@@ -316,6 +318,14 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
                 "a family that leaves some laws out, with a free parameter",
                 repr(fit.family),
                 "A saturated family has A = B whatever the data",
+            )
+        )
+    if fit.family.has("_kink"):
+        raise errors.NotRegularError(
+            errors.message(
+                "a likelihood with second derivatives everywhere for an information-matrix test",
+                f"{type(fit.family).__name__}, whose density has a kink among the data",
+                "mlece.goodness_of_fit asks for no derivatives",
             )
         )
     if replicates and fit.sample.batch_shape:

@@ -127,19 +127,23 @@ def restriction(fit: Fit, **values: Any) -> Restriction:
         axis=1,
     )
     deviance = np.maximum(2.0 * n * (ratio_fit.values - fit.values), 0.0)
+    wald, wald_robust = (n * _length(gap, _inverse(m)) for m in (naive, robust))
     weights = np.linalg.eigvals(np.linalg.solve(naive, robust)).real
+    # Without spread of the scores the law of the ratio is not known.
+    seen = np.abs(weights).max(axis=1) > 0
+    robust_p = np.full(len(deviance), np.nan)
+    robust_p[seen] = weighted_chi2_sf(deviance[seen], weights[seen])
     scores = _score_statistics(fit, ratio_fit, picked)
     shape = fit.sample.batch_shape
 
     def shaped(v: Array) -> Any:
         return v.reshape(shape) if shape else float(v[0])
 
-    wald, wald_robust = (n * _length(gap, np.linalg.inv(m)) for m in (naive, robust))
     return Restriction(
         q,
         shaped(deviance),
         shaped(_chi2_sf(q, deviance)),
-        shaped(weighted_chi2_sf(deviance, weights)),
+        shaped(robust_p),
         weights.reshape((*shape, q)),
         shaped(wald),
         shaped(_chi2_sf(q, wald)),
@@ -158,6 +162,21 @@ def restriction(fit: Fit, **values: Any) -> Restriction:
 def _chi2_sf(q: int, x: Array) -> Array:
     """Return P(χ²_q > x)."""
     return np.asarray(gammaincc(0.5 * q, 0.5 * x))
+
+
+def _inverse(matrix: Array) -> Array:
+    """Return inverses, (R, q, q); NaN for members whose observations leave a matrix singular."""
+    whole = np.linalg.cond(matrix) < 1.0 / np.finfo(float).eps
+    if not whole.any():
+        raise errors.NotRegularError(
+            errors.message(
+                "scores that vary, for a test that estimates their variance",
+                "a singular matrix: observations that are all alike, or too few",
+            )
+        )
+    out = np.full_like(matrix, np.nan)
+    out[whole] = np.linalg.inv(matrix[whole])
+    return out
 
 
 def _length(v: Array, metric: Array) -> Array:
@@ -180,7 +199,7 @@ def _score_statistics(fit: Fit, restricted: Fit, picked: list[int]) -> tuple[Arr
         )
     across = np.swapaxes(lift, 1, 2)
     u = (lift @ score[:, :, None])[:, :, 0]
-    naive, robust = (n * _length(u, np.linalg.inv(lift @ m @ across)) for m in (a, b))
+    naive, robust = (n * _length(u, _inverse(lift @ m @ across)) for m in (a, b))
     return naive, robust
 
 

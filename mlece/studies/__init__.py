@@ -1,0 +1,1 @@
+"""Studies of misspecification: many samples of known truths, fitted by many models."""
