@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +17,11 @@ from mlece import errors
 from mlece.candidates import candidates
 from mlece.fitting import fit_sample
 from mlece.math import LOG_2PI, Array, logsumexp
-from mlece.model import Model
+from mlece.model import Model, registered
 from mlece.sample import Sample
 
 FOLDS = 5
+_BARE = 10  # observations from which an estimate without a model is tried
 # A kernel estimate reads so many observations at most; any density from them serves.
 _KERNELS = 4096
 _BLOCK = 1 << 20
@@ -32,14 +35,17 @@ class Mixed:
 
     Attributes
     ----------
+    families : tuple of Model or None
+        What is mixed; None stands for the estimate without a model.
     names : tuple of str
-        What is mixed.
+        Their names.
     weights : array (m,)
         Mixture weights, which sum to 1.
     parts : tuple of callable
         Their log densities, maps from observations (n,) to (n,).
     """
 
+    families: tuple[Model | None, ...]
     names: tuple[str, ...]
     weights: Array
     parts: tuple[LogDensity, ...]
@@ -76,30 +82,33 @@ def mixed(
         Families to mix; by default the everyday ones for such data. None but the model and a kernel
         estimate if the sequence is empty.
 
+    Raises
+    ------
+    ComparisonError
+        If an alternative has another dominating measure than the model.
+
     Notes
     -----
     The weights are proportional to the products of the densities of observations left out in five
     folds: all but the best parts get next to nothing, and mixing costs log m nats in all at most.
     """
-    if alternatives is None:
-        kind = "counts" if model.support.discrete else "continuous"
-        known = [] if model.support.kind == "categories" else candidates(y, kind)
-        alternatives = [m for m in known if type(m) is not type(model)]
-    families = [model, *(m for m in alternatives if m.measure == model.measure)]
+    families = [model, *_companions(model, y, alternatives)]
     fold = rng.permutation(y.size) % min(FOLDS, y.size)
+    kept: list[Model | None] = []
     names, parts, scores = [], [], []
     for family in families:
         found = _family(family, y, fold)
         if found is not None:
+            kept.append(family)
             names.append(type(family).__name__)
             scores.append(found[0])
             parts.append(found[1])
-    bare = _frequencies if model.support.discrete else _kernel
-    if y.size >= 10 and not model.support.periodic:
+    if y.size >= _BARE:
         held = np.empty(y.size)
         for f in np.unique(fold):
             held[fold == f] = bare(model, y[fold != f])(y[fold == f])
-        names.append("kernel estimate" if bare is _kernel else "relative frequencies")
+        kept.append(None)
+        names.append("relative frequencies" if model.support.discrete else "kernel estimate")
         scores.append(float(held.sum()))
         parts.append(bare(model, y))
     if not parts:
@@ -107,10 +116,31 @@ def mixed(
             errors.message("a density that can be fitted to these data", f"{y.size} observations")
         )
     total = np.array(scores)
-    if not np.isfinite(total).any():
-        total = np.zeros(len(parts))
+    if not np.isfinite(total.max()):
+        total = np.where(total == total.max(), 0.0, -np.inf)
     weights = np.exp(total - total.max())
-    return Mixed(tuple(names), weights / weights.sum(), tuple(parts))
+    return Mixed(tuple(kept), tuple(names), weights / weights.sum(), tuple(parts))
+
+
+def _companions(model: Model, y: Array, alternatives: Sequence[Model] | None) -> Sequence[Model]:
+    """Return the families that stand beside a model."""
+    if alternatives is not None:
+        for other in alternatives:
+            if other.measure != model.measure:
+                raise errors.ComparisonError(
+                    errors.message(
+                        f"alternatives under the measure of {type(model).__name__}, {model.measure}",
+                        f"{type(other).__name__}, {other.measure}",
+                    )
+                )
+        return alternatives
+    if model.support.kind == "categories":
+        return []
+    if model.support.periodic:
+        known = [m() for m in registered().values() if m.support.periodic]
+    else:
+        known = candidates(y, "counts" if model.support.discrete else "continuous")
+    return [m for m in known if type(m) is not type(model) and m.measure == model.measure]
 
 
 def _family(family: Model, y: Array, fold: Array) -> tuple[float, LogDensity] | None:
@@ -118,21 +148,90 @@ def _family(family: Model, y: Array, fold: Array) -> tuple[float, LogDensity] | 
     folds = int(fold.max()) + 1
     weights = np.ones((folds + 1, y.size))
     weights[:-1] = fold[None, :] != np.arange(folds)[:, None]
-    sample = Sample(y[None, :], weights, (folds + 1,))
+    found = _fitted(family, y, weights)
+    if found is None or not found[folds]:
+        return None
+    held = np.full(y.size, -np.inf)
+    for f in range(folds):
+        if found[f]:
+            held[fold == f] = found[f](y[fold == f])
+    return float(held.sum()), found[folds]
+
+
+def _fitted(family: Model, y: Array, weights: Array) -> list[Any] | None:
+    """Return the log densities of a family fitted under weights (R, n), None where it has no member."""
     try:
         with np.errstate(all="ignore"):
-            fit = fit_sample(family, sample)
-            held, last = np.full((folds + 1, y.size), -np.inf), None
-            for members, model in fit.groups():
-                held[members] = model.log_density(y[None, :])
-                if folds in members:
-                    at = int(np.flatnonzero(members == folds)[0])
-                    last = model.member(*[t if np.ndim(t) == 0 else t[at] for t in model.theta])
+            fit = fit_sample(family, Sample(y[None, :], weights, (len(weights),)))
     except errors.MleceError:
         return None
-    if last is None:
-        return None
-    return float(held[fold, np.arange(y.size)].sum()), last.log_density
+    out: list[Any] = [None] * len(weights)
+    for members, model in fit.groups():
+        for at, r in enumerate(members.tolist()):
+            own = [t if np.ndim(t) == 0 else t[at] for t in model.theta]
+            out[r] = _certain(model.member(*own).log_density)
+    return out
+
+
+def _certain(log_density: LogDensity) -> LogDensity:
+    """Take a log density that is not a number for that of zero, which bounds as well."""
+
+    def certain(x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            found = log_density(x)
+        return np.where(np.isnan(found), -np.inf, found)
+
+    return certain
+
+
+def forecasts(model: Model, family: Model | None, y: Array, marks: Sequence[int]) -> Array:
+    """Return the log density of each stretch of observations, learned from all before it, (m,).
+
+    Parameters
+    ----------
+    model : Model
+        The model under test.
+    family : Model or None
+        What is fitted; None for the estimate without a model.
+    y : array (n,)
+        Observations in their order.
+    marks : sequence of int (m + 1,)
+        Stretch j goes from marks[j] to marks[j + 1].
+    """
+    stretches = list(pairwise(marks))
+    if family is None:
+        return np.array([bare(model, y[:a])(y[a:b]).sum() for a, b in stretches])
+    # A family is given up from the first observation on that it cannot produce.
+    outside = ~family.support.contains(y)
+    end = int(np.argmax(outside)) if outside.any() else y.size
+    starts = [a for a, _ in stretches if a <= end]
+    out = np.full(len(stretches), -np.inf)
+    weights = 1.0 * (np.arange(end) < np.array(starts)[:, None])
+    found = _fitted(family, y[:end], weights) if starts else None
+    for j, log_density in enumerate(found or ()):
+        if log_density:
+            out[j] = log_density(y[slice(*stretches[j])]).sum()
+    return out
+
+
+# -------------------------------------------------------------------------------- without a model
+
+
+def bare(model: Model, y: Array) -> LogDensity:
+    """Return an estimate without a model: of atoms and counts the frequencies, elsewhere kernels."""
+    if model.support.discrete:
+        return _frequencies(y)
+    if not model.has("_atoms"):
+        return _kernel(model, y)
+    points = np.unique(model._atoms(*model.slots.values())[0])
+    on = np.isin(y, points)
+    masses, rest = _frequencies(y[on], y.size), _kernel(model, y[~on])
+    log_share = np.log((~on).sum() + 0.5) - np.log(y.size + 0.5 * (points.size + 1))
+
+    def log_density(x: Array) -> Array:
+        return np.where(np.isin(x, points), masses(x), log_share + rest(x))
+
+    return log_density
 
 
 def _kernel(model: Model, y: Array) -> LogDensity:
@@ -140,9 +239,11 @@ def _kernel(model: Model, y: Array) -> LogDensity:
 
     The bandwidth is Silverman's (1986, equation 3.31). Where an observation lies at an end of the
     support no map is taken: the estimate then has less than its whole mass inside, and is a bound still.
+    On a circle every kernel is taken at its two nearest turns too.
     """
     lower, upper = model.support.lower, model.support.upper
-    inside = np.all((y > lower) & (y < upper))
+    periodic = model.support.periodic
+    inside = np.all((y > lower) & (y < upper)) and not periodic
 
     def line(x: Array) -> tuple[Array, Array]:
         """Return the coordinate and the log of its derivative."""
@@ -155,12 +256,16 @@ def _kernel(model: Model, y: Array) -> LogDensity:
         rate = np.log(upper - lower) - np.log(x - lower) - np.log(upper - x)
         return np.log(x - lower) - np.log(upper - x), rate
 
+    if not y.size:
+        return lambda x: np.full(x.shape, -np.inf)
     points = line(y[:: -(-y.size // _KERNELS)].astype(float))[0]
-    low, high = np.quantile(points, [0.25, 0.75])
-    spread = min(points.std(), (high - low) / 1.349) or points.std()
-    width = 0.9 * spread * points.size**-0.2
+    size = points.size
+    width = 0.9 * _spread(points, periodic) * size**-0.2
     if not width > 0:
         return lambda x: np.full(x.shape, -np.inf)
+    if periodic:
+        turn = upper - lower
+        points = np.concatenate([points - turn, points, points + turn])
 
     def log_density(x: Array) -> Array:
         out = np.empty(x.shape)
@@ -171,18 +276,30 @@ def _kernel(model: Model, y: Array) -> LogDensity:
             cut = slice(start, start + step)
             z = (at[cut, None] - points[None, :]) / width
             out[cut] = logsumexp(-0.5 * z * z, axis=1)
-        out += rate - np.log(points.size * width) - 0.5 * LOG_2PI
+        with np.errstate(invalid="ignore"):
+            out += rate - np.log(size * width) - 0.5 * LOG_2PI
         return np.where(np.isnan(out), -np.inf, out)
 
     return log_density
 
 
-def _frequencies(model: Model, y: Array) -> LogDensity:
-    """Return the relative frequencies, half an observation of them spread over what was not seen."""
+def _spread(points: Array, periodic: bool) -> float:
+    """Return a standard deviation that tails do not govern; of angles by their mean resultant length."""
+    if periodic:
+        return float(np.sqrt(-2.0 * np.log(np.abs(np.exp(1j * points).mean()))))
+    low, high = np.quantile(points, [0.25, 0.75])
+    return float(min(points.std(), (high - low) / 1.349) or points.std())
+
+
+def _frequencies(y: Array, total: int | None = None) -> LogDensity:
+    """Return the relative frequencies among all, half an observation of them for what was not seen."""
     values, counts = np.unique(y, return_counts=True)
+    if not values.size:
+        return lambda x: np.full(x.shape, -np.inf)
     # 1/2 for each value seen (Krichevsky and Trofimov 1981), and 1/2 for all others, which get
     # nothing one by one: a mass of less than 1 bounds as well.
-    log_share = np.log(counts + 0.5) - np.log(y.size + 0.5 * (values.size + 1))
+    n = y.size if total is None else total
+    log_share = np.log(counts + 0.5) - np.log(n + 0.5 * (values.size + 1))
 
     def log_density(x: Array) -> Array:
         at = np.minimum(np.searchsorted(values, x), values.size - 1)

@@ -10,22 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from mlece import errors
 from mlece.candidates import resolve_all
-from mlece.diagnostics.library import Mixed, mixed
+from mlece.diagnostics.library import Mixed, forecasts, mixed
+from mlece.diagnostics.suprema import best_member, suprema
 from mlece.fitting import fit_sample, resolve
 from mlece.intervals import check_level
-from mlece.math import Array, ndtri
+from mlece.math import Array, logsumexp, ndtri
 from mlece.model import Model
 from mlece.sample import Sample, from_data
 from mlece.units import Units, nats_per_unit, unit_name
 
 _FEWEST = 8
+
+
+def _tail(remark: str) -> str:
+    return f" {remark}" if remark else ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class EValue:
         Name of the model.
     level : float
         Level of the verdict, as a confidence level.
+    remark : str
+        What the certificate of the model's maximum leaves open; empty if it is global.
     """
 
     log_e: float
@@ -54,6 +60,7 @@ class EValue:
     alternative: str
     model: str
     level: float
+    remark: str
 
     @property
     def e(self) -> float:
@@ -74,7 +81,7 @@ class EValue:
         )
         return (
             f"{self.model}: log e = {self.log_e:.4g} against {self.alternative}, "
-            f"p <= {self.p_value:.3g} (n = {self.n}): {verdict}."
+            f"p <= {self.p_value:.3g} (n = {self.n}): {verdict}." + _tail(self.remark)
         )
 
 
@@ -92,12 +99,15 @@ class ESequence:
         Name of the model.
     level : float
         Level of the verdict, as a confidence level.
+    remark : str
+        What the certificate of the model's maximum leaves open; empty if it is global.
     """
 
     n: Array
     log_e: Array
     model: str
     level: float
+    remark: str
 
     @property
     def stopped(self) -> int | None:
@@ -108,8 +118,9 @@ class ESequence:
     def __str__(self) -> str:
         end = f"{self.model}: log e = {self.log_e[-1]:.4g} after {self.n[-1]} observations; "
         if self.stopped is None:
-            return end + "the model was never rejected."
-        return end + f"the model is rejected after {self.stopped} of them, whenever one stops."
+            return end + "the model was never rejected." + _tail(self.remark)
+        end += f"the model is rejected after {self.stopped} of them, whenever one stops."
+        return end + _tail(self.remark)
 
 
 @dataclass(frozen=True)
@@ -136,6 +147,8 @@ class GapBound:
         Name of the model.
     level : float
         Confidence level of either bound.
+    remark : str
+        What the certificate of the model's maximum leaves open; empty if it is global.
     """
 
     family: float
@@ -146,6 +159,7 @@ class GapBound:
     alternative: str
     model: str
     level: float
+    remark: str
 
     def text(self, units: Units = "nats") -> str:
         """Return the sentence in the units wished."""
@@ -159,6 +173,7 @@ class GapBound:
             f"{head} ({100 * self.level:g} %, asymptotic; "
             f"{self.member / per:.4g} for the fitted member at every n), against "
             f"{self.alternative}, n = {self.n}. No upper bound on the gap holds for every truth."
+            + _tail(self.remark)
         )
 
     def __str__(self) -> str:
@@ -201,16 +216,11 @@ def _alternatives(alternatives: Any) -> Sequence[Model] | None:
     return resolve_all(listed) if listed else []
 
 
-def _best(model: Model, y: Array) -> tuple[Array, float]:
-    """Return the log densities (n,) under the best member, and the supremum of their sum.
-
-    Where no member attains the supremum the log densities are NaN.
-    """
-    fit = fit_sample(model, Sample(y[None, :], None, ()))
-    at = np.full(y.size, np.nan)
-    for _, member in fit.groups():
-        at = member.log_density(y[None, :])[0]
-    return at, float(-fit.values[0] * y.size)
+def _log_ratio(learned: float, supremum: float) -> float:
+    """Return log e; a likelihood that is infinite, or zero under both, is no evidence."""
+    if supremum == np.inf or (learned == -np.inf and supremum == -np.inf):
+        return -np.inf
+    return learned - supremum
 
 
 def _halves(y: Array, rng: np.random.Generator, cross: bool) -> list[tuple[Array, Array]]:
@@ -263,7 +273,8 @@ def universal_test(
     -----
     Wasserman, Ramdas and Balakrishnan (2020), PNAS 117, 16880-16890, sections 2 and 6. Rejecting where
     e ≥ 1/α errs in at most a share α of right models. A density that can be unbounded at an observation
-    has infinite likelihood, so that nothing speaks against it: e = 0.
+    has infinite likelihood, so that nothing speaks against it: e = 0. Where the certificate of the best
+    member is local, e supposes that no other maximum is higher, and says so.
 
     Examples
     --------
@@ -276,14 +287,15 @@ def universal_test(
     family, y = _read(model, data, weights)
     generator = np.random.default_rng(rng)
     listed = _alternatives(alternatives)
-    logs, leading = [], ""
+    logs, leading, remark = [], "", ""
     for learning, testing in _halves(y, generator, cross):
         q = mixed(family, learning, generator, listed)
-        leading = leading or q.leading
-        logs.append(float(q.log_density(testing).sum()) - _best(family, testing)[1])
+        best = best_member(family, testing, _own(q, family))
+        leading, remark = leading or q.leading, remark or best.remark
+        logs.append(_log_ratio(float(q.log_density(testing).sum()), best.supremum))
     log_e = float(np.logaddexp.reduce(logs) - np.log(len(logs)))
     p = float(np.exp(min(0.0, -log_e)))
-    return EValue(log_e, p, y.size, leading, type(family).__name__, level)
+    return EValue(log_e, p, y.size, leading, type(family).__name__, level, remark)
 
 
 def universal_sequence(
@@ -304,9 +316,9 @@ def universal_sequence(
     data : array_like (n,)
         Observations in the order in which they came.
     looks : int
-        How often the density is learned anew and the evidence read, at equal distances.
+        How often the densities are learned anew and the evidence read, at equal distances.
     rng : int or numpy.random.Generator
-        Deals observations to folds.
+        Deals the first observations to folds.
 
     Returns
     -------
@@ -315,8 +327,9 @@ def universal_sequence(
     Notes
     -----
     Wasserman, Ramdas and Balakrishnan (2020), section 8: every stretch of observations is judged by a
-    density learned from those before it, all of them together by the best member of the model. Under a
-    right model the chance that e ever reaches 1/α is α at most.
+    density learned from those before it, all of them together by the best member of the model. The first
+    stretch only teaches: it is dealt to folds that weigh the families, and what each foretells of a
+    stretch weighs it for the next. Under a right model the chance that e ever reaches 1/α is α at most.
 
     Examples
     --------
@@ -333,16 +346,23 @@ def universal_sequence(
                 f"between 1 and {y.size // 4} looks at {y.size} observations", f"{looks}"
             )
         )
-    generator, listed = np.random.default_rng(rng), _alternatives(alternatives)
-    marks = np.linspace(0, y.size, looks + 2).round().astype(int)[1:]
-    learned, at, out = 0.0, [], []
-    for start, stop in pairwise(marks):
-        q = mixed(family, y[:start], generator, listed)
-        learned += float(q.log_density(y[start:stop]).sum())
-        # The first stretch only teaches: the model is held against the others.
-        at.append(stop)
-        out.append(learned - _best(family, y[marks[0] : stop])[1])
-    return ESequence(np.array(at), np.array(out), type(family).__name__, level)
+    listed = _alternatives(alternatives)
+    marks = np.linspace(0, y.size, looks + 2).round().astype(int)[1:].tolist()
+    first = marks[0]
+    q = mixed(family, y[:first], np.random.default_rng(rng), listed)
+    # What each part foretold so far weighs it for the next stretch; a part that fails keeps its
+    # weight, so that nothing seen later enters.
+    foretold = np.stack([forecasts(family, part, y, marks) for part in q.families])
+    with np.errstate(divide="ignore"):
+        learned = logsumexp(np.log(q.weights)[:, None] + np.cumsum(foretold, axis=1), axis=0)
+    tops, remark = suprema(family, y[first:], np.array(marks[1:]) - first)
+    log_e = np.array([_log_ratio(*pair) for pair in zip(learned, tops, strict=True)])
+    return ESequence(np.array(marks[1:]), log_e, type(family).__name__, level, remark)
+
+
+def _own(q: Mixed, model: Model) -> Any:
+    """Return the log density of the model's own member among the learned parts, if it has one."""
+    return q.parts[0] if q.families[0] is model else None
 
 
 def gap_bound(
@@ -384,19 +404,21 @@ def gap_bound(
     check_level(level)
     family, y = _read(model, data, weights)
     generator, listed = np.random.default_rng(rng), _alternatives(alternatives)
-    means, variances, member, leading = [], [], 0.0, ""
+    means, variances, member, leading, remark = [], [], 0.0, "", ""
     for learning, testing in _halves(y, generator, cross=True):
         q = mixed(family, learning, generator, listed)
-        own, supremum = _best(family, testing)
-        means.append(float(q.log_density(testing).mean()) - supremum / testing.size)
-        variances.append(float((q.log_density(testing) - own).var(ddof=1)) / testing.size)
+        best, log_q = best_member(family, testing, _own(q, family)), q.log_density(testing)
+        means.append(_log_ratio(float(log_q.sum()), best.supremum) / testing.size)
+        with np.errstate(invalid="ignore"):
+            variances.append(float((log_q - best.at).var(ddof=1)) / testing.size)
         if not leading:
-            leading = q.leading
+            leading, remark = q.leading, best.remark
             member = _certified(family, q, learning, testing, 1.0 - level)
     estimate, se = float(np.mean(means)), float(np.sqrt(np.sum(variances)) / 2.0)
     low = estimate - float(ndtri(level)) * se
     bound = max(0.0, low) if np.isfinite(low) else 0.0
-    return GapBound(bound, member, estimate, se, y.size, leading, type(family).__name__, level)
+    name = type(family).__name__
+    return GapBound(bound, member, estimate, se, y.size, leading, name, level, remark)
 
 
 def _certified(family: Model, q: Mixed, learning: Array, testing: Array, size: float) -> float:
@@ -410,6 +432,8 @@ def _certified(family: Model, q: Mixed, learning: Array, testing: Array, size: f
     def gains(y: Array) -> Array:
         with np.errstate(invalid="ignore"):
             ratio = q.log_density(y) - log_member(y[None, :])[0]
+        # Where neither has a density the least that can be is taken.
+        ratio = np.where(np.isnan(ratio), -np.inf, ratio)
         return np.asarray(np.logaddexp(0.0, ratio) - np.log(2.0))
 
     def bound(z: Array, cut: float) -> float:
