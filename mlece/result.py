@@ -178,6 +178,9 @@ class Fit:
         value = self._shaped(self.values)
         if not isinstance(value, float):
             return value
+        if self.sample.drawn is not None:
+            terms = -self.model.log_density(self.sample.drawn.draws)
+            return Population.measured(value, self.sample.drawn.mean(terms)[1])
         return Population(value) if self.sample.truth is not None else InSample(value)
 
     def held_out(self, data: Any, weights: Any = None) -> Any:
@@ -241,7 +244,7 @@ class Fit:
             )
 
     def _data_only(self, what: str) -> None:
-        if self.sample.truth is not None:
+        if self.sample.truth is not None or self.sample.drawn is not None:
             raise errors.ComparisonError(
                 errors.message(f"data for {what}", "a fit to a known distribution")
             )

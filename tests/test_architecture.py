@@ -95,6 +95,7 @@ DELEGATIONS = {
     ("comparison", "table", "report"),
     ("comparison", "plot", "plot"),
     ("diagnostics", "plot", "plot"),
+    ("diagnostics", "text", "report"),
 }
 # `import mlece` reaches for these only where they are used.
 LATE = ("scipy.stats", "pandas", "polars", "matplotlib", "formulaic", "rich", "narwhals", "pyarrow")
