@@ -22,6 +22,7 @@ from mlece.sample import Sample, weights_like
 if TYPE_CHECKING:
     from mlece.curve import LikelihoodCurve
     from mlece.diagnostics.gap import Gap
+    from mlece.diagnostics.ledger import Ledger
     from mlece.functional import Functional
     from mlece.intervals import Interval
 
@@ -419,6 +420,12 @@ class Fit:
         from mlece.diagnostics.gap import gap
 
         return gap(self, **options)
+
+    def ledger(self, **options: Any) -> Ledger:
+        """Return floor, approximation and estimation; see :func:`mlece.diagnostics.ledger.ledger`."""
+        from mlece.diagnostics.ledger import ledger
+
+        return ledger(self, **options)
 
     def plot(self, **options: Any) -> Any:
         """Draw four panels, or for incomplete data the survival function.

@@ -90,6 +90,7 @@ DELEGATIONS = {
     ("result", "profile", "curve"),
     ("curve", "plot", "plot"),
     ("result", "gap", "diagnostics"),
+    ("result", "ledger", "diagnostics"),
     ("result", "plot", "plot"),
     ("result", "summary", "report"),
     ("comparison", "table", "report"),

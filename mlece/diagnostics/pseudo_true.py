@@ -215,7 +215,7 @@ def _infinities(fit: Fit, ratio: dict[str, float]) -> str:
     if endless:
         return (
             f"the variance of √n({' and '.join(endless)}) is infinite: the truth lacks the moments; "
-            "normal intervals cover less than they say at every n."
+            "no normal interval for it holds."
         )
     drawn = fit.sample.drawn
     if drawn is None or not fit.names or fit.on_simplex:
