@@ -102,8 +102,9 @@ def fit(
             )
         from mlece.population import fit_draws, fit_population
 
-        known = isinstance(data, Model)
-        return fit_population(family, data, solver) if known else fit_draws(family, data, solver)
+        if isinstance(data, DrawnTruth):
+            return fit_draws(family, data, solver)
+        return fit_population(family, data, solver)
     name = "y"
     if isinstance(data, str):
         if given is None:

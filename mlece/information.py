@@ -95,7 +95,7 @@ def _common_frame(p: Model, q: Model) -> tuple[Model, Model, float]:
     return framed_member(p, shift, scale), framed_member(q, shift, scale), scale
 
 
-def _kinks(model: Model) -> tuple[float, ...]:
+def kinks(model: Model) -> tuple[float, ...]:
     """Return the points where the density of a law is not smooth, ends of its support included."""
     theta = model.theta
     points = [*model._breakpoints(*theta), *model.bounds(theta)]
@@ -253,9 +253,9 @@ def _cross_entropy(p: Model, q: Model) -> float:
     """Integrate -log q over the nodes of one p."""
     framed_p, framed_q, scale = _common_frame(p, q)
     shift = 0.0 if p.support.discrete else float(log(scale))
-    kinks = () if p.support.discrete else _kinks(framed_q)
+    cuts = () if p.support.discrete else kinks(framed_q)
     return shift + _settle(
-        framed_p, lambda law: _mean_code_length(law, log_density_at(framed_q, law, p)), kinks
+        framed_p, lambda law: _mean_code_length(law, log_density_at(framed_q, law, p)), cuts
     )
 
 
@@ -354,7 +354,7 @@ def _kl(p: Model, q: Model) -> float:
         lambda law: _divergence(
             law, log_density_at(framed_q, law, p) - log_density_at(framed_p, law, p)
         ),
-        () if p.support.discrete else _kinks(framed_q),
+        () if p.support.discrete else kinks(framed_q),
     )
 
 

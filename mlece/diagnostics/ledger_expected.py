@@ -93,7 +93,7 @@ def exact(truth: Any, best: Fit, n: int) -> tuple[float, float] | None:
     model = best.family
     if type(model) is Gaussian and model.free == ("mean",):
         # The variance over that of the model, from the cross-entropy itself; for any truth.
-        log_variance = LOG_2PI + 2.0 * np.log(float(model.slots["sd"]))
+        log_variance = LOG_2PI + 2.0 * np.log(_slot(model, "sd"))
         half = (2.0 * float(best.values[0]) - log_variance) / (2.0 * n)
         return -half, half
     if type(model) is Gaussian and type(truth) is Gaussian and len(model.free) == 2 and n > 3:
@@ -111,12 +111,17 @@ def _gamma_shape(truth: Any, model: Model) -> float | None:
     if type(model) not in _EXPONENTIAL or len(model.free) != 1:
         return None
     if type(model) is Exponential and type(truth) is Gamma:
-        return float(truth.slots["shape"])
+        return _slot(truth, "shape")
     known = _EXPONENTIAL[type(model)]
     if type(truth) is not type(model) or any(model.slots[k] is None for k in known):
         return None
-    same = all(float(model.slots[k]) == float(truth.slots[k]) for k in known)
-    return 1.0 if same else None
+    return 1.0 if all(_slot(model, k) == _slot(truth, k) for k in known) else None
+
+
+def _slot(model: Model, name: str) -> float:
+    value = model.slots[name]
+    assert value is not None
+    return float(value)
 
 
 def _can_miss(truth: Any, best: Fit, n: int) -> bool:

@@ -52,7 +52,7 @@ class DrawnTruth:
 
     def sample(self, size: int | tuple[int, ...] = 1, rng: Any = None) -> Array:
         """Draw observations that are independent of those of the expectations."""
-        shape = (size,) if np.ndim(size) == 0 else tuple(size)  # type: ignore[arg-type]
+        shape = (size,) if isinstance(size, int) else tuple(size)
         return self._draw(int(np.prod(shape)), np.random.default_rng(rng)).reshape(shape)
 
     def _draw(self, size: int, generator: np.random.Generator) -> Array:
@@ -76,7 +76,7 @@ class DrawnTruth:
     @cached_property
     def at_draws(self) -> Array:
         """Log density at the draws, (N,)."""
-        found = self._log_density(self.draws)
+        found = self.at(self.draws)
         bad = ~np.isfinite(found)
         if bad.any():
             raise errors.DataError(
@@ -85,7 +85,8 @@ class DrawnTruth:
         self._check(found)
         return found
 
-    def _log_density(self, y: Array) -> Array:
+    def at(self, y: Array) -> Array:
+        """Return the log density at observations (n,)."""
         if self.log_density is None:
             raise errors.NoDensityError(
                 errors.message(
@@ -107,9 +108,7 @@ class DrawnTruth:
             x, w = np.polynomial.legendre.leggauss(_POINTS)
             half = 0.5 * np.diff(edges)[:, None]
             inner = edges[:-1, None] + half * (1.0 + x)
-            masses = (np.exp(self._log_density(inner.ravel())).reshape(inner.shape) @ w) * half[
-                :, 0
-            ]
+            masses = (np.exp(self.at(inner.ravel())).reshape(inner.shape) @ w) * half[:, 0]
             # The outermost classes end at draws, beyond which there is mass.
             shares, masses = shares[1:-1], masses[1:-1]
         error = np.sqrt(np.maximum(masses, shares) / y.size) + 1.0 / y.size
