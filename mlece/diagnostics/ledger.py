@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from mlece.fitting import fit as fit_model
 from mlece.fitting import resolve
 from mlece.information import cross_entropy, entropy
 from mlece.math import Array
+from mlece.model import Model
 from mlece.quantities import Entropy, Population
 from mlece.result import Fit
 from mlece.units import Units, nats_per_unit, unit_name
@@ -215,27 +217,24 @@ def _not_below_zero(difference: Any, size: float) -> Any:
 def population_values(best: Fit, fit: Fit) -> Array:
     """Return H(p*, q_θ̂) for every member of a batch, on the nodes of the pseudo-true fit, (R,)."""
     if best.sample.drawn is not None:
-        return _mean_over_draws(best.sample.drawn.draws, fit)
+        y = best.sample.drawn.draws
+        return _by_member(fit, lambda member: -float(member.log_density(y).mean()))
     truth = best.sample.truth
     assert truth is not None
     if fit.family.has("_breakpoints") or fit.limit_models:
-        members = (
-            [fit]
-            if not fit.sample.batch_shape
-            else [fit[i] for i in np.ndindex(fit.sample.batch_shape)]
-        )
-        return np.array([float(cross_entropy(truth, member.model)) for member in members])
+        if not fit.sample.batch_shape:
+            return np.array([float(cross_entropy(truth, fit.model))])
+        return _by_member(fit, lambda member: float(cross_entropy(truth, member)))
     frame = best.objective.user
     theta = fit.family.to_frame(fit.theta, frame.shift, frame.scale)
     framed = best.objective.evaluate(tuple(np.asarray(t) for t in theta), 0).value
     return np.asarray(framed + best.objective.log_scale)
 
 
-def _mean_over_draws(y: Array, fit: Fit) -> Array:
-    """Return the mean of −log q_θ̂ over draws of the truth for every member of a batch, (R,)."""
+def _by_member(fit: Fit, value: Callable[[Model], float]) -> Array:
+    """Return a number for each fitted member of a batch, (R,); NaN where there is no minimiser."""
     out = np.full(fit.objective.size, np.nan)
     for members, model in fit.groups():
         for at, r in enumerate(members.tolist()):
-            own = model.member(*[t if np.ndim(t) == 0 else t[at] for t in model.theta])
-            out[r] = -own.log_density(y).mean()
+            out[r] = value(model.member(*[t if np.ndim(t) == 0 else t[at] for t in model.theta]))
     return out
