@@ -63,9 +63,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "entropy_estimators",
         "contingency",
         "conditional",
+        "candidates",
         "diagnostics",
     ),
-    ("candidates", "comparison", "incomplete_comparison", "study"),
+    ("comparison", "incomplete_comparison", "study"),
     ("plot", "report", "export", "cli", "teach", "datasets", "reference", "testing", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
