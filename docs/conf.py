@@ -66,6 +66,7 @@ html_sidebars = {
         "proof",
         "floor",
         "standard_errors",
+        "misspecification",
         "incomplete",
         "combinators",
         "no_maximum",

@@ -23,6 +23,7 @@ from mlece.sample import WEIGHTINGS, Sample, from_data
 from mlece.separable import block_fits, joint_bound, joint_limits, joint_solution
 from mlece.solvers.dispatch import SOLVERS, Solution, solve
 from mlece.sources.censoring import Censored, from_censored
+from mlece.sources.drawn import DrawnTruth
 
 
 def fit(
@@ -47,7 +48,7 @@ def fit(
         Observations (lists, arrays, pandas, polars or pyarrow Series, labels for Categorical); leading
         axes are a batch of fits. Censored, truncated and grouped observations come from
         :func:`mlece.censored` and its companions. A Model with every slot filled is a known
-        distribution. A string names a column of ``given``.
+        distribution, and so is what :func:`mlece.truth` returns. A string names a column of ``given``.
     weights : array_like (..., n), optional
         Finite and non-negative.
     weighting : {"frequency", "sampling"}
@@ -93,13 +94,15 @@ def fit(
         raise errors.unknown_name("weighting", weighting, WEIGHTINGS)
     if solver not in SOLVERS:
         raise errors.unknown_name("solver", solver, SOLVERS)
-    if isinstance(data, Model):
+    if isinstance(data, Model | DrawnTruth):
         if weights is not None or given is not None:
             raise errors.DataError(
                 errors.message("no weights and no frame with a known distribution", "some")
             )
-        from mlece.population import fit_population
+        from mlece.population import fit_draws, fit_population
 
+        if isinstance(data, DrawnTruth):
+            return fit_draws(family, data, solver)
         return fit_population(family, data, solver)
     name = "y"
     if isinstance(data, str):

@@ -16,8 +16,9 @@ from mlece.combinators.scipy_family import adopt
 from mlece.laws import Law, pair, probabilities_of
 from mlece.math import Array, Arrays, expm1, log, log1pmx, xlogy
 from mlece.model import Model
-from mlece.quantities import Entropy, Population
+from mlece.quantities import Entropy, Nats, Population
 from mlece.sources.distribution import framed_member, log_density_at, nodes
+from mlece.sources.drawn import DrawnTruth
 from mlece.sources.expectation import expectation
 from mlece.sources.nodes import Nodes
 from mlece.units import Units, nats_per_unit
@@ -34,6 +35,25 @@ def _out(nats: Any, units: Units, kind: type[float] = float) -> Any:
     if value.ndim:
         return value
     return kind(value.item()) if units == "nats" else value.item()
+
+
+def _measured(p: DrawnTruth, terms: Array, units: Units, kind: type[Nats]) -> Any:
+    """Return the mean over the draws of a truth, in the units wished, with its standard error."""
+    per = nats_per_unit(units)
+    value, se = p.mean(terms)
+    return (kind if units == "nats" else Nats).measured(value / per, se / per)
+
+
+def log_density_on(p: DrawnTruth, q: Any) -> Array:
+    """Return log q at the draws of a truth."""
+    q = adopt(q)
+    kind = "counting" if p.support.discrete else "Lebesgue"
+    if not isinstance(q, Model) or q.measure != kind:
+        told = q.measure if isinstance(q, Model) else type(q).__name__
+        raise errors.ComparisonError(
+            errors.message(f"a model under the measure of {p.name}, {kind}", told)
+        )
+    return np.asarray(q.log_density(p.draws))
 
 
 # ---------------------------------------------------------------------------- members and frames
@@ -75,7 +95,7 @@ def _common_frame(p: Model, q: Model) -> tuple[Model, Model, float]:
     return framed_member(p, shift, scale), framed_member(q, shift, scale), scale
 
 
-def _kinks(model: Model) -> tuple[float, ...]:
+def kinks(model: Model) -> tuple[float, ...]:
     """Return the points where the density of a law is not smooth, ends of its support included."""
     theta = model.theta
     points = [*model._breakpoints(*theta), *model.bounds(theta)]
@@ -103,8 +123,9 @@ def entropy(p: Law, units: Units = "nats") -> Any:
 
     Parameters
     ----------
-    p : Model or array_like
-        A known model (any batch shape), or probabilities along the last axis.
+    p : Model, array_like or DrawnTruth
+        A known model (any batch shape), probabilities along the last axis, or a truth known by its
+        draws (:func:`mlece.truth`), whose entropy is a Monte Carlo mean with a standard error ``.se``.
     units : {"nats", "bits", "hartleys"} or float
         A name or the base of the logarithm.
 
@@ -132,6 +153,8 @@ def entropy(p: Law, units: Units = "nats") -> Any:
     1.0
     """
     p = adopt(p)
+    if isinstance(p, DrawnTruth):
+        return _measured(p, -p.at_draws, units, Entropy)
     if not isinstance(p, Model):
         masses = probabilities_of(p, "p")
         return _out(-xlogy(masses, masses).sum(axis=-1) + 0.0, units, Entropy)
@@ -230,9 +253,9 @@ def _cross_entropy(p: Model, q: Model) -> float:
     """Integrate -log q over the nodes of one p."""
     framed_p, framed_q, scale = _common_frame(p, q)
     shift = 0.0 if p.support.discrete else float(log(scale))
-    kinks = () if p.support.discrete else _kinks(framed_q)
+    cuts = () if p.support.discrete else kinks(framed_q)
     return shift + _settle(
-        framed_p, lambda law: _mean_code_length(law, log_density_at(framed_q, law, p)), kinks
+        framed_p, lambda law: _mean_code_length(law, log_density_at(framed_q, law, p)), cuts
     )
 
 
@@ -248,7 +271,8 @@ def cross_entropy(p: Law, q: Law, units: Units = "nats") -> Any:
     ----------
     p, q : Model or array_like
         Two known models (batch shapes broadcast), or two arrays of probabilities along the last
-        axis.
+        axis. p may be a truth known by its draws (:func:`mlece.truth`): the result is a Monte Carlo
+        mean with a standard error ``.se``.
     units : {"nats", "bits", "hartleys"} or float
         A name or the base of the logarithm.
 
@@ -278,6 +302,8 @@ def cross_entropy(p: Law, q: Law, units: Units = "nats") -> Any:
     >>> round(cross_entropy(Gaussian(0, 1), Gaussian(1, 2)), 6)
     1.862086
     """
+    if isinstance(p, DrawnTruth):
+        return _measured(p, -log_density_on(p, q), units, Population)
     models, p, q = pair(p, q)
     if not models:
         return _out(sum_cells(p, q), units, Population)
@@ -328,7 +354,7 @@ def _kl(p: Model, q: Model) -> float:
         lambda law: _divergence(
             law, log_density_at(framed_q, law, p) - log_density_at(framed_p, law, p)
         ),
-        () if p.support.discrete else _kinks(framed_q),
+        () if p.support.discrete else kinks(framed_q),
     )
 
 
@@ -339,7 +365,8 @@ def kl_divergence(p: Law, q: Law, units: Units = "nats") -> Any:
     ----------
     p, q : Model or array_like
         Two known models (batch shapes broadcast), or two arrays of probabilities along the last
-        axis.
+        axis. p may be a truth known by its draws (:func:`mlece.truth`): the result is a Monte Carlo
+        mean with a standard error ``.se``.
     units : {"nats", "bits", "hartleys"} or float
         A name or the base of the logarithm.
 
@@ -370,6 +397,8 @@ def kl_divergence(p: Law, q: Law, units: Units = "nats") -> Any:
     >>> round(kl_divergence(Gaussian(0, 1), Gaussian(1, 1)), 12)
     0.5
     """
+    if isinstance(p, DrawnTruth):
+        return _measured(p, p.at_draws - log_density_on(p, q), units, Nats)
     models, p, q = pair(p, q)
     if not models:
         return _out(_kl_cells(p, q), units)

@@ -13,8 +13,9 @@ from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
 from mlece.result import Fit
-from mlece.sample import Sample
+from mlece.sample import Sample, from_data
 from mlece.sources.distribution import framed_member, nodes
+from mlece.sources.drawn import DrawnTruth
 from mlece.sources.expectation import tail_divergent
 from mlece.sources.nodes import Nodes
 
@@ -93,6 +94,28 @@ def _settled(model: Model, truth: Model, solver: str) -> Fit:
             "The truth or the model may have kinks that it does not declare (_breakpoints)",
         )
     )
+
+
+def fit_draws(model: Model, truth: DrawnTruth, solver: str) -> Fit:
+    """Fit a model to the draws of a truth that is no model.
+
+    Raises
+    ------
+    ComparisonError
+        If model and truth have different dominating measures.
+    SupportError
+        If the truth lies partly outside the support of the model.
+    """
+    kind = "counting" if truth.support.discrete else "Lebesgue"
+    if model.measure != kind or model._width:
+        raise errors.ComparisonError(
+            errors.message(
+                f"a model of numbers under the measure of {truth.name}, {kind}",
+                f"{type(model).__name__}, {model.measure}",
+            )
+        )
+    family, sample = from_data(model, truth.draws, name=repr(truth))
+    return fit_sample(family, replace(sample, drawn=truth), solver)
 
 
 def _unsettled(result: Fit, moved: float) -> Fit:

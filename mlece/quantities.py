@@ -7,14 +7,29 @@ the floor from the wrong one is an error that says why.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from mlece.errors import ComparisonError, message
 from mlece.units import Units, nats_per_unit
 
 
 class Nats(float):
-    """A number of nats."""
+    """A number of nats.
+
+    Attributes
+    ----------
+    se : float
+        Standard error in nats: that of a Monte Carlo mean, 0 for a number known by quadrature.
+    """
+
+    se: float = 0.0
+
+    @classmethod
+    def measured(cls, value: float, se: float) -> Self:
+        """Return a Monte Carlo mean with its standard error."""
+        out = cls(value)
+        out.se = se
+        return out
 
     def to(self, units: Units) -> float:
         """Return the value in other units (nats, bits, hartleys or a logarithm base)."""

@@ -171,6 +171,7 @@ def fit_table(
         rows = _parameter_rows(fit, errors_, intervals)
         label = "robust se" if covariance == "sandwich" else f"se ({covariance})"
         label = label if fit.sample.truth is None else f"{label} × √n"
+        label = label if fit.sample.drawn is None else "Monte Carlo se"
         parts.append(
             render(rows, ["parameter", "estimate", label, f"{100 * level:.6g} % interval"])
         )
@@ -205,6 +206,8 @@ def _title(fit: Fit) -> str:
     sample = fit.sample
     if sample.truth is not None:
         return f"{type(fit.family).__name__} nearest to {sample.truth!r}"
+    if sample.drawn is not None:
+        return f"{type(fit.family).__name__} nearest to {sample.drawn!r}"
     fixed = {k: v for k, v in fit.family.slots.items() if v is not None}
     held = "".join(f", {k} = {number(float(v))} held" for k, v in fixed.items() if v.ndim == 0)
     return f"{type(fit.family).__name__} fitted to {sample.name}, n = {count(fit.n)}{held}"
@@ -287,6 +290,9 @@ def _conclusions(fit: Fit, units: Units) -> list[tuple[str, str]]:
     certificate, scale = fit.certificate, nats_per_unit(units)
     value = float(fit.cross_entropy)
     kind = "under the known distribution" if fit.sample.truth is not None else "in sample"
+    if fit.sample.drawn is not None:
+        se = number(fit.cross_entropy.se / scale, None, 2)
+        kind = f"a Monte Carlo mean over {fit.sample.rows:,} draws (se {se})"
     out = [
         (
             "cross-entropy",

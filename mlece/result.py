@@ -22,6 +22,7 @@ from mlece.sample import Sample, weights_like
 if TYPE_CHECKING:
     from mlece.curve import LikelihoodCurve
     from mlece.diagnostics.gap import Gap
+    from mlece.diagnostics.ledger import Ledger
     from mlece.functional import Functional
     from mlece.intervals import Interval
 
@@ -178,6 +179,9 @@ class Fit:
         value = self._shaped(self.values)
         if not isinstance(value, float):
             return value
+        if self.sample.drawn is not None:
+            terms = -self.model.log_density(self.sample.drawn.draws)
+            return Population.measured(value, self.sample.drawn.mean(terms)[1])
         return Population(value) if self.sample.truth is not None else InSample(value)
 
     def held_out(self, data: Any, weights: Any = None) -> Any:
@@ -241,7 +245,7 @@ class Fit:
             )
 
     def _data_only(self, what: str) -> None:
-        if self.sample.truth is not None:
+        if self.sample.truth is not None or self.sample.drawn is not None:
             raise errors.ComparisonError(
                 errors.message(f"data for {what}", "a fit to a known distribution")
             )
@@ -428,6 +432,12 @@ class Fit:
         from mlece.diagnostics.gap import gap
 
         return gap(self, **options)
+
+    def ledger(self, **options: Any) -> Ledger:
+        """Return floor, approximation and estimation; see :func:`mlece.diagnostics.ledger.ledger`."""
+        from mlece.diagnostics.ledger import ledger
+
+        return ledger(self, **options)
 
     def plot(self, **options: Any) -> Any:
         """Draw four panels, or for incomplete data the survival function.

@@ -47,6 +47,8 @@ class Sample:
     places : array of int (m,), optional
         Where each of the m observations that came is found, if equal ones were merged or their order
         changed.
+    drawn : DrawnTruth, optional
+        The truth whose draws these are: what is estimated from them are Monte Carlo means.
     """
 
     values: Array
@@ -59,6 +61,7 @@ class Sample:
     extent: tuple[float, float] | None = None
     weighting: str = "frequency"
     places: Array | None = None
+    drawn: Any = None
 
     @property
     def size(self) -> int:

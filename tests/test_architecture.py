@@ -64,9 +64,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "entropy_estimators",
         "contingency",
         "conditional",
+        "candidates",
         "diagnostics",
     ),
-    ("candidates", "ranking", "comparison", "incomplete_comparison", "studies"),
+    ("ranking", "comparison", "incomplete_comparison", "studies"),
     (
         "plot",
         "report",
@@ -102,6 +103,7 @@ DELEGATIONS = {
     ("result", "profile", "curve"),
     ("curve", "plot", "plot"),
     ("result", "gap", "diagnostics"),
+    ("result", "ledger", "diagnostics"),
     ("result", "plot", "plot"),
     ("result", "summary", "report"),
     ("comparison", "table", "comparison_report"),
@@ -111,6 +113,7 @@ DELEGATIONS = {
     ("studies", "_shares", "report"),
     ("studies", "_ledger", "report"),
     ("studies", "plot", "plot"),
+    ("diagnostics", "text", "report"),
 }
 # `import mlece` reaches for these only where they are used.
 LATE = ("scipy.stats", "pandas", "polars", "matplotlib", "formulaic", "rich", "narwhals", "pyarrow")

@@ -1,14 +1,18 @@
-"""The ledger: what a fit costs under a known truth, and why."""
+"""The ledger: what a fit costs under a truth, and why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.scipy_family import adopt
 from mlece.fitting import fit as fit_model
+from mlece.fitting import resolve
 from mlece.information import entropy
 from mlece.math import Array
 from mlece.model import Model
@@ -37,18 +41,30 @@ class Ledger:
         What θ̂ costs more than θ*; about tr(A⁻¹B)/(2n) on average.
     total : Population or array
         Cross-entropy of the fitted model under the truth.
-    pseudo_true : Fit
-        The fit of the family to the truth itself.
-    truth : Model
+    pseudo_true : Fit or None
+        The fit of the family to the truth itself; None where the truth is unknown.
+    truth : Model, DrawnTruth or None
         The known distribution.
+    optimism : float, array or None
+        Total less the in-sample cross-entropy; about tr(A⁻¹B)/n on average. None for a fit to the truth.
+    se : dict of str to float
+        Standard errors of the terms that are estimated, by the names of the attributes.
+    model : str
+        Name of the family.
+    how : str
+        Where the numbers come from, a sentence; empty where all are exact.
     """
 
     floor: Entropy
     approximation: float
     estimation: Any
     total: Any
-    pseudo_true: Fit
-    truth: Model
+    pseudo_true: Fit | None
+    truth: Any
+    optimism: Any = None
+    se: dict[str, float] = field(default_factory=dict)
+    model: str = ""
+    how: str = ""
 
     def __str__(self) -> str:
         return self.text("nats")
@@ -57,16 +73,25 @@ class Ledger:
         """Return the account as a table, in the units wished."""
         per = nats_per_unit(units)
         name = unit_name(units)
-        estimation, total = float(np.mean(self.estimation)), float(np.mean(self.total))
         rows = [
-            ("floor         H(p*)", float(self.floor)),
-            ("approximation KL(p* ‖ q_θ*)", self.approximation),
-            ("estimation    H(p*, q_θ̂) − H(p*, q_θ*)", estimation),
-            ("total         H(p*, q_θ̂)", total),
+            ("floor", "floor         H(p*)"),
+            ("approximation", "approximation KL(p* ‖ q_θ*)"),
+            ("estimation", "estimation    H(p*, q_θ̂) − H(p*, q_θ*)"),
+            ("total", "total         H(p*, q_θ̂)"),
+            ("optimism", "optimism      H(p*, q_θ̂) − H_n(q_θ̂)"),
         ]
-        lines = [f"{label:<42}{value / per:>12.6f} {name}" for label, value in rows]
+        lines = []
+        for term, label in rows:
+            value = getattr(self, term)
+            if value is None:
+                continue
+            se = self.se.get(term)
+            error = "" if not se else f" ± {se / per:.6f}"
+            lines.append(f"{label:<42}{float(np.mean(value)) / per:>12.6f}{error} {name}")
         if np.ndim(self.estimation):
             lines.append(f"(means over {np.size(self.estimation)} fits)")
+        if self.how:
+            lines += textwrap.wrap(f"({self.how})", 100)
         return "\n".join(lines)
 
     def plot(self, **options: Any) -> Any:
@@ -76,28 +101,45 @@ class Ledger:
         return ledger_bars(self, **options)
 
 
-def ledger(truth: Model, fit: Fit) -> Ledger:
+def ledger(
+    truth: Any, fit: Any = None, *, n: int | None = None, replicates: int = 999, rng: Any = 0
+) -> Ledger:
     """Split the population cross-entropy of a fit into floor, approximation and estimation.
 
     Parameters
     ----------
-    truth : Model
-        The known distribution p*.
-    fit : Fit
-        A fit to data (a single one or a batch), or to the truth itself (estimation is then zero).
+    truth : Model, DrawnTruth or Fit
+        The known distribution p*. A fit to data alone leaves the truth unknown: every term is then
+        estimated.
+    fit : Fit or Model, optional
+        A fit to data (a single one or a batch), or to the truth itself (estimation is then zero). A
+        model with ``n`` asks for what fits to samples of that size cost on average.
+    n : int, optional
+        Sample size, for a model.
+    replicates : int
+        Bootstrap samples for an unknown truth, simulated samples for a model without closed forms.
+    rng : int or numpy.random.Generator
+        Source of randomness.
 
     Returns
     -------
     Ledger
-        Three non-negative terms that add up to the population cross-entropy of the fitted model; for
-        an exponential family they obey Pythagoras exactly (Csiszár 1975).
+        Three terms that add up to the population cross-entropy of the fitted model; with a known truth
+        none is negative, and for an exponential family they obey Pythagoras exactly (Csiszár 1975).
 
     Raises
     ------
     ComparisonError
-        If truth and fit have different dominating measures.
+        If truth and fit have different dominating measures, or an unknown truth comes with a batch.
     NoDensityError
         If the fit has no minimiser.
+    NotRegularError
+        If tr(A⁻¹B) is asked of a family that has none and the truth is unknown.
+
+    Notes
+    -----
+    For an unknown truth the best member's cross-entropy is CE_n + tr(Â⁻¹B̂)/(2n) (Takeuchi 1976), the
+    approximation that of :func:`mlece.gap`, and the floor what is left.
 
     Examples
     --------
@@ -106,33 +148,70 @@ def ledger(truth: Model, fit: Fit) -> Ledger:
     >>> account = mlece.ledger(truth, mlece.fit(mlece.Gaussian(), truth))
     >>> round(account.approximation, 10)
     0.4189385332
+    >>> round(mlece.ledger(truth, "exponential", n=10).estimation, 10)  # ψ(n) − log n + 1/(n − 1)
+    0.0602786072
     """
+    if isinstance(truth, Fit) and fit is None:
+        from mlece.diagnostics.ledger_estimated import estimated
+
+        return estimated(truth, replicates, rng)
     if not isinstance(fit, Fit):
-        raise errors.DataTypeError(
-            errors.message("a Fit, from mlece.fit(...)", type(fit).__name__, "Fit the model first")
-        )
-    family = fit.family
+        if n is None or fit is None:
+            raise errors.DataTypeError(
+                errors.message(
+                    "a Fit, from mlece.fit(...), or a model with a sample size n=",
+                    type(fit).__name__,
+                    "Fit the model first",
+                )
+            )
+        from mlece.diagnostics.ledger_expected import expected
+
+        return expected(adopt(truth), resolve(fit), n, replicates, rng)
+    return realised(adopt(truth), fit)
+
+
+def realised(truth: Any, fit: Fit) -> Ledger:
+    """Return the ledger of a fit, or of each of a batch, under a known truth."""
+    family, shape = fit.family, fit.sample.batch_shape
     best = fit_model(family, truth)
-    floor = Entropy(entropy(truth))
-    at_best = float(best.values[0])
+    floor = entropy(truth)
+    floor = floor if isinstance(floor, Entropy) else Entropy(floor)
+    at_best, name = float(best.values[0]), type(family).__name__
     if not np.isfinite(at_best):
-        shape = fit.sample.batch_shape
         total, unknown = (np.full(shape, v) if shape else v for v in (np.inf, np.nan))
-        return Ledger(floor, np.inf, unknown, total if shape else Population(np.inf), best, truth)
-    approximation = not_below_zero(at_best - float(floor), at_best)
+        total = total if shape else Population(np.inf)
+        return Ledger(floor, np.inf, unknown, total, best, truth, model=name)
     total = population_values(best, fit)
     estimation = not_below_zero(total - at_best, at_best)
-    shape = fit.sample.batch_shape
-    estimation = estimation.reshape(shape)
-    total = total.reshape(shape)
+    known = fit.sample.truth is not None or fit.sample.drawn is not None
+    optimism = None if known else (total - fit.values).reshape(shape)
+    se, how = _drawn_errors(best, fit)
     return Ledger(
         floor,
-        float(approximation),
-        estimation.item() if not shape else estimation,
-        Population(total.item()) if not shape else total,
+        float(not_below_zero(at_best - float(floor), at_best)),
+        estimation.reshape(shape) if shape else estimation.item(),
+        total.reshape(shape) if shape else Population(total.item()),
         best,
         truth,
+        optimism if shape or optimism is None else optimism.item(),
+        se,
+        name,
+        how,
     )
+
+
+def _drawn_errors(best: Fit, fit: Fit) -> tuple[dict[str, float], str]:
+    """Return the Monte Carlo errors of the terms under a truth that is known by its draws."""
+    drawn = best.sample.drawn
+    if drawn is None:
+        return {}, ""
+    nearest = best.model.log_density(drawn.draws)
+    terms = {"floor": -drawn.at_draws, "approximation": drawn.at_draws - nearest}
+    if not fit.sample.batch_shape:
+        own = fit.model.log_density(drawn.draws)
+        terms |= {"estimation": nearest - own, "total": -own}
+    se = {name: drawn.mean(values)[1] for name, values in terms.items()}
+    return se, f"Monte Carlo means over {drawn.n:,} draws, ± standard errors"
 
 
 def not_below_zero(difference: Any, size: float) -> Any:
@@ -151,6 +230,9 @@ def population_values(best: Fit, fit: Fit) -> Array:
     fit : Fit
         Fits to data; a single one must have a minimiser.
     """
+    if best.sample.drawn is not None:
+        y = best.sample.drawn.draws
+        return _by_member(fit, lambda member: -float(member.log_density(y).mean()))
     if not fit.sample.batch_shape:
         fit.model  # noqa: B018  (raises where there is none)
     out = np.full(fit.objective.size, np.nan)
@@ -199,3 +281,12 @@ def _mean_code_lengths(best: Fit, rule: Nodes, outer: tuple[float, float], model
     terms = -model.log_density(np.broadcast_to(y, (*model.batch_shape, y.size)))
     endless = np.array([tail_divergent(rule, row) for row in terms], dtype=bool)
     return np.where(endless, np.inf, terms @ rule.weights)
+
+
+def _by_member(fit: Fit, value: Callable[[Model], float]) -> Array:
+    """Return a number for each fitted member of a batch, (R,); NaN where there is no minimiser."""
+    out = np.full(fit.objective.size, np.nan)
+    for members, model in fit.groups():
+        for at, r in enumerate(members.tolist()):
+            out[r] = value(model.member(*[t if np.ndim(t) == 0 else t[at] for t in model.theta]))
+    return out

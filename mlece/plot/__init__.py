@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlece.plot.bars import BarNumbers, comparison_bars, ledger_bars
 from mlece.plot.curves import CurveNumbers, confidence_curve
 from mlece.plot.panels import PanelNumbers, fit_panels
+from mlece.plot.projections import ProjectionNumbers, projections
 from mlece.plot.study import StudyNumbers, study_panels
 from mlece.plot.survival import SurvivalNumbers, survival_curve
 
@@ -12,12 +13,14 @@ __all__ = [
     "BarNumbers",
     "CurveNumbers",
     "PanelNumbers",
+    "ProjectionNumbers",
     "StudyNumbers",
     "SurvivalNumbers",
     "comparison_bars",
     "confidence_curve",
     "fit_panels",
     "ledger_bars",
+    "projections",
     "study_panels",
     "survival_curve",
 ]

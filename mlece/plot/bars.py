@@ -146,7 +146,7 @@ def ledger_bars(ledger: Ledger, ax: Any = None, units: Units = "nats") -> tuple[
             errors.message("finite terms to draw", "an infinite cross-entropy")
         )
     nothing = np.full(1, np.nan)
-    name = type(ledger.pseudo_true.family).__name__
+    name = ledger.model
     gap, estimation = (np.array([t]) / scale for t in terms)
     numbers = BarNumbers(
         (name,), float(ledger.floor) / scale, gap, estimation, nothing, nothing, nothing
@@ -163,7 +163,9 @@ def ledger_bars(ledger: Ledger, ax: Any = None, units: Units = "nats") -> tuple[
     ax.set_yticks([0], [name])
     tidy(
         ax,
-        f"{name} under {ledger.truth!r}",
+        f"{name}, estimated from data"
+        if ledger.truth is None
+        else f"{name} under {ledger.truth!r}",
         f"cross-entropy ({unit_name(units)} per observation)",
         "",
     )
