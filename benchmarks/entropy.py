@@ -15,11 +15,11 @@ from scipy.special import expit
 from timing import table
 
 import mlece
-from mlece.entropy_estimate import EntropyEstimate
+from mlece.entropies.estimate import EntropyEstimate
+from mlece.entropies.neighbours import kozachenko_leonenko
+from mlece.entropies.spacings import correa, ebrahimi, van_es, vasicek
 from mlece.entropy_estimators import MASSES
-from mlece.entropy_spacings import correa, ebrahimi, van_es, vasicek
 from mlece.math import Array
-from mlece.neighbours import kozachenko_leonenko
 
 Draw = Callable[[np.random.Generator, Any], Array]
 NORMAL = 0.5 * np.log(2 * np.pi * np.e)

@@ -121,11 +121,11 @@ from mlece.sources.censoring import censored, grouped, right_censored
 if TYPE_CHECKING:
     from mlece import datasets
     from mlece.comparison import Comparison, compare
-    from mlece.conditional import conditional_entropy
-    from mlece.contingency import mutual_information
     from mlece.diagnostics.components import ComponentChoice, select_components
     from mlece.diagnostics.gap import Gap, gap
     from mlece.diagnostics.ledger import Ledger, ledger
+    from mlece.entropies.conditional import conditional_entropy
+    from mlece.entropies.contingency import mutual_information
     from mlece.entropy_estimators import estimate_entropy
     from mlece.information import cross_entropy, entropy, kl_divergence, varentropy
     from mlece.losses import (
@@ -142,8 +142,8 @@ _LAZY = {
     "ComponentChoice": "diagnostics.components",
     "select_components": "diagnostics.components",
     "compare": "comparison",
-    "conditional_entropy": "conditional",
-    "mutual_information": "contingency",
+    "conditional_entropy": "entropies.conditional",
+    "mutual_information": "entropies.contingency",
     "Gap": "diagnostics.gap",
     "gap": "diagnostics.gap",
     "Ledger": "diagnostics.ledger",

@@ -30,7 +30,7 @@ from mlece.sources.text import FORMATS, Table, as_numbers, column_of, read_table
 from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
-    from mlece.entropy_estimate import EntropyEstimate
+    from mlece.entropies.estimate import EntropyEstimate
     from mlece.studies.study import Study
 
 
@@ -331,9 +331,9 @@ def _floor(
     values: Array, weights: Array, kind: str, method: str | None
 ) -> tuple[EntropyEstimate, float | None]:
     """Estimate an entropy in nats, on the grid of rounded data where there is one."""
+    from mlece.entropies.ties import ties
     from mlece.entropy_estimators import estimate_entropy
     from mlece.sample import weights_like
-    from mlece.ties import ties
 
     counts = np.asarray(weights_like(weights, len(values)))
     whole = np.round(counts).astype(int)

@@ -12,7 +12,7 @@ from mlece import errors
 from mlece.estimates import Function, Parameters
 from mlece.math import Array, ndtr, ndtri
 from mlece.model import Model
-from mlece.profiles import (
+from mlece.profiling.profiles import (
     Refits,
     free_parameters,
     from_coordinate,
@@ -20,9 +20,9 @@ from mlece.profiles import (
     to_coordinate,
     usable,
 )
+from mlece.profiling.surface import Smooth, Surface
+from mlece.profiling.walk import Walk
 from mlece.result import Fit
-from mlece.surface import Smooth, Surface
-from mlece.walk import Walk
 
 # Points lie between the ends of the interval at this level.
 _SHOWN = 0.99

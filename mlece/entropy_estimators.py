@@ -13,7 +13,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import as_array, declared_categories, factorize
-from mlece.entropy_bayes import (
+from mlece.entropies.bayes import (
     james_stein,
     jeffreys,
     laplace,
@@ -22,8 +22,7 @@ from mlece.entropy_bayes import (
     schurmann_grassberger,
     wolpert_wolf,
 )
-from mlece.entropy_bootstrap import bootstrapped
-from mlece.entropy_counts import (
+from mlece.entropies.counts import (
     chao_shen,
     chao_wang_jost,
     grassberger_1988,
@@ -34,12 +33,13 @@ from mlece.entropy_counts import (
     plugin,
     zhang,
 )
-from mlece.entropy_estimate import EntropyEstimate
-from mlece.entropy_mixed import of_tied
-from mlece.entropy_spacings import correa, ebrahimi, van_es, vasicek
+from mlece.entropies.estimate import EntropyEstimate
+from mlece.entropies.mixed import of_tied
+from mlece.entropies.neighbours import kozachenko_leonenko, usual_neighbour
+from mlece.entropies.resampling import bootstrapped
+from mlece.entropies.spacings import correa, ebrahimi, van_es, vasicek
+from mlece.entropies.ties import finite, ties
 from mlece.math import Array
-from mlece.neighbours import kozachenko_leonenko, usual_neighbour
-from mlece.ties import finite, ties
 
 Estimator = Callable[[Any], EntropyEstimate]
 

@@ -22,9 +22,9 @@ from mlece.covariance import (
 )
 from mlece.math import Array
 from mlece.model import Model
-from mlece.profiles import Ends, function_ends, parameter_ends
+from mlece.profiling.profiles import Ends, function_ends, parameter_ends
+from mlece.profiling.surface import Smooth, Surface, call
 from mlece.result import Fit
-from mlece.surface import Smooth, Surface, call
 
 _STEP = 1e-3
 

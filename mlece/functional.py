@@ -14,8 +14,8 @@ from mlece.estimates import Function
 from mlece.intervals import Interval, check_level, of_quantities
 from mlece.math import Array, ndtri
 from mlece.model import Model
+from mlece.profiling.surface import one_by_one
 from mlece.result import Fit
-from mlece.surface import one_by_one
 
 METHODS = ("wald", "profile", "robust profile", "bootstrap")
 

@@ -11,7 +11,7 @@ from mlece.bootstrap_intervals import bootstrap_ends
 from mlece.covariance import standard_errors
 from mlece.estimates import Parameters, Quantities
 from mlece.math import Array, ndtri
-from mlece.profiles import require_regular, usable
+from mlece.profiling.profiles import require_regular, usable
 from mlece.result import Fit
 
 METHODS = ("auto", "wald", "exact", "profile", "robust profile", "bootstrap")

@@ -12,8 +12,8 @@ from scipy.special import expit
 
 import mlece
 from mlece import errors
-from mlece.contingency import table_conditional_entropy
-from mlece.entropy_counts import chao_wang_jost, plugin
+from mlece.entropies.contingency import table_conditional_entropy
+from mlece.entropies.counts import chao_wang_jost, plugin
 
 REFERENCE = Path(__file__).parent / "reference" / "entropy_fits.json"
 TABLES = {k: c for k, c in json.loads(REFERENCE.read_text()).items() if "table" in c}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlece import errors
-from mlece.entropy_bayes import (
+from mlece.entropies.bayes import (
     james_stein,
     jeffreys,
     laplace,
@@ -21,8 +21,7 @@ from mlece.entropy_bayes import (
     shrinkage,
     wolpert_wolf,
 )
-from mlece.entropy_bootstrap import bootstrapped, law_with_unseen
-from mlece.entropy_counts import (
+from mlece.entropies.counts import (
     chao_shen,
     chao_wang_jost,
     grassberger_1988,
@@ -33,6 +32,7 @@ from mlece.entropy_counts import (
     plugin,
     zhang,
 )
+from mlece.entropies.resampling import bootstrapped, law_with_unseen
 from mlece.entropy_estimators import MASSES, estimate_entropy
 
 REFERENCE = Path(__file__).parent / "reference"

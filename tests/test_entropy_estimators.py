@@ -9,10 +9,10 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from mlece import errors
-from mlece.entropy_counts import chao_wang_jost
+from mlece.entropies.counts import chao_wang_jost
+from mlece.entropies.neighbours import kozachenko_leonenko
+from mlece.entropies.ties import ties
 from mlece.entropy_estimators import MASSES, estimate_entropy
-from mlece.neighbours import kozachenko_leonenko
-from mlece.ties import ties
 
 TOLERANCE = {
     "simulation": 5.0,  # standard errors of a simulated mean: one false alarm in 10^6

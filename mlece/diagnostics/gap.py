@@ -17,7 +17,7 @@ import numpy as np
 from mlece import errors
 from mlece.bootstrap import parametric
 from mlece.diagnostics.scale import Scale, choose_scale
-from mlece.entropy_estimate import EntropyEstimate
+from mlece.entropies.estimate import EntropyEstimate
 from mlece.intervals import check_level
 from mlece.math import Array, ndtri
 from mlece.result import Fit

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_counts import chao_wang_jost
-from mlece.entropy_estimate import EntropyEstimate
+from mlece.entropies.counts import chao_wang_jost
+from mlece.entropies.estimate import EntropyEstimate
+from mlece.entropies.neighbours import kozachenko_leonenko, window_radius
+from mlece.entropies.ties import Ties, ties
 from mlece.math import Array
 from mlece.model import Model
-from mlece.neighbours import kozachenko_leonenko, window_radius
 from mlece.result import Fit
-from mlece.ties import Ties, ties
 
 _NEIGHBOUR = 5
 # Below this share of ties the grid is finer than the data are dense.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlece.contour import ridge, saddle, solve
 from mlece.math import Array
-from mlece.surface import Surface, Target
+from mlece.profiling.contour import ridge, saddle, solve
+from mlece.profiling.surface import Surface, Target
 
 _STEPS = 40
 _CLOSE = 1e-9

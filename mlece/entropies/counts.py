@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_estimate import EntropyEstimate, plain
+from mlece.entropies.estimate import EntropyEstimate, plain
+from mlece.entropies.ties import finite
 from mlece.math import Array, digamma, expm1, log, log1p, xlogy
-from mlece.ties import finite
 
 SINGLETONS = "every observation is a singleton: the entropy is not identified, read a lower bound"
 
@@ -266,7 +266,7 @@ def grassberger_psi(counts: Any) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_counts import grassberger_psi
+    >>> from mlece.entropies.counts import grassberger_psi
     >>> round(grassberger_psi([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.197093240559
     """
@@ -301,7 +301,7 @@ def grassberger_1988(counts: Any) -> EntropyEstimate:
     Examples
     --------
     >>> import numpy as np
-    >>> from mlece.entropy_counts import grassberger_1988
+    >>> from mlece.entropies.counts import grassberger_1988
     >>> round(grassberger_1988([1]).value - np.euler_gamma, 12)  # log 1 - ψ(1) + 1/2
     0.5
     """
@@ -334,7 +334,7 @@ def grassberger_2003(counts: Any) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_counts import grassberger_2003
+    >>> from mlece.entropies.counts import grassberger_2003
     >>> round(grassberger_2003([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.144626386031
     """
@@ -369,7 +369,7 @@ def chao_shen(counts: Any) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_counts import chao_shen
+    >>> from mlece.entropies.counts import chao_shen
     >>> round(chao_shen([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.20113710128
     """

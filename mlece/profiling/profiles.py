@@ -10,16 +10,16 @@ import numpy as np
 
 from mlece import errors
 from mlece.bootstrap import SLAB
-from mlece.bracketing import Crossing, first_crossing
-from mlece.contour import TOLERANCE, extremes
 from mlece.ending import limit_fit
 from mlece.fitting import fit_sample
 from mlece.math import Array, wrap_angle, xlog1py, xlogy
 from mlece.model import Model
 from mlece.param import Param
+from mlece.profiling.bracketing import Crossing, first_crossing
+from mlece.profiling.contour import TOLERANCE, extremes
+from mlece.profiling.surface import Coordinate, Smooth, Surface
+from mlece.profiling.walk import Walk
 from mlece.result import Fit
-from mlece.surface import Coordinate, Smooth, Surface
-from mlece.walk import Walk
 
 # Coordinates beyond this stand for the end of a domain: e^36 is beyond what a float resolves near 1.
 _FAR = 36.0

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_estimate import EntropyEstimate, plain
+from mlece.entropies.estimate import EntropyEstimate, plain
+from mlece.entropies.ties import finite, tied_error
 from mlece.math import Array, log
-from mlece.ties import finite, tied_error
 
 
 def _ordered(x: Any, window: int | None) -> tuple[Array, int, int]:
@@ -91,7 +91,7 @@ def vasicek(x: Any, window: int | None = None) -> EntropyEstimate:
     Examples
     --------
     >>> import numpy as np
-    >>> from mlece.entropy_spacings import vasicek
+    >>> from mlece.entropies.spacings import vasicek
     >>> x = np.random.RandomState(0).standard_normal(100)
     >>> round(vasicek(x).value, 12)
     1.342551187001
@@ -131,7 +131,7 @@ def van_es(x: Any, window: int | None = None) -> EntropyEstimate:
     Examples
     --------
     >>> import numpy as np
-    >>> from mlece.entropy_spacings import van_es
+    >>> from mlece.entropies.spacings import van_es
     >>> x = np.random.default_rng(0).random((2, 1000))
     >>> bool(np.abs(van_es(x).value).max() < 0.02)
     True
@@ -172,7 +172,7 @@ def ebrahimi(x: Any, window: int | None = None) -> EntropyEstimate:
     Examples
     --------
     >>> import numpy as np
-    >>> from mlece.entropy_spacings import ebrahimi
+    >>> from mlece.entropies.spacings import ebrahimi
     >>> x = np.random.default_rng(0).standard_normal((20, 1000))
     >>> round(float(ebrahimi(x).value.mean()), 1)  # (1 + log 2π)/2 = 1.42
     1.4
@@ -211,7 +211,7 @@ def correa(x: Any, window: int | None = None) -> EntropyEstimate:
     Examples
     --------
     >>> import numpy as np
-    >>> from mlece.entropy_spacings import correa
+    >>> from mlece.entropies.spacings import correa
     >>> x = np.random.default_rng(0).standard_normal((20, 1000))
     >>> round(float(correa(x).value.mean()), 1)  # (1 + log 2π)/2 = 1.42
     1.4

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_counts import counted
-from mlece.entropy_estimate import EntropyEstimate
+from mlece.entropies.counts import counted
+from mlece.entropies.estimate import EntropyEstimate
 from mlece.math import Array
 
 _ROOM = 2**24  # counts drawn at once
@@ -46,7 +46,7 @@ def law_with_unseen(counts: Any, empty: int | None = None) -> Array:
 
     Examples
     --------
-    >>> from mlece.entropy_bootstrap import law_with_unseen
+    >>> from mlece.entropies.resampling import law_with_unseen
     >>> law_with_unseen([5, 2, 1, 1]).round(3).tolist()
     [0.555, 0.177, 0.035, 0.035, 0.099, 0.099]
     """
@@ -87,7 +87,7 @@ def bootstrapped(
     counts : array_like (K,)
         One table of counts.
     estimator : callable
-        An estimator of `mlece.entropy_counts` or `mlece.entropy_bayes`.
+        An estimator of `mlece.entropies.counts` or `mlece.entropies.bayes`.
     replicates : int
         Samples drawn from `law_with_unseen`, two or more.
     rng : seed or numpy.random.Generator
@@ -109,8 +109,8 @@ def bootstrapped(
 
     Examples
     --------
-    >>> from mlece.entropy_bootstrap import bootstrapped
-    >>> from mlece.entropy_counts import chao_wang_jost
+    >>> from mlece.entropies.resampling import bootstrapped
+    >>> from mlece.entropies.counts import chao_wang_jost
     >>> counts = [9, 4, 3, 2, 1, 1, 1, 1, 1]
     >>> chao_wang_jost(counts).se < bootstrapped(counts, chao_wang_jost, 199, rng=0).se
     True

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_bayes import LAWS
-from mlece.entropy_counts import counted, law_moments, singletons
-from mlece.entropy_estimate import EntropyEstimate, plain
+from mlece.entropies.bayes import LAWS
+from mlece.entropies.counts import counted, law_moments, singletons
+from mlece.entropies.estimate import EntropyEstimate, plain
 from mlece.entropy_estimators import named
 from mlece.math import Array, log
 
@@ -155,7 +155,7 @@ def table_conditional_entropy(table: Any, method: str = "chao-wang-jost") -> Ent
 
     Examples
     --------
-    >>> from mlece.contingency import table_conditional_entropy
+    >>> from mlece.entropies.contingency import table_conditional_entropy
     >>> table_conditional_entropy([[7, 0], [0, 5]]).value
     0.0
     """

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_estimate import EntropyEstimate, plain
+from mlece.entropies.estimate import EntropyEstimate, plain
+from mlece.entropies.ties import finite, tied_error
 from mlece.math import Array, digamma, gammaln, log
-from mlece.ties import finite, tied_error
 
 _BLOCK = 2**18
 DEPENDENT = "The differential entropy is minus infinity; drop the dependent columns"
@@ -54,7 +54,7 @@ def kozachenko_leonenko(x: Any, k: int = 5, *, multivariate: bool = False) -> En
     Examples
     --------
     >>> import numpy as np
-    >>> from mlece.neighbours import kozachenko_leonenko
+    >>> from mlece.entropies.neighbours import kozachenko_leonenko
     >>> x = np.random.default_rng(0).standard_normal((2, 1000))
     >>> kozachenko_leonenko(x).value.round(4).tolist()
     [1.3591, 1.4574]

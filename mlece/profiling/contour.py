@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlece.math import Array
-from mlece.surface import Reading, Surface, Target
+from mlece.profiling.surface import Reading, Surface, Target
 
 _STEPS = 40
 # The deviance is met to this, in units of its quantile; the error of an end is half as much of its

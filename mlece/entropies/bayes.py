@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_counts import (
+from mlece.entropies.counts import (
     check_cells,
     counted,
     discrete_estimate,
     law_moments,
     standard_error,
 )
-from mlece.entropy_estimate import EntropyEstimate
+from mlece.entropies.estimate import EntropyEstimate
 from mlece.math import (
     Array,
     digamma,
@@ -110,7 +110,7 @@ def james_stein(counts: Any, cells: int | None = None) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_bayes import james_stein
+    >>> from mlece.entropies.bayes import james_stein
     >>> round(james_stein([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.37960289531
     """
@@ -145,7 +145,7 @@ def jeffreys(counts: Any, cells: int | None = None) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_bayes import jeffreys
+    >>> from mlece.entropies.bayes import jeffreys
     >>> round(jeffreys([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.179480382724
     """
@@ -180,7 +180,7 @@ def laplace(counts: Any, cells: int | None = None) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_bayes import laplace
+    >>> from mlece.entropies.bayes import laplace
     >>> round(laplace([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.257875518693
     """
@@ -215,7 +215,7 @@ def schurmann_grassberger(counts: Any, cells: int | None = None) -> EntropyEstim
 
     Examples
     --------
-    >>> from mlece.entropy_bayes import schurmann_grassberger
+    >>> from mlece.entropies.bayes import schurmann_grassberger
     >>> round(schurmann_grassberger([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.036887808124
     """
@@ -251,7 +251,7 @@ def minimax(counts: Any, cells: int | None = None) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_bayes import minimax
+    >>> from mlece.entropies.bayes import minimax
     >>> round(minimax([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.154091189931
     """
@@ -324,7 +324,7 @@ def wolpert_wolf(counts: Any, prior: float = 1.0, cells: int | None = None) -> E
 
     Examples
     --------
-    >>> from mlece.entropy_bayes import wolpert_wolf
+    >>> from mlece.entropies.bayes import wolpert_wolf
     >>> round(wolpert_wolf([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.106098242032
     """
@@ -447,7 +447,7 @@ def nsb(counts: Any, cells: int | None = None) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_bayes import nsb
+    >>> from mlece.entropies.bayes import nsb
     >>> round(nsb([2, 1]).in_units("bits").value, 12)
     0.849666167784
     """

@@ -76,7 +76,7 @@ def ties(x: Any) -> Ties:
 
     Examples
     --------
-    >>> from mlece.ties import ties
+    >>> from mlece.entropies.ties import ties
     >>> found = ties([1.2, 1.4, 1.2, 2.0])
     >>> found.fraction, found.distinct, round(found.grid, 12)
     (0.5, 3, 0.2)

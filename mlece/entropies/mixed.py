@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from mlece import errors
-from mlece.entropy_counts import chao_wang_jost, zhang
-from mlece.entropy_estimate import EntropyEstimate
+from mlece.entropies.counts import chao_wang_jost, zhang
+from mlece.entropies.estimate import EntropyEstimate
+from mlece.entropies.neighbours import kozachenko_leonenko, usual_neighbour
+from mlece.entropies.ties import Ties
 from mlece.math import Array, log
-from mlece.neighbours import kozachenko_leonenko, usual_neighbour
-from mlece.ties import Ties
 
 GRID_CELLS = 8  # a grid is fine enough for a density when the data fill at least this many cells
 GRID_COVERAGE = 0.8  # ... and the cells seen hold at least this share of the mass

@@ -13,11 +13,11 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import as_array, factorize, numeric, require_finite
-from mlece.contingency import table_conditional_entropy
-from mlece.entropy_estimate import EntropyEstimate
+from mlece.entropies.contingency import table_conditional_entropy
+from mlece.entropies.estimate import EntropyEstimate
+from mlece.entropies.neighbours import fills_space, kozachenko_leonenko, usual_neighbour, whitened
+from mlece.entropies.ties import tied_error
 from mlece.math import Array, digamma, log
-from mlece.neighbours import fills_space, kozachenko_leonenko, usual_neighbour, whitened
-from mlece.ties import tied_error
 
 _MOST = 10**8  # cells of a table
 _DEPENDENT = "Drop the columns of given that are constant or follow from others"
