@@ -95,14 +95,14 @@ def exact(truth: Any, best: Fit, n: int) -> tuple[float, float] | None:
         # The variance over that of the model, from the cross-entropy itself; for any truth.
         log_variance = LOG_2PI + 2.0 * np.log(_slot(model, "sd"))
         half = (2.0 * float(best.values[0]) - log_variance) / (2.0 * n)
-        return -half, half
+        return float(-half), float(half)
     if type(model) is Gaussian and type(truth) is Gaussian and len(model.free) == 2 and n > 3:
-        train = 0.5 * (float(digamma(0.5 * (n - 1))) - np.log(0.5 * n))
+        train = 0.5 * float(digamma(0.5 * (n - 1)) - np.log(0.5 * n))
         return train, train + 2.0 / (n - 3)
     shape = _gamma_shape(truth, model)
     if shape is None or n * shape <= 1:
         return None
-    train = float(digamma(n * shape)) - np.log(n * shape)
+    train = float(digamma(n * shape) - np.log(n * shape))
     return train, train + 1.0 / (n * shape - 1.0)
 
 

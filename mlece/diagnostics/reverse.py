@@ -157,7 +157,7 @@ def reverse_projection(model: Any, truth: Any) -> ReverseProjection:
     >>> two = mlece.Mixture(mlece.Gaussian(-3, 1), mlece.Gaussian(3, 1), **{"weight[1]": 0.4})
     >>> found = mlece.reverse_projection("gaussian", two)
     >>> [round(m.params["mean"], 1) for m in found.minima]
-    [-3.0, 3.0]
+    [-3.0, -0.5, 3.0]
     """
     family, truth = resolve(model), adopt(truth)
     forward = fit_model(family, truth)

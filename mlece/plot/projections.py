@@ -60,7 +60,7 @@ def projections(found: ReverseProjection, ax: Any = None) -> tuple[Any, Projecti
     >>> two = mlece.Mixture(mlece.Gaussian(-3, 1), mlece.Gaussian(3, 1), **{"weight[1]": 0.4})
     >>> ax, drawn = mlece.reverse_projection("gaussian", two).plot()
     >>> drawn.reverse.shape[0]
-    2
+    3
     """
     truth, forward = found.truth, found.forward.model
     x = _positions(found)
