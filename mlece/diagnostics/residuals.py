@@ -134,7 +134,7 @@ def residuals(fit: Fit, *, rng: Any = 0) -> Any:
     --------
     >>> import mlece
     >>> fit = mlece.fit("gaussian", [1.0, 2.0, 3.0])
-    >>> mlece.residuals(fit).round(4).tolist()
+    >>> (mlece.residuals(fit).round(4) + 0.0).tolist()
     [-1.2247, 0.0, 1.2247]
     """
     below, at, above, over = _of_fit(fit)
