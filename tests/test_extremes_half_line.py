@@ -119,3 +119,26 @@ def test_density_and_score(
                 slope = float((high - low) / (2 * h))
                 unit = abs(slope) + 1 / (abs(float(own)) or 1.0)
                 assert abs(score[j] - slope) <= tolerance * unit, why
+
+
+def test_box_cox_t_bends_right_far_out() -> None:
+    """An observation at z = -1e8: second derivatives against sixth-order differences of the score."""
+    model, y = mlece.BoxCoxT(), np.array([[0.27751902, 0.35, 0.9]])
+    theta = [np.array([[v]]) for v in (1.77216673, 0.49946983, -10.89799626, 0.40115962)]
+    t = model.statistics(y)
+    curvature = [np.broadcast_to(c, y.shape) for c in model.curvature_hook(t, tuple(theta))]
+    pairs = [(i, j) for i in range(4) for j in range(i, 4)]
+
+    def score(column: int, step: float) -> np.ndarray:
+        moved = [v.copy() for v in theta]
+        moved[column] = moved[column] + step
+        return np.stack([np.broadcast_to(s, y.shape) for s in model.score_hook(t, tuple(moved))])
+
+    for i in range(4):
+        h = 1e-4 * max(1.0, abs(float(theta[i][0, 0])))
+        slope = sum(
+            w * (score(i, k * h) - score(i, -k * h)) for k, w in ((1, 45), (2, -9), (3, 1))
+        ) / (60 * h)
+        for j in range(i, 4):
+            # The differences carry rounding of 1e-16 over h, times the largest entry.
+            np.testing.assert_allclose(curvature[pairs.index((i, j))], slope[j], atol=1e-8)

@@ -391,6 +391,8 @@ class BoxCoxT(Model):
         z = _transform(log_ratio, sigma, nu)
         log_u, deficit, uw, uww, zw, zww = StudentT._shared(z[0], tau, np.zeros(()), np.ones(()))
         heavy = (tau + 1) / tau
+        # w = 1 - uw without cancellation: both are multiplied by squares of z.
+        w = exp(-log_u)
         slope_tau = ((tau + 1) * zww - tau * zw) / tau**2
         return (
             log_u,
@@ -400,7 +402,7 @@ class BoxCoxT(Model):
             slope_tau * z[1],
             slope_tau * z[0],
             slope_tau * z[2],
-            *_chained(log_ratio, z, nu, -heavy * zw, heavy * (2 * uww + uw - 1)),
+            *_chained(log_ratio, z, nu, -heavy * zw, heavy * (2 * uww - w)),
         )
 
     @staticmethod
