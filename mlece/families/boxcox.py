@@ -376,7 +376,9 @@ class BoxCoxT(Model):
     nu = Param(real, r"\nu", typical=(-1, 2), doc="power")
     tau = Param(positive, r"\tau", typical=(4, 12), limits=(0.05, 1e7), doc="degrees of freedom")
     limit_families: ClassVar = (
-        LimitFamily("BoxCoxColeGreen", {"tau": inf}, {n: n for n in ("mu", "sigma", "nu")}),
+        LimitFamily(
+            "BoxCoxColeGreen", {"tau": inf}, {n: n for n in ("mu", "sigma", "nu")}, rival=True
+        ),
         _half_t(1.0),
         _half_t(-1.0),
     )

@@ -28,7 +28,7 @@ _THIN_ABOVE = 20_000
 # How many starts of a mixture are followed to the end, more only until a maximum is met.
 _FOLLOWED = 2
 # After so many steps a start gives up if it is still above the maximum that another one met.
-_PATIENCE = 40
+_PATIENCE = 100
 # The step that follows leaves about the square of it, in units in which a standard error is n^-1/2.
 _LONG_DECREMENT = 1e-5
 # Competing modes are a matter of short samples: there Newton's method runs from every proposed start.
