@@ -190,8 +190,11 @@ def _grid(low: Array, centre: Array, high: Array, count: int) -> Array:
     )
     below = np.where(np.isfinite(low), centre - low, np.where(np.isnan(above), 0.0, 2.0 * above))
     above = np.where(np.isfinite(high), high - centre, np.where(np.isnan(below), 0.0, 2.0 * below))
-    share = np.linspace(0.0, 1.0, count)
-    return np.asarray((centre - below)[:, None] + (below + above)[:, None] * share)
+    # The estimate is among them: there the curve is 0.
+    left = np.linspace(1.0, 0.0, count // 2, endpoint=False)
+    right = np.linspace(0.0, 1.0, count - left.size)
+    parts = (centre[:, None] - below[:, None] * left, centre[:, None] + above[:, None] * right)
+    return np.concatenate(parts, axis=1)
 
 
 def _followed(fit: Fit, function: Callable[[Model], Any], values: Array, members: Array) -> Array:
