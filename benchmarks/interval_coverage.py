@@ -1,7 +1,7 @@
 """Coverage of nominal 95 % intervals when the model is right and when it is wrong.
 
-    python benchmarks/coverage.py
-    python benchmarks/coverage.py --samples 20000 --resampled 2000 --replicates 399
+    python benchmarks/interval_coverage.py
+    python benchmarks/interval_coverage.py --samples 20000 --resampled 2000 --replicates 399
 
 Every case fits a family to many samples from a known law in one batch and counts how often an interval
 holds the pseudo-true value. "exact" is the coverage of the naive interval from the law of the estimate,
