@@ -16,6 +16,15 @@ from mlece.sample import Sample
 RESAMPLINGS = ("parametric", "nonparametric")
 # Draws are made and fitted in slabs of about this many observations, so that memory stays bounded.
 SLAB = 1 << 21
+FEWEST = 19  # replicates: with fewer, no p-value could reach 5 %
+
+
+def check_replicates(replicates: int) -> None:
+    """Raise unless a p-value from so many replicates can reach 5 %."""
+    if replicates < FEWEST:
+        raise errors.ParameterError(
+            errors.message(f"at least {FEWEST} replicates", f"{replicates}")
+        )
 
 
 def parametric(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlece import errors
+from mlece.bootstrap import check_replicates
 from mlece.candidates import (
     KINDS,
     candidates,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from mlece.diagnostics.pairs import Pairs
 
 ALL = "all"
-# With fewer, no p-value could reach 5 %.
-_FEWEST = 19
 # The default number of replicates; long samples get fewer, so that a model takes seconds.
 _USUAL, _LARGE, _DRAWS = 199, 39, 20_000_000
 
@@ -206,10 +205,8 @@ def compare(
         raise errors.unknown_name("kind of data", kind, KINDS)
     if data is None:
         models, data = None, models
-    if replicates is not None and replicates < _FEWEST:
-        raise errors.ParameterError(
-            errors.message(f"at least {_FEWEST} replicates", f"{replicates}")
-        )
+    if replicates is not None:
+        check_replicates(replicates)
     if criterion not in CRITERIA:
         raise errors.unknown_name("criterion", criterion, CRITERIA)
     if isinstance(data, Censored) and given is None:

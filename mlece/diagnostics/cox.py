@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import parametric
+from mlece.bootstrap import FEWEST, check_replicates, parametric
 from mlece.diagnostics.gap import observations
 from mlece.diagnostics.scale import recording
 from mlece.diagnostics.vuong import log_ratio
@@ -30,9 +30,6 @@ from mlece.intervals import check_level
 from mlece.math import Array
 from mlece.result import Fit
 from mlece.sample import Sample
-
-# With fewer, no p-value could reach 5 %.
-_FEWEST = 19
 
 
 @dataclass(frozen=True)
@@ -188,10 +185,7 @@ def cox(
 
 def _check(first: Fit, second: Fit, replicates: int, level: float) -> None:
     check_level(level)
-    if replicates < _FEWEST:
-        raise errors.ParameterError(
-            errors.message(f"at least {_FEWEST} replicates", f"{replicates}")
-        )
+    check_replicates(replicates)
     for fit in (first, second):
         fit._data_only("Cox's test")
         fit._frequencies_only("Cox's test")
@@ -233,7 +227,7 @@ def _direction(
     mean, centres = _centres(second, theta - _estimates(null, names), scores)
     found = np.nan_to_num(ratios - centres, nan=-np.inf)
     usable = found[np.isfinite(found)]
-    if usable.size < _FEWEST:
+    if usable.size < FEWEST:
         raise errors.DataError(
             errors.message(
                 "bootstrap samples that both families can fit", f"{usable.size} of {replicates}"

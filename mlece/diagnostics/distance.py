@@ -82,11 +82,7 @@ def steps(model: Model, rows: Array) -> Steps:
     right = np.minimum.accumulate(np.where(last, up_to, np.inf)[:, ::-1], axis=1)[:, ::-1]
     left = np.maximum.accumulate(np.where(first, up_to - counts, 0.0), axis=1)
     at, over = model.cdf(points), model.sf(points)
-    jump = np.zeros(points.shape)
-    if model.support.discrete:
-        jump = np.exp(model.log_density(points))
-    elif atoms.size:
-        jump = np.where(np.isin(points, atoms), np.exp(model.log_density(points)), 0.0)
+    jump = mass_at(model, points)
     n = float(rows.shape[1])
     below, above = at - jump, over + jump
     jump = np.where(last, jump, 0.0)
@@ -99,6 +95,16 @@ def atoms_of(model: Model) -> Array:
         return np.empty(0)
     first = [np.ravel(t)[0] for t in model.theta]
     return np.unique(np.asarray(model._atoms(*first)[0], dtype=float))
+
+
+def mass_at(model: Model, points: Array) -> Array:
+    """Return the probability of each point itself, in the shape of the points."""
+    if model.support.discrete:
+        return np.asarray(np.exp(model.log_density(points)))
+    atoms = atoms_of(model)
+    if not atoms.size:
+        return np.zeros(np.shape(points))
+    return np.where(np.isin(points, atoms), np.exp(model.log_density(points)), 0.0)
 
 
 def distances(model: Model, rows: Array) -> dict[str, Array]:

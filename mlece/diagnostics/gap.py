@@ -15,16 +15,13 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import parametric
+from mlece.bootstrap import check_replicates, parametric
 from mlece.diagnostics.scale import Scale, choose_scale
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.intervals import check_level
 from mlece.math import Array, ndtri
 from mlece.result import Fit
 from mlece.units import Units, nats_per_unit, unit_name
-
-# With fewer, no p-value could reach 5 %.
-_FEWEST = 19
 
 
 @dataclass(frozen=True)
@@ -191,10 +188,7 @@ def gap(
 
 def _check_request(fit: Fit, replicates: int, level: float) -> None:
     check_level(level)
-    if replicates < _FEWEST:
-        raise errors.ParameterError(
-            errors.message(f"at least {_FEWEST} replicates", f"{replicates}")
-        )
+    check_replicates(replicates)
     if fit.sample.truth is not None:
         raise errors.ComparisonError(
             errors.message("a fit to data", "a fit to a known distribution", "Use mlece.ledger")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import parametric
+from mlece.bootstrap import check_replicates, parametric
 from mlece.combinators.incomplete import is_incomplete
 from mlece.diagnostics.distance import atoms_of, distances, spread_distances
 from mlece.diagnostics.gap import observations
@@ -24,8 +24,6 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.result import Fit
 
-# With fewer, no p-value could reach 5 %.
-_FEWEST = 19
 ENTROPY, CHI_SQUARE = "entropy", "chi-square"
 
 
@@ -255,10 +253,7 @@ class _Classes:
 
 def _check(fit: Fit, replicates: int) -> Array:
     """Return the observations one by one; raise where there is nothing to test."""
-    if replicates < _FEWEST:
-        raise errors.ParameterError(
-            errors.message(f"at least {_FEWEST} replicates", f"{replicates}")
-        )
+    check_replicates(replicates)
     if fit.sample.truth is not None:
         raise errors.ComparisonError(
             errors.message(

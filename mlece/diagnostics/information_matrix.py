@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import parametric
+from mlece.bootstrap import FEWEST, parametric
 from mlece.contributions import contributions
 from mlece.diagnostics.expected import expected, indicators, pseudo_inverse
 from mlece.math import Array, gammaincc
@@ -20,8 +20,6 @@ from mlece.result import Fit
 
 FORMS = ("efficient", "opg")
 FUNCTIONALS = ("full", "trace", "determinant")
-# With fewer, no p-value could reach 5 %.
-_FEWEST = 19
 # Directions of d with less than this share of their variance left are combinations of scores.
 _REDUNDANT = 1e-9
 
@@ -336,9 +334,9 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
                 "replicates=0 tests every member against χ²; fit[i] is one fit",
             )
         )
-    if 0 < replicates < _FEWEST:
+    if 0 < replicates < FEWEST:
         raise errors.ParameterError(
-            errors.message(f"no replicates or at least {_FEWEST}", f"{replicates}")
+            errors.message(f"no replicates or at least {FEWEST}", f"{replicates}")
         )
     contributions(fit, 1).require_regular("an information-matrix test")
     if form not in FORMS:

@@ -13,16 +13,13 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import parametric
+from mlece.bootstrap import check_replicates, parametric
 from mlece.covariance import trace_term
 from mlece.diagnostics.cross_validation import leave_one_out
 from mlece.diagnostics.gap import observations
 from mlece.diagnostics.scale import recording
 from mlece.math import Array
 from mlece.result import Fit
-
-# With fewer, no p-value could reach 5 %.
-_FEWEST = 19
 
 
 @dataclass(frozen=True)
@@ -108,10 +105,7 @@ def ios(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> InAndOut:
     >>> test.value > test.parameters, test.p_value
     (True, 0.005)
     """
-    if replicates < _FEWEST:
-        raise errors.ParameterError(
-            errors.message(f"at least {_FEWEST} replicates", f"{replicates}")
-        )
+    check_replicates(replicates)
     if fit.sample.batch_shape:
         raise errors.DataError(
             errors.message("one fit", f"a batch {fit.sample.batch_shape}", "Use mlece.ios(fit[i])")

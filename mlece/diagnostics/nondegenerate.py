@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.diagnostics.vuong import Ratio, log_ratio
+from mlece.diagnostics.vuong import Ratio, log_ratio, tally
 from mlece.intervals import check_level
 from mlece.math import Array, betainc, ndtr, ndtri
 from mlece.result import Fit
@@ -60,9 +60,7 @@ class Shi:
     def __str__(self) -> str:
         one, two = self.names
         if np.ndim(self.value):
-            found, counts = np.unique(np.asarray(self.verdict), return_counts=True)
-            tally = ", ".join(f"{c} {f}" for f, c in zip(found, counts, strict=True))
-            return f"Shi's test of {one} against {two}: {tally}."
+            return f"Shi's test of {one} against {two}: {tally(self.verdict)}."
         tails = {
             "first": f"{one} is nearer to the truth.",
             "second": f"{two} is nearer to the truth.",
@@ -240,9 +238,7 @@ class Clarke:
     def __str__(self) -> str:
         one, two = self.names
         if np.ndim(self.value):
-            found, counts = np.unique(np.asarray(self.verdict), return_counts=True)
-            tally = ", ".join(f"{c} {f}" for f, c in zip(found, counts, strict=True))
-            return f"Clarke's test of {one} against {two}: {tally}."
+            return f"Clarke's test of {one} against {two}: {tally(self.verdict)}."
         tail = {"first": f"{one} is.", "second": f"{two} is.", "tied": "neither is."}
         return (
             f"{one} has the larger density at {self.value:g} of {self.n:g} observations, "

@@ -8,6 +8,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.incomplete import is_incomplete
+from mlece.diagnostics.distance import mass_at
 from mlece.math import Array, ndtri
 from mlece.model import Model
 from mlece.result import Fit
@@ -32,11 +33,11 @@ def intervals_of(
     """
     if not incomplete:
         at, over = model.cdf(values), model.sf(values)
-        jump = _mass(model, values)
+        jump = mass_at(model, values)
         return at - jump, at, over + jump, over
     lower, upper, entry = (values[..., j] for j in range(3))
     exact = lower == upper
-    jump = np.where(exact, _mass(model, np.where(exact, upper, _some(model, upper))), 0.0)
+    jump = np.where(exact, mass_at(model, np.where(exact, upper, _some(model, upper))), 0.0)
     if model.support.discrete:
         lower = np.where(exact, lower, np.ceil(lower) - 1.0)
     low, high = (_ends(model, end) for end in (lower, upper))
@@ -61,16 +62,6 @@ def _some(model: Model, y: Array) -> Array:
     """Return a finite number in the place of each infinite end."""
     finite = y[np.isfinite(y)]
     return np.asarray(np.where(np.isfinite(y), y, finite[0] if finite.size else 0.0))
-
-
-def _mass(model: Model, y: Array) -> Array:
-    """Return the probability of the observations themselves."""
-    if model.support.discrete:
-        return np.asarray(np.exp(model.log_density(y)))
-    if not model.has("_atoms"):
-        return np.zeros(np.shape(y))
-    atoms = model._atoms(*[np.ravel(t)[0] for t in model.theta])[0]
-    return np.where(np.isin(y, atoms), np.exp(model.log_density(y)), 0.0)
 
 
 def pit(fit: Fit) -> tuple[Any, Any]:

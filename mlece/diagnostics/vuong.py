@@ -150,6 +150,12 @@ def _require_same_data(first: Fit, second: Fit) -> None:
 # -------------------------------------------------------------------------------- Vuong
 
 
+def tally(verdicts: Any) -> str:
+    """Return how often each verdict of a batch was reached."""
+    found, counts = np.unique(np.asarray(verdicts), return_counts=True)
+    return ", ".join(f"{c} {f}" for f, c in zip(found, counts, strict=True))
+
+
 @dataclass(frozen=True)
 class Vuong:
     """Whether one of two models is nearer to the truth (Vuong 1989).
@@ -202,9 +208,9 @@ class Vuong:
 
     def __str__(self) -> str:
         if np.ndim(self.value):
-            found, counts = np.unique(np.asarray(self.verdict), return_counts=True)
-            tally = ", ".join(f"{c} {f}" for f, c in zip(found, counts, strict=True))
-            return f"Vuong's test of {self.names[0]} against {self.names[1]}: {tally}."
+            return (
+                f"Vuong's test of {self.names[0]} against {self.names[1]}: {tally(self.verdict)}."
+            )
         one, two = self.names
         head = (
             f"{one} against {two}: LR = {self.value:.4g}"
