@@ -1,0 +1,163 @@
+"""Design matrices: linear predictors, and the sums over observations that their derivatives need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.linalg.blas import dsyrk
+
+from mlece.math import Array
+
+Rows = Any  # a slice, row numbers (m,) shared by a batch, or row numbers (r, m) of each member
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Covariates of n observations as the columns of a matrix.
+
+    Parameters
+    ----------
+    matrix : array (n, p) or scipy.sparse array (n, p)
+        In the order of ``names``.
+    names : tuple of str
+        Names of the columns.
+    offset : array (n,), optional
+        Added to the linear predictor.
+    recipe : callable, optional
+        Makes the same columns of new covariates: ``recipe(given)`` is a Design.
+    """
+
+    matrix: Any
+    names: tuple[str, ...]
+    offset: Array | None = None
+    recipe: Callable[[Any], Design] | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of observations."""
+        return int(self.matrix.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Number of coefficients."""
+        return int(self.matrix.shape[1])
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the matrix is sparse."""
+        return not isinstance(self.matrix, np.ndarray)
+
+    @cached_property
+    def constant(self) -> int | None:
+        """Position of a column of ones, None if there is none."""
+        for j in range(self.width):
+            first = self.matrix[0, j]
+            if first == 1.0 and bool(np.all(self.column(j) == 1.0)):
+                return j
+        return None
+
+    def column(self, j: int) -> Array:
+        """Return one column, (n,)."""
+        if self.sparse:
+            return np.asarray(self.matrix[:, [j]].toarray()).ravel()
+        return np.asarray(self.matrix[:, j])
+
+    def block(self, rows: Rows) -> Any:
+        """Return some rows: (m, p), or (r, m, p) for the rows of each member."""
+        return self.matrix[rows]
+
+    def index(self, rows: Rows, beta: Array) -> Array:
+        """Return the linear predictors of some rows.
+
+        Parameters
+        ----------
+        rows : slice, array of int (m,) or (r, m)
+        beta : array (r, p)
+
+        Returns
+        -------
+        array (r, m)
+        """
+        if isinstance(rows, np.ndarray) and rows.ndim == 2:
+            own = self._gathered(rows)
+            eta = np.asarray((own @ beta[:, :, None])[..., 0])
+        else:
+            eta = np.asarray((self.block(rows) @ beta.T).T)
+        return eta if self.offset is None else eta + self.offset[rows]
+
+    def _gathered(self, rows: Array) -> Array:
+        """Return the rows of each member as a dense array (r, m, p)."""
+        if not self.sparse:
+            return np.asarray(self.matrix[rows])
+        flat = self.matrix[rows.ravel()].toarray()
+        return np.asarray(flat.reshape(*rows.shape, self.width))
+
+    def slope(self, rows: Rows, u: Array) -> Array:
+        """Return the sums of u (r, m) times each column, (r, p)."""
+        if isinstance(rows, np.ndarray) and rows.ndim == 2:
+            return np.asarray((u[:, None, :] @ self._gathered(rows))[:, 0])
+        block = self.block(rows)
+        if self.sparse:
+            return np.asarray((block.T @ u.T).T)
+        return np.asarray(u @ block)
+
+    def gram(self, rows: Rows, c: Array, other: Design | None = None) -> Array:
+        """Return the sums of c (r, m) times products of two columns, (r, p, q).
+
+        Parameters
+        ----------
+        rows : slice, array of int (m,) or (r, m)
+        c : array (r, m)
+        other : Design, optional
+            Supplies the second column; the same design if not given.
+        """
+        same = other is None or other is self
+        right = self if other is None else other
+        if isinstance(rows, np.ndarray) and rows.ndim == 2:
+            own = self._gathered(rows)
+            second = own if same else right._gathered(rows)
+            return np.asarray(np.swapaxes(own, 1, 2) @ (c[:, :, None] * second))
+        block = self.block(rows)
+        second = block if same else right.block(rows)
+        if self.sparse or right.sparse:
+            return np.stack([_sparse_product(block, row, second) for row in c])
+        if len(c) == 1:
+            return _weighted_gram(block, c[0], second, same)[None]
+        p, q = block.shape[1], second.shape[1]
+        # Products of columns once for the whole batch: members are rows of one matrix product.
+        if same:
+            i, j = np.triu_indices(p)
+            sums = c @ (block[:, i] * block[:, j])
+            out = np.empty((len(c), p, p))
+            out[:, i, j] = out[:, j, i] = sums
+            return out
+        products = (block[:, :, None] * second[:, None, :]).reshape(len(block), p * q)
+        return np.asarray((c @ products).reshape(len(c), p, q))
+
+
+def _weighted_gram(block: Array, c: Array, second: Array, same: bool) -> Array:
+    """Return block' diag(c) second, (p, q); a symmetric product where the weights have one sign."""
+    if not same:
+        return np.asarray(block.T @ (c[:, None] * second))
+    if (c >= 0).all():
+        sign = 1.0
+    elif (c <= 0).all():
+        sign = -1.0
+    else:
+        return np.asarray(block.T @ (c[:, None] * block))
+    scaled = np.sqrt(sign * c)[:, None] * block
+    lower = dsyrk(sign, scaled.T, lower=1)
+    return np.asarray(lower + np.tril(lower, -1).T)
+
+
+def _sparse_product(block: Any, c: Array, second: Any) -> Array:
+    """Return block' diag(c) second as a dense array, neither of the two made dense."""
+    from scipy import sparse
+
+    weighted = sparse.diags_array(c) @ second
+    out = block.T @ weighted
+    return np.asarray(out.toarray() if sparse.issparse(out) else out)
