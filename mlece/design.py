@@ -158,6 +158,7 @@ def _sparse_product(block: Any, c: Array, second: Any) -> Array:
     """Return block' diag(c) second as a dense array, neither of the two made dense."""
     from scipy import sparse
 
-    weighted = sparse.diags_array(c) @ second
-    out = block.T @ weighted
-    return np.asarray(out.toarray() if sparse.issparse(out) else out)
+    weighted: Any = sparse.diags_array(c) @ second
+    out: Any = block.T @ weighted
+    dense = out.toarray() if sparse.issparse(out) else out
+    return np.asarray(dense)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece.math import Array, Arrays
+from mlece.moments import present_sum, weighted_sum
 
 
 @dataclass(frozen=True)
@@ -96,3 +97,14 @@ def stacked_scores(raw: Any, rows: int) -> Array:
     shape = np.broadcast_shapes(*[np.shape(s) for s in raw])
     shape = (shape[0], rows)
     return np.stack([np.broadcast_to(s, shape) for s in raw], axis=-1)
+
+
+def negative_sums(raw: Any, w: Array | None, m: int, r: int) -> Array:
+    """Return minus the weighted sums (r, ...) of an array, or those of several in columns (r, k)."""
+    if not isinstance(raw, tuple):
+        return -weighted_sum(raw, w, m)
+    out = np.empty((r, len(raw)))
+    single = m == 1 and w is None
+    for column, a in enumerate(raw):
+        out[:, column] = a[:, 0] if single else present_sum(a, w, m)
+    return np.negative(out, out=out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from mlece import errors
 from mlece.arrays import column
 from mlece.certificate import Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.compose import instance
+from mlece.combinators.conditional import Conditional
 from mlece.combinators.scipy_family import adopt
 from mlece.ending import undercutting
 from mlece.existence import Outcome, Verdict, at_edges, judge, reconcile, running
@@ -18,6 +20,7 @@ from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
+from mlece.regression.result import ConditionalFit
 from mlece.result import Fit
 from mlece.sample import WEIGHTINGS, Sample, from_data
 from mlece.separable import block_fits, joint_bound, joint_limits, joint_solution
@@ -33,6 +36,7 @@ def fit(
     weights: Any = None,
     weighting: str = "frequency",
     given: Any = None,
+    missing: str = "raise",
     solver: str = "auto",
 ) -> Fit:
     """Fit a model: minimise E_p[−log q_θ] over its free slots.
@@ -43,12 +47,15 @@ def fit(
     Parameters
     ----------
     model : Model, class of Model, or registered name
-        Filled slots are held fixed, free ones are estimated.
+        Filled slots are held fixed, free ones are estimated. A slot that holds a predictor, a formula such
+        as ``"age + C(sex)"``, names of columns or :data:`mlece.linear`, varies with the covariates in
+        ``given``: its coefficients are estimated.
     data : array_like (..., n), Censored, Model or str
         Observations (lists, arrays, pandas, polars or pyarrow Series, labels for Categorical); leading
         axes are a batch of fits. Censored, truncated and grouped observations come from
         :func:`mlece.censored` and its companions. A Model with every slot filled is a known
-        distribution, and so is what :func:`mlece.truth` returns. A string names a column of ``given``.
+        distribution, and so is what :func:`mlece.truth` returns. A string names a column of ``given``, or
+        is a formula ``"y ~ x"``, whose right-hand side goes to the slot that tells where the law lies.
     weights : array_like (..., n), optional
         Finite and non-negative.
     weighting : {"frequency", "sampling"}
@@ -56,8 +63,11 @@ def fit(
         weight how many members of the population it stands for (an inverse probability of selection).
         The estimates are the same, the covariance is not: the meat of the sandwich sums w² s s' for
         sampling weights (Binder 1983).
-    given : data frame, optional
-        The frame that holds the column named by ``data``.
+    given : data frame, mapping, array (n, d) or sparse matrix, optional
+        Covariates of the predictors, and the column named by ``data``.
+    missing : {"raise", "drop"}
+        What to do about rows with a missing response or covariate: refuse them with their count, or leave
+        them out (``fit.notes["dropped"]`` tells how many).
     solver : {"auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP"}
         The default takes the fastest that the model offers; the certificate is the same for all.
 
@@ -105,6 +115,8 @@ def fit(
             return fit_draws(family, data, solver)
         return fit_population(family, data, solver)
     name = "y"
+    if isinstance(data, str) and "~" in data:
+        family, data = with_formula(family, data)
     if isinstance(data, str):
         if given is None:
             raise errors.DataTypeError(
@@ -117,14 +129,39 @@ def fit(
         name, data = data, column(given, data)
         if isinstance(weights, str):
             weights = column(given, weights)
-    elif given is not None:
+    elif given is not None and not family.predictors:
         raise errors.DataTypeError(
             errors.message("the name of a column of given=", f"{type(data).__name__}")
         )
+    if family.predictors:
+        label = str(getattr(data, "name", None) or name)
+        return fit_given(family, data, given, weights, label, weighting, missing, solver)
     read = from_censored if isinstance(data, Censored) else from_data
     label = str(getattr(data, "name", None) or name)
     family, sample = read(family, data, weights, label, weighting)
     return fit_sample(family, sample, solver)
+
+
+def fit_given(
+    family: Model,
+    data: Any,
+    given: Any,
+    weights: Any,
+    name: str,
+    weighting: str,
+    missing: str,
+    solver: str,
+) -> Fit:
+    """Fit a model with predictors to responses and covariates."""
+    from mlece.regression.reading import read
+
+    known = read(family, data, given, weights, name, weighting, missing)
+    out = fit_sample(known.model, known.sample, solver)
+    notes = dict(out.notes)
+    if known.kept is not None:
+        notes["dropped"] = int((~known.kept).sum())
+    assert isinstance(out, ConditionalFit)
+    return replace(out, notes=notes, given=given, kept=known.kept)
 
 
 def resolve(model: Model | type[Model] | str) -> Model:
@@ -211,7 +248,8 @@ def _assemble(
     model, frame = objective.model, objective.user
     ends = solution.ends
     values = verdict.value + objective.log_scale
-    return Fit(
+    kind = ConditionalFit if isinstance(model, Conditional) else Fit
+    return kind(
         family=model,
         sample=sample,
         objective=objective,

@@ -22,8 +22,8 @@ people think of first, whose fit takes milliseconds on any data.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from types import FunctionType
+from collections.abc import Callable, Mapping
+from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -35,10 +35,12 @@ from mlece.domain import Domain, real
 from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
 from mlece.param import Param
+from mlece.predictor import Predictor
 from mlece.registry import enrol
 from mlece.registry import model_by_name as model_by_name
 from mlece.registry import registered as registered
 from mlece.registry import registry_name as registry_name
+from mlece.slots import checked
 from mlece.units import Units
 
 if TYPE_CHECKING:
@@ -112,6 +114,9 @@ class Model:
     profile_over: ClassVar[str] = ""
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
+    concave_in: ClassVar[tuple[str, ...]] = ()
+    jointly_concave: ClassVar[bool] = False
+    sums_blocks: ClassVar[bool] = False
     unimodal: ClassVar[bool] = False
     exact_by: ClassVar[str] = "subgradient of a convex function"
     saturated: ClassVar[bool] = False
@@ -127,7 +132,9 @@ class Model:
     _factors: tuple[Model, ...] = ()
     slots: dict[str, Array | None]
     free: tuple[str, ...]
-    """Names of the slots that hold nothing."""
+    """Names of the slots that hold no value."""
+    predictors: Mapping[str, Predictor] = MappingProxyType({})
+    """Predictors of the slots that vary with covariates."""
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -171,47 +178,15 @@ class Model:
                 raise errors.ParameterError(
                     str(errors.unknown_name(f"parameter of {type(self).__name__}", name, names))
                 )
-        filled = {p.name: self._check_slot(p, slots.get(p.name)) for p in self.params}
+        family = type(self).__name__
+        held = {p.name: checked(p, slots.get(p.name), family) for p in self.params}
+        varying = {k: v for k, v in held.items() if isinstance(v, Predictor)}
+        if varying:
+            object.__setattr__(self, "predictors", varying)
+        filled = {k: None if k in varying else v for k, v in held.items()}
         object.__setattr__(self, "slots", filled)
         object.__setattr__(self, "free", tuple(k for k, v in filled.items() if v is None))
         self._check_shapes()
-
-    def _check_slot(self, param: Param, value: Any) -> Array | None:
-        value = param.default if value is None else value
-        if value is None:
-            value = param.default
-        if value is None:
-            if not param.estimable:
-                raise errors.ParameterError(
-                    errors.message(
-                        f"a value for {param.name} of {type(self).__name__} ({param.domain})",
-                        "none",
-                        "It is a known constant, not estimated",
-                    )
-                )
-            return None
-        where = f"{param.name} of {type(self).__name__}"
-        try:
-            array = np.array(value, dtype=float)
-        except (TypeError, ValueError):
-            raise errors.ParameterError(
-                errors.message(
-                    f"{where} to be {param.domain}",
-                    repr(value),
-                    "A slot holds a number or an array of numbers; leave it out to estimate it",
-                )
-            ) from None
-        if param.vector and array.ndim == 0:
-            raise errors.ParameterError(
-                errors.message(f"{where} to be {param.domain}", f"the single number {value!r}")
-            )
-        bad = ~param.domain.contains(array)
-        if bad.any():
-            shown = array if param.vector else errors.offenders(bad, array)
-            got = repr(value) if array.ndim == 0 else f"{shown}"
-            raise errors.ParameterError(errors.message(f"{where} to be {param.domain}", got))
-        array.setflags(write=False)
-        return array
 
     def _check_shapes(self) -> None:
         try:
@@ -232,6 +207,11 @@ class Model:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; use replace({name}=...)")
+
+    @property
+    def title(self) -> str:
+        """Name of the family in reports."""
+        return type(self).__name__
 
     @property
     def known(self) -> bool:
@@ -268,7 +248,12 @@ class Model:
 
     def replace(self, **slots: Any) -> Self:
         """Return a copy with some slots changed."""
-        return type(self)(**{**self.slots, **slots}, **self.settings)
+        return type(self)(**{**self.held, **slots}, **self.settings)
+
+    @property
+    def held(self) -> dict[str, Any]:
+        """What each slot holds: a value, a predictor, or None."""
+        return {**self.slots, **self.predictors}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -279,7 +264,9 @@ class Model:
         parts = []
         for p in self.params:
             value = self.slots[p.name]
-            if value is not None:
+            if p.name in self.predictors:
+                parts.append(f"{p.name}={self.predictors[p.name]!r}")
+            elif value is not None:
                 if value.ndim:
                     text = np.array2string(value, precision=6, separator=", ", threshold=12)
                 else:
@@ -295,7 +282,8 @@ class Model:
             (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
             for a, b in zip(self.slots.values(), other.slots.values(), strict=True)
         )
-        return all(same) and self.settings == other.settings
+        alike = self.predictors == other.predictors and self.settings == other.settings
+        return alike and all(same)
 
     def __hash__(self) -> int:
         parts = [None if v is None else (v.shape, v.tobytes()) for v in self.slots.values()]
@@ -473,6 +461,12 @@ class Model:
 
         analytic = score if self.has("_score") else None
         return numerical_curvature(density, analytic, t, theta, *self._limits(), self._held())
+
+    def summed(
+        self, t: Any, theta: Arrays, w: Array | None, m: int, order: int, opg: bool
+    ) -> tuple[Array, Array | None, Array | None, Array | None]:
+        """Return sums over a block of log q, score, curvature and outer products, if ``sums_blocks``."""
+        raise NotImplementedError
 
     def _held(self) -> list[int]:
         return [j for j, p in enumerate(self.params) if not p.estimable]

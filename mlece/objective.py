@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.evaluation import Evaluation, joined, stacked_scores, symmetric
+from mlece.evaluation import Evaluation, joined, negative_sums, stacked_scores, symmetric
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.framed import BLOCK, BOTH, FramedSample
 from mlece.math import Array, Arrays, gammaln
@@ -31,17 +31,6 @@ def _chunks(members: int, rows: int) -> Iterator[slice]:
     step = max(1, 2 * BLOCK // max(1, min(rows, BLOCK)))
     for start in range(0, members, step):
         yield slice(start, min(start + step, members))
-
-
-def _negative_sums(raw: Any, w: Array | None, m: int, r: int) -> Array:
-    """Return minus the weighted sums (r, ...) of an array, or those of several in columns (r, k)."""
-    if not isinstance(raw, tuple):
-        return -weighted_sum(raw, w, m)
-    out = np.empty((r, len(raw)))
-    single = m == 1 and w is None
-    for column, a in enumerate(raw):
-        out[:, column] = a[:, 0] if single else present_sum(a, w, m)
-    return np.negative(out, out=out)
 
 
 class CrossEntropy(FramedSample):
@@ -367,20 +356,24 @@ class CrossEntropy(FramedSample):
     ) -> Evaluation:
         r = len(theta[0])
         weight = np.full(r, float(m)) if w is None else wide(w.sum(axis=1), r)
+        if self.model.sums_blocks:
+            value, score, hessian, outer = self.model.summed(t, theta, w, m, order, opg)
+            score, hessian = (None if s is None else -s for s in (score, hessian))
+            return Evaluation(weight, -value, score, hessian, outer)
         shared = self.model.shared(t, theta) if shared is None else shared
         density = self.model.log_density_hook(t, theta, shared)
         value = present_sum(density, w, m)
         score = hessian = outer = None
         if order >= 1 or opg:
             raw = self.model.score_hook(t, theta, shared)
-            score = _negative_sums(raw, w, m, r)
+            score = negative_sums(raw, w, m, r)
             if opg:
                 s = np.broadcast_to(stacked_scores(raw, m), (r, m, score.shape[-1]))
                 ws = s if w is None else w[:, :, None] * s
                 outer = np.swapaxes(ws, 1, 2) @ s
         if order >= 2:
             raw = self.model.curvature_hook(t, theta, shared)
-            hessian = _negative_sums(raw, w, m, r)
+            hessian = negative_sums(raw, w, m, r)
             if isinstance(raw, tuple):
                 hessian = symmetric(hessian, len(self.model.params))
         return Evaluation(weight, -wide(value, r), score, hessian, outer)

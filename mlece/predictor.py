@@ -88,7 +88,8 @@ class Predictor:
 
 def is_columns(value: Any) -> bool:
     """Tell whether a value is a list or tuple of column names."""
-    return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value) and len(value)
+    named = isinstance(value, list | tuple) and len(value) > 0
+    return named and all(isinstance(v, str) for v in value)
 
 
 def as_predictor(value: Any) -> Predictor | None:

@@ -205,12 +205,12 @@ def _domain_notes(
 def _title(fit: Fit) -> str:
     sample = fit.sample
     if sample.truth is not None:
-        return f"{type(fit.family).__name__} nearest to {sample.truth!r}"
+        return f"{fit.family.title} nearest to {sample.truth!r}"
     if sample.drawn is not None:
-        return f"{type(fit.family).__name__} nearest to {sample.drawn!r}"
+        return f"{fit.family.title} nearest to {sample.drawn!r}"
     fixed = {k: v for k, v in fit.family.slots.items() if v is not None}
     held = "".join(f", {k} = {number(float(v))} held" for k, v in fixed.items() if v.ndim == 0)
-    return f"{type(fit.family).__name__} fitted to {sample.name}, n = {count(fit.n)}{held}"
+    return f"{fit.family.title} fitted to {sample.name}, n = {count(fit.n)}{held}"
 
 
 def standard_errors_or_why(fit: Fit, kind: str) -> tuple[dict[str, Any], str]:
@@ -337,7 +337,7 @@ def _without_errors(fit: Fit) -> str:
 def _batch_summary(fit: Fit, units: Units) -> str:
     """Sum up R fits: how many of each status, and the spread of the estimates."""
     size, scale = fit.objective.size, nats_per_unit(units)
-    title = f"{size} fits of {type(fit.family).__name__} to {fit.sample.name}"
+    title = f"{size} fits of {fit.family.title} to {fit.sample.name}"
     rows = []
     for name in fit.names:
         values = fit.flat(name)

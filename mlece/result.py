@@ -468,7 +468,7 @@ class Fit:
             else f"{k}={np.array2string(np.asarray(v), precision=4, threshold=6)}"
             for k, v in self.params.items()
         )
-        return f"<Fit {type(self.family).__name__}({estimates}) by {self.solver}>"
+        return f"<Fit {self.family.title}({estimates}) by {self.solver}>"
 
     def __repr__(self) -> str:
         return self._short

@@ -20,10 +20,20 @@ PACKAGE = ROOT / "mlece"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "math", "counting", "quantities", "jets", "bessel", "__version__"),
-    ("domain", "bijection", "param", "arrays"),
-    ("derivatives", "limits", "moments", "tilt", "model", "registry", "selection"),
+    ("domain", "bijection", "param", "predictor", "arrays"),
+    (
+        "derivatives",
+        "limits",
+        "moments",
+        "tilt",
+        "model",
+        "slots",
+        "design",
+        "registry",
+        "selection",
+    ),
     ("families", "combinators"),
-    ("sample", "sources", "frame", "predictor"),
+    ("sample", "sources", "frame"),
     ("evaluation", "framed", "objective", "chart", "solvers", "certificate", "existence"),
     (
         "fitting",
@@ -34,6 +44,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "result",
         "covariance",
         "contributions",
+        "regression",
     ),
     (
         "bootstrap",

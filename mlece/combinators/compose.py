@@ -157,14 +157,16 @@ class Composite(Model, abstract=True):
     @property
     def inner_model(self) -> Model:
         """The inner model with the slots that are filled."""
-        return self.inner(**{p.name: self.slots[p.name] for p in self.inner.params})
+        held = self.held
+        return self.inner(**{p.name: held[p.name] for p in self.inner.params})
 
     def start_hook(self, pilot: Array, slots: tuple[Array | None, ...]) -> Any:
         """Return starting values, which those of the inner family may take from filled slots."""
         return self._start(pilot, *slots)
 
     def _arguments(self) -> dict[str, Any]:
-        slots = {a: self.slots[s] for a, s in self.own.items()}
+        held = self.held
+        slots = {a: held[s] for a, s in self.own.items()}
         return {a: v for a, v in {**slots, **self.constants}.items() if v is not None}
 
     def __repr__(self) -> str:
@@ -243,7 +245,7 @@ def generated(
 
 def passed_on(model: Model) -> dict[str, Any]:
     """Return the values of a model's slots, for the slots of the composition."""
-    return dict(model.slots)
+    return model.held
 
 
 def within(model: Model) -> Any:

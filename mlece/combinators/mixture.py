@@ -91,7 +91,7 @@ class Mixture(MixedDensity, abstract=True):
         parts = as_components(components, size) if components else ()
         for part, place in zip(parts, self._places, strict=False):
             for p, at in zip(part.params, place, strict=True):
-                value = part.slots[p.name]
+                value = part.held[p.name]
                 if value is not None:
                     slots.setdefault(self.params[at].name, value)
         super().__init__(**slots)
@@ -107,10 +107,11 @@ class Mixture(MixedDensity, abstract=True):
 
     def replace(self, **slots: Any) -> Any:
         """Return a copy with some slots changed."""
-        return type(self)(**{**self.slots, **slots})
+        return type(self)(**{**self.held, **slots})
 
     def __reduce__(self) -> Any:
-        own = {p.name: self.slots[p.name] for p in self.params[: len(self.components) - 1]}
+        held = self.held
+        own = {p.name: held[p.name] for p in self.params[: len(self.components) - 1]}
         parts = tuple(self.component(k) for k in range(len(self.components)))
         return _rebuild, (parts, self.common, own)
 
@@ -131,7 +132,8 @@ class Mixture(MixedDensity, abstract=True):
         """Return a component with the values that its slots have."""
         part = self.components[k]
         names = [self.params[at].name for at in self._places[k]]
-        values = {p.name: self.slots[n] for p, n in zip(part.params, names, strict=True)}
+        held = self.held
+        values = {p.name: held[n] for p, n in zip(part.params, names, strict=True)}
         return part.replace(**values)
 
     @property

@@ -343,6 +343,7 @@ class LogLogistic(Model):
     """
 
     support = positive
+    concave_in = ("scale", "log")
     everyday = True
     aliases = ("fisk", "llogis")
     concave = True

@@ -458,6 +458,7 @@ class Frechet(Model):
     """
 
     support = positive
+    concave_in = ("scale", "log")
     aliases = ("invweibull", "inverseweibull")
     concave = True
     profile_over = "shape"
@@ -572,6 +573,7 @@ class GumbelMin(Model):
     """
 
     support = real
+    concave_in = ("loc", "identity")
     aliases = ("gumbel_l", "gumbel_min")
     concave = True
     profile_over = "scale"

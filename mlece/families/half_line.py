@@ -50,6 +50,7 @@ class Exponential(Model):
     """
 
     support = nonnegative
+    concave_in = ("rate", "log")
     everyday = True
     aliases = ("expon", "exp")
     unit_free_sums = True
@@ -319,6 +320,7 @@ class Weibull(Model):
     """
 
     support = positive
+    concave_in = ("scale", "log")
     everyday = True
     concave = True
     profile_over = "shape"

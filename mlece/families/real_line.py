@@ -63,6 +63,7 @@ class Gaussian(Model):
     """
 
     support = real
+    concave_in = ("mean", "identity")
     everyday = True
     aliases = ("normal", "norm")
     affine = True
@@ -478,6 +479,7 @@ class Logistic(Model):
     """
 
     support = real
+    concave_in = ("loc", "identity")
     everyday = True
     concave = True
     loc = Param(real, "m", typical=(-2, 2), role="location", doc="location (mean)")
@@ -587,6 +589,7 @@ class Gumbel(Model):
     """
 
     support = real
+    concave_in = ("loc", "identity")
     everyday = True
     concave = True
     profile_over = "scale"

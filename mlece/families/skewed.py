@@ -56,6 +56,7 @@ class LogNormal(NormalOf):
     1.648721
     """
 
+    concave_in = ("meanlog", "identity")
     support = positive
     everyday = True
     aliases = ("lnorm",)

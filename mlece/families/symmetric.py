@@ -166,6 +166,7 @@ class HyperbolicSecant(LocationScale):
     3.141593
     """
 
+    concave_in = ("loc", "identity")
     concave = True
 
     @staticmethod

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from mlece.chart import Chart
+from mlece.combinators.conditional import Conditional
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.param import Param
+from mlece.solvers.conditional_start import conditional_starts
 from mlece.solvers.newton import newton
 
 _MOST_CANDIDATES = 81
@@ -32,6 +34,8 @@ def several_starts(objective: CrossEntropy, members: Array) -> list[Arrays]:
     measured from a known location, where it has one.
     """
     model, truth = objective.model, objective.sample.truth
+    if isinstance(model, Conditional):
+        return conditional_starts(objective, members, several_starts)
     if type(truth) is type(model) and truth.roles() == model.roles() and not model.support.discrete:
         # A member of the family is its own projection.
         framed = model.to_frame(truth.theta, objective.user.shift, objective.user.scale)

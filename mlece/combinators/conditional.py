@@ -1,0 +1,442 @@
+"""p(y | x): a family whose slots vary with covariates, as one model with the coefficients as slots.
+
+An observation is a response together with the number of its row in the designs. The inner family is
+asked for density, score and curvature at one set of parameters for each observation; the chain rule
+through links and designs makes derivatives in the coefficients of them. So a conditional fit is a fit like
+any other, and every question that can be asked of a fit can be asked of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.combinators.conditional_limits import conditional_limits
+from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.terms import (
+    Point,
+    Rowed,
+    Term,
+    beta_of,
+    coefficient,
+    dense,
+    mobility,
+    moved_coefficients,
+    one_maximum,
+    responses_at,
+    rows_of,
+)
+from mlece.design import Rows
+from mlece.math import Array, Arrays
+from mlece.model import Model
+from mlece.moments import Summary, present_sum
+from mlece.param import Param
+
+
+class Conditional(Model, abstract=True):
+    """A family given covariates.
+
+    Parameters
+    ----------
+    *args, **slots
+        Coefficients and the remaining parameters, in order or by name.
+    inner : Model
+        The family; slots with a predictor and those to be estimated are free.
+    terms : tuple of Term
+        The predictors.
+    respond : callable, optional
+        Makes the family that users know of the parameters of the inner one, by name.
+    """
+
+    _observations = "responses with covariates"
+    sums_blocks = True
+    inner: Model
+    terms: tuple[Term, ...]
+
+    def __init__(
+        self,
+        *args: Any,
+        inner: Model,
+        terms: tuple[Term, ...],
+        respond: Callable[..., Model] | None = None,
+        **slots: Any,
+    ) -> None:
+        found = {term.slot: term for term in terms}
+        params: list[Param] = []
+        layout: list[tuple[Term | None, slice]] = []
+        for p in inner.params:
+            term, start = found.get(p.name), len(params)
+            params += [p] if term is None else [coefficient(name) for name in term.names]
+            layout.append((term, slice(start, len(params))))
+            value = inner.slots[p.name]
+            if term is None and value is not None:
+                slots.setdefault(p.name, value)
+        facts: dict[str, Any] = {
+            "inner": inner,
+            "terms": terms,
+            "respond": respond,
+            "params": tuple(params),
+            "_layout": tuple(layout),
+            "_width": (inner._width or 1) + 1,
+            "support": inner.support,
+            "concave": one_maximum(inner, terms),
+            "limit_families": conditional_limits(Conditional, inner, terms),
+        }
+        for name, fact in facts.items():
+            object.__setattr__(self, name, fact)
+        super().__init__(*args, **slots)
+
+    _layout: tuple[tuple[Term | None, slice], ...]
+    respond: Callable[..., Model] | None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The inner family, its predictors and the family that users know."""
+        return {"inner": self.inner, "terms": self.terms, "respond": self.respond}
+
+    def __repr__(self) -> str:
+        told = [f"{term.label}: {', '.join(term.design.names)}" for term in self.terms]
+        return f"{type(self.family).__name__} given {'; '.join(told)}"
+
+    @property
+    def title(self) -> str:
+        """Name of the family in reports."""
+        law = type(self.inner).__name__ if self.respond is None else self.respond.__name__
+        return f"{law} given covariates"
+
+    @property
+    def family(self) -> Model:
+        """The inner family, for complete observations."""
+        inner: Any = self.inner
+        hidden = is_incomplete(inner)
+        family: Model = inner.complete(**inner.held, **inner.settings) if hidden else inner
+        return family
+
+    def __reduce__(self) -> Any:
+        return _made_again, (dict(self.slots), self.settings)
+
+    # ------------------------------------------------------------------ observations
+
+    def split(self, values: Array) -> Array:
+        """Return the responses (..., n), or (..., n, d), of observations (..., n, width)."""
+        return values[..., :-1] if self.inner._width else values[..., 0]
+
+    def statistics(self, y: Array) -> Rowed:
+        """Return what the hooks take: inner statistics, and rows."""
+        return Rowed(self.inner.statistics(self.split(y)), rows_of(y))
+
+    def points(self, values: Array) -> Array:
+        """Return one number (R, n) for each response."""
+        return self.inner.points(self.split(values))
+
+    def reach(self, values: Array) -> tuple[Array, Array]:
+        """Return what the support must begin below and what it must end above."""
+        return self.inner.reach(self.split(values))
+
+    def density_share(self, summary: Summary) -> Any:
+        """Return the share of responses that enter by a density."""
+        return self.inner.density_share(summary)
+
+    def _block_sums(self, y: Array, w: Array | None) -> Arrays:
+        """Return the sums that tell which share of incomplete responses is exact."""
+        own = is_incomplete(self.inner)
+        return self.inner.block_sums(self.split(y), w) if own else ()
+
+    @property
+    def measure(self) -> str:
+        """What dominates the law."""
+        return self.inner.measure
+
+    # ------------------------------------------------------------------ frames
+
+    def roles(self) -> set[str]:
+        """Coefficients follow a change of units by their own rules, in ``to_frame``."""
+        return set()
+
+    def turns(self) -> bool:
+        """A predictor of an angle is no angle."""
+        return False
+
+    @cached_property
+    def _mobile(self) -> tuple[bool, bool]:
+        """Whether coefficients can follow a shift, and a change of scale, of the response."""
+        return mobility(self.inner, [term for term, _ in self._layout])
+
+    def pilot_frame(self, values: Array) -> tuple[Array, Array] | None:
+        """Return shift and scale (R, width): those of the responses, none for the row."""
+        shifts, scales = self._mobile
+        if not scales:
+            return None
+        points = self.points(values)[:, :: max(1, values.shape[1] // 65)]
+        low, middle, high = np.quantile(points, (0.25, 0.5, 0.75), axis=1)
+        spread = np.where(high > low, high - low, np.ptp(points, axis=1))
+        spread = spread if shifts else np.abs(middle)
+        usable = np.isfinite(spread) & (spread > 0)
+        spread = np.where(usable, spread, 1.0)
+        near = (spread > 0.125) & (spread < 8.0)
+        scale = np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
+        moved = np.isfinite(middle) & (np.abs(middle) > 2.0 * (high - low))
+        shift = np.where(moved & shifts, middle, 0.0)
+        if not (shift.any() or (scale != 1).any()):
+            return None
+        out = np.zeros((2, len(shift), self._width))
+        out[1] = 1.0
+        out[0, :, :-1], out[1, :, :-1] = shift[:, None], scale[:, None]
+        return out[0], out[1]
+
+    def _moved(self, theta: Arrays, shift: Any, scale: Any, into: bool) -> Arrays:
+        shift, scale = (a[..., 0] if np.ndim(a) == 2 else a for a in (shift, scale))
+        out: list[Any] = []
+        for p, (term, place) in zip(self.inner.params, self._layout, strict=True):
+            own = list(theta[place])
+            if term is None:
+                move = p.to_frame if into else p.from_frame
+                out += [None if v is None else move(v, shift, scale) for v in own]
+            else:
+                out += moved_coefficients(p.role, term, own, (shift, scale), into)
+        return tuple(out)
+
+    def to_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
+        """Map coefficients and parameters to those of the framed response."""
+        return self._moved(theta, shift, scale, True)
+
+    def from_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
+        """Map coefficients and parameters of the framed response back."""
+        return self._moved(theta, shift, scale, False)
+
+    def frame_factors(self, scale: Any) -> list[Any]:
+        """Return d theta / d theta_framed for each coefficient and parameter."""
+        scale = scale[..., 0] if np.ndim(scale) == 2 else scale
+        out: list[Any] = []
+        for p, (term, place) in zip(self.inner.params, self._layout, strict=True):
+            straight = term is None or term.link.name == "identity"
+            factor = p.frame_factor(scale) if straight else 1.0
+            out += [factor] * (place.stop - place.start)
+        return out
+
+    # ------------------------------------------------------------------ the chain rule
+
+    def shared(self, t: Rowed, theta: Arrays) -> Point:
+        """Return the inner parameters at each observation, and their slopes in the predictors."""
+        natural: list[Array] = []
+        first: list[Array | None] = []
+        second: list[Array | None] = []
+        for term, place in self._layout:
+            if term is None:
+                natural.append(theta[place.start])
+                first.append(None)
+                second.append(None)
+                continue
+            eta = term.design.index(t.rows, beta_of(theta, place))
+            if term.link.name == "identity":
+                natural.append(eta)
+                first.append(None)
+                second.append(None)
+                continue
+            natural.append(term.link.forward(eta))
+            slope, bend = term.link.derivatives(eta)
+            first.append(slope)
+            second.append(bend)
+        whole = tuple(natural)
+        return Point(t, whole, tuple(first), tuple(second), self.inner.shared(t.inner, whole))
+
+    def log_density_hook(self, t: Rowed, theta: Arrays, shared: Any = None) -> Array:
+        """Return the log density of responses given their covariates, (r, m)."""
+        point = self.shared(t, theta) if shared is None else shared
+        inner = self.inner
+        out = inner.log_density_hook(t.inner if t else point.at.inner, point.theta, point.shared)
+        if inner.has("_bounds") and not inner._width:
+            out = np.where(inner.inside(responses_at(point), point.theta), out, -np.inf)
+        return np.asarray(out)
+
+    def _slopes(self, point: Point) -> list[Array]:
+        """Return the derivatives of the log density in predictors and parameters, (r, m) each."""
+        raw = self.inner.score_hook(point.at.inner, point.theta, point.shared)
+        return [s if f is None else s * f for s, f in zip(raw, point.first, strict=True)]
+
+    def _bends(self, point: Point) -> dict[tuple[int, int], Array]:
+        """Return the second derivatives in predictors and parameters, by pairs i <= j, (r, m) each."""
+        inner = self.inner
+        raw = inner.curvature_hook(point.at.inner, point.theta, point.shared)
+        score = inner.score_hook(point.at.inner, point.theta, point.shared)
+        k, at = len(inner.params), 0
+        out = {}
+        for i in range(k):
+            for j in range(i, k):
+                bend = raw[at]
+                at += 1
+                for f in (point.first[i], point.first[j]):
+                    bend = bend if f is None else bend * f
+                second = point.second[i]
+                if i == j and second is not None:
+                    bend = bend + score[i] * second
+                out[i, j] = bend
+        return out
+
+    def score_hook(self, t: Rowed, theta: Arrays, shared: Any = None) -> Array:
+        """Return the score of each observation in all coefficients and parameters, (r, m, k)."""
+        point = self.shared(t, theta) if shared is None else shared
+        slopes = self._slopes(point)
+        shape = np.broadcast_shapes(*[np.shape(s) for s in slopes])
+        out = np.empty((*shape, len(self.params)))
+        for slope, (term, place) in zip(slopes, self._layout, strict=True):
+            covariates = 1.0 if term is None else dense(term.design, point.at.rows)
+            out[..., place] = slope[..., None] * covariates
+        return out
+
+    def curvature_hook(self, t: Rowed, theta: Arrays, shared: Any = None) -> Array:
+        """Return the second derivatives of each observation, (r, m, k, k)."""
+        point = self.shared(t, theta) if shared is None else shared
+        bends = self._bends(point)
+        shape = np.broadcast_shapes(*[np.shape(b) for b in bends.values()])
+        k = len(self.params)
+        out = np.empty((*shape, k, k))
+        ones = np.ones(1)
+        columns = [
+            ones if term is None else dense(term.design, point.at.rows) for term, _ in self._layout
+        ]
+        for (i, j), bend in bends.items():
+            left, right = self._layout[i][1], self._layout[j][1]
+            block = bend[..., None, None] * (columns[i][..., :, None] * columns[j][..., None, :])
+            out[..., left, right] = block
+            if i != j:
+                out[..., right, left] = np.swapaxes(block, -1, -2)
+        return out
+
+    def summed(
+        self, t: Rowed, theta: Arrays, w: Array | None, m: int, order: int, opg: bool
+    ) -> tuple[Array, Array | None, Array | None, Array | None]:
+        """Return sums over a block of the log density and its derivatives, none of them by observation.
+
+        Parameters
+        ----------
+        t : Rowed
+        theta : tuple of arrays (r, 1)
+        w : array (r or 1, m), optional
+        m : int
+            Number of observations.
+        order : {0, 1, 2}
+        opg : bool
+            Whether the outer products of the scores are wanted.
+
+        Returns
+        -------
+        value (r,), score (r, k), curvature (r, k, k), outer products (r, k, k)
+        """
+        point = self.shared(t, theta)
+        r = len(theta[0])
+        value = np.broadcast_to(self.log_density_hook(t, theta, point), (r, m))
+        sums = present_sum(value, w, m)
+        if order < 1 and not opg:
+            return sums, None, None, None
+        slopes = [np.broadcast_to(s, (r, m)) for s in self._slopes(point)]
+        weigh: Callable[[Array], Array] = (lambda a: a) if w is None else (lambda a: a * w)
+        score = np.empty((r, len(self.params)))
+        for slope, (term, place) in zip(slopes, self._layout, strict=True):
+            part = weigh(slope)
+            score[:, place] = (
+                part.sum(axis=1)[:, None] if term is None else term.design.slope(t.rows, part)
+            )
+        outer = curvature = None
+        if opg:
+            pairs = {
+                (i, j): slopes[i] * slopes[j]
+                for i in range(len(slopes))
+                for j in range(i, len(slopes))
+            }
+            outer = self._products(t.rows, {key: weigh(v) for key, v in pairs.items()}, r, m)
+        if order >= 2:
+            bends = self._bends(point)
+            curvature = self._products(t.rows, {key: weigh(v) for key, v in bends.items()}, r, m)
+        return sums, score, curvature, outer
+
+    def _products(self, rows: Rows, sums: dict[tuple[int, int], Array], r: int, m: int) -> Array:
+        """Return the sums over observations of products of columns, weighted by pair, (r, k, k)."""
+        k = len(self.params)
+        out = np.empty((r, k, k))
+        for (i, j), c in sums.items():
+            c = np.broadcast_to(c, (r, m))
+            (one, left), (other, right) = self._layout[i], self._layout[j]
+            if one is None and other is None:
+                block = c.sum(axis=1)[:, None, None]
+            elif one is None or other is None:
+                term = one or other
+                assert term is not None
+                column = term.design.slope(rows, c)
+                block = column[:, None, :] if one is None else column[:, :, None]
+            else:
+                block = one.design.gram(rows, c, other.design)
+            out[:, left, right] = block
+            if i != j:
+                out[:, right, left] = np.swapaxes(block, 1, 2)
+        return out
+
+    # ------------------------------------------------------------------ distributions
+
+    def located(self, values: Array) -> Array:
+        """Return NaN: responses with covariates have no order."""
+        return np.full(values.shape[:-1], np.nan)
+
+    def inside(self, y: Array, theta: Arrays) -> Array:
+        """Return a mask (...), True where the response lies in the family's support."""
+        own = self.split(y)
+        if self.inner._width:
+            return np.ones(own.shape[:-1], dtype=bool)
+        return np.asarray(self.support.contains(own))
+
+    def own_frame(self, theta: Arrays) -> tuple[Array, Array]:
+        """Return no shift and no scale: every observation has its own."""
+        return np.asarray(0.0), np.asarray(1.0)
+
+    def responses(self, rows: Rows = slice(None)) -> Model:
+        """Return the distributions of the responses at some rows of the designs.
+
+        Returns
+        -------
+        Model
+            Of the family that was named, its slots arrays (m,), behind the batch axes (..., m).
+        """
+        batch = self.batch_shape
+        theta = tuple(np.broadcast_to(v, batch).reshape(-1, 1) for v in self.theta)
+        point = self.shared(Rowed(np.zeros((1, 1)), rows), theta)
+        m = max(term.design.block(rows).shape[0] for term in self.terms)
+        values = {
+            p.name: np.broadcast_to(v, (v.shape[0], m)).reshape(*batch, m)
+            for p, v in zip(self.inner.params, point.theta, strict=True)
+        }
+        if self.respond is not None:
+            return self.respond(**values)
+        family = self.family
+        return family.member(*values.values())
+
+    def draw(self, tail: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Draw a response at each row of the designs, batch_shape + tail + (width,)."""
+        rows = self.terms[0].design.rows
+        if not tail or tail[-1] != rows:
+            raise errors.ParameterError(
+                errors.message(
+                    f"a size that ends in {rows}, one response for each row of covariates",
+                    f"{tail}",
+                    "fit.predict(new) is the distribution at other covariates",
+                )
+            )
+        law = self.responses()
+        draws = np.empty((*law.batch_shape[:-1], *tail))
+        for place in np.ndindex(*tail[:-1]):
+            draws[(..., *place, slice(None))] = law.draw((1,), rng)[..., 0]
+        out = np.empty((*draws.shape, self._width))
+        out[..., :-1] = draws[..., None]
+        out[..., -1] = np.arange(rows)
+        return out
+
+    def encode(self, y: Any) -> Array:
+        """Return observations as they are: (..., width) numbers."""
+        return np.asarray(y, dtype=float)
+
+
+def _made_again(slots: dict[str, Any], settings: dict[str, Any]) -> Conditional:
+    return Conditional(**slots, **settings)

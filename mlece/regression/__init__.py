@@ -1,0 +1,1 @@
+"""Fits of conditional models p(y | x)."""

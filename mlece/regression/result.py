@@ -1,0 +1,94 @@
+"""The fit of a conditional model: a fit that knows its covariates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.combinators.conditional import Conditional
+from mlece.combinators.terms import Term
+from mlece.math import Array
+from mlece.model import Model
+from mlece.result import Fit
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConditionalFit(Fit):
+    """The result of :func:`mlece.fit` for a model with a predictor in a slot.
+
+    Attributes
+    ----------
+    given : object
+        The covariates as they came.
+    kept : array of bool (n,), optional
+        The rows that were fitted, where some were dropped.
+    """
+
+    given: Any = None
+    kept: Array | None = None
+
+    @property
+    def conditional(self) -> Conditional:
+        """The conditional model that was fitted, its designs among its terms."""
+        assert isinstance(self.family, Conditional)
+        return self.family
+
+    @property
+    def rows(self) -> Array:
+        """Rows of the designs to which the observations belong, (R or 1, n)."""
+        return np.asarray(self.sample.values[..., -1]).astype(np.intp)
+
+    def predict(self, given: Any = None) -> Model:
+        """Return the fitted distribution of the response at each row of covariates.
+
+        Parameters
+        ----------
+        given : data frame, mapping, array (m, d) or sparse matrix, optional
+            New covariates, of the kind that was fitted; those of the fit if not given.
+
+        Returns
+        -------
+        Model
+            Of the family that was named; its slots are arrays (m,) behind the batch axes.
+
+        Raises
+        ------
+        DataError
+            For levels that were not seen in the fit, or missing values.
+        UnknownNameError
+            For columns that are missing.
+
+        Examples
+        --------
+        >>> import mlece
+        >>> fit = mlece.fit(mlece.Poisson(rate="x"), [1, 2, 2, 4], given={"x": [0.0, 1.0, 2.0, 3.0]})
+        >>> fit.predict({"x": [1.0, 4.0]}).mean.round(3)
+        array([1.652, 5.605])
+        """
+        model = self.model
+        if not isinstance(model, Conditional):
+            raise errors.NoDensityError(
+                errors.message("a conditional model to predict from", f"{model!r}")
+            )
+        if given is not None:
+            model = renewed(model, given)
+        return model.responses()
+
+
+def renewed(model: Conditional, given: Any) -> Conditional:
+    """Return a conditional model at new covariates."""
+    terms: list[Term] = []
+    for term in model.terms:
+        if term.design.recipe is None:
+            raise errors.DataError(
+                errors.message(
+                    "covariates that can be made again",
+                    f"a design without a recipe for {term.label}",
+                )
+            )
+        terms.append(replace(term, design=term.design.recipe(given)))
+    values: dict[str, Any] = {**model.slots, **model.settings, "terms": tuple(terms)}
+    return type(model)(**values)
