@@ -115,6 +115,7 @@ from mlece.fitting import fit
 from mlece.limits import Status
 from mlece.model import Model
 from mlece.param import Param
+from mlece.predictor import Predictor, linear
 from mlece.result import Fit
 from mlece.sources.censoring import censored, grouped, right_censored
 
@@ -265,6 +266,7 @@ __all__ = [
     "PoissonInverseGaussian",
     "Power",
     "PowerFunction",
+    "Predictor",
     "Product",
     "Rayleigh",
     "Rice",
@@ -318,6 +320,7 @@ __all__ = [
     "kl_divergence",
     "leave_one_out",
     "ledger",
+    "linear",
     "mutual_information",
     "nonnegative",
     "pit",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,15 @@ from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
-from mlece.regression.result import ConditionalFit
+from mlece.regression.binding import with_terms
+from mlece.regression.reading import read as from_covariates
+from mlece.regression.result import ConditionalFit, with_covariates
 from mlece.result import Fit
 from mlece.sample import WEIGHTINGS, Sample, from_data
 from mlece.separable import block_fits, joint_bound, joint_limits, joint_solution
 from mlece.solvers.dispatch import SOLVERS, Solution, solve
 from mlece.sources.censoring import Censored, from_censored
+from mlece.sources.covariates import response
 from mlece.sources.drawn import DrawnTruth
 
 
@@ -114,54 +116,44 @@ def fit(
         if isinstance(data, DrawnTruth):
             return fit_draws(family, data, solver)
         return fit_population(family, data, solver)
-    name = "y"
-    if isinstance(data, str) and "~" in data:
-        family, data = with_formula(family, data)
+    name: str = "y"
+    used: tuple[str, ...] = ()
     if isinstance(data, str):
-        if given is None:
-            raise errors.DataTypeError(
-                errors.message(
-                    "observations",
-                    f"the string {data!r}",
-                    "A column name needs the frame: fit(model, name, given=frame)",
-                )
-            )
-        name, data = data, column(given, data)
+        family, data, name, used = _named(family, data, given)
         if isinstance(weights, str):
             weights = column(given, weights)
     elif given is not None and not family.predictors:
         raise errors.DataTypeError(
-            errors.message("the name of a column of given=", f"{type(data).__name__}")
+            errors.message(
+                "the name of a column of given=, or a model with a predictor in a slot",
+                f"{type(data).__name__} and {family!r}",
+            )
         )
-    if family.predictors:
-        label = str(getattr(data, "name", None) or name)
-        return fit_given(family, data, given, weights, label, weighting, missing, solver)
-    read = from_censored if isinstance(data, Censored) else from_data
     label = str(getattr(data, "name", None) or name)
+    if family.predictors:
+        known = from_covariates(family, data, given, weights, label, weighting, missing, used)
+        return with_covariates(fit_sample(known.model, known.sample, solver), known, given)
+    read = from_censored if isinstance(data, Censored) else from_data
     family, sample = read(family, data, weights, label, weighting)
     return fit_sample(family, sample, solver)
 
 
-def fit_given(
-    family: Model,
-    data: Any,
-    given: Any,
-    weights: Any,
-    name: str,
-    weighting: str,
-    missing: str,
-    solver: str,
-) -> Fit:
-    """Fit a model with predictors to responses and covariates."""
-    from mlece.regression.reading import read
-
-    known = read(family, data, given, weights, name, weighting, missing)
-    out = fit_sample(known.model, known.sample, solver)
-    notes = dict(out.notes)
-    if known.kept is not None:
-        notes["dropped"] = int((~known.kept).sum())
-    assert isinstance(out, ConditionalFit)
-    return replace(out, notes=notes, given=given, kept=known.kept)
+def _named(family: Model, text: str, given: Any) -> tuple[Model, Any, str, tuple[str, ...]]:
+    """Return model, observations, their name and the columns that they are, of a column or formula."""
+    if given is None:
+        raise errors.DataTypeError(
+            errors.message(
+                "observations",
+                f"the string {text!r}",
+                "A column name needs the frame: fit(model, name, given=frame)",
+            )
+        )
+    if not (family.predictors or "~" in text):
+        return family, column(given, text), text, (text,)
+    found = response(text, given)
+    if found.terms is not None:
+        family = with_terms(family, found.terms)
+    return family, found.values, found.name, found.columns
 
 
 def resolve(model: Model | type[Model] | str) -> Model:

@@ -12,10 +12,9 @@ from mlece.arrays import as_array
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
 from mlece.design import Design
-from mlece.families.index import indexed
 from mlece.math import Array
 from mlece.model import Model
-from mlece.regression.collinear import require_independent
+from mlece.regression.binding import bound
 from mlece.sample import Sample, check_support, from_data, weights_like
 from mlece.sources.censoring import Censored, from_censored
 from mlece.sources.covariates import designs
@@ -48,6 +47,7 @@ def read(
     name: str,
     weighting: str,
     missing: str = "raise",
+    exclude: tuple[str, ...] = (),
 ) -> Given:
     """Read responses and covariates for a model with predictors.
 
@@ -65,6 +65,8 @@ def read(
     weighting : {"frequency", "sampling"}
     missing : {"raise", "drop"}
         What to do about rows in which a value is missing.
+    exclude : tuple of str
+        Columns that are no covariates: the response.
 
     Raises
     ------
@@ -82,8 +84,9 @@ def read(
                 "fit(model, y, given=frame) or given=array of shape (n, d)",
             )
         )
-    inner, terms, respond = indexed(model)
-    found, kept = designs({slot: t.predictor for slot, t in terms.items()}, given, missing)
+    inner, terms, respond = bound(model)
+    predictors = {slot: t.predictor for slot, t in terms.items()}
+    found, kept = designs(predictors, given, None, missing, exclude)
     data, weights, kept, found = _complete(data, weights, kept, found, missing, name)
     read_in = from_censored if isinstance(data, Censored) else from_data
     # Weights come in afterwards: every response keeps its row, whatever its weight.
@@ -106,8 +109,6 @@ def read(
             values.reshape(*sample.batch_shape, *values.shape[1:]), (*batch, *values.shape[1:])
         ).reshape(-1, *values.shape[1:])
     built = tuple(Term(slot, found[slot], t.link, t.label) for slot, t in terms.items())
-    for term in built:
-        require_independent(term.design, term.label)
     conditional = Conditional(inner=bare, terms=built, respond=respond)
     whole = replace(sample, values=values, weights=w, batch_shape=batch, weighting=weighting)
     return Given(conditional, whole, kept)

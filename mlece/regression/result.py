@@ -12,6 +12,7 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
 from mlece.math import Array
 from mlece.model import Model
+from mlece.regression.reading import Given
 from mlece.result import Fit
 
 
@@ -76,6 +77,15 @@ class ConditionalFit(Fit):
         if given is not None:
             model = renewed(model, given)
         return model.responses()
+
+
+def with_covariates(fit: Fit, known: Given, given: Any) -> ConditionalFit:
+    """Return a fit that knows the covariates as they came, and how many rows were dropped."""
+    assert isinstance(fit, ConditionalFit)
+    notes = dict(fit.notes)
+    if known.kept is not None:
+        notes["dropped"] = int((~known.kept).sum())
+    return replace(fit, notes=notes, given=given, kept=known.kept)
 
 
 def renewed(model: Conditional, given: Any) -> Conditional:
