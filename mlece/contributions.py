@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
 from mlece.covariance import kink_density, refusals
 from mlece.evaluation import stacked_scores, triangle
@@ -181,10 +182,12 @@ def member_log_density(family: Model, model: Model, y: Array) -> Array:
 def _log_scales(fit: Fit) -> Array:
     """Return what the frame takes off the log density of each observation, (R, n) or (R, 1)."""
     whole = fit.objective.log_scale[:, None]
-    if not is_incomplete(fit.family):
+    family, values = fit.family, fit.objective.sample.values
+    if isinstance(family, Conditional):
+        values, family = family.split(values), family.inner
+    if not is_incomplete(family):
         return np.asarray(whole)
     # A density has units, a probability has none.
-    values = fit.objective.sample.values
     exact = values[..., 0] == values[..., 1]
     share = np.asarray(fit.family.density_share(fit.objective.summary))[:, None]
     return np.where(exact, whole / np.where(share > 0, share, 1.0), 0.0)

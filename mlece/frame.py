@@ -26,12 +26,6 @@ class Frame:
     shift: Array
     scale: Array
 
-    @property
-    def log_scale(self) -> Array:
-        """What a log density loses in the frame: log q(y) = log q(z) - log scale."""
-        logs = np.log(self.scale)
-        return logs if logs.ndim == 1 else np.asarray(logs.sum(axis=-1))
-
     @cached_property
     def _moves(self) -> tuple[bool, bool]:
         return bool((self.shift != 0).any()), bool((self.scale != 1).any())

@@ -373,6 +373,11 @@ class Model:
         """Return starting values from pilot points, given the filled slots (None where free)."""
         return self._start(pilot)
 
+    def log_unit(self, scale: Array) -> Array:
+        """Return what a log density loses in a frame of this scale, (R,): log q(y) = log q(z) - this."""
+        logs = np.log(scale)
+        return logs if logs.ndim == 1 else np.asarray(logs.sum(axis=-1))
+
     def density_share(self, summary: Summary) -> Any:
         """Return the share of observations that enter by a density, which has units."""
         return 1.0

@@ -96,7 +96,8 @@ class CrossEntropy(FramedSample):
     @property
     def log_scale(self) -> Array:
         """What the cross-entropy gains from the frame to the user's units, (R,)."""
-        return np.asarray(self.user.log_scale * self.model.density_share(self.summary))
+        unit = self.model.log_unit(self.user.scale)
+        return np.asarray(unit * self.model.density_share(self.summary))
 
     def flat_slot(self, p: Param) -> Any:
         """Return a filled slot in the user's units with the batch axes flattened, None if free."""

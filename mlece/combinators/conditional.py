@@ -16,6 +16,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional_limits import conditional_limits
+from mlece.combinators.hidden_rows import HiddenRows
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.terms import (
     Point,
@@ -141,6 +142,10 @@ class Conditional(Model, abstract=True):
         """Return the share of responses that enter by a density."""
         return self.inner.density_share(summary)
 
+    def log_unit(self, scale: Array) -> Array:
+        """Return the log of the scale of the responses, (R,)."""
+        return super().log_unit(scale[..., 0] if scale.ndim == 2 else scale)
+
     def _block_sums(self, y: Array, w: Array | None) -> Arrays:
         """Return the sums that tell which share of incomplete responses is exact."""
         own = is_incomplete(self.inner)
@@ -242,28 +247,42 @@ class Conditional(Model, abstract=True):
             first.append(slope)
             second.append(bend)
         whole = tuple(natural)
-        return Point(t, whole, tuple(first), tuple(second), self.inner.shared(t.inner, whole))
+        hidden = is_incomplete(self.inner)
+        shared = (
+            HiddenRows(self.inner, t.inner, whole) if hidden else self.inner.shared(t.inner, whole)
+        )
+        return Point(t, whole, tuple(first), tuple(second), shared)
 
     def log_density_hook(self, t: Rowed, theta: Arrays, shared: Any = None) -> Array:
         """Return the log density of responses given their covariates, (r, m)."""
         point = self.shared(t, theta) if shared is None else shared
+        if isinstance(point.shared, HiddenRows):
+            return point.shared.value
         inner = self.inner
-        out = inner.log_density_hook(t.inner if t else point.at.inner, point.theta, point.shared)
+        out = inner.log_density_hook(point.at.inner, point.theta, point.shared)
         if inner.has("_bounds") and not inner._width:
             out = np.where(inner.inside(responses_at(point), point.theta), out, -np.inf)
         return np.asarray(out)
 
+    def _inner_score(self, point: Point) -> Any:
+        if isinstance(point.shared, HiddenRows):
+            return point.shared.score
+        return self.inner.score_hook(point.at.inner, point.theta, point.shared)
+
+    def _inner_curvature(self, point: Point) -> Any:
+        if isinstance(point.shared, HiddenRows):
+            return point.shared.curvature
+        return self.inner.curvature_hook(point.at.inner, point.theta, point.shared)
+
     def _slopes(self, point: Point) -> list[Array]:
         """Return the derivatives of the log density in predictors and parameters, (r, m) each."""
-        raw = self.inner.score_hook(point.at.inner, point.theta, point.shared)
+        raw = self._inner_score(point)
         return [s if f is None else s * f for s, f in zip(raw, point.first, strict=True)]
 
     def _bends(self, point: Point) -> dict[tuple[int, int], Array]:
         """Return the second derivatives in predictors and parameters, by pairs i <= j, (r, m) each."""
-        inner = self.inner
-        raw = inner.curvature_hook(point.at.inner, point.theta, point.shared)
-        score = inner.score_hook(point.at.inner, point.theta, point.shared)
-        k, at = len(inner.params), 0
+        raw, score = self._inner_curvature(point), self._inner_score(point)
+        k, at = len(self.inner.params), 0
         out = {}
         for i in range(k):
             for j in range(i, k):
