@@ -1,11 +1,10 @@
-"""Columns of covariates from frames, mappings and arrays: numbers, truth values and labels."""
+"""Columns of covariates of every kind: numbers, truth values and labels."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,6 +42,11 @@ class Column:
     def is_text(self) -> bool:
         """Whether the column holds labels."""
         return self.levels is not None
+
+    def label(self, row: int) -> Any:
+        """Return what was observed in a row."""
+        value = self.values[row].item()
+        return value if self.levels is None else self.levels[value]
 
     def take(self, kept: Array | None) -> Column:
         """Return the column at some rows, without the levels that do not occur there."""
@@ -98,204 +102,14 @@ class Columns:
         return self._read[name]
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """Covariates that came as an array or a sparse matrix, (n, d); its columns are x1, ..., xd."""
-
-    values: Any
-
-    @property
-    def rows(self) -> int:
-        """Number of observations."""
-        return int(self.values.shape[0])
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return tuple(f"x{j + 1}" for j in range(self.values.shape[1]))
-
-    def __getitem__(self, name: str) -> Column:
-        if name not in self.names:
-            raise errors.unknown_name("column", name, self.names)
-        j = self.names.index(name)
-        if isinstance(self.values, np.ndarray):
-            return read_column(self.values[:, j], name)
-        return read_column(self.values[:, [j]].toarray().ravel(), name)
-
-    def missing(self) -> Array | None:
-        """Return the rows with missing values; raise DataError for infinite ones."""
-        out = None
-        for start, block in _blocks(self.values):
-            if np.isfinite(block if isinstance(block, np.ndarray) else block.data).all():
-                continue
-            dense = block if isinstance(block, np.ndarray) else block.toarray()
-            if np.isinf(dense).any():
-                row, j = (int(i[0]) for i in np.nonzero(np.isinf(dense)))
-                raise errors.DataError(
-                    errors.message(
-                        "finite covariates",
-                        f"{dense[row, j]} in row {start + row}, column {self.names[j]!r}",
-                        "missing='drop' leaves out missing values alone",
-                    )
-                )
-            out = np.zeros(self.rows, dtype=bool) if out is None else out
-            out[start : start + len(dense)] = np.isnan(dense).any(axis=1)
-        return out
-
-    def describe_missing(self, rows: Array) -> str:
-        """Say how many values are missing in each column."""
-        found = [self[name] for name in self.names]
-        return describe_missing(c for c in found if c.missing is not None)
-
-
-def _blocks(values: Any) -> Iterable[tuple[int, Any]]:
-    """Yield blocks of rows, so that no array of the size of the covariates is made."""
-    size = max(1, (1 << 18) // max(1, values.shape[1]))
-    for start in range(0, values.shape[0], size):
-        yield start, values[start : start + size]
-
-
 def describe_missing(columns: Iterable[Column]) -> str:
     """Say how many values of which column are missing, and in which row the first one."""
     parts = []
     for column in columns:
         if column.missing is not None:
             count, first = int(column.missing.sum()), int(np.argmax(column.missing))
-            parts.append(f"{count} in {column.name!r} (the first in row {first})")
+            parts.append(f"{count} in {column.name!r} from row {first}")
     return ", ".join(parts)
-
-
-def read_covariates(given: Any) -> Columns | Matrix:
-    """Return what ``given=`` holds as columns by name, or as a matrix.
-
-    Parameters
-    ----------
-    given : frame, mapping, array_like (n, d) or (n,), or scipy.sparse array (n, d)
-        A mapping's scalars stand for columns of one value.
-
-    Raises
-    ------
-    DataError
-        If there are no rows, or columns of different length.
-    DataTypeError
-        If it is none of these.
-    """
-    from scipy import sparse
-
-    if isinstance(given, Mapping):
-        return _of_mapping(given)
-    if sparse.issparse(given):
-        return Matrix(_sparse_matrix(given))
-    if isinstance(given, np.ndarray | list | tuple):
-        return Matrix(_dense_matrix(given))
-    import narwhals as nw
-
-    native = nw.from_native(given, allow_series=True, pass_through=True)
-    if isinstance(native, nw.LazyFrame):
-        native = native.collect()
-    if isinstance(native, nw.Series):
-        native = native.alias(str(native.name or "x1")).to_frame()
-    if isinstance(native, nw.DataFrame):
-        names = tuple(native.columns)
-        strange = [name for name in names if not isinstance(name, str)]
-        if strange:
-            raise errors.DataTypeError(
-                errors.message("names of columns as text", f"the name {strange[0]!r}")
-            )
-        return _some_rows(Columns(native, names, len(native)))
-    if hasattr(given, "__array__"):
-        return Matrix(_dense_matrix(np.asarray(given)))
-    raise errors.DataTypeError(
-        errors.message(
-            "covariates as a data frame, a mapping of columns, an array (n, d) or a sparse matrix",
-            f"{type(given).__name__} {given!r:.60}",
-        )
-    )
-
-
-def _some_rows(columns: Columns) -> Columns:
-    if columns.rows == 0:
-        raise errors.DataError(errors.message("covariates with at least one row", "no rows"))
-    return columns
-
-
-def _of_mapping(given: Mapping[Any, Any]) -> Columns:
-    sizes = {
-        name: 1 if np.isscalar(value) or value is None else len(value)
-        for name, value in given.items()
-    }
-    longer = {name: size for name, size in sizes.items() if not _is_scalar(given[name])}
-    rows = next(iter(longer.values()), 1)
-    for name, size in longer.items():
-        if size != rows:
-            first = next(iter(longer))
-            raise errors.DataError(
-                errors.message(
-                    "columns of one length",
-                    f"{rows} values in {first!r} and {size} in {name!r}",
-                )
-            )
-    source = {k: [v] * rows if _is_scalar(v) else v for k, v in given.items()}
-    return _some_rows(Columns(source, tuple(given), rows))
-
-
-def _is_scalar(value: Any) -> bool:
-    return value is None or bool(np.isscalar(value))
-
-
-def _dense_matrix(given: Any) -> Array:
-    """Return an array as float64 (n, d), without a copy where that is possible."""
-    try:
-        array = np.asarray(np.ma.filled(given, np.nan) if np.ma.isMA(given) else given)
-    except ValueError:
-        raise errors.DataError(
-            errors.message("covariates as a rectangular array", "rows of different length")
-        ) from None
-    if array.ndim not in (1, 2):
-        raise errors.DataError(
-            errors.message("covariates as an array (n, d) or (n,)", f"an array {array.shape}")
-        )
-    array = array[:, None] if array.ndim == 1 else array
-    if array.shape[0] == 0:
-        raise errors.DataError(errors.message("covariates with at least one row", "no rows"))
-    if array.dtype.kind in "OUS":
-        array = np.stack([_plain_numbers(array[:, j], j) for j in range(array.shape[1])], axis=1)
-    elif array.dtype.kind not in "fiub":
-        raise errors.DataTypeError(
-            errors.message("covariates as real numbers", f"an array of {array.dtype}")
-        )
-    if array.dtype != np.float64:
-        array = array.astype(np.float64)
-    if not (array.flags.c_contiguous or array.flags.f_contiguous):
-        array = np.ascontiguousarray(array)
-    return array
-
-
-def _plain_numbers(values: Array, j: int) -> Array:
-    column = read_column(values.astype(object), f"x{j + 1}")
-    if column.is_text:
-        raise errors.DataError(
-            errors.message(
-                "covariates in an array as numbers",
-                f"text in column {j}, {values[0]!r} in row 0",
-                "Pass a frame or a mapping of columns, where text is coded by its levels",
-            )
-        )
-    return column.values.astype(float)
-
-
-def _sparse_matrix(given: Any) -> Any:
-    from scipy import sparse
-
-    if given.ndim != 2 or given.shape[0] == 0:
-        raise errors.DataError(
-            errors.message("a sparse matrix (n, d) with at least one row", f"shape {given.shape}")
-        )
-    if given.dtype.kind not in "fiub":
-        raise errors.DataTypeError(
-            errors.message("covariates as real numbers", f"a sparse matrix of {given.dtype}")
-        )
-    return sparse.csr_array(given, dtype=np.float64)
 
 
 def read_column(data: Any, name: str) -> Column:
@@ -400,6 +214,8 @@ def _of_objects(array: Array, name: str) -> Column:
         return _labelled(array, name, missing)
     if kind == "truth value":
         values = np.where(missing, False, array).astype(bool)
+    elif kind == "number" and all(isinstance(cell, numbers.Integral) for cell in cells):
+        return _with_missing(_of_array(np.where(missing, 0, array).astype(np.int64), name), missing)
     elif kind == "number":
         values = np.where(missing, np.nan, array).astype(float)
     else:

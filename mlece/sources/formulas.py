@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ from formulaic.materializers.pandas import PandasMaterializer
 from formulaic.parser.types import Factor, Term
 from formulaic.transforms import TRANSFORMS
 from formulaic.transforms import C as formulaic_c
-from formulaic.utils.code import sanitize_variable_names
 
 from mlece import errors
 from mlece.math import Array
 from mlece.sources.columns import Column
+from mlece.sources.expressions import CODINGS, ELEMENTWISE, STATEFUL, caret, columns_of, tilde
 
 
 def _labels(data: Any, contrasts: Any = None, *, levels: Any = None) -> Any:
@@ -34,42 +33,15 @@ def _labels(data: Any, contrasts: Any = None, *, levels: Any = None) -> Any:
     return formulaic_c(values, contrasts, levels=levels)
 
 
-# Elementwise functions: the value at a row must not depend on the other rows, or new data would be
-# treated otherwise than those of the fit. Those of formulaic with a state remember that of the fit.
-_ELEMENTWISE = (
-    *("log", "log10", "log2", "log1p", "exp", "exp2", "expm1", "sqrt", "cbrt", "power"),
-    *("abs", "sign", "floor", "ceil", "minimum", "maximum", "where", "clip"),
-    *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
-)
-_STATEFUL = ("bs", "cc", "cr", "cs", "center", "poly", "scale", "standardize", "I", "Q", "contr")
-_CODINGS = ("Treatment", "Poly", "Sum", "Helmert", "Diff")
 FUNCTIONS: Mapping[str, Any] = {
-    **{name: TRANSFORMS[name] for name in (*_STATEFUL, *_CODINGS)},
-    **{name: getattr(np, name) for name in _ELEMENTWISE},
+    **{name: TRANSFORMS[name] for name in (*STATEFUL, *CODINGS)},
+    **{name: getattr(np, name) for name in ELEMENTWISE},
     "np": np,
     "C": _labels,
 }
 # A matrix of more cells than this, of which fewer than this share are not zero, is made sparse.
 _CELLS = 1_000_000
 _DENSITY = 0.1
-_NODES = (
-    ast.Expression,
-    ast.BinOp,
-    ast.UnaryOp,
-    ast.Compare,
-    ast.Call,
-    ast.Name,
-    ast.Constant,
-    ast.keyword,
-    ast.List,
-    ast.Tuple,
-    ast.Dict,
-    ast.Attribute,
-    ast.Load,
-    ast.operator,
-    ast.unaryop,
-    ast.cmpop,
-)
 
 
 @dataclass(frozen=True)
@@ -137,12 +109,9 @@ def _listed(values: Iterable[Any], most: int = 12) -> str:
     return shown if len(values) <= most else f"{shown}, ... ({len(values)} in all)"
 
 
-def caret(text: str, at: int) -> str:
-    """Return a formula with a caret below one of its characters."""
-    return f"\n    {text}\n    {' ' * at}^"
-
-
-def parse(text: str, where: str, names: Iterable[str], intercept: bool = True) -> Parsed:
+def parse(
+    text: str, where: str, names: tuple[str, ...], meant: tuple[str, ...], intercept: bool = True
+) -> Parsed:
     """Read the right-hand side of a formula.
 
     Parameters
@@ -151,8 +120,10 @@ def parse(text: str, where: str, names: Iterable[str], intercept: bool = True) -
         "age + C(sex)", with or without a leading tilde.
     where : str
         What the formula is for, for the messages.
-    names : iterable of str
+    names : tuple of str
         Columns that there are.
+    meant : tuple of str
+        Columns for which a dot stands.
     intercept : bool
         Whether there is a constant unless the formula leaves it out.
 
@@ -163,7 +134,7 @@ def parse(text: str, where: str, names: Iterable[str], intercept: bool = True) -
     UnknownNameError
         If it names a column or a function that does not exist.
     """
-    names = tuple(names)
+    text = text.replace("\n", " ")
     at = tilde(text)
     if at is not None and text[:at].strip():
         raise errors.ParameterError(
@@ -173,7 +144,7 @@ def parse(text: str, where: str, names: Iterable[str], intercept: bool = True) -
                 f"Write {text[at + 1 :].strip()!r}; the response is what is fitted",
             )
         )
-    formula = _formula(text, where, names)
+    formula = _formula(text, where, meant)
     terms, offsets = [], []
     columns: set[str] = set()
     for term in formula:
@@ -219,23 +190,6 @@ def _formula(text: str, where: str, names: tuple[str, ...]) -> Any:
     return formula
 
 
-def tilde(text: str) -> int | None:
-    """Return the position of the tilde outside of quotes and brackets, None if there is none."""
-    depth, quote = 0, ""
-    for i, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "\"'`":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == "~" and depth <= 0:
-            return i
-    return None
-
-
 def of_columns(names: Iterable[str], intercept: bool) -> Any:
     """Return the formula whose terms are these columns as they are."""
     terms = [Term([Factor("1", eval_method="literal")])] if intercept else []
@@ -259,95 +213,6 @@ def _columns_of_factor(factor: Any, names: tuple[str, ...], text: str) -> set[st
     if _is_offset(factor):
         expression = expression[len("offset(") : -1]
     return columns_of(expression, names, text)
-
-
-def columns_of(expression: str, names: Iterable[str], text: str | None = None) -> set[str]:
-    """Return the columns that an expression needs; refuse whatever is no elementwise function.
-
-    Raises
-    ------
-    ParameterError
-        For what no formula may hold: attributes, subscripts, functions of the whole column.
-    UnknownNameError
-        For a name that is neither a column nor a function.
-    """
-    names = tuple(names)
-    text = expression if text is None else text
-    aliases: dict[str, str] = {}
-    try:
-        tree = ast.parse(sanitize_variable_names(expression, {}, aliases), mode="eval")
-    except SyntaxError as error:
-        at = max(text.find(expression), 0) + (error.offset or 1) - 1
-        raise errors.ParameterError(
-            errors.message("an expression in columns", f"what does not parse{caret(text, at)}")
-        ) from None
-    found: set[str] = set()
-    called = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    roots = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
-        if not isinstance(node, _NODES):
-            raise _refused(ast.unparse(node), text)
-        if isinstance(node, ast.Attribute):
-            _check_attribute(node, text)
-        elif isinstance(node, ast.Name):
-            name = aliases.get(node.id, node.id)
-            if id(node) in called:
-                _check_function(name, names, text)
-                found |= _quoted(called[id(node)], name, names)
-            elif id(node) not in roots and name not in _CODINGS:
-                if name not in names:
-                    raise errors.unknown_name("column", name, names)
-                found.add(name)
-    clash = found & {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) in called}
-    if clash:
-        raise errors.ParameterError(
-            errors.message(
-                "functions and columns of different names",
-                f"{clash.pop()!r} as both in {expression!r}",
-                "Rename the column",
-            )
-        )
-    return found
-
-
-def _check_attribute(node: ast.Attribute, text: str) -> None:
-    """Let pass elementwise functions and constants of numpy, and the codings in ``contr``."""
-    root = node.value.id if isinstance(node.value, ast.Name) else None
-    inside = getattr(np, node.attr, None) if root == "np" else None
-    elementwise = isinstance(inside, np.ufunc | float) or node.attr in ("where", "clip", "round")
-    coding = root == "contr" and not node.attr.startswith("_")
-    if not (coding or (root == "np" and elementwise)):
-        raise _refused(ast.unparse(node), text)
-
-
-def _check_function(name: str, names: tuple[str, ...], text: str) -> None:
-    if name not in FUNCTIONS:
-        if name == "offset":
-            raise _refused(f"{name}() inside an expression", text)
-        raise errors.unknown_name("function in formulas", name, [k for k in FUNCTIONS if k != "np"])
-
-
-def _quoted(node: ast.Call, name: str, names: tuple[str, ...]) -> set[str]:
-    """Return the column that Q("name") stands for."""
-    if name != "Q" or not node.args or not isinstance(node.args[0], ast.Constant):
-        return set()
-    column = str(node.args[0].value)
-    if column not in names:
-        raise errors.unknown_name("column", column, names)
-    return {column}
-
-
-def _refused(what: str, text: str) -> errors.ParameterError:
-    at = text.find(what)
-    shown = caret(text, at) if at >= 0 else f" in {text!r}"
-    return errors.ParameterError(
-        errors.message(
-            "columns, numbers and elementwise functions in a formula",
-            f"{what!r}{shown}",
-            "Functions with a memory are center, scale, poly, bs, cr and cc; anything else can be "
-            "a column of the data",
-        )
-    )
 
 
 def frame_of(columns: Iterable[Column], rows: int) -> pd.DataFrame:

@@ -1,0 +1,132 @@
+"""Tables of every kind: what ``given=`` holds, and results as a table of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.math import Array
+from mlece.sources.columns import Columns
+from mlece.sources.matrices import Matrix, dense_matrix, sparse_matrix
+
+
+def read_covariates(given: Any) -> Columns | Matrix:
+    """Return what ``given=`` holds as columns by name, or as a matrix.
+
+    Parameters
+    ----------
+    given : frame, mapping, array_like (n, d) or (n,), or scipy.sparse array (n, d)
+        A mapping's scalars stand for columns of one value.
+
+    Raises
+    ------
+    DataError
+        If there are no rows, or columns of different length.
+    DataTypeError
+        If it is none of these.
+    """
+    from scipy import sparse
+
+    if isinstance(given, Mapping):
+        return _of_mapping(given)
+    if sparse.issparse(given):
+        return Matrix(sparse_matrix(given))
+    if isinstance(given, np.ndarray | list | tuple):
+        return Matrix(dense_matrix(given))
+    import narwhals as nw
+
+    native = nw.from_native(given, allow_series=True, pass_through=True)
+    if isinstance(native, nw.LazyFrame):
+        native = native.collect()
+    if isinstance(native, nw.Series):
+        native = native.alias(str(native.name or "x1")).to_frame()
+    if isinstance(native, nw.DataFrame):
+        names = tuple(native.columns)
+        strange = [name for name in names if not isinstance(name, str)]
+        if strange:
+            raise errors.DataTypeError(
+                errors.message("names of columns as text", f"the name {strange[0]!r}")
+            )
+        return _some_rows(Columns(native, names, len(native)))
+    if hasattr(given, "__array__"):
+        return Matrix(dense_matrix(np.asarray(given)))
+    raise errors.DataTypeError(
+        errors.message(
+            "covariates as a data frame, a mapping of columns, an array (n, d) or a sparse matrix",
+            f"{type(given).__name__} {given!r:.60}",
+        )
+    )
+
+
+def _some_rows(columns: Columns) -> Columns:
+    if columns.rows == 0:
+        raise errors.DataError(errors.message("covariates with at least one row", "no rows"))
+    return columns
+
+
+def _of_mapping(given: Mapping[Any, Any]) -> Columns:
+    sizes = {
+        name: 1 if np.isscalar(value) or value is None else len(value)
+        for name, value in given.items()
+    }
+    longer = {name: size for name, size in sizes.items() if not _is_scalar(given[name])}
+    rows = next(iter(longer.values()), 1)
+    for name, size in longer.items():
+        if size != rows:
+            first = next(iter(longer))
+            raise errors.DataError(
+                errors.message(
+                    "columns of one length",
+                    f"{rows} values in {first!r} and {size} in {name!r}",
+                )
+            )
+    source = {k: [v] * rows if _is_scalar(v) else v for k, v in given.items()}
+    return _some_rows(Columns(source, tuple(given), rows))
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or bool(np.isscalar(value))
+
+
+def frame_like(given: Any, columns: Mapping[str, Array]) -> Any:
+    """Return columns of results as a table of the kind of another one.
+
+    Parameters
+    ----------
+    given : frame, mapping, array or None
+        The table whose kind is wanted.
+    columns : mapping of str to array (m,)
+        Columns of one length.
+
+    Returns
+    -------
+    frame or dict of str to array
+        A frame of the library of ``given``, a pandas frame with its index if there is a result for each
+        of its rows; for everything that is no frame a dict.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from mlece.sources.tables import frame_like
+    >>> frame_like(pd.DataFrame({"x": [1, 2]}, index=["a", "b"]), {"fitted": np.array([0.5, 1.5])})
+       fitted
+    a     0.5
+    b     1.5
+    >>> frame_like({"x": [1, 2]}, {"fitted": np.array([0.5])})
+    {'fitted': array([0.5])}
+    """
+    import narwhals as nw
+
+    native = nw.from_native(given, allow_series=True, pass_through=True)
+    if not isinstance(native, nw.DataFrame | nw.LazyFrame | nw.Series):
+        return dict(columns)
+    made = nw.from_dict(dict(columns), backend=native.implementation).to_native()
+    rows = len(next(iter(columns.values()), ()))
+    index = nw.maybe_get_index(native)
+    if index is not None and len(index) == rows:
+        made.index = index
+    return made
