@@ -20,7 +20,7 @@ PACKAGE = ROOT / "mlece"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "math", "counting", "quantities", "jets", "bessel", "__version__"),
-    ("domain", "bijection", "param", "arrays"),
+    ("domain", "maps", "unit_links", "bijection", "param", "arrays"),
     ("derivatives", "limits", "moments", "tilt", "model", "registry", "selection"),
     ("families", "combinators"),
     ("sample", "sources", "frame", "predictor"),
