@@ -173,6 +173,10 @@ class Categorical(Labelled):
         """Return a copy with other probabilities or labels."""
         return type(self)(**{"p": self.slots["p"], "labels": self.labels, **slots})
 
+    def masses(self) -> Array:
+        """Return the probabilities of the labels, (K,)."""
+        return np.asarray(self.theta[0])
+
     def statistics(self, y: Array) -> Arrays:
         """Return indicators (r, m, K) of codes (r, m)."""
         return (self.indicators(y),)

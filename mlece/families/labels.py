@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -63,6 +63,14 @@ class Labelled(Model, abstract=True):
         """Return the labels of codes."""
         return np.asarray(self.labels)[np.asarray(y, dtype=np.int64)]
 
+    def inside(self, y: Array, theta: Arrays) -> Array:
+        """Return a mask, True for the codes of known labels."""
+        return np.asarray((y >= 0) & (y < len(self.labels or ())))
+
+    def masses(self) -> Array:
+        """Return the probabilities of the labels, (K,)."""
+        return self.density(self.decode(np.arange(len(self.labels or ()))))
+
     def indicators(self, y: Array) -> Array:
         """Return indicators (r, m, K) of codes (r, m)."""
         return np.asarray(y[..., None] == np.arange(len(self.labels or ())), dtype=float)
@@ -116,33 +124,44 @@ class PerLabel(Labelled, abstract=True):
     ----------
     *args, **slots
         The numbers as one array (..., K − 1), by its name or in the first place, and the other
-        parameters; with ``labels`` given, the numbers one by one as well.
+        parameters; with ``labels`` given, the numbers one by one by their names as well.
     labels : sequence, optional
         The K labels; taken from the data, or 0 to K − 1, if not given.
     """
 
-    each: ClassVar[Each]
-    _fewest = 2
+    @property
+    def each(self) -> Each:
+        """The declaration of the numbers, the first of the class."""
+        declared = type(self).params[0]
+        assert isinstance(declared, Each)
+        return declared
 
     def __init__(self, *args: Any, labels: Sequence[Any] | None = None, **slots: Any) -> None:
         declared = type(self).params
         own = declared[0].name
-        if labels is None and args:
-            slots |= dict(zip([p.name for p in declared], args, strict=False))
-            args = ()
+        if len(args) > len(declared):
+            raise ParameterError(
+                message(f"at most {len(declared)} values without a name", f"{len(args)}")
+            )
+        slots |= dict(zip([p.name for p in declared], args, strict=False))
         whole = slots.pop(own, None)
         values = None if whole is None else np.asarray(whole, dtype=float)
         if labels is None and values is not None:
             labels = range(values.shape[-1] + 1 if values.ndim else 0)
         names = self._take_labels(labels)
         if names is not None:
-            if len(names) < self._fewest:
+            if len(names) < 2:
                 raise ParameterError(message("at least two labels", repr(names)))
             entries = tuple(self.each.entry(label) for label in self.each.carriers(names))
             object.__setattr__(self, "params", (*entries, *declared[1:]))
             if values is not None:
                 slots |= self._apart(values, entries)
-        super().__init__(*args, **slots)
+        super().__init__(**slots)
+
+    def member(self, *theta: Any) -> Model:
+        """Return the distribution with these parameters, one by one."""
+        named = {p.name: value for p, value in zip(self.params, theta, strict=True)}
+        return type(self)(**named, **self.settings)
 
     def _apart(self, values: Array, entries: tuple[Param, ...]) -> dict[str, Array]:
         if values.ndim == 0 or values.shape[-1] != len(entries):
