@@ -6,48 +6,14 @@ change of variables.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 import numpy as np
 
 from mlece import errors
-from mlece.domain import Domain, positive, real, unit_interval
-from mlece.math import Array, exp, expit, log, log1p, logit, logsumexp, wrap_angle
-
-
-class Bijection(ABC):
-    """A map eta -> theta with its first two derivatives.
-
-    Attributes
-    ----------
-    name : str
-        Name of the inverse, the link: what is done to theta to get eta.
-    source, target : Domain
-        Where eta and theta may lie.
-    """
-
-    name: str = ""
-    source: Domain = real
-    target: Domain = real
-
-    @abstractmethod
-    def forward(self, eta: Array) -> Array:
-        """Map unconstrained values to the domain."""
-
-    @abstractmethod
-    def inverse(self, theta: Array) -> Array:
-        """Map the domain to unconstrained values."""
-
-    @abstractmethod
-    def derivatives(self, eta: Array) -> tuple[Array, Array]:
-        """Return d theta / d eta and the second derivative, elementwise."""
-
-    def log_slope(self, eta: Array) -> Array:
-        """Return log |d theta / d eta|."""
-        return log(np.abs(self.derivatives(eta)[0]))
-
-    def __repr__(self) -> str:
-        return self.name
+from mlece.domain import Domain, positive
+from mlece.maps import Bijection as Bijection
+from mlece.math import Array, exp, expit, log, log1mexp, logsumexp, softplus, wrap_angle
+from mlece.unit_links import UnitLink as UnitLink
+from mlece.unit_links import cauchit_link, cloglog_link, logit_link, loglog_link, probit_link
 
 
 class Identity(Bijection):
@@ -92,50 +58,28 @@ class Exp(Bijection):
         return theta, theta
 
 
-class ShiftedExp(Bijection):
-    """theta = lower + exp(eta): the half line above a number."""
+class Softplus(Bijection):
+    """theta = log(1 + exp(eta)): exponential far below zero, linear far above."""
 
-    def __init__(self, lower: float) -> None:
-        self.lower = lower
-        self.name = f"log(· - {lower:g})"
-
-    def forward(self, eta: Array) -> Array:
-        """Return lower + exp(eta)."""
-        return self.lower + exp(eta)
-
-    def inverse(self, theta: Array) -> Array:
-        """Return log(theta - lower)."""
-        return log(theta - self.lower)
-
-    def derivatives(self, eta: Array) -> tuple[Array, Array]:
-        """Return exp(eta) twice."""
-        slope = exp(eta)
-        return slope, slope
-
-
-class Expit(Bijection):
-    """theta = 1 / (1 + exp(-eta)): the inverse of the logit link."""
-
-    name = "logit"
-    target = unit_interval
+    name = "softplus"
+    target = positive
 
     def log_slope(self, eta: Array) -> Array:
-        """Return log p (1 - p)."""
-        far = np.abs(eta)
-        return np.asarray(-far - 2 * log1p(exp(-far)))
+        """Return -log(1 + exp(-eta))."""
+        return -softplus(-eta)
 
     def forward(self, eta: Array) -> Array:
-        """Return expit(eta)."""
-        return np.asarray(expit(eta))
+        """Return log(1 + exp(eta))."""
+        return softplus(eta)
 
     def inverse(self, theta: Array) -> Array:
-        """Return logit(theta)."""
-        return np.asarray(logit(theta))
+        """Return log(exp(theta) - 1)."""
+        return np.asarray(theta + log1mexp(theta))
 
     def derivatives(self, eta: Array) -> tuple[Array, Array]:
-        """Return p (1 - p) and p (1 - p)(1 - 2 p)."""
-        p, q = expit(eta), expit(-eta)
-        return p * q, p * q * (q - p)
+        """Return the logistic function and its slope."""
+        first, second = expit(eta), expit(-eta)
+        return np.asarray(first), np.asarray(first * second)
 
 
 class Moved(Bijection):
@@ -275,7 +219,7 @@ class Softmax(Bijection):
 
 identity = Identity()
 log_link = Exp()
-logit_link = Expit()
+softplus_link = Softplus()
 softmax = Softmax()
 winding = Winding()
 asinh_link = Sinh()
@@ -284,10 +228,17 @@ LINKS: dict[str, Bijection] = {
     "identity": identity,
     "log": log_link,
     "logit": logit_link,
+    "probit": probit_link,
+    "cloglog": cloglog_link,
+    "loglog": loglog_link,
+    "cauchit": cauchit_link,
+    "softplus": softplus_link,
     "asinh": asinh_link,
     "sqrt": Power(0.5),
     "reciprocal": Power(-1.0),
 }
+# The field's name of the reciprocal as a link; its own name stays the first.
+LINKS["inverse"] = LINKS["reciprocal"]
 
 
 def default_bijection(domain: Domain) -> Bijection:

@@ -353,6 +353,11 @@ def ratio_or_zero(count: Array, p: Array) -> Array:
     return where(count == 0, 0.0, count / where(count == 0, 1.0, p))
 
 
+def times(power: Array, log_y: Array) -> Array:
+    """Return power * log_y, 0 where the power is 0 even if y = 0."""
+    return where(power == 0, 0.0, power * where(power == 0, 0.0, log_y))
+
+
 def wrap_angle(angle: Array) -> Array:
     """Return an angle in radians brought to (-pi, pi]; one that lies there stays as it is."""
     return np.asarray(angle - 2 * pi * ceil((angle - pi) / (2 * pi)))
@@ -467,6 +472,7 @@ __all__ = [
     "tan",
     "tanh",
     "tetragamma",
+    "times",
     "trigamma",
     "trigamma_excess",
     "trigamma_gap",

@@ -49,6 +49,9 @@ class Param:
         One phrase for the documentation.
     """
 
+    # Whether it stands for as many parameters as the data require.
+    open: bool = False
+
     def __init__(
         self,
         domain: Domain,

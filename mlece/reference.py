@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.families.labels import Labelled
 from mlece.math import Array
 from mlece.model import Model
 
@@ -19,6 +20,8 @@ def ends(member: Model) -> tuple[float, float]:
 
 def mass_points(member: Model) -> Array:
     """Return the points of a discrete member until their mass is exhausted."""
+    if isinstance(member, Labelled):
+        return np.arange(float(len(member.labels or ())))
     lower, upper = ends(member)
     if np.isfinite(upper):
         return np.arange(lower, upper + 1)

@@ -27,10 +27,15 @@ def enrol(cls: type[Model]) -> None:
 
 
 def registered(vectors: bool = False) -> dict[str, type[Model]]:
-    """Return the registered models by their registry name: those of numbers, or of vectors as well."""
+    """Return the registered models by their registry name.
+
+    Those with a fixed number of parameters; with ``vectors`` also those whose number follows the data.
+    """
     import mlece.families  # noqa: F401  (registers)
 
-    return {name: c for name, c in _REGISTRY.items() if vectors or not c._width}
+    return {
+        name: c for name, c in _REGISTRY.items() if vectors or not any(p.open for p in c.params)
+    }
 
 
 def model_by_name(name: str) -> type[Model]:

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "mlece"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "math", "counting", "quantities", "jets", "bessel", "__version__"),
-    ("domain", "bijection", "param", "predictor", "arrays"),
+    ("domain", "maps", "unit_links", "bijection", "param", "predictor", "arrays"),
     (
         "derivatives",
         "limits",

@@ -188,8 +188,10 @@ def Transformed(model: Any, bijection: Any) -> Model:
     ----------
     model : Model, class of Model, or registered name
         The law of g(y). Its filled slots are fixed, its free ones are estimated.
-    bijection : {"log", "logit", "asinh", "sqrt", "reciprocal", "identity"} or Bijection
-        g by its name, or an object whose ``inverse`` is g (``mlece.bijection.Power(k)`` for y^k).
+    bijection : str or Bijection
+        g by its name ("log", "logit", "asinh", "sqrt", "reciprocal", "identity" or another of
+        ``mlece.bijection.LINKS``), or an object whose ``inverse`` is g (``mlece.bijection.Power(k)``
+        for y^k).
 
     Returns
     -------

@@ -42,6 +42,7 @@ from mlece.families.multivariate import (
     MultivariateGaussian,
     MultivariateT,
 )
+from mlece.families.ordinal import Ordinal
 from mlece.families.proportions import Kumaraswamy, LogitNormal, Power, Simplex
 from mlece.families.real_line import Gaussian, Gumbel, Laplace, Logistic, StudentT
 from mlece.families.skew_tails import EGB2, AsymmetricLaplace, SkewT, TwoPieceNormal, TwoPieceT
@@ -106,6 +107,7 @@ __all__ = [
     "Nakagami",
     "NegativeBinomial",
     "NormalInverseGaussian",
+    "Ordinal",
     "Pareto",
     "Poisson",
     "PoissonInverseGaussian",

@@ -32,10 +32,12 @@ from mlece.math import (
     log,
     log1mexp,
     log1p,
+    log1pmx,
     log_minus_step,
     log_probability,
     ratio_or_zero,
     stirling_remainder,
+    times,
     trigamma,
     trigamma_gap,
     where,
@@ -240,6 +242,34 @@ class Geometric(Model):
 # ---------------------------------------------------------------------------- binomial
 
 
+def binomial_log_mass(
+    y: Array, n: Array, shares: tuple[Array, Array], logs: tuple[Array, Array]
+) -> Array:
+    """Return log P(Y = y) of n trials in the saddle-point form of Loader (2000).
+
+    Parameters
+    ----------
+    y, n : array
+        Successes and trials.
+    shares, logs : (array, array)
+        Probability of success and of failure, and their logarithms, each exact by itself: a share may
+        have underflowed.
+    """
+    ends = (y == 0) | (y == n)
+    x = where(ends, 0.5 * n, y)
+    rest = n - x
+    # x - n p, by the share that is known to more digits.
+    error = where(shares[0] < 0.5, x - n * shares[0], n * shares[1] - rest)
+    deviance = np.zeros(())
+    for count, log_share, step in zip((x, rest), logs, (-error / x, error / rest), strict=True):
+        near = abs(step) < 0.5
+        far = log(n) + log_share - log(count) - step
+        deviance = deviance + count * where(near, log1pmx(where(near, step, 0.0)), far)
+    remainder = stirling_remainder(n) - stirling_remainder(x) - stirling_remainder(rest)
+    inner = remainder + deviance + 0.5 * (log(n / x) - log(rest) - LOG_2PI)
+    return where(ends, times(y, logs[0]) + times(n - y, logs[1]), inner)
+
+
 class Binomial(Model):
     r"""Binomial with a known number of trials: log q = log C(n, y) + y log p + (n − y) log(1 − p).
 
@@ -260,15 +290,7 @@ class Binomial(Model):
 
     @staticmethod
     def _log_density(y: Array, n: Array, p: Array) -> Array:
-        ends = (y == 0) | (y == n)
-        x = where(ends, 0.5 * n, y)
-        rest = n - x
-        error = x - n * p
-        deviance = x * log_minus_step(n * p / x, -error / x)
-        deviance = deviance + rest * log_minus_step(n * (1 - p) / rest, error / rest)
-        remainder = stirling_remainder(n) - stirling_remainder(x) - stirling_remainder(rest)
-        inner = remainder + deviance + 0.5 * (log(n / x) - log(rest) - LOG_2PI)
-        return where(ends, xlogy(y, p) + xlog1py(n - y, -p), inner)
+        return binomial_log_mass(y, n, (p, 1 - p), (log(p), log1p(-p)))
 
     @staticmethod
     def _score(y: Array, n: Array, p: Array) -> Arrays:

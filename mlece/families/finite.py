@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from mlece.arrays import declared_categories, factorize
-from mlece.domain import binary, categories, probability, simplex
-from mlece.errors import NoDensityError, ParameterError, SupportError, message, offenders
+from mlece.domain import binary, probability, simplex
+from mlece.errors import ParameterError, message
+from mlece.families.labels import Labelled
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     Array,
@@ -122,7 +122,7 @@ class Bernoulli(Model):
 # ---------------------------------------------------------------------------- Categorical
 
 
-class Categorical(Model):
+class Categorical(Labelled):
     r"""Categorical (a die with K sides): log q = Σ t_k log p_k for the indicator t of the label.
 
     Labels may be of any type that hashes; a fitted member remembers them. The categories of a pandas
@@ -145,7 +145,6 @@ class Categorical(Model):
     Categorical(p=[0.5 , 0.25, 0.25], labels=('a', 'b', 'c'))
     """
 
-    support = categories
     everyday = True
     saturated = True
     affine = True
@@ -156,16 +155,11 @@ class Categorical(Model):
         super().__init__(p=p)
         known = self.slots["p"]
         cells = None if known is None else known.shape[-1]
-        names = None if labels is None else tuple(labels)
-        if names is None and cells is not None:
-            names = tuple(range(cells))
-        if names is not None and len(set(names)) != len(names):
-            raise ParameterError(message("distinct labels", repr(names)))
+        if labels is None and cells is not None:
+            labels = range(cells)
+        names = self._take_labels(labels)
         if cells is not None and names is not None and len(names) != cells:
             raise ParameterError(message(f"{cells} labels, one for each cell", f"{len(names)}"))
-        object.__setattr__(self, "labels", names)
-
-    labels: tuple[Any, ...] | None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -179,48 +173,13 @@ class Categorical(Model):
         """Return a copy with other probabilities or labels."""
         return type(self)(**{"p": self.slots["p"], "labels": self.labels, **slots})
 
-    def declare(self, data: Any) -> Model:
-        """Take the categories of a pandas categorical or polars Enum Series, seen or not."""
-        found = declared_categories(data) if self.labels is None else None
-        return self if found is None else type(self)(labels=found)
-
-    def admit(self, data: Array, what: str) -> tuple[Model, Array]:
-        """Turn labels into codes; labels that were not declared are refused."""
-        labels, codes = factorize(data, what)
-        if self.labels is None:
-            return type(self)(labels=labels), codes
-        order = {label: k for k, label in enumerate(self.labels)}
-        table = np.array([order.get(label, -1) for label in labels])
-        codes = table[codes]
-        if (codes < 0).any():
-            names = ", ".join(map(repr, self.labels))
-            raise SupportError(
-                message(f"{what}: labels among {names}", offenders(codes < 0, np.asarray(data)))
-            )
-        return self, codes
-
-    def encode(self, y: Any) -> Array:
-        """Return the codes of labels; −1 for a label that the model does not know."""
-        order = {label: k for k, label in enumerate(self.labels or ())}
-        array = np.asarray(y)
-        codes = [order.get(label, -1) for label in array.ravel().tolist()]
-        return np.array(codes, dtype=float).reshape(array.shape)
-
-    def decode(self, y: Array) -> Array:
-        """Return the labels of codes."""
-        return np.asarray(self.labels)[np.asarray(y, dtype=np.int64)]
+    def masses(self) -> Array:
+        """Return the probabilities of the labels, (K,)."""
+        return np.asarray(self.theta[0])
 
     def statistics(self, y: Array) -> Arrays:
         """Return indicators (r, m, K) of codes (r, m)."""
-        return (np.asarray(y[..., None] == np.arange(len(self.labels or ())), dtype=float),)
-
-    def block_sums(self, y: Array, w: Array | None) -> Arrays:
-        """Return the total weight of each cell, (r, K)."""
-        cells, rows = len(self.labels or ()), len(y) if w is None else max(len(y), len(w))
-        total = np.zeros((rows, cells))
-        codes = np.broadcast_to(y, (rows, y.shape[1])).astype(np.int64)
-        np.add.at(total, (np.arange(rows)[:, None], codes), 1.0 if w is None else w)
-        return (total,)
+        return (self.indicators(y),)
 
     @staticmethod
     def _log_density(t: Arrays, p: Array) -> Array:
@@ -268,13 +227,3 @@ class Categorical(Model):
     @staticmethod
     def _entropy(p: Array) -> Array:
         return -np.asarray(xlogy(p, p).sum(axis=-1))
-
-    @property
-    def mean(self) -> Any:
-        """Labels have no mean."""
-        raise NoDensityError(message("numbers for a mean", "category labels"))
-
-    @property
-    def variance(self) -> Any:
-        """Labels have no variance."""
-        raise NoDensityError(message("numbers for a variance", "category labels"))

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlece.domain import positive, positive_probability, probability, real, unit_interval
 from mlece.families.composed import NormalOf
-from mlece.families.unit_interval import log_beta, shape_limits, times
+from mlece.families.unit_interval import log_beta, shape_limits
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     EULER,
@@ -28,6 +28,7 @@ from mlece.math import (
     logit,
     sqrt,
     square,
+    times,
     where,
 )
 from mlece.model import Model, Twin

@@ -26,6 +26,7 @@ from mlece.math import (
     log_probability,
     sqrt,
     stirling_remainder,
+    times,
     trigamma,
     where,
 )
@@ -46,11 +47,6 @@ def log_beta(a: Array, b: Array) -> Array:
 def _digamma_gap(a: Array, b: Array) -> Array:
     """Return psi(a + b) - psi(a)."""
     return log1p(b / a) + log_minus_digamma(a) - log_minus_digamma(a + b)
-
-
-def times(power: Array, log_y: Array) -> Array:
-    """Return power * log_y, 0 where the power is 0 even if y = 0."""
-    return where(power == 0, 0.0, power * where(power == 0, 0.0, log_y))
 
 
 def shape_limits(

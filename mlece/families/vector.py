@@ -37,6 +37,8 @@ class Part(Param):
         As for :class:`mlece.Param`.
     """
 
+    open = True
+
     def __init__(self, domain: Domain, symbol: str, *, rank: int, **declaration: Any) -> None:
         super().__init__(domain, symbol, **declaration)
         self.rank = rank

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mlece import errors
+from mlece.families.labels import Labelled
 from mlece.math import Array, log
 from mlece.model import Model
 from mlece.sources.ends import completed, far_end, power
@@ -161,10 +162,9 @@ def _by_panels(model: Model, start: float, lower: float, upper: float, points: i
 
 def cell_masses(model: Model) -> Array:
     """Return the probabilities of the categories, in the order of their codes."""
-    for p, value in zip(model.params, model.theta, strict=True):
-        if p.vector:
-            return np.asarray(value)
-    raise errors.NoDensityError(errors.message("a vector of probabilities", repr(model)))
+    if isinstance(model, Labelled):
+        return model.masses()
+    raise errors.NoDensityError(errors.message("a family of labels", repr(model)))
 
 
 def _likeliest(model: Model, lower: float, upper: float) -> float:
