@@ -34,6 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "result",
         "covariance",
         "contributions",
+        "regression",
     ),
     (
         "bootstrap",

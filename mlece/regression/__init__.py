@@ -1,0 +1,1 @@
+"""Models of p(y | x): existence of the maximum, collinear columns, closed-form certificates."""
