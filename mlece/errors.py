@@ -49,6 +49,10 @@ class ComparisonError(MleceError, TypeError):
     """Cross-entropies of different kinds, measures or samples set against each other."""
 
 
+class UndecidedError(MleceError, ArithmeticError):
+    """A question that double precision cannot settle: neither answer stands up to a check."""
+
+
 class MissingDependencyError(MleceError, ImportError):
     """An optional package is needed and not installed."""
 
