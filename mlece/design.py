@@ -160,5 +160,6 @@ def _sparse_product(block: Any, c: Array, second: Any) -> Array:
 
     weighted: Any = sparse.diags_array(c) @ second
     out: Any = block.T @ weighted
-    dense = out.toarray() if sparse.issparse(out) else out
-    return np.asarray(dense)
+    if sparse.issparse(out):
+        out = out.toarray()  # type: ignore[attr-defined]
+    return np.asarray(out)

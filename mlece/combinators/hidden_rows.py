@@ -1,4 +1,4 @@
-"""Incomplete observations of which each has parameters of its own: evaluated as so many laws of one each."""
+"""Incomplete observations of which each has parameters of its own: as many laws of one each."""
 
 from __future__ import annotations
 

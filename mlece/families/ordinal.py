@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Which family stands behind a predictor: the slot that a formula means, and probabilities by their index."""
+"""Which family stands behind a predictor: the slot that a formula means, and probabilities by index."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.arrays import as_array
 from mlece.bijection import Bijection, identity, softmax
 from mlece.families.counts import Binomial
 from mlece.families.finite import Bernoulli, Categorical
-from mlece.math import Array
+from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binomial_index
 from mlece.model import Model
 from mlece.predictor import Predictor
+from mlece.sources.censoring import Censored
 
 # Slots that tell where a law lies, in the order in which a formula without a slot means them.
 _MAIN = ("mean", "loc", "location", "meanlog", "meanlogit", "mu", "p", "rate", "scale")
-_PROBABILITY = ("logit", "probit", "cloglog", "cauchit")
 
 
 @dataclass(frozen=True)
-class Bound:
+class Entry:
     """A predictor with the link through which it enters.
 
     Parameters
@@ -66,19 +67,41 @@ def with_terms(model: Model, terms: str) -> Model:
     return model.replace(**{main_slot(model): Predictor(terms)})
 
 
-def bound(model: Model) -> tuple[Model, dict[str, Bound], Callable[..., Model] | None]:
-    """Return the family that is fitted, its predictors, and what makes the user's family of its slots.
+@dataclass(frozen=True)
+class Bound:
+    """The family that is fitted, and the predictors of its slots.
 
-    Probabilities are fitted in their linear predictor, in which nothing rounds to 0 or 1.
-
-    Returns
-    -------
+    Parameters
+    ----------
     inner : Model
         Slots with a predictor are free in it.
-    terms : dict of str to Bound
-        By slot of the inner family.
+    terms : dict of str to Entry
+        By slot of the inner family; one for all log-ratios of labels under the name ``p``.
     respond : callable, optional
         From the slots of the inner family to the family that was named; None if it is the same.
+    """
+
+    inner: Model
+    terms: dict[str, Entry]
+    respond: Callable[..., Model] | None = None
+
+
+def bound(model: Model, data: Any) -> Bound:
+    """Return the family that is fitted for a model with predictors.
+
+    Probabilities are fitted in their linear predictor, in which nothing rounds to 0 or 1. Responses
+    between 0 and 1, or rows of probabilities of labels, are soft targets.
+
+    Parameters
+    ----------
+    model : Model
+    data : object
+        The responses as they came.
+
+    Raises
+    ------
+    ParameterError
+        For a predictor in an end of the support, and for a link that does not suit its slot.
     """
     varying = dict(model.predictors)
     for name, predictor in varying.items():
@@ -92,16 +115,16 @@ def bound(model: Model) -> tuple[Model, dict[str, Bound], Callable[..., Model] |
             )
         _require_link(model, name, predictor)
     if isinstance(model, Bernoulli | Binomial) and "p" in varying:
-        return _of_probability(model, varying)
+        return _of_probability(model, varying, data)
     if isinstance(model, Categorical) and "p" in varying:
-        return _of_labels(model, varying["p"])
+        return _of_labels(model, varying["p"], data)
     plain = {name: None for name in varying if model.parameter(name).estimable}
-    inner = model.replace(**plain)
     terms = {
-        name: Bound(predictor, predictor.bijection(model.parameter(name).bijection), name)
+        name: Entry(predictor, predictor.bijection(model.parameter(name).bijection), name)
         for name, predictor in varying.items()
     }
-    return inner, terms, None
+    held = {k: v for k, v in model.held.items() if k not in varying}
+    return Bound(type(model)(**{**held, **plain}, **model.settings), terms)
 
 
 def _require_link(model: Model, name: str, predictor: Predictor) -> None:
@@ -118,47 +141,39 @@ def _require_link(model: Model, name: str, predictor: Predictor) -> None:
         )
 
 
-def _of_probability(
-    model: Model, varying: dict[str, Predictor]
-) -> tuple[Model, dict[str, Bound], Callable[..., Model] | None]:
+def _of_probability(model: Model, varying: dict[str, Predictor], data: Any) -> Bound:
     p = varying["p"]
     link = p.bijection(model.parameter("p").bijection)
-    if link.name not in _PROBABILITY:
-        raise errors.ParameterError(
-            errors.message(
-                f"a link for a probability, one of {', '.join(_PROBABILITY)}", f"{link.name!r}"
-            )
-        )
-    from mlece.families.index import binomial_index
-
-    family = binomial_index(link.name)
-    terms = {"index": Bound(p, identity, "p")}
+    terms = {"index": Entry(p, identity, "p")}
     if isinstance(model, Bernoulli):
-        return family(), terms, _Probability(Bernoulli, link)
+        family = binomial_index(link.name, "soft" if _is_soft(data) else "bernoulli")()
+        return Bound(family, terms, family.respond)
     if "n" in varying:
         raise errors.ParameterError(
-            errors.message("a number or an array of trials in n", f"{varying['n']!r}")
+            errors.message("a number of trials in n, or an array of them", f"{varying['n']!r}")
         )
-    return family(n=model.slots["n"]), terms, _Probability(Binomial, link)
+    counted = binomial_index(link.name, "binomial")(n=model.slots["n"])
+    return Bound(counted, terms, counted.respond)
 
 
-@dataclass(frozen=True)
-class _Probability:
-    """Makes Bernoulli or Binomial laws of their linear predictors."""
-
-    family: type[Model]
-    link: Bijection
-
-    @property
-    def __name__(self) -> str:
-        return self.family.__name__
-
-    def __call__(self, index: Array, **slots: Any) -> Model:
-        known = {k: v for k, v in slots.items() if self.family is Binomial}
-        return self.family(**known, p=self.link.forward(index))
+def _is_soft(data: Any) -> bool:
+    """Tell whether responses are fractions."""
+    if isinstance(data, Censored):
+        return False
+    array = np.asarray(as_array(data, "y"))
+    if array.dtype.kind != "f":
+        return False
+    return bool(((array > 0) & (array < 1)).any())
 
 
-def _of_labels(
-    model: Categorical, predictor: Predictor
-) -> tuple[Model, dict[str, Bound], Callable[..., Model] | None]:
-    raise NotImplementedError
+def _of_labels(model: Categorical, predictor: Predictor, data: Any) -> Bound:
+    if predictor.link is not None and predictor.bijection(softmax) is not softmax:
+        raise errors.ParameterError(
+            errors.message("the softmax for the probabilities of labels", f"{predictor.link!r}")
+        )
+    array = None if isinstance(data, Censored) else as_array(data, "y")
+    # Two axes of labels are a batch; two axes of fractions are targets.
+    soft = array is not None and array.ndim == 2 and array.dtype.kind == "f"
+    family = SoftCategoricalLogits if soft else CategoricalLogits
+    inner = family(labels=model.labels) if model.labels is not None else family()
+    return Bound(inner, {"p": Entry(predictor, identity, "p")}, inner.respond)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,12 +13,16 @@ from mlece.arrays import as_array
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
 from mlece.design import Design
+from mlece.families.index import CategoricalLogits
+from mlece.families.ordinal import Ordinal
 from mlece.math import Array
 from mlece.model import Model
-from mlece.regression.binding import bound
+from mlece.regression.binding import Bound, bound
+from mlece.regression.collinear import collinear, dependent
 from mlece.sample import Sample, check_support, from_data, weights_like
 from mlece.sources.censoring import Censored, from_censored
 from mlece.sources.covariates import designs
+from mlece.sources.recipes import INTERCEPT
 
 MISSING = ("raise", "drop")
 
@@ -84,37 +89,91 @@ def read(
                 "fit(model, y, given=frame) or given=array of shape (n, d)",
             )
         )
-    inner, terms, respond = bound(model)
-    predictors = {slot: t.predictor for slot, t in terms.items()}
+    plan = bound(model, data)
+    predictors = {slot: entry.predictor for slot, entry in plan.terms.items()}
     found, kept = designs(predictors, given, None, missing, exclude)
     data, weights, kept, found = _complete(data, weights, kept, found, missing, name)
     read_in = from_censored if isinstance(data, Censored) else from_data
     # Weights come in afterwards: every response keeps its row, whatever its weight.
-    bare, sample = read_in(inner, data, None, name, "sampling")
-    rows = _same_length(sample, found, name, given)
+    bare, sample = read_in(plan.inner, data, None, name, "sampling")
+    rows = _same_length(sample, found, name)
     if not bare._width:
         check_support(bare, sample, sample.values.min(), sample.values.max())
-    numbers = np.broadcast_to(np.arange(rows, dtype=float), (len(sample.values), rows))
-    own = sample.values if bare._width else sample.values[..., None]
-    values = np.concatenate([own, numbers[..., None]], axis=-1)
+    conditional = Conditional(
+        inner=bare, terms=tuple(_terms(plan, bare, found)), respond=respond_of(plan, bare)
+    )
     counts = data.counts if isinstance(data, Censored) and weights is None else weights
-    w, batch = weights_like(counts, rows), sample.batch_shape
-    if w is not None:
-        batch = np.broadcast_shapes(batch, w.shape[:-1])
-        w = w.reshape(-1, rows)
-        if len(w) == 1 and not np.all(w > 0):
-            values, w = values[:, w[0] > 0], w[:, w[0] > 0]
-    if len(values) > 1:
-        values = np.broadcast_to(
-            values.reshape(*sample.batch_shape, *values.shape[1:]), (*batch, *values.shape[1:])
-        ).reshape(-1, *values.shape[1:])
-    built = tuple(Term(slot, found[slot], t.link, t.label) for slot, t in terms.items())
-    conditional = Conditional(inner=bare, terms=built, respond=respond)
+    values, w, batch = _with_rows(bare, sample, weights_like(counts, rows))
     whole = replace(sample, values=values, weights=w, batch_shape=batch, weighting=weighting)
     return Given(conditional, whole, kept)
 
 
-def _same_length(sample: Sample, found: dict[str, Design], name: str, given: Any) -> int:
+def respond_of(plan: Bound, bare: Any) -> Any:
+    """Return what makes the family that users know: of the inner one whose labels the data told."""
+    return None if plan.respond is None else bare.respond
+
+
+def _terms(plan: Bound, bare: Model, found: dict[str, Design]) -> Iterator[Term]:
+    """Yield the predictors that have met their covariates, and refuse collinear columns."""
+    shifts = isinstance(bare, Ordinal)
+    for slot, entry in plan.terms.items():
+        # Cut points take the place of a constant.
+        design = without_constant(found[slot]) if shifts else found[slot]
+        dependences = dependent(design.matrix, design.names)
+        if dependences:
+            raise collinear(dependences, design.width)
+        if isinstance(bare, CategoricalLogits):
+            yield from (Term(p.name, design, entry.link, p.name) for p in bare.params)
+        else:
+            yield Term(slot, design, entry.link, entry.label)
+
+
+def without_constant(design: Design) -> Design:
+    """Return a design without its column of ones."""
+    at = design.constant
+    if at is None:
+        return design
+    kept = [j for j in range(design.width) if j != at]
+    names = tuple(design.names[j] for j in kept)
+    recipe = None if design.recipe is None else _WithoutConstant(design.recipe)
+    return Design(design.matrix[:, kept], names, design.offset, recipe)
+
+
+@dataclass(frozen=True)
+class _WithoutConstant:
+    """Makes new columns, and leaves the constant out."""
+
+    recipe: Callable[..., Design]
+
+    def __call__(self, given: Any, *offset: Any) -> Design:
+        design = self.recipe(given, *offset)
+        kept = [j for j, name in enumerate(design.names) if name != INTERCEPT]
+        names = tuple(design.names[j] for j in kept)
+        return Design(design.matrix[:, kept], names, design.offset, self)
+
+
+def _with_rows(
+    bare: Model, sample: Sample, w: Array | None
+) -> tuple[Array, Array | None, tuple[int, ...]]:
+    """Return observations with their rows, weights and batch axes; rows of weight 0 are left out."""
+    rows, batch = sample.rows, sample.batch_shape
+    numbers = np.broadcast_to(np.arange(rows, dtype=float), (len(sample.values), rows))
+    own = sample.values if bare._width else sample.values[..., None]
+    values = np.concatenate([own, numbers[..., None]], axis=-1)
+    if w is not None:
+        batch = np.broadcast_shapes(batch, w.shape[:-1])
+        w = w.reshape(-1, rows) if w.ndim == 1 else np.broadcast_to(w, (*batch, rows))
+        w = w.reshape(-1, rows)
+        if len(w) == 1 and not np.all(w > 0):
+            values, w = values[:, w[0] > 0], w[:, w[0] > 0]
+    if len(values) > 1:
+        tail = values.shape[1:]
+        values = np.broadcast_to(values.reshape(*sample.batch_shape, *tail), (*batch, *tail))
+        values = values.reshape(-1, *tail)
+    return values, w, batch
+
+
+def _same_length(sample: Sample, found: dict[str, Design], name: str) -> int:
     rows = sample.rows
     for slot, design in found.items():
         if design.rows != rows:
