@@ -35,10 +35,12 @@ def dense(block: Any) -> Array:
     return np.asarray(block.toarray() if is_sparse(block) else block, dtype=float)
 
 
-def blocks(matrix: Any) -> list[slice]:
-    """Return slices of rows whose dense blocks fit the cache, none shorter than twice the width."""
+def blocks(matrix: Any, width: int | None = None) -> list[slice]:
+    """Return slices of rows for which an array of the matrix's width, or of another, is small."""
     n, k = matrix.shape
-    length = max(_BLOCK // max(k, 1), 2 * k, 1)
+    width = max(k if width is None else width, 1)
+    # A triangle that takes in fewer rows at a time than it has does more work.
+    length = max(_BLOCK // width, 2 * k, 1)
     return [slice(i, min(i + length, n)) for i in range(0, n, length)]
 
 

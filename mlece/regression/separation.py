@@ -138,17 +138,18 @@ def recession(cone: Cone) -> Separation | None:
     True
     """
     search = _Search(cone)
-    direction = np.zeros(search.width)
+    direction, gains = np.zeros(search.width), np.zeros(len(cone.origin), dtype=bool)
     # The sum of directions gains wherever one of them does. Observations first: without a gain
     # there, what moves the bounds of the parameter space alone is no separation.
     target = cone.data
-    while (step := search.direction(target)) is not None:
+    while (step := search.direction(target, gains)) is not None:
         direction = direction + step
         direction /= np.abs(direction).max()
-        target = search.rows @ direction <= _ZERO
+        gains = np.asarray(search.rows @ direction > _ZERO)
+        target = ~gains
     if not direction.any():
         return None
-    return _described(cone, search, direction, ~target)
+    return _described(cone, search, direction, gains)
 
 
 def _described(cone: Cone, search: _Search, direction: Array, gains: Array) -> Separation:
@@ -309,8 +310,13 @@ class _Search:
             return RowSpace(sp.csr_matrix(sp.vstack([self.rows[kept], equalities])))
         return RowSpace(np.vstack([self.rows[kept], self.equalities]))
 
-    def direction(self, target: Array) -> Array | None:
+    def direction(self, target: Array, gains: Array) -> Array | None:
         """Return a checked direction along which a row of the target gains, None if there is none.
+
+        Parameters
+        ----------
+        target, gains : array of bool (m,)
+            The rows asked about, and those that are known to gain along a direction.
 
         Raises
         ------
@@ -326,8 +332,11 @@ class _Search:
             found = _Optimum(np.zeros(self.width), *nothing)
         if (checked := self._checked(found.direction, target)) is not None:
             return checked
-        if any(self._balanced(target, found, few) for few in (self.programme.taken, target | True)):
-            return None
+        # A row that gains along a direction of the cone has no part in a sum that vanishes.
+        weights = np.where(gains, 0.0, target + found.multipliers)
+        for changed in (self.programme.taken & (weights > 0), weights > 0):
+            if self._balanced(target, weights, found.free, changed):
+                return None
         raise errors.UndecidedError(
             errors.message(
                 "observations that either overlap or are told apart by a direction",
@@ -355,7 +364,7 @@ class _Search:
                 return np.asarray(projected)
         return None
 
-    def _balanced(self, target: Array, found: _Optimum, changed: Array) -> bool:
+    def _balanced(self, target: Array, weights: Array, free: Array, changed: Array) -> bool:
         """Tell whether positive multiples of the rows of the target sum to zero.
 
         The multipliers of the solver leave a rest; the smallest change that takes it away must leave
@@ -364,16 +373,18 @@ class _Search:
         Parameters
         ----------
         target : array of bool (m,)
-        found : _Optimum
+        weights : array (m,)
+            The multipliers.
+        free : array (q,)
+            Those of the equalities, of either sign.
         changed : array of bool (m,)
-            The rows whose multipliers may change, where they are positive.
+            The rows whose multipliers may change.
         """
-        weights = target + found.multipliers
-        changed = changed & (weights > 0)
-        rest = self.rows.T @ weights + self.equalities.T @ found.free
+        rest = self.rows.T @ weights + self.equalities.T @ free
         y = self._space(changed).solve(rest)
+        weights = weights.copy()
         weights[changed] -= self.rows[changed] @ y
-        free = found.free - self.equalities @ y
+        free = free - self.equalities @ y
         rest = np.asarray(self.rows.T @ weights + self.equalities.T @ free)
         whole = abs(self.rows).T @ weights + abs(self.equalities).T @ np.abs(free)
         positive = (weights[target] > 0).all() and (weights >= 0).all()
