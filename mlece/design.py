@@ -121,6 +121,8 @@ class Design:
             own = self._gathered(rows)
             second = own if same else right._gathered(rows)
             return np.asarray(np.swapaxes(own, 1, 2) @ (c[:, :, None] * second))
+        if not (self.width and right.width):
+            return np.zeros((len(c), self.width, right.width))
         block = self.block(rows)
         second = block if same else right.block(rows)
         if self.sparse or right.sparse:

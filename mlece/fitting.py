@@ -20,6 +20,7 @@ from mlece.model import Model
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.regression.binding import with_terms
+from mlece.regression.existence import separations
 from mlece.regression.reading import read as from_covariates
 from mlece.regression.result import ConditionalFit, with_covariates
 from mlece.result import Fit
@@ -186,6 +187,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         limits = [limit for limit in limits if not limit.rival]
         stopped = _met(objective, limits)
         limits += undercutting(objective, solution, stopped, rivals, sample, fit_sample)
+        limits += separations(objective, solution, _met(objective, limits), sample, fit_sample)
         limits += at_edges(objective, solution, _met(objective, limits))
         outcome = reconcile(objective, solution, limits)
         place = _evaluated(outcome, solution)

@@ -51,6 +51,8 @@ class Conditional(Model, abstract=True):
         The predictors.
     respond : callable, optional
         Makes the family that users know of the parameters of the inner one, by name.
+    label : str
+        Name of the family that users know, where it is another.
     """
 
     _observations = "responses with covariates"
@@ -64,6 +66,7 @@ class Conditional(Model, abstract=True):
         inner: Model,
         terms: tuple[Term, ...],
         respond: Callable[..., Model] | None = None,
+        label: str = "",
         **slots: Any,
     ) -> None:
         found = {term.slot: term for term in terms}
@@ -74,12 +77,13 @@ class Conditional(Model, abstract=True):
             params += [p] if term is None else [coefficient(name) for name in term.names]
             layout.append((term, slice(start, len(params))))
             value = inner.slots[p.name]
-            if term is None and value is not None:
+            if term is None and value is not None and start >= len(args):
                 slots.setdefault(p.name, value)
         facts: dict[str, Any] = {
             "inner": inner,
             "terms": terms,
             "respond": respond,
+            "label": label,
             "params": tuple(params),
             "_layout": tuple(layout),
             "_width": (inner._width or 1) + 1,
@@ -93,21 +97,26 @@ class Conditional(Model, abstract=True):
 
     _layout: tuple[tuple[Term | None, slice], ...]
     respond: Callable[..., Model] | None
+    label: str
 
     @property
     def settings(self) -> dict[str, Any]:
         """The inner family, its predictors and the family that users know."""
-        return {"inner": self.inner, "terms": self.terms, "respond": self.respond}
+        return {
+            "inner": self.inner,
+            "terms": self.terms,
+            "respond": self.respond,
+            "label": self.label,
+        }
 
     def __repr__(self) -> str:
         told = [f"{term.label}: {', '.join(term.design.names)}" for term in self.terms]
-        return f"{type(self.family).__name__} given {'; '.join(told)}"
+        return f"{self.label or self.family.title} given {'; '.join(told)}"
 
     @property
     def title(self) -> str:
         """Name of the family in reports."""
-        law = type(self.inner).__name__ if self.respond is None else self.respond.__name__
-        return f"{law} given covariates"
+        return f"{self.label or self.inner.title} given covariates"
 
     @property
     def family(self) -> Model:

@@ -153,6 +153,7 @@ def one_maximum(inner: Model, terms: tuple[Term, ...]) -> bool:
     """
     if inner.jointly_concave:
         return all(term.link.name == "identity" for term in terms)
+    terms = tuple(term for term in terms if term.design.width)
     if len(terms) != 1:
         return False
     slot, *links = inner.concave_in or ("",)

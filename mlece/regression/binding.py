@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from mlece.bijection import Bijection, identity, softmax
 from mlece.families.counts import Binomial
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binomial_index
+from mlece.math import Array
 from mlece.model import Model
 from mlece.predictor import Predictor
 from mlece.sources.censoring import Censored
@@ -33,11 +34,17 @@ class Entry:
         From the linear predictor to the slot of the family that is fitted.
     label : str
         Name of the slot that the user filled.
+    known : bool
+        Whether it is a column of known values, with no coefficient.
+    values : array (n,), optional
+        Those values, where they came as an array.
     """
 
     predictor: Predictor
     link: Bijection
     label: str
+    known: bool = False
+    values: Array | None = None
 
 
 def main_slot(model: Model) -> str:
@@ -127,6 +134,16 @@ def bound(model: Model, data: Any) -> Bound:
     return Bound(type(model)(**{**held, **plain}, **model.settings), terms)
 
 
+def _known(model: Model, name: str) -> Entry | None:
+    """Return a column of known values of a slot: an array, or the name of one; None for a number."""
+    value = model.held[name]
+    if isinstance(value, Predictor):
+        return Entry(replace(value, intercept=False), identity, name, known=True)
+    if np.ndim(value) == 1:
+        return Entry(Predictor(), identity, name, known=True, values=value)
+    return None
+
+
 def _require_link(model: Model, name: str, predictor: Predictor) -> None:
     """Refuse a link that leaves the domain of its slot for every linear predictor, or belongs elsewhere."""
     if predictor.link is None:
@@ -148,12 +165,13 @@ def _of_probability(model: Model, varying: dict[str, Predictor], data: Any) -> B
     if isinstance(model, Bernoulli):
         family = binomial_index(link.name, "soft" if _is_soft(data) else "bernoulli")()
         return Bound(family, terms, family.respond)
-    if "n" in varying:
-        raise errors.ParameterError(
-            errors.message("a number of trials in n, or an array of them", f"{varying['n']!r}")
-        )
-    counted = binomial_index(link.name, "binomial")(n=model.slots["n"])
-    return Bound(counted, terms, counted.respond)
+    trials = _known(model, "n")
+    if trials is None:
+        counted = binomial_index(link.name, "binomial")(n=model.slots["n"])
+        return Bound(counted, terms, counted.respond)
+    # Some number of trials has to stand in the slot; each observation has its own.
+    counted = binomial_index(link.name, "binomial")(n=2**53)
+    return Bound(counted, {"n": trials, **terms}, counted.respond)
 
 
 def _is_soft(data: Any) -> bool:

@@ -90,8 +90,13 @@ def read(
             )
         )
     plan = bound(model, data)
-    predictors = {slot: entry.predictor for slot, entry in plan.terms.items()}
+    entries = plan.terms.items()
+    predictors = {slot: entry.predictor for slot, entry in entries if entry.values is None}
     found, kept = designs(predictors, given, None, missing, exclude)
+    for slot, entry in entries:
+        if entry.values is not None:
+            values = entry.values if kept is None else entry.values[kept]
+            found[slot] = Design(np.zeros((len(values), 0)), (), values)
     data, weights, kept, found = _complete(data, weights, kept, found, missing, name)
     read_in = from_censored if isinstance(data, Censored) else from_data
     # Weights come in afterwards: every response keeps its row, whatever its weight.
@@ -100,7 +105,10 @@ def read(
     if not bare._width:
         check_support(bare, sample, sample.values.min(), sample.values.max())
     conditional = Conditional(
-        inner=bare, terms=tuple(_terms(plan, bare, found)), respond=respond_of(plan, bare)
+        inner=bare,
+        terms=tuple(_terms(plan, bare, found)),
+        respond=respond_of(plan, bare),
+        label="" if plan.respond is None else model.title,
     )
     counts = data.counts if isinstance(data, Censored) and weights is None else weights
     values, w, batch = _with_rows(bare, sample, weights_like(counts, rows))
@@ -117,6 +125,9 @@ def _terms(plan: Bound, bare: Model, found: dict[str, Design]) -> Iterator[Term]
     """Yield the predictors that have met their covariates, and refuse collinear columns."""
     shifts = isinstance(bare, Ordinal)
     for slot, entry in plan.terms.items():
+        if entry.known:
+            yield Term(slot, as_offset(found[slot]), entry.link, entry.label)
+            continue
         # Cut points take the place of a constant.
         design = without_constant(found[slot]) if shifts else found[slot]
         dependences = dependent(design.matrix, design.names)
@@ -126,6 +137,23 @@ def _terms(plan: Bound, bare: Model, found: dict[str, Design]) -> Iterator[Term]
             yield from (Term(p.name, design, entry.link, p.name) for p in bare.params)
         else:
             yield Term(slot, design, entry.link, entry.label)
+
+
+def as_offset(design: Design) -> Design:
+    """Return a column of known values as an offset without coefficients."""
+    values = design.offset if design.width == 0 else design.column(0)
+    recipe = None if design.recipe is None else _AsOffset(design.recipe)
+    return Design(np.zeros((design.rows, 0)), (), values, recipe)
+
+
+@dataclass(frozen=True)
+class _AsOffset:
+    """Makes known values of a new column."""
+
+    recipe: Callable[..., Design]
+
+    def __call__(self, given: Any, *offset: Any) -> Design:
+        return as_offset(self.recipe(given, *offset))
 
 
 def without_constant(design: Design) -> Design:

@@ -1,0 +1,269 @@
+"""Regressions without a maximum: separation found where nothing proves the optimum, and what remains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlece.combinators.conditional import Conditional
+from mlece.combinators.terms import Term
+from mlece.design import Design
+from mlece.families.counts import Poisson
+from mlece.families.index import (
+    BernoulliIndex,
+    BinomialIndex,
+    CategoricalLogits,
+    SoftBernoulliIndex,
+    SoftCategoricalLogits,
+)
+from mlece.families.ordinal import Ordinal
+from mlece.limits import Limit, Status
+from mlece.math import Array, Arrays
+from mlece.model import Model
+from mlece.objective import CrossEntropy
+from mlece.regression.cones import Cone, binary, counts, ordinal, softmax
+from mlece.regression.self_concordance import certify
+from mlece.regression.separation import Separation, recession
+from mlece.result import Fit
+from mlece.sample import Sample
+from mlece.solvers.dispatch import Solution
+
+# Along the direction of a separation probabilities that vanish are carried to e^-60 of the others.
+_FAR = 60.0
+_SHOWN = 8
+
+
+def separations(
+    objective: CrossEntropy,
+    solution: Solution,
+    stopped: Array,
+    sample: Sample,
+    refit: Callable[[Model, Sample], Fit],
+) -> list[Limit]:
+    """Return, as limits, the members of a batch whose likelihood rises along a direction for ever.
+
+    Where gradient and Hessian at the solution prove that the maximum exists, nothing is searched;
+    elsewhere linear programming decides. What remains is fitted on the face (Geyer 2009).
+
+    Parameters
+    ----------
+    objective : CrossEntropy
+    solution : Solution
+    stopped : array of bool (R,)
+        Members whose outcome is known already.
+    sample : Sample
+    refit : callable
+        Fits a model to a sample.
+    """
+    model = objective.model
+    if not isinstance(model, Conditional):
+        return []
+    kind = _kind(model)
+    whole = len({id(term.design) for term in model.terms}) == 1 or len(model.terms) < 2
+    if kind is None or sample.truth is not None or not whole:
+        return []
+    out = []
+    for r in np.flatnonzero(~stopped & ~_proved(objective, solution, model)).tolist():
+        part = replace(sample.take(np.array([r])), batch_shape=())
+        cone = kind(model, part)
+        found = recession(cone)
+        if found is not None:
+            out.append(_limit(objective, solution, found, cone, r, part, refit))
+    return out
+
+
+def _kind(model: Conditional) -> Callable[[Conditional, Sample], Cone] | None:
+    """Return what writes the cone of a likelihood, None where separation is no question."""
+    inner = model.inner
+    if isinstance(inner, BernoulliIndex | SoftBernoulliIndex):
+        return _binary
+    if isinstance(inner, BinomialIndex):
+        return _binomial
+    if isinstance(inner, CategoricalLogits | SoftCategoricalLogits):
+        return _softmax
+    if isinstance(inner, Ordinal):
+        return _ordinal
+    if isinstance(inner, Poisson) and model.terms[0].link.name == "log":
+        return _counts
+    return None
+
+
+def _read(model: Conditional, sample: Sample, slot: int = -1) -> tuple[Any, Array, Array | None]:
+    """Return the rows of the design, the responses and the weights of a single sample."""
+    rows = sample.values[0, :, -1].astype(np.intp)
+    matrix = model.terms[slot].design.matrix
+    whole = len(rows) == matrix.shape[0] and bool((np.diff(rows) == 1).all())
+    own = model.split(sample.values)[0]
+    weights = None if sample.weights is None else sample.weights[0]
+    return matrix if whole else matrix[rows], own, weights
+
+
+def _binary(model: Conditional, sample: Sample) -> Cone:
+    return binary(*_read(model, sample))
+
+
+def _binomial(model: Conditional, sample: Sample) -> Cone:
+    matrix, y, weights = _read(model, sample)
+    rows = sample.values[0, :, -1].astype(np.intp)
+    known = [t.design.offset for t in model.terms if t.slot == "n"]
+    trials = model.inner.slots["n"] if not known else known[0][rows]  # type: ignore[index]
+    return binary(matrix, y / trials, weights)
+
+
+def _softmax(model: Conditional, sample: Sample) -> Cone:
+    matrix, y, weights = _read(model, sample)
+    target = y if y.ndim == 2 else y.astype(np.intp)
+    labels: Any = model.inner
+    return softmax(matrix, target, len(labels.labels), weights)
+
+
+def _ordinal(model: Conditional, sample: Sample) -> Cone:
+    matrix, y, weights = _read(model, sample)
+    labels: Any = model.inner
+    return ordinal(matrix, y.astype(np.intp), len(labels.labels), weights)
+
+
+def _counts(model: Conditional, sample: Sample) -> Cone:
+    return counts(*_read(model, sample))
+
+
+def _proved(objective: CrossEntropy, solution: Solution, model: Conditional) -> Array:
+    """Tell which members have a maximum by νκ < 1, (R,).
+
+    The bound is exact for logits, Poisson counts with the log link and log-ratios of labels; for the
+    other links the linear programme decides.
+    """
+    bound = canonical_bound(objective, solution.theta, model)
+    if bound is None:
+        return np.zeros(objective.size, dtype=bool)
+    return np.asarray(bound.exists)
+
+
+def canonical_bound(objective: CrossEntropy, theta: Arrays, model: Conditional) -> Any:
+    """Return what gradient and Hessian prove of a canonical regression; None for another model."""
+    inner = model.inner
+    labels = isinstance(inner, CategoricalLogits)
+    canonical = labels or (
+        isinstance(inner, BernoulliIndex | SoftBernoulliIndex) and inner.link.name == "logit"
+    )
+    if isinstance(inner, BinomialIndex):
+        # Of y successes in n trials the third cumulant is at most the range times the second, by trial.
+        canonical = inner.link.name == "logit"
+    if isinstance(inner, Poisson):
+        canonical = model.terms[0].link.name == "log"
+    if not canonical or len(model.free) < len(model.params):
+        return None
+    at = objective.evaluate(theta, 2)
+    assert at.score is not None
+    assert at.hessian is not None
+    classes = len(inner.labels) if labels else 2  # type: ignore[attr-defined]
+    design = model.terms[-1].design.matrix
+    with np.errstate(all="ignore"):
+        usable = np.isfinite(at.score).all(axis=1) & np.isfinite(at.hessian).all(axis=(1, 2))
+        score = np.where(usable[:, None], at.score, np.inf)
+        hessian = np.where(usable[:, None, None], at.hessian, np.eye(at.score.shape[1]))
+        score = np.where(np.isfinite(score), score, 1e300)
+        return certify(score, hessian, design, classes)
+
+
+def _limit(
+    objective: CrossEntropy,
+    solution: Solution,
+    found: Separation,
+    cone: Cone,
+    r: int,
+    sample: Sample,
+    refit: Callable[[Model, Sample], Fit],
+) -> Limit:
+    """Return the infimum of a separated regression, with the finite limits of its other coefficients."""
+    model = objective.model
+    assert isinstance(model, Conditional)
+    names = [p.name for p in model.params if p.name in model.free]
+    runs = [
+        f"{name} to {'+' if sign > 0 else '−'}∞"
+        for name, sign in zip(names, found.infinite, strict=True)
+        if sign
+    ]
+    more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
+    kind = "completely" if found.kind == "complete" else "quasi-completely"
+    told = int(found.strict.sum())
+    sentence = (
+        f"the covariates separate the responses {kind}: {', '.join(runs[:_SHOWN])}{more} "
+        f"({told} of {len(found.strict)} observations gain along that direction)"
+    )
+    if isinstance(model.inner, Ordinal):
+        values, infimum, excess = _along(objective, solution, found, r)
+    else:
+        values, infimum, excess = _on_face(model, found, cone, sample, refit)
+    mask = np.zeros(objective.size, dtype=bool)
+    mask[r] = True
+    theta = tuple(np.full(objective.size, v) for v in values)
+    return Limit(
+        mask,
+        Status.NOT_ATTAINED,
+        sentence,
+        theta,
+        np.full(objective.size, infimum),
+        excess=np.full(objective.size, excess),
+    )
+
+
+def _on_face(
+    model: Conditional,
+    found: Separation,
+    cone: Cone,
+    sample: Sample,
+    refit: Callable[[Model, Sample], Fit],
+) -> tuple[Array, float, float]:
+    """Return coefficients (k,) in the limit, the infimum, and how far it may lie above the true one.
+
+    Observations that have probability 1 in the limit leave; classes that vanish for one that stays are
+    carried off by its offset.
+    """
+    values = np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, np.nan)
+    stay = ~found.settled
+    if not stay.any():
+        return values, 0.0, 0.0
+    gains: Array = np.asarray(cone.rows @ found.direction)[cone.data]
+    gains = gains[found.gone[cone.origin[cone.data], cone.part[cone.data]]]
+    far = _FAR / gains.min()
+    columns, at = found.face().columns, 0
+    terms: list[Term] = []
+    places: list[int] = []
+    for term in model.terms:
+        p = term.design.width
+        kept = np.flatnonzero(columns[at : at + p])
+        push = np.asarray(term.design.matrix @ (far * found.direction[at : at + p]))
+        offset = push if term.design.offset is None else push + term.design.offset
+        names = tuple(term.design.names[j] for j in kept)
+        terms.append(replace(term, design=Design(term.design.matrix[:, kept], names, offset)))
+        places += (at + kept).tolist()
+        at += p
+    settings: dict[str, Any] = {**model.settings, "terms": tuple(terms)}
+    weights = None if sample.weights is None else sample.weights[:, stay]
+    part = replace(sample, values=sample.values[:, stay], weights=weights)
+    fit = refit(Conditional(**settings), part)
+    share = float(part.total[0] / sample.total[0])
+    for place, t in zip(places, fit.theta, strict=True):
+        if np.isnan(values[place]):
+            values[place] = float(t[0])
+    excess = float(np.ravel(fit.certificate.excess)[0])
+    return values, share * float(fit.values[0]), share * excess
+
+
+def _along(
+    objective: CrossEntropy, solution: Solution, found: Separation, r: int
+) -> tuple[Array, float, float]:
+    """Return what the coefficients of an ordinal regression come to, and its infimum, from where it stood.
+
+    The other coefficients have come as near to their limits as the likelihood to its supremum.
+    """
+    at = np.array([float(t[r]) for t in solution.theta])
+    away = at + _FAR * found.direction / np.abs(found.direction).max()
+    value = objective.evaluate(tuple(np.array([v]) for v in away), 0, np.array([r])).value
+    here = objective.evaluate(tuple(np.array([v]) for v in at), 0, np.array([r])).value
+    infimum = float(np.fmin(value, here)[0])
+    return np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, at), infimum, 0.0
