@@ -6,22 +6,21 @@ the entropy that is left when they are replaced by these (refinement).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from mlece import errors
 from mlece.arrays import as_array, factorize
 from mlece.bootstrap import check_replicates
+from mlece.diagnostics.recalibration import Strand, Table, by_winner, parts, simulated, strand
 from mlece.intervals import check_level
 from mlece.laws import probabilities_of
 from mlece.losses import in_unit_interval
 from mlece.math import Array, betaincinv, log, log1p, xlogy
 from mlece.sample import weights_like
-from mlece.selection import equal_counts
 from mlece.units import Units, nats_per_unit, unit_name
 
 METHODS = {"pav": "isotonic regression", "quantile": "equal-count bins"}
@@ -231,16 +230,16 @@ def calibration(
     log_p, probability = _forecasts(p)
     counts = _outcomes(y, log_p, labels, weights)
     seen = counts.sum(axis=1) > 0
-    table = _Table(log_p[seen], probability[seen], counts[seen])
+    table = Table(log_p[seen], probability[seen], counts[seen])
     names = tuple(range(log_p.shape[1])) if labels is None else tuple(labels)
     pool = bins if method == "quantile" else None
     two = len(names) == 2
     rows = np.arange(len(table.counts))
-    lines = [_strand(table, k, rows, pool) for k in (range(1, 2) if two else range(len(names)))]
-    strands = lines if two else _by_winner(table, pool)
+    lines = [strand(table, k, rows, pool) for k in (range(1, 2) if two else range(len(names)))]
+    strands = lines if two else by_winner(table, pool)
     whole = two and method == "pav"
-    found = _parts(table, strands, whole)
-    null, bands = _simulated(table, strands, lines, whole, replicates, rng)
+    found = parts(table, strands, whole)
+    null, bands = simulated(table, strands, lines, whole, replicates, rng)
     # Equal outcomes, added up in another order, are as large.
     as_large = null >= found.calibration - 1e-12
     tail = 0.5 * (1.0 - level)
@@ -328,151 +327,8 @@ def _outcomes(y: Any, log_p: Array, labels: Sequence[Any] | None, weights: Any) 
     return out
 
 
-# ------------------------------------------------------------------------------- pooling
-
-
-@dataclass(frozen=True)
-class _Table:
-    """Forecasts of K classes and how often each occurred, (n, K) each."""
-
-    log_p: Array
-    probability: Array
-    counts: Array
-
-
-@dataclass(frozen=True)
-class _Strand:
-    """Rows in ascending order of the forecast of class k, with equal forecasts under one number."""
-
-    k: int
-    rows: Array
-    ties: Array
-    bins: Array | None  # of each row, unless the outcomes decide
-
-    def pooled(self, counts: Array) -> Array:
-        """Return the bin of each row, numbered upwards from 0, (c,)."""
-        if self.bins is not None:
-            return self.bins
-        own = counts[self.rows]
-        total = np.bincount(self.ties, own.sum(axis=1))
-        share = np.bincount(self.ties, own[:, self.k]) / total
-        ends = isotonic_regression(share, weights=total).blocks
-        return np.repeat(np.arange(len(ends) - 1), np.diff(ends))[self.ties]
-
-
-def _strand(table: _Table, k: int, rows: Array, bins: int | None) -> _Strand:
-    """Sort some rows by the forecast of class k; ``bins`` is None for isotonic regression."""
-    f = table.probability[rows, k]
-    order = np.argsort(f, kind="stable")
-    ties = np.concatenate([[0], np.cumsum(np.diff(f[order]) > 0)])
-    rows, fixed = rows[order], None
-    if bins is not None:
-        fixed = equal_counts(np.bincount(ties, table.counts[rows].sum(axis=1)), bins)[ties]
-    return _Strand(k, rows, ties, fixed)
-
-
-def _by_winner(table: _Table, bins: int | None) -> list[_Strand]:
-    """Divide rows by their most probable class."""
-    winner = table.probability.argmax(axis=1)
-    return [
-        _strand(table, int(k), np.flatnonzero(winner == k), bins)
-        for k in np.unique(winner).tolist()
-    ]
-
-
-@dataclass(frozen=True)
-class _Parts:
-    cross_entropy: float
-    calibration: float
-    refinement: float
-    within: float
-    levels: int
-
-
-def _parts(table: _Table, strands: list[_Strand], whole: bool) -> _Parts:
-    """Divide a log loss; ``whole`` counts all but the refinement as calibration."""
-    n = float(table.counts.sum())
-    loss = -_scored(table.counts, table.log_p) / n
-    refinement = binned = 0.0
-    levels = 0
-    for strand in strands:
-        codes, own = strand.pooled(table.counts), table.counts[strand.rows]
-        sums = _binned(codes, own)
-        size = sums.sum(axis=1, keepdims=True)
-        refinement -= float(xlogy(sums, sums / size).sum()) / n
-        levels += len(sums)
-        if not whole:
-            mass = own.sum(axis=1, keepdims=True) * table.probability[strand.rows]
-            with np.errstate(divide="ignore"):
-                binned -= _scored(sums, log(_binned(codes, mass) / size)) / n
-    if whole:
-        return _Parts(loss, loss - refinement, refinement, 0.0, levels)
-    within = loss - binned if np.isfinite(binned) else 0.0
-    return _Parts(loss, binned - refinement, refinement, within, levels)
-
-
-def _binned(codes: Array, values: Array) -> Array:
-    """Return the sums over bins of the columns of (c, K), (m, K)."""
-    return np.stack([np.bincount(codes, column) for column in values.T], axis=1)
-
-
-def _scored(mass: Array, log_p: Array) -> float:
-    """Return Σ m log p, where no mass on a probability of 0 counts 0."""
-    return float((mass * np.where(mass > 0, log_p, 0.0)).sum())
-
-
-# ------------------------------------------------------------------------------- chance
-
-
-def _simulated(
-    table: _Table,
-    strands: list[_Strand],
-    lines: list[_Strand],
-    whole: bool,
-    replicates: int,
-    rng: Any,
-) -> tuple[Array, list[list[Array]]]:
-    """Return the calibration part of outcomes drawn from the forecasts, and their frequencies."""
-    null = np.empty(replicates)
-    bands: list[list[Array]] = [[] for _ in lines]
-    middles = [_middles(line.pooled(table.counts)) for line in lines]
-    for r, drawn in enumerate(_draws(table, replicates, rng)):
-        null[r] = _parts(drawn, strands, whole).calibration
-        for line, middle, band in zip(lines, middles, bands, strict=True):
-            codes = line.pooled(drawn.counts)
-            sums = _binned(codes, drawn.counts[line.rows])
-            band.append((sums[:, line.k] / sums.sum(axis=1))[codes[middle]])
-    return null, bands
-
-
-def _middles(codes: Array) -> Array:
-    """Return a row in the middle of each bin, where the frequency of another pooling is read."""
-    ends = np.searchsorted(codes, np.arange(int(codes[-1]) + 2))
-    return (ends[:-1] + ends[1:] - 1) // 2
-
-
-def _draws(table: _Table, replicates: int, rng: Any) -> Iterator[_Table]:
-    total = table.counts.sum(axis=1)
-    if replicates and np.any(total != np.round(total)):
-        raise errors.DataError(
-            errors.message(
-                "whole numbers as weights (counts), to simulate outcomes",
-                errors.offenders(total != np.round(total), total),
-                "replicates=0 goes without simulation",
-            )
-        )
-    # Forecasts may be draws of default_rng(rng) themselves; its child's numbers are none of theirs.
-    given = isinstance(rng, np.random.Generator)
-    generator = rng if given else np.random.default_rng(rng).spawn(1)[0]
-    # Rows that sum to 1 within rounding, to a generator that is stricter than that.
-    law = table.probability / table.probability.sum(axis=1, keepdims=True)
-    for _ in range(replicates):
-        drawn = generator.multinomial(total.astype(np.int64), law).astype(float)
-        yield replace(table, counts=drawn)
-
-
 def _curve(
-    label: Any, line: _Strand, table: _Table, tail: float, band: list[Array]
+    label: Any, line: Strand, table: Table, tail: float, band: list[Array]
 ) -> CalibrationCurve:
     codes, f = line.pooled(table.counts), table.probability[line.rows, line.k]
     own = table.counts[line.rows]
