@@ -123,9 +123,11 @@ from mlece.sources.censoring import censored, grouped, right_censored
 if TYPE_CHECKING:
     from mlece import datasets
     from mlece.comparison import Comparison, compare
+    from mlece.diagnostics.calibration import Calibration, calibration
     from mlece.diagnostics.components import ComponentChoice, select_components
     from mlece.diagnostics.gap import Gap, gap
     from mlece.diagnostics.ledger import Ledger, ledger
+    from mlece.diagnostics.worm import Worm, worm
     from mlece.entropies.conditional import conditional_entropy
     from mlece.entropies.contingency import mutual_information
     from mlece.entropy_estimators import estimate_entropy
@@ -159,6 +161,10 @@ _LAZY = {
     "softmax_cross_entropy": "losses",
     "varentropy": "information",
     "goodness_of_fit": "diagnostics.goodness_of_fit",
+    "Calibration": "diagnostics.calibration",
+    "calibration": "diagnostics.calibration",
+    "Worm": "diagnostics.worm",
+    "worm": "diagnostics.worm",
     "information_matrix_test": "diagnostics.information_matrix",
     "gap_bound": "diagnostics.universal",
     "universal_sequence": "diagnostics.universal",
@@ -209,6 +215,7 @@ __all__ = [
     "BoxCoxColeGreen",
     "BoxCoxT",
     "BurrXII",
+    "Calibration",
     "Categorical",
     "Cauchy",
     "Chi2",
@@ -291,12 +298,14 @@ __all__ = [
     "Uniform",
     "VonMises",
     "Weibull",
+    "Worm",
     "WrappedCauchy",
     "YuleSimon",
     "Zeta",
     "angle",
     "binary",
     "binary_cross_entropy",
+    "calibration",
     "categorical_cross_entropy",
     "categories",
     "censored",
@@ -346,4 +355,5 @@ __all__ = [
     "universal_test",
     "varentropy",
     "vuong",
+    "worm",
 ]

@@ -211,8 +211,8 @@ def factorize(array: Array, what: str) -> tuple[tuple[Any, ...], Array]:
             table = np.zeros(high - low + 1, dtype=np.int64)
             table[seen] = np.arange(seen.size)
             return labels, table[shifted].reshape(array.shape)
-    if flat.dtype.kind in "fc" or flat.dtype.kind in "iu":
-        missing = np.isnan(flat) if flat.dtype.kind in "fc" else np.zeros(flat.size, dtype=bool)
+    if flat.dtype.kind in "fcmMiu":
+        missing = np.isnan(flat) if flat.dtype.kind in "fcmM" else np.zeros(flat.size, dtype=bool)
         if missing.any():
             raise _missing_labels(missing, flat, what)
         values, codes = np.unique(flat, return_inverse=True)
@@ -258,9 +258,8 @@ def _factorize_objects(array: Array, flat: Array, what: str) -> tuple[tuple[Any,
         raise errors.DataTypeError(
             errors.message(f"{what}: labels that hash", f"entries such as {entries[0]!r:.40}")
         ) from None
-    bad = [label for label in positions if label is None or label != label]
-    if bad:
-        mask = np.array([e is None or e != e for e in flat.tolist()])
+    if any(map(_is_missing, positions)):
+        mask = np.array([_is_missing(e) for e in flat.tolist()])
         raise _missing_labels(mask, flat, what)
     try:
         labels = tuple(sorted(positions))
@@ -269,6 +268,14 @@ def _factorize_objects(array: Array, flat: Array, what: str) -> tuple[tuple[Any,
     rank = {label: k for k, label in enumerate(labels)}
     table = np.array([rank[label] for label in positions], dtype=np.int64)
     return labels, _ranked(pieces, table).reshape(array.shape)
+
+
+def _is_missing(label: Any) -> bool:
+    try:
+        return label is None or bool(label != label)
+    except TypeError:
+        # The missing value of pandas does not say whether it equals anything, itself included.
+        return True
 
 
 def _ranked(pieces: list[bytes | Array], table: Array) -> Array:

@@ -10,12 +10,11 @@ from mlece import errors
 from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
+from mlece.resampling import multiplicities, slabs
 from mlece.result import Fit
 from mlece.sample import Sample
 
 RESAMPLINGS = ("parametric", "nonparametric")
-# Draws are made and fitted in slabs of about this many observations, so that memory stays bounded.
-SLAB = 1 << 21
 FEWEST = 19  # replicates: with fewer, no p-value could reach 5 %
 
 
@@ -59,18 +58,11 @@ def parametric(
     """
     n = round(float(fit.objective.total[0]))
     model = fit.model
-    for size in _slabs(replicates, n):
+    for size in slabs(replicates, n):
         y = model.draw((size, n), rng) if draw is None else draw(model, size, rng)
         if record is not None:
             y = record(y)
         yield y, fit_sample(fit.family, Sample(y, None, (size,), fit.sample.name))
-
-
-def _slabs(replicates: int, rows: int) -> Iterator[int]:
-    """Cut a number of samples of so many observations each."""
-    stride = max(1, SLAB // rows)
-    for start in range(0, replicates, stride):
-        yield min(stride, replicates - start)
 
 
 def resampled(
@@ -105,7 +97,7 @@ def resampled(
         raise errors.unknown_name("resampling", resampling, RESAMPLINGS)
     _require_drawable(fit, resampling)
     draw = _from_models if resampling == "parametric" else _from_data
-    for size in _slabs(replicates, fit.sample.rows * members.size):
+    for size in slabs(replicates, fit.sample.rows * members.size):
         values, weights = draw(fit, members, size, rng)
         shape = (members.size, size)
         sample = Sample(values, weights, shape, fit.sample.name, weighting=fit.sample.weighting)
@@ -192,8 +184,7 @@ def _from_data(
     values = y if shared else np.repeat(y[members], size, axis=0)
     rows = members.size * size
     if w is None or sample.weighting == "sampling":
-        codes = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
-        counts = np.bincount(codes.ravel(), minlength=rows * n).reshape(rows, n).astype(float)
+        counts = multiplicities(rows, n, rng)
         if w is not None:
             counts *= w if len(w) == 1 else np.repeat(w[members], size, axis=0)
         return values, counts

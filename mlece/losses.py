@@ -34,7 +34,8 @@ def _numbers(values: Any, name: str) -> Array:
         ) from None
 
 
-def _unit(values: Any, name: str) -> Array:
+def in_unit_interval(values: Any, name: str) -> Array:
+    """Return numbers in [0, 1] as an array, or raise the error that says what came instead."""
     array = _numbers(values, name)
     bad = ~((array >= 0) & (array <= 1))
     if bad.any():
@@ -83,7 +84,7 @@ def binary_cross_entropy(
     >>> binary_cross_entropy([1, 0], [0.5, 0.25], reduce="none", units="bits").round(4).tolist()
     [1.0, 0.415]
     """
-    t, y = _unit(targets, "targets"), _unit(probabilities, "probabilities")
+    t, y = in_unit_interval(targets, "targets"), in_unit_interval(probabilities, "probabilities")
     _same_shape(t, y)
     return _reduced(np.asarray(-xlogy(t, y) - xlog1py(1 - t, -y) + 0.0), reduce, units)
 

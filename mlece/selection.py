@@ -1,4 +1,4 @@
-"""Weighted quantiles without a full sort."""
+"""Weighted quantiles without a full sort, and bins of equal counts."""
 
 from __future__ import annotations
 
@@ -112,3 +112,21 @@ def pilot_points(x: Array, w: Array | None, size: int) -> Array:
     wanted = (np.arange(size) + 0.5) / size
     index = np.stack([np.searchsorted(row, wanted) for row in running])
     return np.take_along_axis(values, np.minimum(index, n - 1), axis=1).astype(float)
+
+
+def equal_counts(total: Array, bins: int) -> Array:
+    """Divide distinct values, in ascending order, into bins of nearly equal weight.
+
+    Parameters
+    ----------
+    total : array (m,)
+        Positive weight of each value.
+    bins : int
+
+    Returns
+    -------
+    array of int (m,)
+        The bin of each value, numbered upwards from 0; fewer than ``bins`` where values are few or heavy.
+    """
+    middle = (np.cumsum(total) - 0.5 * total) / total.sum()
+    return np.asarray(np.unique(np.floor(bins * middle), return_inverse=True)[1])

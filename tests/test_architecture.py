@@ -48,6 +48,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "bootstrap",
+        "resampling",
         "profiling",
         "estimates",
         "bootstrap_intervals",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from mlece.plot.bars import BarNumbers, comparison_bars, ledger_bars
+from mlece.plot.calibration import calibration_plot
 from mlece.plot.curves import CurveNumbers, confidence_curve
 from mlece.plot.panels import PanelNumbers, fit_panels
 from mlece.plot.projections import ProjectionNumbers, projections
 from mlece.plot.study import StudyNumbers, study_panels
 from mlece.plot.survival import SurvivalNumbers, survival_curve
+from mlece.plot.worms import worm_plot
 
 __all__ = [
     "BarNumbers",
@@ -16,6 +18,7 @@ __all__ = [
     "ProjectionNumbers",
     "StudyNumbers",
     "SurvivalNumbers",
+    "calibration_plot",
     "comparison_bars",
     "confidence_curve",
     "fit_panels",
@@ -23,4 +26,5 @@ __all__ = [
     "projections",
     "study_panels",
     "survival_curve",
+    "worm_plot",
 ]

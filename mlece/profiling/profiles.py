@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import SLAB
 from mlece.ending import limit_fit
 from mlece.fitting import fit_sample
 from mlece.math import Array, wrap_angle, xlog1py, xlogy
@@ -19,6 +18,7 @@ from mlece.profiling.bracketing import Crossing, first_crossing
 from mlece.profiling.contour import TOLERANCE, extremes
 from mlece.profiling.surface import Coordinate, Smooth, Surface
 from mlece.profiling.walk import Walk
+from mlece.resampling import SLAB
 from mlece.result import Fit
 
 # Coordinates beyond this stand for the end of a domain: e^36 is beyond what a float resolves near 1.
