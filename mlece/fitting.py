@@ -20,7 +20,7 @@ from mlece.model import Model
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.regression.binding import with_terms
-from mlece.regression.existence import separations
+from mlece.regression.existence import certified, separations
 from mlece.regression.reading import read as from_covariates
 from mlece.regression.result import ConditionalFit, with_covariates
 from mlece.result import Fit
@@ -203,7 +203,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         bound = (
             joint_bound(objective, parts)
             if parts
-            else strongest_bound(objective, place, at, solution)
+            else certified(objective, place, strongest_bound(objective, place, at, solution))
         )
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         return _assemble(objective, sample, solution, verdict, bound)

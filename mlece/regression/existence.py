@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.certificate import Bound
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
 from mlece.design import Design
@@ -162,10 +163,10 @@ def canonical_bound(objective: CrossEntropy, theta: Arrays, model: Conditional) 
     classes = len(inner.labels) if labels else 2  # type: ignore[attr-defined]
     design = model.terms[-1].design.matrix
     with np.errstate(all="ignore"):
-        usable = np.isfinite(at.score).all(axis=1) & np.isfinite(at.hessian).all(axis=(1, 2))
-        score = np.where(usable[:, None], at.score, np.inf)
+        usable: Array = np.isfinite(at.score.sum(axis=1) + at.hessian.sum(axis=(1, 2)))
+        # A decrement of 1e300 proves nothing.
+        score = np.where(usable[:, None], at.score, 1e300)
         hessian = np.where(usable[:, None, None], at.hessian, np.eye(at.score.shape[1]))
-        score = np.where(np.isfinite(score), score, 1e300)
         return certify(score, hessian, design, classes)
 
 
@@ -267,3 +268,14 @@ def _along(
     here = objective.evaluate(tuple(np.array([v]) for v in at), 0, np.array([r])).value
     infimum = float(np.fmin(value, here)[0])
     return np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, at), infimum, 0.0
+
+
+def certified(objective: CrossEntropy, theta: Arrays, bound: Bound) -> Bound:
+    """Return the closed-form bound of a canonical regression where it holds, the other one elsewhere."""
+    model = objective.model
+    if not isinstance(model, Conditional):
+        return bound
+    found = canonical_bound(objective, theta, model)
+    if found is None or not found.exists.all():
+        return bound
+    return Bound(found.excess, found.nu, "global", "νκ < 1, self-concordance", bound.multipliers)
