@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import column
 from mlece.design import Design
 from mlece.math import Array
 from mlece.predictor import Predictor
@@ -220,30 +219,34 @@ def response(text: str, given: Any, missing: str = "raise") -> Response:
     >>> found.values, found.terms
     ([1, 4, 2], 'day')
     """
+    import narwhals as nw
+
     from mlece.sources import expressions
 
     table = read_covariates(given)
     at = None if text in table.names else expressions.tilde(text)
     left, right = (text, None) if at is None else (text[:at].strip(), text[at + 1 :].strip())
-    if not left:
+    if not left or right == "":
         raise errors.ParameterError(
-            errors.message("a response before the tilde", repr(text), "Write 'y ~ x'")
+            errors.message(
+                "a response before the tilde and terms behind it",
+                repr(text),
+                "A constant alone is written 'y ~ 1'",
+            )
         )
     name = left.strip("`")
     if name not in table.names:
         return _expression(left, table, right, missing)
     absent = table[name].missing if missing == "drop" else None
-    plain = isinstance(table, Columns)
-    return Response(
-        column(given, name) if plain else table[name].values, name, (name,), right, absent
-    )
+    found = table.source[name] if isinstance(table, Columns) else table[name].values
+    return Response(nw.to_native(found, pass_through=True), name, (name,), right, absent)
 
 
 def _expression(left: str, table: Any, terms: str | None, missing: str) -> Response:
     """Evaluate a response that is no column, where nothing in it is missing."""
     columns = tuple(sorted(_needed_by(left, table.names)))
     recipe = Recipe("the response", "0", ((left, None),), columns, False)
-    kept = complete_rows(table, [recipe], {}, missing)
+    kept = complete_rows(table, [recipe], {}, missing, "the response")
     found, _ = recipe.shift(table, kept, None)
     if kept is None:
         return Response(found, left, columns, terms)
