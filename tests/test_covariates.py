@@ -413,6 +413,21 @@ def test_the_state_of_transforms_is_that_of_the_kept_rows() -> None:
     )
 
 
+def test_rows_that_are_not_wanted_leave_no_trace() -> None:
+    table = {"x": [1.0, 2.0, 100.0, None], "s": ["a", "b", "c", "d"]}
+    among = np.array([True, True, False, False])
+    found, kept = designs({"mean": linear("center(x) + s")}, table, 4, among=among)
+    assert kept is not None
+    assert kept.tolist() == among.tolist()
+    assert found["mean"].names == ("Intercept", "center(x)", "s[T.b]")
+    np.testing.assert_allclose(found["mean"].matrix, [[1.0, -0.5, 0.0], [1.0, 0.5, 1.0]])
+    with pytest.raises(errors.DataError, match="got 1 of 4 rows with missing ones"):
+        designs({"mean": linear("x")}, table, 4, among=np.array([True, False, True, True]))
+    _, kept = designs({"mean": linear("x")}, table, 4, "drop", among=np.arange(4) > 1)
+    assert kept is not None
+    assert kept.tolist() == [False, False, True, False]
+
+
 # -- Responses and tables of results ------------------------------------------------------------
 
 

@@ -42,6 +42,7 @@ def designs(
     n: int | None,
     missing: str = "raise",
     exclude: Iterable[str] = (),
+    among: Array | None = None,
 ) -> tuple[dict[str, Design], Array | None]:
     """Return the design matrices of the slots that vary with covariates.
 
@@ -58,13 +59,16 @@ def designs(
         What to do about rows in which a covariate of any slot is missing.
     exclude : iterable of str
         Columns that "all columns" does not mean: the response.
+    among : array of bool (n,), optional
+        The rows that are wanted at all: those whose response is not missing. Levels and the states of
+        transforms are those of the kept rows.
 
     Returns
     -------
     designs : dict of str to Design
         Of the kept rows.
     kept : array of bool (n,), optional
-        The rows without missing values; None if that is all of them.
+        The rows that are wanted and without missing values; None if that is all of them.
 
     Raises
     ------
@@ -103,7 +107,7 @@ def designs(
         for s, recipe in recipes.items()
         if recipe.numbers
     }
-    kept = complete_rows(table, recipes.values(), offsets, missing)
+    kept = complete_rows(table, recipes.values(), offsets, missing, among=among)
     return {s: r.make(table, kept, offsets.get(s)) for s, r in recipes.items()}, kept
 
 

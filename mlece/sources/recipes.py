@@ -195,6 +195,7 @@ def complete_rows(
     missing: str,
     what: str = "covariates",
     hint: str = DROP,
+    among: Array | None = None,
 ) -> Array | None:
     """Return the rows in which nothing that the recipes need is missing, None if that is all of them.
 
@@ -221,16 +222,19 @@ def complete_rows(
         if absent.any():
             bad |= absent
             said.append(f"{int(absent.sum())} in the offset of {slot!r}")
+    if among is not None:
+        bad &= among
     if not bad.any():
-        return None
+        return None if among is None or among.all() else among
     first = ", ".join(str(i) for i in np.flatnonzero(bad)[:3]) + ", ..." * int(bad.sum() > 3)
     count = f"{int(bad.sum())} of {table.rows} rows with missing ones"
     text = f"{count} ({'row' if bad.sum() == 1 else 'rows'} {first}): {', '.join(said)}"
     if missing == "raise":
         raise errors.DataError(errors.message(f"{what} without missing values", text, hint))
-    if bad.all():
+    kept = ~bad if among is None else among & ~bad
+    if not kept.any():
         raise errors.DataError(errors.message(f"a row without missing {what}", text))
-    return np.asarray(~bad)
+    return np.asarray(kept)
 
 
 def offset_numbers(offset: Any, rows: int, where: str) -> Array:
