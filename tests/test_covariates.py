@@ -255,6 +255,23 @@ def test_columns_may_have_the_names_of_functions_or_spaces() -> None:
     assert made("1", table, offset="my col").offset.tolist() == [2.0, 4.0]
 
 
+def test_a_column_may_not_take_the_name_of_the_constant() -> None:
+    with pytest.raises(
+        errors.DataError, match="columns of different names for slot 'mean'; got 'Int"
+    ):
+        made("Intercept", {"Intercept": [1.0, 2.0]})
+    assert made("Intercept - 1", {"Intercept": [1.0, 2.0]}).names == ("Intercept",)
+
+
+def test_a_single_level_has_no_coefficient_beside_a_constant() -> None:
+    fitted = made("x + s", {"x": [1.0, 2.0], "s": ["a", "a"]})
+    assert fitted.names == ("Intercept", "x")
+    with pytest.raises(
+        errors.DataError, match="levels of 's' that the fit has met; got 'b' in 1 of 1"
+    ):
+        fitted.recipe({"x": 1.0, "s": "b"})
+
+
 def test_scalars_of_a_mapping_are_repeated() -> None:
     new = made("x + s + f").recipe({"x": [1.0, 2.0], "s": "c", "f": True})
     assert new.matrix.tolist() == [[1.0, 1.0, 0.0, 1.0, 1.0], [1.0, 2.0, 0.0, 1.0, 1.0]]

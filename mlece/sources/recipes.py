@@ -116,6 +116,15 @@ class Recipe:
             raise errors.DataError(
                 errors.message(f"at least one column or an intercept for {self.where}", "none")
             )
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise errors.DataError(
+                errors.message(
+                    f"columns of different names for {self.where}",
+                    f"{twice!r} twice",
+                    "Rename the column",
+                )
+            )
         shift, shifts = self.shift(table, kept, fixed)
         kinds = tuple(table[name].kind for name in self.columns)
         recipe = replace(self, formula=formula, shifts=shifts, kinds=kinds)
