@@ -66,7 +66,7 @@ def declared_categories(data: Any) -> tuple[Any, ...] | None:
         native = native[native.columns[0]]
     if not isinstance(native, nw.Series):
         return None
-    dtype = native.to_native().dtype
+    dtype: Any = getattr(native.to_native(), "dtype", None)
     # A polars Categorical numbers what it has met; an Enum and a pandas one are declared.
     if isinstance(native.dtype, nw.Enum) or type(dtype).__name__ == "CategoricalDtype":
         return tuple(np.asarray(dtype.categories).tolist())

@@ -39,6 +39,13 @@ class Column:
     levels: tuple[Any, ...] | None = None
 
     @property
+    def kind(self) -> str:
+        """What the column holds, in words."""
+        if self.levels is not None:
+            return "labels"
+        return "truth values" if self.values.dtype.kind == "b" else "numbers"
+
+    @property
     def is_text(self) -> bool:
         """Whether the column holds labels."""
         return self.levels is not None
@@ -131,6 +138,11 @@ def read_column(data: Any, name: str) -> Column:
     import narwhals as nw
 
     series = nw.from_native(data, series_only=True, pass_through=True)
+    if not isinstance(series, nw.Series) and hasattr(data, "__array__"):
+        import pandas as pd
+
+        # Arrays of pandas and of pyarrow, which are no Series themselves.
+        series = nw.from_native(pd.Series(data), series_only=True)
     if not isinstance(series, nw.Series):
         raise errors.DataTypeError(
             errors.message(
@@ -215,7 +227,17 @@ def _of_objects(array: Array, name: str) -> Column:
     if kind == "truth value":
         values = np.where(missing, False, array).astype(bool)
     elif kind == "number" and all(isinstance(cell, numbers.Integral) for cell in cells):
-        return _with_missing(_of_array(np.where(missing, 0, array).astype(np.int64), name), missing)
+        try:
+            whole = np.where(missing, 0, array).astype(np.int64)
+        except OverflowError:
+            raise errors.DataError(
+                errors.message(
+                    f"integers of 64 bits in the covariate {name!r}",
+                    "longer ones",
+                    "Labels can be text",
+                )
+            ) from None
+        return _with_missing(_of_array(whole, name), missing)
     elif kind == "number":
         values = np.where(missing, np.nan, array).astype(float)
     else:
@@ -243,7 +265,7 @@ def _labelled(array: Array, name: str, missing: Array | None = None) -> Column:
     place[order] = np.arange(len(found))
     codes = place[codes]
     missing = codes < 0 if missing is None else missing
-    levels = tuple(str(found[i]) for i in order)
+    levels = tuple(v.decode() if isinstance(v, bytes) else str(v) for v in found[order])
     return Column(name, codes, missing if missing.any() else None, levels)
 
 
@@ -273,7 +295,7 @@ def _of_series(series: Any, name: str) -> Column:
 def _of_categories(series: Any, name: str) -> Column:
     native = series.to_native()
     declared = declared_categories(native)
-    if type(native.dtype).__name__ == "CategoricalDtype":
+    if type(getattr(native, "dtype", None)).__name__ == "CategoricalDtype":
         codes = np.asarray(native.cat.codes).astype(np.intp)
     else:
         import narwhals as nw

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import column
 from mlece.design import Design
 from mlece.math import Array
 from mlece.predictor import Predictor
@@ -43,6 +42,7 @@ def designs(
     n: int | None,
     missing: str = "raise",
     exclude: Iterable[str] = (),
+    among: Array | None = None,
 ) -> tuple[dict[str, Design], Array | None]:
     """Return the design matrices of the slots that vary with covariates.
 
@@ -59,13 +59,16 @@ def designs(
         What to do about rows in which a covariate of any slot is missing.
     exclude : iterable of str
         Columns that "all columns" does not mean: the response.
+    among : array of bool (n,), optional
+        The rows that are wanted at all: those whose response is not missing. Levels and the states of
+        transforms are those of the kept rows.
 
     Returns
     -------
     designs : dict of str to Design
         Of the kept rows.
     kept : array of bool (n,), optional
-        The rows without missing values; None if that is all of them.
+        The rows that are wanted and without missing values; None if that is all of them.
 
     Raises
     ------
@@ -82,8 +85,12 @@ def designs(
     Numbers enter as they are. Text, categories and truth values enter through treatment contrasts: a
     column of zeros and ones for each level but the first, levels in declared order where the column
     declares one, else sorted; levels that do not occur have no column. Without an intercept the first
-    such term keeps all its levels. A matrix of more than a million cells, of which less than a tenth
-    are not zero, is sparse.
+    such term keeps all its levels; beside one, a column of a single level has no coefficient. A matrix
+    of more than a million cells, of which less than a tenth are not zero, is sparse.
+
+    Expressions are evaluated in the columns and in a few named functions, never in the caller's names:
+    elementwise ones (log, exp, sqrt, where, ..., np.*), and bs, cr, cc, poly, center and scale, which
+    treat new covariates as they have treated those of the fit.
     """
     if missing not in ("raise", "drop"):
         raise errors.ParameterError(
@@ -104,7 +111,7 @@ def designs(
         for s, recipe in recipes.items()
         if recipe.numbers
     }
-    kept = complete_rows(table, recipes.values(), offsets, missing)
+    kept = complete_rows(table, recipes.values(), offsets, missing, among=among)
     return {s: r.make(table, kept, offsets.get(s)) for s, r in recipes.items()}, kept
 
 
@@ -220,30 +227,34 @@ def response(text: str, given: Any, missing: str = "raise") -> Response:
     >>> found.values, found.terms
     ([1, 4, 2], 'day')
     """
+    import narwhals as nw
+
     from mlece.sources import expressions
 
     table = read_covariates(given)
     at = None if text in table.names else expressions.tilde(text)
     left, right = (text, None) if at is None else (text[:at].strip(), text[at + 1 :].strip())
-    if not left:
+    if not left or right == "":
         raise errors.ParameterError(
-            errors.message("a response before the tilde", repr(text), "Write 'y ~ x'")
+            errors.message(
+                "a response before the tilde and terms behind it",
+                repr(text),
+                "A constant alone is written 'y ~ 1'",
+            )
         )
     name = left.strip("`")
     if name not in table.names:
         return _expression(left, table, right, missing)
     absent = table[name].missing if missing == "drop" else None
-    plain = isinstance(table, Columns)
-    return Response(
-        column(given, name) if plain else table[name].values, name, (name,), right, absent
-    )
+    found = table.source[name] if isinstance(table, Columns) else table[name].values
+    return Response(nw.to_native(found, pass_through=True), name, (name,), right, absent)
 
 
 def _expression(left: str, table: Any, terms: str | None, missing: str) -> Response:
     """Evaluate a response that is no column, where nothing in it is missing."""
     columns = tuple(sorted(_needed_by(left, table.names)))
     recipe = Recipe("the response", "0", ((left, None),), columns, False)
-    kept = complete_rows(table, [recipe], {}, missing)
+    kept = complete_rows(table, [recipe], {}, missing, "the response")
     found, _ = recipe.shift(table, kept, None)
     if kept is None:
         return Response(found, left, columns, terms)

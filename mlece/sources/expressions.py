@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 
 import numpy as np
+from formulaic.transforms import ContrastsRegistry
 from formulaic.utils.code import sanitize_variable_names
 
 from mlece import errors
@@ -40,9 +42,14 @@ _NODES = (
 )
 
 
+def mentions(expression: str, name: str) -> bool:
+    """Tell whether an expression holds a name as a word of its own."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None
+
+
 def caret(text: str, at: int) -> str:
     """Return a formula with a caret below one of its characters."""
-    return f"\n    {text}\n    {' ' * at}^"
+    return f":\n    {text}\n    {' ' * at}^"
 
 
 def tilde(text: str) -> int | None:
@@ -80,7 +87,7 @@ def columns_of(expression: str, names: Iterable[str], text: str | None = None) -
     except SyntaxError as error:
         at = max(text.find(expression), 0) + (error.offset or 1) - 1
         raise errors.ParameterError(
-            errors.message("an expression in columns", f"what does not parse{caret(text, at)}")
+            errors.message("an expression in columns", repr(text), f"{error.msg}{caret(text, at)}")
         ) from None
     found: set[str] = set()
     called = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
@@ -116,8 +123,11 @@ def _check_attribute(node: ast.Attribute, text: str) -> None:
     root = node.value.id if isinstance(node.value, ast.Name) else None
     inside = getattr(np, node.attr, None) if root == "np" else None
     elementwise = isinstance(inside, np.ufunc | float) or node.attr in ("where", "clip", "round")
-    coding = root == "contr" and not node.attr.startswith("_")
-    if not (coding or (root == "np" and elementwise)):
+    if root == "contr":
+        codings = [name for name in vars(ContrastsRegistry) if not name.startswith("_")]
+        if node.attr not in codings:
+            raise errors.unknown_name("coding of levels", node.attr, codings)
+    elif root != "np" or not elementwise:
         raise _refused(ast.unparse(node), text)
 
 
@@ -140,12 +150,11 @@ def _quoted(node: ast.Call, name: str, names: tuple[str, ...]) -> set[str]:
 
 def _refused(what: str, text: str) -> errors.ParameterError:
     at = text.find(what)
-    shown = caret(text, at) if at >= 0 else f" in {text!r}"
     return errors.ParameterError(
         errors.message(
             "columns, numbers and elementwise functions in a formula",
-            f"{what!r}{shown}",
-            "Functions with a memory are center, scale, poly, bs, cr and cc; anything else can be "
-            "a column of the data",
+            f"{what!r}{'' if at >= 0 else f' in {text!r}'}",
+            "Functions of the whole column that remember the fit are center, scale, poly, bs, cr and "
+            f"cc; make a column of anything else{caret(text, at) if at >= 0 else ''}",
         )
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,21 +12,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from formulaic import Formula, ModelSpec, SimpleFormula
-from formulaic.errors import FormulaicError
+from formulaic.errors import FactorEvaluationError, FormulaicError
 from formulaic.materializers.pandas import PandasMaterializer
 from formulaic.parser.types import Factor, Term
-from formulaic.transforms import TRANSFORMS
+from formulaic.transforms import TRANSFORMS, stateful_transform
 from formulaic.transforms import C as formulaic_c
 
 from mlece import errors
 from mlece.math import Array
 from mlece.sources.columns import Column
-from mlece.sources.expressions import CODINGS, ELEMENTWISE, STATEFUL, caret, columns_of, tilde
+from mlece.sources.expressions import (
+    CODINGS,
+    ELEMENTWISE,
+    STATEFUL,
+    caret,
+    columns_of,
+    mentions,
+    tilde,
+)
 
 
 def _labels(data: Any, contrasts: Any = None, *, levels: Any = None) -> Any:
     """Mark values as labels: whole numbers are named as such, and levels are in sorted order."""
     values = getattr(data, "__wrapped__", data)
+    if levels is not None:
+        _require_levels("labels among the levels= of C()", values, list(levels))
     if not isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
         array = np.asarray(values)
         if array.dtype.kind == "f" and (array == np.round(array)).all():
@@ -33,12 +45,28 @@ def _labels(data: Any, contrasts: Any = None, *, levels: Any = None) -> Any:
     return formulaic_c(values, contrasts, levels=levels)
 
 
+@stateful_transform  # type: ignore[untyped-decorator]
+def _poly(x: Any, degree: int = 1, raw: bool = False, _state: Any = None) -> Any:
+    """Return orthogonal polynomials, if there are points enough to tell them apart."""
+    points = len(np.unique(x))
+    if "alpha" not in _state and degree >= points:
+        raise errors.DataError(
+            errors.message(
+                f"more than {degree} different values for poly() of degree {degree}", f"{points}"
+            )
+        )
+    return TRANSFORMS["poly"](x, degree, raw, _state=_state)
+
+
 FUNCTIONS: Mapping[str, Any] = {
     **{name: TRANSFORMS[name] for name in (*STATEFUL, *CODINGS)},
     **{name: getattr(np, name) for name in ELEMENTWISE},
     "np": np,
     "C": _labels,
+    "poly": _poly,
 }
+# What the arguments of a term can make of it.
+_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 # A matrix of more cells than this, of which fewer than this share are not zero, is made sparse.
 _CELLS = 1_000_000
 _DENSITY = 0.1
@@ -83,19 +111,20 @@ class _Materializer(PandasMaterializer):  # type: ignore[misc]
     ) -> Any:
         known = spec.encoder_state.get(factor.expr, (None, {}))[1].get("categories")
         if known is not None:
-            _require_known(factor, known)
+            _require_levels(f"levels of {factor.expr!r} that the fit has met", factor.values, known)
         return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
 
 
-def _require_known(factor: Any, known: list[Any]) -> None:
-    values = pd.Series(getattr(factor.values, "__wrapped__", factor.values))
-    unseen = np.asarray(pd.Categorical(values, categories=known).codes) < 0
+def _require_levels(expected: str, values: Any, known: list[Any]) -> None:
+    """Raise DataError for labels that are none of the known ones."""
+    labels = pd.Series(getattr(values, "__wrapped__", values)).astype(object)
+    unseen = np.asarray(pd.Index(known, dtype=object).get_indexer(labels)) < 0
     if not unseen.any():
         return
-    levels = list(dict.fromkeys(values[unseen].tolist()))
+    levels = list(dict.fromkeys(labels[unseen].tolist()))
     raise errors.DataError(
         errors.message(
-            f"levels of {factor.expr} that the fit has met",
+            expected,
             f"{_listed(levels)} in {int(unseen.sum())} of {len(unseen)} rows, the first in row "
             f"{int(np.argmax(unseen))}",
             f"Known levels: {_listed(known)}",
@@ -135,13 +164,17 @@ def parse(
         If it names a column or a function that does not exist.
     """
     text = text.replace("\n", " ")
+    if not text.strip(" ~"):
+        raise errors.ParameterError(
+            errors.message(f"a formula for {where}", repr(text), "A constant alone is written '1'")
+        )
     at = tilde(text)
     if at is not None and text[:at].strip():
         raise errors.ParameterError(
             errors.message(
                 f"the right-hand side of a formula for {where}",
-                f"a formula with two sides{caret(text, at)}",
-                f"Write {text[at + 1 :].strip()!r}; the response is what is fitted",
+                "a formula with two sides",
+                f"The response is what is fitted; leave it out{caret(text, at)}",
             )
         )
     formula = _formula(text, where, meant)
@@ -170,21 +203,21 @@ def _formula(text: str, where: str, names: tuple[str, ...]) -> Any:
     except FormulaicError as error:
         lines = str(error).split("\n")
         at = lines[-1].find("⧛")
-        place = caret(text, at) if at >= 0 else f" {text!r}"
+        place = caret(text, at) if at >= 0 else ""
         raise errors.ParameterError(
-            errors.message(f"a formula for {where}", f"what does not parse{place}", lines[0])
+            errors.message(f"a formula for {where}", repr(text), lines[0].rstrip(".") + place)
         ) from None
     except SyntaxError as error:
         at = max(text.find((error.text or "").strip()), 0) + (error.offset or 1) - 1
         raise errors.ParameterError(
-            errors.message(f"a formula for {where}", f"what does not parse{caret(text, at)}")
+            errors.message(f"a formula for {where}", repr(text), f"{error.msg}{caret(text, at)}")
         ) from None
     if not isinstance(formula, SimpleFormula):
         raise errors.ParameterError(
             errors.message(
                 f"a formula of one part for {where}",
-                f"several parts{caret(text, max(text.find('|'), 0))}",
-                "Each parameter has a formula of its own",
+                "several parts",
+                f"Each parameter has a formula of its own{caret(text, max(text.find('|'), 0))}",
             )
         )
     return formula
@@ -226,7 +259,9 @@ def frame_of(columns: Iterable[Column], rows: int) -> pd.DataFrame:
     return pd.DataFrame(data, index=pd.RangeIndex(rows), copy=False)
 
 
-def build(spec: Any, frame: pd.DataFrame, where: str, sparse: bool | None = None) -> Any:
+def build(
+    spec: Any, frame: pd.DataFrame, where: str, sparse: bool = False, shown: str | None = None
+) -> tuple[Any, Any]:
     """Evaluate a formula, or the specification that an earlier evaluation has left.
 
     Parameters
@@ -236,8 +271,10 @@ def build(spec: Any, frame: pd.DataFrame, where: str, sparse: bool | None = None
         From `frame_of`.
     where : str
         What the columns are for, for the messages.
-    sparse : bool, optional
+    sparse : bool
         Whether the matrix is wanted sparse; as before for a specification.
+    shown : str, optional
+        What is evaluated, as it was written.
 
     Returns
     -------
@@ -252,13 +289,15 @@ def build(spec: Any, frame: pd.DataFrame, where: str, sparse: bool | None = None
             na_action="ignore",
             output="sparse" if sparse else "numpy",
         )
+    # A copy: an evaluation that fails half-way would leave its own levels in the specification.
+    spec = copy.deepcopy(spec)
     try:
         with np.errstate(all="ignore"):
             made = _Materializer(frame, context=FUNCTIONS).get_model_matrix(spec)
     except errors.MleceError:
         raise
-    except (FormulaicError, ArithmeticError, TypeError, ValueError, KeyError) as error:
-        raise _not_evaluated(error, frame, where) from error.__cause__
+    except (FormulaicError, *_FAILURES) as error:
+        raise _not_evaluated(error, frame, where, shown) from error
     matrix = made.__wrapped__
     if spec.output == "sparse":
         from scipy import sparse as sp
@@ -267,29 +306,29 @@ def build(spec: Any, frame: pd.DataFrame, where: str, sparse: bool | None = None
     return np.asarray(matrix, dtype=float), made.model_spec
 
 
-def _not_evaluated(error: Exception, frame: pd.DataFrame, where: str) -> errors.DataError:
-    cause = error.__cause__ or error
-    said = str(error).split("`")
-    expression = said[1] if len(said) > 2 else ""
-    labels = [
-        name
-        for name in frame.columns
-        if isinstance(frame[name].dtype, pd.CategoricalDtype) and name in expression
-    ]
-    if labels and isinstance(cause, TypeError | ValueError):
-        column = frame[labels[0]]
-        return errors.DataError(
-            errors.message(
-                f"numbers in {expression} for {where}",
-                f"text in the column {labels[0]!r}, {column.iloc[0]!r} in row 0",
-                f"Labels are coded by C({labels[0]})",
+def _not_evaluated(
+    error: Exception, frame: pd.DataFrame, where: str, shown: str | None
+) -> errors.MleceError:
+    """Return the error that says which term of a formula could not be evaluated, and why."""
+    evaluating = isinstance(error, FactorEvaluationError)
+    cause = error.__cause__ if evaluating and error.__cause__ else error
+    if isinstance(cause, errors.MleceError):
+        return cause
+    found = re.search(r"factor `(.*)`\. \[", str(error), re.DOTALL) if evaluating else None
+    expression = shown or (found.group(1) if found else "")
+    for name in frame.columns:
+        labels = isinstance(frame[name].dtype, pd.CategoricalDtype)
+        if labels and mentions(expression, name) and isinstance(cause, TypeError | ValueError):
+            return errors.DataError(
+                errors.message(
+                    f"numbers in {expression} for {where}",
+                    f"text in the column {name!r}, the first {frame[name].iloc[0]!r}",
+                    f"C({name}) codes labels, as a term of its own",
+                )
             )
-        )
-    what = f"{expression} for {where}" if expression else where
+    term = f"{expression} for {where}" if expression else where
     reason = str(cause).split("\n")[0]
-    return errors.DataError(
-        errors.message(f"a term that can be evaluated: {what}", f"{type(cause).__name__}: {reason}")
-    )
+    return errors.DataError(errors.message(f"terms that can be evaluated: {term}", reason))
 
 
 def is_sparse(formula: Any, columns: Mapping[str, Column], rows: int) -> bool:
@@ -322,7 +361,7 @@ def evaluate(
         # Times one: truth values become numbers, and labels an error.
         factor = Factor(f"{quoted} * 1.0", eval_method="python")
         spec = SimpleFormula([Term([factor])], _ordering="none")
-    matrix, made = build(spec, frame, where, sparse=False)
+    matrix, made = build(spec, frame, where, shown=expression)
     if matrix.shape[1] != 1:
         raise errors.DataError(
             errors.message(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,6 +39,8 @@ class Recipe:
         Number of columns of a matrix.
     numbers : bool
         Whether the offset came as numbers, which new covariates must bring with them.
+    kinds : tuple of str
+        What each of the columns held at the fit: numbers, labels or truth values.
     """
 
     where: str
@@ -49,6 +50,7 @@ class Recipe:
     intercept: bool
     width: int = 0
     numbers: bool = False
+    kinds: tuple[str, ...] = ()
 
     def __call__(self, given: Any, offset: Any = None) -> Design:
         """Return the same columns of new covariates.
@@ -79,7 +81,16 @@ class Recipe:
                 )
             )
         fixed = None if offset is None else offset_numbers(offset, table.rows, self.where)
-        complete_rows(table, [self], {} if fixed is None else {self.where: fixed}, "raise")
+        offsets = {} if fixed is None else {self.where: fixed}
+        complete_rows(table, [self], offsets, "raise", hint="Leave these rows out, or fill them")
+        for name, kind in zip(self.columns, self.kinds, strict=True):
+            if table[name].kind != kind:
+                raise errors.DataError(
+                    errors.message(
+                        f"{kind} in the column {name!r}, as at the fit",
+                        f"{table[name].kind}, the first {table[name].label(0)!r}",
+                    )
+                )
         return self.make(table, None, fixed)
 
     def _require_width(self, table: Any) -> None:
@@ -105,8 +116,19 @@ class Recipe:
             raise errors.DataError(
                 errors.message(f"at least one column or an intercept for {self.where}", "none")
             )
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise errors.DataError(
+                errors.message(
+                    f"columns of different names for {self.where}",
+                    f"{twice!r} twice",
+                    "Rename the column",
+                )
+            )
         shift, shifts = self.shift(table, kept, fixed)
-        return Design(matrix, names, shift, replace(self, formula=formula, shifts=shifts))
+        kinds = tuple(table[name].kind for name in self.columns)
+        recipe = replace(self, formula=formula, shifts=shifts, kinds=kinds)
+        return Design(matrix, names, shift, recipe)
 
     def _evaluated(self, table: Any, kept: Array | None) -> tuple[Any, tuple[str, ...], Any]:
         """Return the matrix of the formula, the names of its columns, and its specification."""
@@ -156,25 +178,33 @@ def _require_finite(
         return
     if not dense and np.isfinite(matrix.data).all():
         return
+    from mlece.sources.expressions import mentions
+
     for j, name in enumerate(names):
         values = matrix[:, j] if dense else matrix[:, [j]].toarray().ravel()
         bad = ~np.isfinite(values)
         if bad.any():
             first = int(np.argmax(bad))
             row = first if kept is None else int(np.flatnonzero(kept)[first])
-            of = [c for c in columns.values() if re.search(rf"\b{re.escape(c.name)}\b", name)]
+            of = [c for c in columns.values() if mentions(name, c.name)]
             shown = ", ".join(f"{c.name} = {c.label(first)!r}" for c in of)
             raise errors.DataError(
                 errors.message(
                     f"finite values of {name} for {where}",
-                    f"{int(bad.sum())} others in {len(bad)} rows, the first {values[first]} in row "
-                    f"{row}, where {shown}",
+                    f"{values[first]} in row {row}, where {shown} ({int(bad.sum())} such "
+                    f"{'row' if bad.sum() == 1 else 'rows'} of {len(bad)})",
                 )
             )
 
 
 def complete_rows(
-    table: Any, recipes: Iterable[Recipe], offsets: Mapping[str, Array], missing: str
+    table: Any,
+    recipes: Iterable[Recipe],
+    offsets: Mapping[str, Array],
+    missing: str,
+    what: str = "covariates",
+    hint: str = DROP,
+    among: Array | None = None,
 ) -> Array | None:
     """Return the rows in which nothing that the recipes need is missing, None if that is all of them.
 
@@ -201,16 +231,19 @@ def complete_rows(
         if absent.any():
             bad |= absent
             said.append(f"{int(absent.sum())} in the offset of {slot!r}")
+    if among is not None:
+        bad &= among
     if not bad.any():
-        return None
-    rows = ", ".join(str(i) for i in np.flatnonzero(bad)[:3])
-    count = f"{int(bad.sum())} of {table.rows} rows with missing ones (row {rows}"
-    text = f"{count}{', ...' if bad.sum() > 3 else ''}): {', '.join(said)}"
+        return None if among is None or among.all() else among
+    first = ", ".join(str(i) for i in np.flatnonzero(bad)[:3]) + ", ..." * int(bad.sum() > 3)
+    count = f"{int(bad.sum())} of {table.rows} rows with missing ones"
+    text = f"{count} ({'row' if bad.sum() == 1 else 'rows'} {first}): {', '.join(said)}"
     if missing == "raise":
-        raise errors.DataError(errors.message("covariates without missing values", text, DROP))
-    if bad.all():
-        raise errors.DataError(errors.message("a row in which no covariate is missing", text))
-    return np.asarray(~bad)
+        raise errors.DataError(errors.message(f"{what} without missing values", text, hint))
+    kept = ~bad if among is None else among & ~bad
+    if not kept.any():
+        raise errors.DataError(errors.message(f"a row without missing {what}", text))
+    return np.asarray(kept)
 
 
 def offset_numbers(offset: Any, rows: int, where: str) -> Array:

@@ -38,7 +38,11 @@ def read_covariates(given: Any) -> Columns | Matrix:
         return Matrix(dense_matrix(given))
     import narwhals as nw
 
-    native = nw.from_native(given, allow_series=True, pass_through=True)
+    try:
+        native = nw.from_native(given, allow_series=True, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        said = str(error).split("\n")[-1].lstrip("- ")
+        raise errors.DataError(errors.message("columns of different names", said)) from None
     if isinstance(native, nw.LazyFrame):
         native = native.collect()
     if isinstance(native, nw.Series):
@@ -48,7 +52,11 @@ def read_covariates(given: Any) -> Columns | Matrix:
         strange = [name for name in names if not isinstance(name, str)]
         if strange:
             raise errors.DataTypeError(
-                errors.message("names of columns as text", f"the name {strange[0]!r}")
+                errors.message(
+                    "names of columns as text",
+                    f"the name {strange[0]!r}",
+                    "Set frame.columns = frame.columns.astype(str), or pass frame.to_numpy()",
+                )
             )
         return _some_rows(Columns(native, names, len(native)))
     if hasattr(given, "__array__"):
@@ -68,15 +76,11 @@ def _some_rows(columns: Columns) -> Columns:
 
 
 def _of_mapping(given: Mapping[Any, Any]) -> Columns:
-    sizes = {
-        name: 1 if np.isscalar(value) or value is None else len(value)
-        for name, value in given.items()
-    }
-    longer = {name: size for name, size in sizes.items() if not _is_scalar(given[name])}
-    rows = next(iter(longer.values()), 1)
-    for name, size in longer.items():
+    sizes = {name: len(value) for name, value in given.items() if not _is_scalar(value)}
+    rows = next(iter(sizes.values()), 1)
+    for name, size in sizes.items():
         if size != rows:
-            first = next(iter(longer))
+            first = next(iter(sizes))
             raise errors.DataError(
                 errors.message(
                     "columns of one length",
@@ -88,7 +92,11 @@ def _of_mapping(given: Mapping[Any, Any]) -> Columns:
 
 
 def _is_scalar(value: Any) -> bool:
-    return value is None or bool(np.isscalar(value))
+    return (
+        isinstance(value, str | bytes)
+        or not hasattr(value, "__len__")
+        or getattr(value, "ndim", 1) == 0
+    )
 
 
 def frame_like(given: Any, columns: Mapping[str, Array]) -> Any:
