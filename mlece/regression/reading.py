@@ -91,13 +91,18 @@ def read(
         )
     plan = bound(model, data)
     entries = plan.terms.items()
-    predictors = {slot: entry.predictor for slot, entry in entries if entry.values is None}
-    found, kept = designs(predictors, given, None, missing, exclude)
+    # Messages speak of the slots that the user has filled.
+    named = {entry.label: entry.predictor for _, entry in entries if entry.values is None}
+    n, present = _responses(data, plan.inner, name, missing)
+    made, kept = designs(named, given, n, missing, exclude, present)
+    found = {slot: made[entry.label] for slot, entry in entries if entry.values is None}
     for slot, entry in entries:
         if entry.values is not None:
             values = entry.values if kept is None else entry.values[kept]
             found[slot] = Design(np.zeros((len(values), 0)), (), values)
-    data, weights, kept, found = _complete(data, weights, kept, found, missing, name)
+    if kept is not None:
+        data = _taken(data, kept, plan.inner, name)
+        weights = None if weights is None else as_array(weights, "weights")[..., kept]
     read_in = from_censored if isinstance(data, Censored) else from_data
     # Weights come in afterwards: every response keeps its row, whatever its weight.
     bare, sample = read_in(plan.inner, data, None, name, "sampling")
@@ -214,47 +219,29 @@ def _same_length(sample: Sample, found: dict[str, Design], name: str) -> int:
     return rows
 
 
-def _complete(
-    data: Any,
-    weights: Any,
-    kept: Array | None,
-    found: dict[str, Design],
-    missing: str,
-    name: str,
-) -> tuple[Any, Any, Array | None, dict[str, Design]]:
-    """Leave out the rows that were dropped, those with a missing response among them."""
-    if missing == "raise":
-        return data, weights, None, found
-    n = len(data) if isinstance(data, Censored) else as_array(data, name).shape[-1]
-    mask = np.ones(n, dtype=bool) if kept is None else kept
-    if len(mask) != n:
-        raise errors.DataError(
-            errors.message(
-                f"as many rows of covariates as responses {name}", f"{len(mask)} rows and {n}"
-            )
-        )
-    if not isinstance(data, Censored):
-        array = as_array(data, name)
-        if array.dtype.kind in "fO" and array.ndim == 1:
-            gone = np.array([v is None or v != v for v in array.tolist()])
-            both = mask & ~gone
-            if (gone & mask).any():
-                stay = both[mask]
-                found = {slot: subset(d, stay) for slot, d in found.items()}
-            mask = both
-        data = array[..., mask]
-    else:
-        data = replace(
-            data,
-            values=data.values[..., mask, :],
-            counts=None if data.counts is None else data.counts[..., mask],
-        )
-    if weights is not None:
-        weights = as_array(weights, "weights")[..., mask]
-    return data, weights, (None if mask.all() else mask), found
+def _responses(data: Any, inner: Model, name: str, missing: str) -> tuple[int, Array | None]:
+    """Return the number of responses, and which of them are there if others are to be dropped."""
+    if isinstance(data, Censored):
+        return len(data), None
+    array = as_array(data, name)
+    n = array.shape[-2] if inner._width and array.ndim > 1 else array.shape[-1]
+    if missing == "raise" or array.ndim > 1 or array.dtype.kind not in "fO":
+        return n, None
+    if array.dtype.kind == "f":
+        return n, ~np.isnan(array)
+    return n, np.array([not (v is None or v != v) for v in array.tolist()], dtype=bool)
 
 
-def subset(design: Design, rows: Array) -> Design:
-    """Return some rows of a design."""
-    offset = None if design.offset is None else design.offset[rows]
-    return replace(design, matrix=design.matrix[rows], offset=offset)
+def _taken(data: Any, kept: Array, inner: Model, name: str) -> Any:
+    """Return the responses of the rows that are kept, a Series with its declared categories."""
+    if isinstance(data, Censored):
+        counts = None if data.counts is None else data.counts[..., kept]
+        return replace(data, values=data.values[..., kept, :], counts=counts)
+    if not isinstance(data, np.ndarray | list | tuple):
+        import narwhals as nw
+
+        native = nw.from_native(data, series_only=True, pass_through=True)
+        if isinstance(native, nw.Series):
+            return native.filter(kept.tolist()).to_native()
+    array = as_array(data, name)
+    return array[..., kept, :] if inner._width and array.ndim > 1 else array[..., kept]
