@@ -90,7 +90,8 @@ def _deficit(t: Arrays, mean: Array) -> Array:
     off = mean - 1
     # Where μ is near 1, as it is in the frame, the part of second order is known by itself.
     near = curved - log1pmx(where(abs(off) < 0.5, off, 0.0)) + (d - off) * off / mean
-    return where(abs(off) < 0.5, near, log_y - log(mean) - (d - off) / mean)
+    far = log_y - log(mean) - (d - off) / mean
+    return np.asarray(where(abs(off) < 0.5, near, far))
 
 
 class MeanGamma(Reparametrised):
