@@ -10,6 +10,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import as_array, column, numeric, require_finite
 from mlece.combinators.scipy_family import is_scipy
+from mlece.families.means import Reparametrised
 from mlece.fitting import resolve
 from mlece.math import Array
 from mlece.model import Model, registered
@@ -150,6 +151,8 @@ def candidates(values: Array, kind: str, rare: bool = False) -> list[Model]:
         for m in registered().values()
         if _measure(m) == kind
         and (rare or m.everyday)
+        # The same laws a second time would tell nothing.
+        and not issubclass(m, Reparametrised)
         and all(p.estimable and p.regular for p in m.params)
         # Numbers do not say that they are angles.
         and not m.support.periodic

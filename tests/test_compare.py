@@ -16,6 +16,7 @@ from mlece.candidates import candidates, read_kind
 from mlece.comparison import Comparison, compare
 from mlece.domain import nonnegative, positive, real
 from mlece.export import comparison_json
+from mlece.families.means import Reparametrised
 from mlece.model import registered
 from mlece.report import WIDTH
 
@@ -31,6 +32,7 @@ EVERY_REAL, EVERY_HALF_LINE = (
         for c in registered().values()
         if c.support in supports
         and c.__module__.startswith("mlece.families")
+        and not issubclass(c, Reparametrised)
         and all(p.regular and p.estimable for p in c.params)
     }
     for supports in ((real,), (positive, nonnegative))

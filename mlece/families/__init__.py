@@ -35,6 +35,7 @@ from mlece.families.magnitudes import (
     PowerFunction,
     Rayleigh,
 )
+from mlece.families.means import MeanBeta, MeanGamma
 from mlece.families.multivariate import (
     Dirichlet,
     DirichletMultinomial,
@@ -101,6 +102,8 @@ __all__ = [
     "LogitNormal",
     "Lomax",
     "Maxwell",
+    "MeanBeta",
+    "MeanGamma",
     "Multinomial",
     "MultivariateGaussian",
     "MultivariateT",

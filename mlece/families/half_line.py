@@ -137,7 +137,7 @@ class Exponential(Model):
 # ---------------------------------------------------------------------------- Gamma
 
 
-def _gamma_shape(gap: Array) -> Array:
+def gamma_shape(gap: Array) -> Array:
     """Solve log a - psi(a) = gap for the shape a by Newton's iteration in log a (Minka 2002)."""
     gap = np.asarray(gap)
     shape = (3 - gap + sqrt((gap - 3) ** 2 + 24 * gap)) / (12 * gap)
@@ -238,7 +238,7 @@ class Gamma(Model):
             return None
         if shape is None:
             plain = log1p(d) - log_y
-            shape = _gamma_shape(where(plain < 0.05, log1pmx(d) - curved, plain))
+            shape = gamma_shape(where(plain < 0.05, log1pmx(d) - curved, plain))
         return or_fixed(d, shape), or_fixed(shape / (1 + d), rate)
 
     @staticmethod

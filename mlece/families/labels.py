@@ -184,6 +184,11 @@ class PerLabel(Labelled, abstract=True):
             return None
         return np.stack(np.broadcast_arrays(*known), axis=-1)
 
+    def _relabelled(self, labels: tuple[Any, ...]) -> Self:
+        # What a slot holds stays: a location, or what it varies with.
+        kept = {p.name: self.held[p.name] for p in self.params if not p.open}
+        return type(self)(**{**self.settings, **kept, "labels": labels})
+
     @property
     def settings(self) -> dict[str, Any]:
         """The labels, where they are known."""

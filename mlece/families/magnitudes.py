@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive
-from mlece.families.half_line import Gamma, _gamma_shape, _narrow, _second_order
+from mlece.families.half_line import Gamma, _narrow, _second_order, gamma_shape
 from mlece.families.real_line import _half_step
 from mlece.families.skewed import Pareto
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
@@ -489,7 +489,7 @@ class Nakagami(Model):
     def _maximise(s: Summary, shape: Array | None, scale: Array | None) -> Arrays | None:
         size = or_fixed(sqrt(1 + s.mean[0]), scale)
         if shape is None:
-            shape = _gamma_shape(-Nakagami._relative(s.mean, size)[1])
+            shape = gamma_shape(-Nakagami._relative(s.mean, size)[1])
         return or_fixed(size, shape), size
 
     @staticmethod
