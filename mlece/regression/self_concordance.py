@@ -213,7 +213,7 @@ def _mean_sizes(design: Any) -> Array:
     total = np.zeros(design.shape[1])
     for rows in blocks(design):
         total += np.asarray(abs(design[rows]).sum(axis=0), dtype=float).ravel()
-    return total / max(design.shape[0], 1)
+    return np.asarray(total / max(design.shape[0], 1))
 
 
 def _cheap_reach(design: Any, size: Array, least: Array, classes: int, reference: int) -> Array:
