@@ -157,14 +157,27 @@ def test_the_radius_holds_the_minimiser() -> None:
         assert np.all(distance <= found.radius * (1 + 1e-12) + 1e-13)
 
 
-def test_errors_of_the_gradient_are_added() -> None:
-    x, gradient, hessian = case("logistic")
-    plain = certify(gradient, hessian, x)
-    blurred = certify(gradient, hessian, x, gradient_error=np.full(3, 1e-3))
-    signs = np.array(np.meshgrid(*[[-1, 1]] * 3)).reshape(3, -1).T * 1e-3
-    worst = np.max([certify(gradient + s, hessian, x).nu for s in signs], axis=0)
-    assert np.all(blurred.nu >= worst)
-    assert np.all(blurred.nu <= plain.nu + 3 * (worst - plain.nu).max() + 1e-2)
+@pytest.mark.parametrize("far", [20.0, 36.0, 38.0, 100.0, 300.0, 600.0])
+def test_residuals_that_round_to_zero_prove_nothing(far: float) -> None:
+    # A group without failures: its residuals p − y round to 0 from an index of 37 on, while its
+    # entries of the Hessian are as small as they ought to be, e^-far.
+    g = np.random.default_rng(26)
+    x = np.column_stack([np.ones(60), np.repeat([0.0, 1.0], 30)])
+    y = np.concatenate([g.integers(0, 2, 30), np.ones(30)])
+    level = np.log(y[:30].mean() / (1 - y[:30].mean()))
+    index = x @ [level, far - level]
+    p = 1 / (1 + np.exp(-index))
+    weight = p / (1 + np.exp(index))
+    found = certify(x.T @ (p - y) / 60, (x.T * weight) @ x / 60, x)
+    assert not found.exists
+
+
+def test_a_larger_magnitude_proves_less() -> None:
+    x, gradient, hessian = case("Poisson")
+    plain = certify(1e-12 * gradient, hessian, x)
+    careful = certify(1e-12 * gradient, hessian, x, magnitude=np.full(len(gradient), 1e3))
+    assert np.all(careful.nu > plain.nu)
+    assert np.all(careful.nu < 1e-9)
 
 
 def test_nothing_is_proved_from_a_singular_hessian() -> None:

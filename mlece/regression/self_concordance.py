@@ -30,6 +30,7 @@ _SERIES = 0.1
 _TERMS = 17
 _CLOSE = 1e-3  # νκ from which a smaller κ would lower the bound by less than 0.04 %
 _ROUNDING = 8.0  # of k ε times the condition number: Cholesky's and the substitution's errors
+_LOST = 16 * _EPS  # of the terms of a gradient: predictors, residuals and their sum are rounded
 _UNTRUSTED = 0.1  # a correction for rounding beyond this proves nothing
 
 
@@ -103,7 +104,7 @@ def certify(
     design: Any,
     classes: int = 2,
     reference: int = 0,
-    gradient_error: Array | None = None,
+    magnitude: Array | float = 1.0,
     sharp: bool = False,
 ) -> ExcessBound:
     r"""Bound the excess of the mean cross-entropy of a logistic, softmax or Poisson regression.
@@ -122,9 +123,10 @@ def certify(
         k = (K − 1) p, the coefficients of one class after those of another.
     reference : int
         The class of a softmax regression that has no coefficients.
-    gradient_error : array (..., k), optional
-        Bounds of the rounding errors of the gradient; none if not given. Errors of the Cholesky
-        factor are allowed for.
+    magnitude : float or array (...)
+        Bound of what is subtracted in a residual: 1 for probabilities, the largest count or mean for
+        counts. The gradient's rounding errors are taken to be 16 ε times that and the mean absolute
+        entry of each column: on the way to infinity residuals round to 0 while the Hessian does not.
     sharp : bool
         Whether κ is computed exactly even where a bound of it, which needs no products of rows with
         a matrix, is as good.
@@ -147,8 +149,8 @@ def certify(
     shape, k = gradient.shape[:-1], gradient.shape[-1]
     g = gradient.reshape(-1, k)
     h = np.broadcast_to(hessian, (*shape, k, k)).reshape(-1, k, k)
-    error = np.zeros(k) if gradient_error is None else np.asarray(gradient_error, dtype=float)
-    e = np.broadcast_to(error, gradient.shape).reshape(-1, k)
+    share = _LOST * np.tile(_mean_sizes(design), classes - 1)
+    e = np.broadcast_to(np.asarray(magnitude)[..., None] * share, gradient.shape).reshape(-1, k)
 
     nu, kappa = np.full(len(g), np.inf), np.full(len(g), np.inf)
     good, size, least, inflation, root = _factored(h)
@@ -204,6 +206,14 @@ def _by_class(values: Array, classes: int, reference: int) -> Array:
 def _top_two(a: Array) -> Array:
     """Return the sum of the two largest entries along the first axis."""
     return np.asarray(np.partition(a, len(a) - 2, axis=0)[-2:].sum(axis=0))
+
+
+def _mean_sizes(design: Any) -> Array:
+    """Return the mean absolute entry of each column, (p,)."""
+    total = np.zeros(design.shape[1])
+    for rows in blocks(design):
+        total += np.asarray(abs(design[rows]).sum(axis=0), dtype=float).ravel()
+    return np.asarray(total / max(design.shape[0], 1))
 
 
 def _cheap_reach(design: Any, size: Array, least: Array, classes: int, reference: int) -> Array:
