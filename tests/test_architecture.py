@@ -19,7 +19,17 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlece"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "math", "counting", "quantities", "jets", "bessel", "__version__"),
+    (
+        "errors",
+        "units",
+        "math",
+        "counting",
+        "quantities",
+        "jets",
+        "bessel",
+        "twofold",
+        "__version__",
+    ),
     ("domain", "maps", "unit_links", "bijection", "param", "predictor", "arrays"),
     (
         "derivatives",
