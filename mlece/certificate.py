@@ -12,7 +12,8 @@ from mlece.combinators.incomplete import Incomplete
 from mlece.evaluation import Evaluation
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
-from mlece.solvers.dispatch import Solution, closed_form
+from mlece.solvers.dispatch import closed_form
+from mlece.solvers.solution import Solution
 
 _EPS = float(np.finfo(float).eps)
 
@@ -218,6 +219,9 @@ def strongest_bound(
         return Bound(zero, zero, "global", "nothing was estimated", {})
     if any(p.vector for p in model.params):
         return _simplex_bound(objective, theta)
+    if solution.value is not None and solution.excess is not None:
+        # Where rounding spoils the sums, the solver knows better than they do.
+        return Bound(solution.excess, zero, "global", solution.proof, {})
     assert at.score is not None
     assert at.hessian is not None
     edges = [i for i in index if not model.params[i].regular]
@@ -239,7 +243,7 @@ def strongest_bound(
         excess = _near(nu)
         return Bound(excess, nu, "global", "order statistics, multipliers of the ends", multipliers)
     if solution.excess is not None:
-        return Bound(solution.excess, nu, "global", "sign change of the profile score", multipliers)
+        return Bound(solution.excess, nu, "global", solution.proof, multipliers)
     # Convex in the canonical parameters: what holds near θ holds globally.
     excess = _near(nu) + _fenchel_gap(objective, at, solution)
     return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)

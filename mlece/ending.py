@@ -15,7 +15,7 @@ from mlece.model import Model, model_by_name
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import Sample
-from mlece.solvers.dispatch import Solution
+from mlece.solvers.solution import Solution
 
 Refit = Callable[[Model, Sample], Fit]
 # A member of the family that comes this close to its limit, in nats, has run into it.

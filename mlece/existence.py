@@ -16,7 +16,7 @@ from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
-from mlece.solvers.dispatch import Solution
+from mlece.solvers.solution import Solution
 
 _GONE = 1e8  # a framed parameter beyond has left for infinity
 

@@ -26,7 +26,8 @@ from mlece.regression.result import ConditionalFit, with_covariates
 from mlece.result import Fit
 from mlece.sample import WEIGHTINGS, Sample, from_data
 from mlece.separable import block_fits, joint_bound, joint_limits, joint_solution
-from mlece.solvers.dispatch import SOLVERS, Solution, solve
+from mlece.solvers.dispatch import SOLVERS, solve
+from mlece.solvers.solution import Solution
 from mlece.sources.censoring import Censored, from_censored
 from mlece.sources.covariates import response
 from mlece.sources.drawn import DrawnTruth
@@ -195,7 +196,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             at = objective.evaluate_shared(place, solution.shared)
         else:
             at = objective.evaluate(place, 2)
-        value = at.value
+        value = at.value if solution.value is None else solution.value
         if not parts and (solution.solver == "newton" or solution.solver.startswith("scipy")):
             outcome = running(objective, solution, outcome, at)
         if outcome.special.any():
@@ -248,7 +249,7 @@ def _assemble(
         sample=sample,
         objective=objective,
         framed=verdict.theta,
-        theta=_user_theta(objective, verdict.theta, verdict.lost),
+        theta=_user_theta(objective, verdict, solution.exact),
         values=values,
         certificate=_certify(objective, sample, solution, verdict, bound, values),
         solver=solution.solver,
@@ -305,10 +306,11 @@ def _certify(
     )
 
 
-def _user_theta(objective: CrossEntropy, theta: Arrays, lost: Array) -> Arrays:
+def _user_theta(objective: CrossEntropy, verdict: Verdict, exact: Arrays | None) -> Arrays:
     """Return the parameters in the user's units: filled slots as given, NaN where there is no limit."""
+    theta, lost = verdict.theta, verdict.lost
     model, frame = objective.model, objective.user
-    out = []
+    out: list[Array] = []
     for p, value in zip(
         model.params, model.from_frame(theta, frame.shift, frame.scale), strict=True
     ):
@@ -320,6 +322,8 @@ def _user_theta(objective: CrossEntropy, theta: Arrays, lost: Array) -> Arrays:
                     reach = 8 * np.finfo(float).eps * (np.abs(end) + frame.scale)
                     near = np.isfinite(end) & (np.abs(own - end) <= reach)
                     own = np.where(near, end, own)
+            if exact is not None:
+                own = np.where(verdict.special, own, exact[len(out)])
             if lost.any():
                 own[lost] = np.nan
         else:

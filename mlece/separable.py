@@ -15,7 +15,8 @@ from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import Sample
-from mlece.solvers.dispatch import Solution, blocks_of, joined
+from mlece.solvers.dispatch import blocks_of, joined
+from mlece.solvers.solution import Solution
 
 # What a product comes to is the worst of what its blocks come to.
 _WORST_FIRST = (

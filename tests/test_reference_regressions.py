@@ -1,4 +1,4 @@
-"""Regressions published with R, refined outside mlece: the same maximum and both kinds of standard errors."""
+"""Regressions published with R, refined outside mlece: maximum and both kinds of standard errors."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from mlece.regression.self_concordance import certify
 from mlece.regression.separation import Separation, recession
 from mlece.result import Fit
 from mlece.sample import Sample
-from mlece.solvers.dispatch import Solution
+from mlece.solvers.solution import Solution
 
 # Along the direction of a separation probabilities that vanish are carried to e^-60 of the others.
 _FAR = 60.0
@@ -62,6 +62,9 @@ def separations(
     model = objective.model
     if not isinstance(model, Conditional):
         return []
+    squares = solution.notes.get("least squares")
+    if squares is not None and "sd" in model.free:
+        return perfect_fits(solution, np.broadcast_to(squares.perfect, (objective.size,)))
     kind = _kind(model)
     whole = len({id(term.design) for term in model.terms}) == 1 or len(model.terms) < 2
     if kind is None or sample.truth is not None or not whole:
@@ -74,6 +77,19 @@ def separations(
         if found is not None:
             out.append(_limit(objective, solution, found, cone, r, part, refit))
     return out
+
+
+def perfect_fits(solution: Solution, perfect: Array) -> list[Limit]:
+    """Return the members of a Gaussian linear model whose residuals are nothing but rounding."""
+    if not perfect.any():
+        return []
+    *coefficients, sd = solution.theta
+    sentence = (
+        "the covariates determine the responses: the residuals are the rounding of the data, and the "
+        "likelihood grows without bound as sd falls to 0"
+    )
+    theta = (*coefficients, np.zeros_like(sd))
+    return [Limit(perfect, Status.UNBOUNDED, sentence, theta, np.full(sd.shape, -np.inf))]
 
 
 def _kind(model: Conditional) -> Callable[[Conditional, Sample], Cone] | None:

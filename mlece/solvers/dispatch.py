@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,12 @@ from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.sample import Sample
+from mlece.solvers.gaussian_linear import by_least_squares, is_linear
 from mlece.solvers.newton import DECREMENT, newton
 from mlece.solvers.profile import Equation, near_root, profile_root
 from mlece.solvers.runs import best_run, undecided, with_rest
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
+from mlece.solvers.solution import Solution
 from mlece.solvers.starts import below_all, corrected, several_starts, starting_values
 from mlece.solvers.widths import bounded_scales, narrowness
 
@@ -35,49 +37,6 @@ _LONG_DECREMENT = 1e-5
 _SEVERAL_BELOW = 2_000
 # Below this a parameter is held against the fit at the end of its domain, which then decides.
 _NEAR_END = 1e-4
-
-
-@dataclass(frozen=True)
-class Solution:
-    """Framed parameters with what the solver knows about them.
-
-    Parameters
-    ----------
-    theta : tuple of arrays (R,)
-        Framed natural parameters; NaN for members that were not solved.
-    solver : str
-        Which solver ran.
-    solved : array of bool (R,)
-        Whether it met its own criterion.
-    excess : array (R,), optional
-        Bound on the excess that the solver proved by itself.
-    bracket : (array, array), optional
-        Sign change of the profile score.
-    ends : tuple of two thetas, optional
-        Ends of the set of solutions where it is not a point.
-    edges : dict of str to array of bool (R,)
-        Members in which a parameter was held at the edge of the range searched, by parameter.
-    shared : tuple of arrays (R,), optional
-        Means of what density, score and curvature share at the solution, where the solver knows them.
-    notes : dict
-        Anything else worth telling.
-    sunk : dict of str to array of bool (R,)
-        Parameters that came near a lower end that belongs to their domain.
-    flat : array of bool (R,), optional
-        Whether the Hessian is nearly singular, where Newton's method ran from a single start only.
-    """
-
-    theta: Arrays
-    solver: str
-    solved: Array
-    excess: Array | None = None
-    bracket: tuple[Array, Array] | None = None
-    ends: tuple[Arrays, Arrays] | None = None
-    edges: dict[str, Array] = field(default_factory=dict)
-    shared: Arrays | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
-    sunk: dict[str, Array] = field(default_factory=dict)
-    flat: Array | None = None
 
 
 def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
@@ -101,6 +60,10 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         return _by_scipy(objective, solver)
     if solver == "auto" and model._factors:
         return _by_factors(objective)
+    if solver in ("auto", "closed") and is_linear(model):
+        out = by_least_squares(objective)
+        if out is not None:
+            return out
     if solver in ("auto", "closed"):
         theta, ends, shared = None, None, None
         if model.has("_estimate"):
