@@ -28,7 +28,6 @@ from mlece.combinators.terms import (
     mobility,
     moved_coefficients,
     one_maximum,
-    responses_at,
     rows_of,
 )
 from mlece.design import Rows
@@ -137,7 +136,8 @@ class Conditional(Model, abstract=True):
 
     def statistics(self, y: Array) -> Rowed:
         """Return what the hooks take: inner statistics, and rows."""
-        return Rowed(self.inner.statistics(self.split(y)), rows_of(y))
+        own = self.split(y)
+        return Rowed(self.inner.statistics(own), rows_of(y), own)
 
     def points(self, values: Array) -> Array:
         """Return one number (R, n) for each response."""
@@ -270,7 +270,7 @@ class Conditional(Model, abstract=True):
         inner = self.inner
         out = inner.log_density_hook(point.at.inner, point.theta, point.shared)
         if inner.has("_bounds") and not inner._width:
-            out = np.where(inner.inside(responses_at(point), point.theta), out, -np.inf)
+            out = np.where(inner.inside(point.at.responses, point.theta), out, -np.inf)
         return np.asarray(out)
 
     def _inner_score(self, point: Point) -> Any:
@@ -430,7 +430,7 @@ class Conditional(Model, abstract=True):
         """
         batch = self.batch_shape
         theta = tuple(np.broadcast_to(v, batch).reshape(-1, 1) for v in self.theta)
-        point = self.shared(Rowed(np.zeros((1, 1)), rows), theta)
+        point = self.shared(Rowed(np.zeros((1, 1)), rows, np.zeros((1, 1))), theta)
         m = max(term.design.block(rows).shape[0] for term in self.terms)
         values = {
             p.name: np.broadcast_to(v, (v.shape[0], m)).reshape(*batch, m)

@@ -43,10 +43,11 @@ class Term:
 
 
 class Rowed(NamedTuple):
-    """Responses as the inner family takes them, and their rows in the designs."""
+    """Responses as the inner family takes them, their rows in the designs, and as they are."""
 
     inner: Any
     rows: Rows
+    responses: Array
 
 
 class Point(NamedTuple):
@@ -115,12 +116,6 @@ def dense(design: Design, rows: Rows) -> Array:
         return design._gathered(rows)
     block = design.block(rows)
     return np.asarray(block.toarray() if design.sparse else block)
-
-
-def responses_at(point: Point) -> Array:
-    """Return the responses of a block, of a family of numbers."""
-    t = point.at.inner
-    return np.asarray(t[0] if isinstance(t, tuple) else t)
 
 
 def moved_coefficients(

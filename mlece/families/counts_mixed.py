@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -61,6 +63,20 @@ def _rows(*values: Array) -> list[Array]:
     return [np.asarray(v)[..., 0] if v.ndim else np.asarray(v) for v in wide]
 
 
+def _each(shared: Callable[..., Arrays]) -> Callable[..., Arrays]:
+    """Serve parameters that differ from one observation to the next, where a table belongs to each set."""
+
+    @functools.wraps(shared)
+    def served(y: Array, *theta: Array) -> Arrays:
+        if all(np.ndim(v) == 0 or np.shape(v)[-1] == 1 for v in theta):
+            return shared(y, *theta)
+        shape = np.broadcast_shapes(np.shape(y), *[np.shape(v) for v in theta])
+        flat = [np.broadcast_to(v, shape).reshape(-1, 1) for v in (y, *theta)]
+        return tuple(np.broadcast_to(a, flat[0].shape).reshape(shape) for a in shared(*flat))
+
+    return served
+
+
 def _running(terms: Array) -> Array:
     """Return cumulative sums along the last axis, beginning with the empty one."""
     return np.concatenate([np.zeros((*terms.shape[:-1], 1)), np.cumsum(terms, axis=-1)], axis=-1)
@@ -116,6 +132,7 @@ class BetaBinomial(Composed):
     )
 
     @staticmethod
+    @_each
     def _shared(y: Array, n: Array, p: Array, rho: Array) -> Arrays:
         index, trials = _whole(y, n), _whole(n)
         u, r = _rows(p, rho)
@@ -473,6 +490,7 @@ class Delaporte(Composed):
     )
 
     @staticmethod
+    @_each
     def _shared(y: Array, mean: Array, dispersion: Array, share: Array) -> Arrays:
         index = _whole(y)
         mu, sigma, nu = variables(mean, dispersion, share)

@@ -121,6 +121,26 @@ def bound(model: Model, data: Any) -> Bound:
                 )
             )
         _require_link(model, name, predictor)
+    ends = [p.name for p in model.params if not p.regular and p.name in model.free]
+    if ends:
+        raise errors.ParameterError(
+            errors.message(
+                "a known end of the support beside a predictor",
+                f"{model.title} with a free {ends[0]}",
+                f"Fill the slot: {model.title}({ends[0]}=...)",
+            )
+        )
+    if model.has("_kink"):
+        kink = model._kink(*(np.ones(1) for _ in model.params))[0]
+        if kink in model.free:
+            raise errors.ParameterError(
+                errors.message(
+                    "a likelihood that is smooth in every free slot, beside a predictor",
+                    f"{model.title} with a kink in {kink}",
+                    f"Fill {kink}, or take StudentT(loc=...), which bounds the influence of an "
+                    "observation too",
+                )
+            )
     if isinstance(model, Bernoulli | Binomial) and "p" in varying:
         return _of_probability(model, varying, data)
     if isinstance(model, Categorical) and "p" in varying:
