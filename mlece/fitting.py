@@ -23,6 +23,7 @@ from mlece.regression.binding import with_terms
 from mlece.regression.existence import certified, separations
 from mlece.regression.reading import read as from_covariates
 from mlece.regression.result import ConditionalFit, with_covariates
+from mlece.regression.truth import ConditionalTruth
 from mlece.result import Fit
 from mlece.sample import WEIGHTINGS, Sample, from_data
 from mlece.separable import block_fits, joint_bound, joint_limits, joint_solution
@@ -58,8 +59,9 @@ def fit(
         Observations (lists, arrays, pandas, polars or pyarrow Series, labels for Categorical); leading
         axes are a batch of fits. Censored, truncated and grouped observations come from
         :func:`mlece.censored` and its companions. A Model with every slot filled is a known
-        distribution, and so is what :func:`mlece.truth` returns. A string names a column of ``given``, or
-        is a formula ``"y ~ x"``, whose right-hand side goes to the slot that tells where the law lies.
+        distribution, and so is what :func:`mlece.truth` returns; what :func:`mlece.conditional_truth`
+        returns is one for models with a predictor. A string names a column of ``given``, or is a formula
+        ``"y ~ x"``, whose right-hand side goes to the slot that tells where the law lies.
     weights : array_like (..., n), optional
         Finite and non-negative.
     weighting : {"frequency", "sampling"}
@@ -108,13 +110,16 @@ def fit(
         raise errors.unknown_name("weighting", weighting, WEIGHTINGS)
     if solver not in SOLVERS:
         raise errors.unknown_name("solver", solver, SOLVERS)
-    if isinstance(data, Model | DrawnTruth):
+    if isinstance(data, Model | DrawnTruth | ConditionalTruth):
         if weights is not None or given is not None:
             raise errors.DataError(
                 errors.message("no weights and no frame with a known distribution", "some")
             )
         from mlece.population import fit_draws, fit_population
+        from mlece.regression.projection import fit_conditional
 
+        if isinstance(data, ConditionalTruth):
+            return fit_conditional(family, data, solver)
         if isinstance(data, DrawnTruth):
             return fit_draws(family, data, solver)
         return fit_population(family, data, solver)

@@ -17,16 +17,16 @@ from mlece.laws import Law, pair, probabilities_of
 from mlece.math import Array, Arrays, expm1, log, log1pmx, xlogy
 from mlece.model import Model
 from mlece.quantities import Entropy, Nats, Population
+from mlece.regression.truth import ConditionalTruth
 from mlece.sources.distribution import framed_member, log_density_at, nodes
 from mlece.sources.drawn import DrawnTruth
-from mlece.sources.expectation import expectation
+from mlece.sources.expectation import divergence, expectation
 from mlece.sources.nodes import Nodes
 from mlece.units import Units, nats_per_unit
 
 SETTLED = 1e-12  # relative to max(1, |value|): the movement under halving that ends a refinement
 LAST_LEVEL = 10
 SMALL = 1e-3  # a divergence below this is integrated, not differenced: the difference cancels
-ROUNDING = 1e-13  # mass of q beyond the nodes of p that counts as none
 
 
 def _out(nats: Any, units: Units, kind: type[float] = float) -> Any:
@@ -126,6 +126,7 @@ def entropy(p: Law, units: Units = "nats") -> Any:
     p : Model, array_like or DrawnTruth
         A known model (any batch shape), probabilities along the last axis, or a truth known by its
         draws (:func:`mlece.truth`), whose entropy is a Monte Carlo mean with a standard error ``.se``.
+        That of a :func:`mlece.conditional_truth` is H(Y | X).
     units : {"nats", "bits", "hartleys"} or float
         A name or the base of the logarithm.
 
@@ -155,6 +156,8 @@ def entropy(p: Law, units: Units = "nats") -> Any:
     p = adopt(p)
     if isinstance(p, DrawnTruth):
         return _measured(p, -p.at_draws, units, Entropy)
+    if isinstance(p, ConditionalTruth):
+        return _out(p.entropy(), units, Entropy)
     if not isinstance(p, Model):
         masses = probabilities_of(p, "p")
         return _out(-xlogy(masses, masses).sum(axis=-1) + 0.0, units, Entropy)
@@ -272,7 +275,8 @@ def cross_entropy(p: Law, q: Law, units: Units = "nats") -> Any:
     p, q : Model or array_like
         Two known models (batch shapes broadcast), or two arrays of probabilities along the last
         axis. p may be a truth known by its draws (:func:`mlece.truth`): the result is a Monte Carlo
-        mean with a standard error ``.se``.
+        mean with a standard error ``.se``. Of a :func:`mlece.conditional_truth` q is a law of the
+        response given the same covariates.
     units : {"nats", "bits", "hartleys"} or float
         A name or the base of the logarithm.
 
@@ -304,6 +308,8 @@ def cross_entropy(p: Law, q: Law, units: Units = "nats") -> Any:
     """
     if isinstance(p, DrawnTruth):
         return _measured(p, -log_density_on(p, q), units, Population)
+    if isinstance(p, ConditionalTruth):
+        return _out(p.cross_entropy(q), units, Population)
     models, p, q = pair(p, q)
     if not models:
         return _out(sum_cells(p, q), units, Population)
@@ -320,38 +326,13 @@ def sum_cells(p: Array, q: Array) -> Array:
 # ---------------------------------------------------------------------------- divergence
 
 
-def _divergence(law: Nodes, log_ratio: Array) -> float:
-    """Return KL from log r = log q - log p at the nodes of p.
-
-    Where q has no mass away from p's nodes, E_p[r - 1] = 0 and KL = E_p[r - 1 - log r], a mean of
-    terms that cannot be negative and whose parts do not cancel. Otherwise q misses a mass m there,
-    KL >= -log(1 - m) > m, and the plain mean of -log r stays far from zero.
-    """
-    if np.isneginf(log_ratio).any():
-        return np.inf
-    plain = float(expectation(law, -log_ratio))
-    if np.isinf(plain):
-        return plain
-    with np.errstate(over="ignore"):
-        excess = expm1(log_ratio)
-        balance = float(law.weights @ excess)
-    if not abs(balance) <= ROUNDING or plain > 1.0:
-        return plain
-    small = np.abs(log_ratio) < 1e-3
-    # e^x - 1 - x by its series where the difference cancels.
-    x = np.where(small, log_ratio, 0.0)
-    series = x * x * (0.5 + x * (1 / 6 + x * (1 / 24 + x / 120)))
-    terms = np.where(small, series, excess - log_ratio)
-    return float(law.weights @ terms)
-
-
 def _kl(p: Model, q: Model) -> float:
     if p == q:
         return 0.0
     framed_p, framed_q, _ = _common_frame(p, q)
     return _settle(
         framed_p,
-        lambda law: _divergence(
+        lambda law: divergence(
             law, log_density_at(framed_q, law, p) - log_density_at(framed_p, law, p)
         ),
         () if p.support.discrete else kinks(framed_q),
@@ -366,7 +347,8 @@ def kl_divergence(p: Law, q: Law, units: Units = "nats") -> Any:
     p, q : Model or array_like
         Two known models (batch shapes broadcast), or two arrays of probabilities along the last
         axis. p may be a truth known by its draws (:func:`mlece.truth`): the result is a Monte Carlo
-        mean with a standard error ``.se``.
+        mean with a standard error ``.se``. Of a :func:`mlece.conditional_truth` q is a law of the
+        response given the same covariates.
     units : {"nats", "bits", "hartleys"} or float
         A name or the base of the logarithm.
 
@@ -399,6 +381,8 @@ def kl_divergence(p: Law, q: Law, units: Units = "nats") -> Any:
     """
     if isinstance(p, DrawnTruth):
         return _measured(p, p.at_draws - log_density_on(p, q), units, Nats)
+    if isinstance(p, ConditionalTruth):
+        return _out(p.divergence(q), units, Nats)
     models, p, q = pair(p, q)
     if not models:
         return _out(_kl_cells(p, q), units)

@@ -402,7 +402,7 @@ class Fit:
             t = self.family.statistics(y)
             columns = tuple(p[:, None] for p in self.framed)
             out = self.family.log_density_hook(t, columns)
-        return np.asarray(-np.broadcast_to(out, y.shape)[0])
+        return np.asarray(-np.broadcast_to(out, (1, y.shape[1]))[0])
 
     def with_whole_moments(self, b: Array) -> Array:
         """Take the entries of B from the nodes with their tails: infinite where a moment diverges."""

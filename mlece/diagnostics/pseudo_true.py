@@ -87,7 +87,7 @@ class PseudoTrue:
         if self.draws is not None:
             pairs.append(("Monte Carlo", f"{self.draws:,} draws; ± are standard errors"))
         pairs.append(("in words", self.sentence))
-        title = f"{type(self.fit.family).__name__} nearest to {law!r}"
+        title = f"{self.fit.family.title} nearest to {law!r}"
         header = ["parameter", "θ*", "sandwich/naive variance"]
         table = render(rows, header) if rows else ""
         return "\n\n".join(filter(None, [title, table, facts(pairs)]))

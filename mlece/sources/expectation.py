@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlece import errors
-from mlece.math import Array, log
+from mlece.math import Array, expm1, log
 from mlece.sources.ends import FLAT, End, beyond, far_end, power
 from mlece.sources.nodes import Nodes
 from mlece.sources.pieces import HALF_PI
+from mlece.sources.rows import RowNodes
 
 _DEGREE = 4  # log squared, squared
+_ROUNDING = 1e-13  # mass of q beyond the nodes of p that counts as none
 _POLYNOMIAL = 1e-12  # relative misfit of an integrand that is a polynomial in the log distance
 
 
@@ -97,20 +99,23 @@ def _tail(law: Nodes, values: Array, upper: bool) -> Tail:
     return Tail(slope > -FLAT, 0.0, sign)
 
 
-def _tails(law: Nodes, values: Array) -> tuple[Tail, Tail]:
+def _tails(law: Nodes | RowNodes, values: Array) -> tuple[Tail, ...]:
+    if isinstance(law, RowNodes):
+        sides = [_tails(one, own) for one, own in law.directions(values)]
+        return tuple(tail for pair in sides for tail in pair)
     none = Tail(False, 0.0, 0.0)
     lower = _tail(law, values, False) if law.open_ends[0] else none
     upper = _tail(law, values, True) if law.open_ends[1] else none
     return lower, upper
 
 
-def tail_divergent(law: Nodes, values: Array) -> bool:
+def tail_divergent(law: Nodes | RowNodes, values: Array) -> bool:
     """Return whether E|g(Y)| is infinite, as far as the outermost nodes tell.
 
     Parameters
     ----------
-    law : Nodes
-        The distribution.
+    law : Nodes or RowNodes
+        The distribution; of a joint one every direction is judged, the others summed.
     values : array (m,)
         g at its nodes.
 
@@ -138,10 +143,13 @@ def tail_divergent(law: Nodes, values: Array) -> bool:
     values = _column(law, values)
     if np.isinf(values).any():
         return True
+    if isinstance(law, RowNodes):
+        # Rows of opposite signs shall not hide each other.
+        values = np.abs(values)
     return any(tail.diverges for tail in _tails(law, values))
 
 
-def _column(law: Nodes, values: Array) -> Array:
+def _column(law: Nodes | RowNodes, values: Array) -> Array:
     values = np.asarray(values, dtype=float)
     bad = np.isnan(values)
     if bad.any():
@@ -157,14 +165,14 @@ def _column(law: Nodes, values: Array) -> Array:
     return values
 
 
-def _expectation(law: Nodes, values: Array) -> float:
+def _expectation(law: Nodes | RowNodes, values: Array) -> float:
     if np.isinf(values).any():
         signs = {float(s) for s in np.sign(values[np.isinf(values)])}
     else:
         tails = _tails(law, values)
         signs = {tail.sign for tail in tails if tail.diverges}
         if not signs:
-            return float((law.mass * values).sum() + sum(tail.rest for tail in tails))
+            return _summed(law, values) + sum(tail.rest for tail in tails)
     if len(signs) > 1:
         raise errors.NoDensityError(
             errors.message(
@@ -174,13 +182,21 @@ def _expectation(law: Nodes, values: Array) -> float:
     return signs.pop() * np.inf
 
 
-def expectation(law: Nodes, values: Array) -> Array:
+def _summed(law: Nodes | RowNodes, values: Array) -> float:
+    """Sum over the nodes, what is beyond them left out."""
+    if isinstance(law, Nodes):
+        return float((law.mass * values).sum())
+    beyond = sum(float((one.weights - one.mass) @ own) for one, own in law.directions(values))
+    return float(law.weights @ values) - beyond
+
+
+def expectation(law: Nodes | RowNodes, values: Array) -> Array:
     """Return E[g(Y)] from the values of g at the nodes.
 
     Parameters
     ----------
-    law : Nodes
-        The distribution.
+    law : Nodes or RowNodes
+        The distribution; of a joint one every direction is judged, the others summed.
     values : array (m,) or (m, j)
         One integrand, or j of them.
 
@@ -210,3 +226,35 @@ def expectation(law: Nodes, values: Array) -> Array:
     if values.ndim == 1:
         return np.asarray(_expectation(law, values))
     return np.array([_expectation(law, column) for column in values.T])
+
+
+def divergence(law: Nodes | RowNodes, log_ratio: Array) -> float:
+    """Return KL from log r = log q - log p at the nodes of p.
+
+    Where q has no mass away from p's nodes, E_p[r - 1] = 0 and KL = E_p[r - 1 - log r], a mean of
+    terms that cannot be negative and whose parts do not cancel. Otherwise q misses a mass m there,
+    KL >= -log(1 - m) > m, and the plain mean of -log r stays far from zero.
+
+    Parameters
+    ----------
+    law : Nodes or RowNodes
+        p.
+    log_ratio : array (m,)
+        log q - log p at its nodes.
+    """
+    if np.isneginf(log_ratio).any():
+        return np.inf
+    plain = float(expectation(law, -log_ratio))
+    if np.isinf(plain):
+        return plain
+    with np.errstate(over="ignore"):
+        excess = expm1(log_ratio)
+        balance = float(law.weights @ excess)
+    if not abs(balance) <= _ROUNDING or plain > 1.0:
+        return plain
+    small = np.abs(log_ratio) < 1e-3
+    # e^x - 1 - x by its series where the difference cancels.
+    x = np.where(small, log_ratio, 0.0)
+    series = x * x * (0.5 + x * (1 / 6 + x * (1 / 24 + x / 120)))
+    terms = np.where(small, series, excess - log_ratio)
+    return float(law.weights @ terms)

@@ -1,0 +1,272 @@
+"""A joint law of covariates and a response as weighted points: nodes of y for each node of x."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.math import Array
+from mlece.model import Model
+from mlece.sources.discrete import cell_masses, support_nodes
+from mlece.sources.distribution import nodes
+from mlece.sources.nodes import Nodes
+
+LARGEST_RULE = 1 << 23  # points of a joint rule: some gigabytes in the passes of a fit
+_FEW = 64  # integers that all rows carry, so that their masses come in one array
+_NOTHING = 1e-40
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The law of covariates as weighted points.
+
+    Parameters
+    ----------
+    weights : array (m,)
+    laws : tuple of Nodes
+        Independent covariates, the last running fastest; empty for a sample of covariates.
+    """
+
+    weights: Array
+    laws: tuple[Nodes, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Number of points."""
+        return self.weights.size
+
+    def alone(self) -> RowNodes:
+        """Return the covariates as a joint law with nothing else."""
+        zeros, ones = np.zeros(self.count), np.ones(self.count)
+        return RowNodes(self, zeros, ones, np.arange(self.count), (), 0)
+
+    def margins(self, values: Array) -> Iterator[tuple[Nodes, Array]]:
+        """Yield each covariate's law with the means of values (m,) given its nodes."""
+        shape = tuple(law.count for law in self.laws)
+        table = values.reshape(shape)
+        for axis, law in enumerate(self.laws):
+            mean = table
+            for other in range(len(shape) - 1, -1, -1):
+                if other != axis:
+                    mean = np.tensordot(mean, self.laws[other].mass, (other, 0))
+            yield law, mean
+
+
+def product(laws: tuple[Nodes, ...]) -> Grid:
+    """Return the grid of independent covariates.
+
+    Raises
+    ------
+    NoDensityError
+        For more than 2^23 points.
+    """
+    _require_room(math.prod(law.count for law in laws), f"{len(laws)} covariates")
+    weights = np.ones(1)
+    for law in laws:
+        weights = np.multiply.outer(weights, law.weights).ravel()
+    return Grid(weights, laws)
+
+
+def _require_room(count: int, what: str) -> None:
+    if count > LARGEST_RULE:
+        raise errors.NoDensityError(
+            errors.message(
+                f"a product rule of {LARGEST_RULE:,} points at most",
+                f"{count:,} points, for {what} and the response",
+                "Draw a sample of the covariates, x=frame: only the response is then integrated",
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Rows whose responses have one law but for location and scale.
+
+    Parameters
+    ----------
+    start : int
+        First of their points; the points of each row follow those of the one before.
+    rows : array of int (g,)
+    law : Nodes
+        In the common frame.
+    """
+
+    start: int
+    rows: Array
+    law: Nodes
+
+    @property
+    def stop(self) -> int:
+        """End of their points."""
+        return self.start + len(self.rows) * self.law.count
+
+
+@dataclass(frozen=True, eq=False)
+class RowNodes:
+    """A joint law of covariates and a response as weighted points.
+
+    Parameters
+    ----------
+    grid : Grid
+        The covariates.
+    values : array (N,)
+        Responses (codes for categories).
+    inner : array (N,)
+        Weights given the covariates.
+    row : array of int (N,)
+        Points of the grid.
+    blocks : tuple of Block
+        The points of densities.
+    level : int
+        Steps in t were 2^-level; 0 where there is nothing but sums.
+    """
+
+    grid: Grid
+    values: Array
+    inner: Array
+    row: Array
+    blocks: tuple[Block, ...]
+    level: int
+
+    @cached_property
+    def weights(self) -> Array:
+        """Joint weights (N,), of sum 1."""
+        return np.asarray(self.grid.weights[self.row] * self.inner)
+
+    @property
+    def count(self) -> int:
+        """Number of points."""
+        return self.values.size
+
+    def given(self, values: Array) -> Array:
+        """Return the mean of values (N,) given the covariates, (m,)."""
+        return np.bincount(self.row, self.inner * values, self.grid.count)
+
+    def directions(self, values: Array) -> Iterator[tuple[Nodes, Array]]:
+        """Yield every law of one number with what values (N,) come to on its nodes, the rest summed."""
+        for block in self.blocks:
+            own = values[block.start : block.stop].reshape(len(block.rows), -1)
+            yield block.law, self.grid.weights[block.rows] @ own
+        yield from self.grid.margins(self.given(values))
+
+
+def row_nodes(model: Model, grid: Grid, level: int) -> RowNodes:
+    """Return the nodes of responses at each point of a grid of covariates.
+
+    Parameters
+    ----------
+    model : Model
+        Laws of the response, batch shape (m,) or ().
+    grid : Grid
+        m points.
+    level : int
+        Densities are summed with the step 2^-level; discrete laws over their support but for 1e-18 of the
+        mass in either tail.
+
+    Returns
+    -------
+    RowNodes
+
+    Raises
+    ------
+    NoDensityError
+        If the nodes of a law miss some of its mass, or there are more than 2^23 of them.
+    """
+    m = grid.count
+    theta = tuple(
+        np.broadcast_to(v, (m, v.shape[-1]) if p.vector else (m,))
+        for p, v in zip(model.params, model.theta, strict=True)
+    )
+    whole = model.member(*theta)
+    stepped = any(not np.isnan(law.angle).any() for law in grid.laws)
+    if model.support.discrete:
+        return _discrete(whole, grid, level if stepped else 0)
+    if model.has("_atoms"):
+        laws = [nodes(model.member(*[t[i] for t in theta]), level) for i in range(m)]
+        blocks = _placed([(np.array([i]), law) for i, law in enumerate(laws)])
+        return _joined(grid, blocks, [law.values for law in laws], level)
+    return _dense(whole, grid, level)
+
+
+def _dense(model: Model, grid: Grid, level: int) -> RowNodes:
+    """Return the nodes of densities: one rule for all rows that differ in location and scale alone."""
+    theta, m = model.theta, grid.count
+    shift, scale = np.zeros(m), np.ones(m)
+    if model.roles():
+        shift, scale = (
+            np.array(np.broadcast_to(v, (m,)), dtype=float) for v in model.own_frame(theta)
+        )
+    with np.errstate(all="ignore"):
+        framed = np.stack(model.to_frame(theta, shift, scale), axis=-1)
+    distinct, which = np.unique(framed, axis=0, return_inverse=True)
+    shared = [
+        (np.flatnonzero(which.ravel() == u), nodes(model.member(*own), level))
+        for u, own in enumerate(distinct)
+    ]
+    _require_room(sum(len(rows) * law.count for rows, law in shared), f"{m:,} covariate points")
+    values = []
+    for rows, law in shared:
+        with np.errstate(over="ignore", under="ignore"):
+            y = shift[rows, None] + scale[rows, None] * law.values
+        if model.support.lower == 0:
+            # A point nearer to 0 than any float lies at the smallest one.
+            y = np.maximum(y, np.finfo(float).tiny)
+        values.append(y.ravel())
+    out = _joined(grid, _placed(shared), values, level)
+    bad = ~np.isfinite(out.values)
+    if bad.any():
+        raise errors.NoDensityError(
+            errors.message(
+                "responses that floats can hold, at every point of the covariates",
+                errors.offenders(bad, out.values),
+                "Covariates of lighter tails, or a sample of them, keep them finite",
+            )
+        )
+    return out
+
+
+def _placed(shared: list[tuple[Array, Nodes]]) -> tuple[Block, ...]:
+    out, start = [], 0
+    for rows, law in shared:
+        out.append(Block(start, rows, law))
+        start = out[-1].stop
+    return tuple(out)
+
+
+def _joined(grid: Grid, blocks: tuple[Block, ...], values: list[Array], level: int) -> RowNodes:
+    inner = [np.tile(b.law.weights, len(b.rows)) for b in blocks]
+    row = [np.repeat(b.rows, b.law.count) for b in blocks]
+    parts: list[Any] = [np.concatenate(part) for part in (values, inner, row)]
+    return RowNodes(grid, *parts, blocks, level)
+
+
+def _discrete(model: Model, grid: Grid, level: int) -> RowNodes:
+    """Return the supports of discrete laws."""
+    m = grid.count
+    if model.support.kind == "categories":
+        masses = cell_masses(model)
+        values = np.broadcast_to(np.arange(float(masses.shape[1])), masses.shape)
+        return _summed(grid, values, masses, level)
+    low, high = (np.broadcast_to(end, (m,)) for end in model.bounds(model.theta))
+    least, most = float(low.min()), float(high.max())
+    if most - least < _FEW:
+        values = np.broadcast_to(np.arange(least, most + 1.0), (m, int(most - least) + 1))
+        return _summed(grid, values, np.exp(model.log_density(values)), level)
+    # Far out in a tail of the covariates counts are too many to be summed, and weigh nothing.
+    kept = np.flatnonzero(grid.weights > _NOTHING)
+    laws = [support_nodes(model.member(*[t[i] for t in model.theta])) for i in kept.tolist()]
+    _require_room(sum(law.count for law in laws), f"{m:,} covariate points")
+    blocks = _placed([(kept[[i]], law) for i, law in enumerate(laws)])
+    return _joined(grid, blocks, [law.values for law in laws], level)
+
+
+def _summed(grid: Grid, values: Array, masses: Array, level: int) -> RowNodes:
+    rows, places = np.nonzero(masses > 0)
+    return RowNodes(grid, values[rows, places], masses[rows, places], rows, (), level)
+
