@@ -9,17 +9,15 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
-from mlece.combinators.terms import Term
 from mlece.faces import infinite
 from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
-from mlece.regression.binding import bound
+from mlece.regression.reading import read as read_rows
 from mlece.regression.result import renewed
 from mlece.regression.truth import SETTLED, ConditionalTruth, JointRule, unsettled
 from mlece.result import Fit
 from mlece.sample import Sample, from_data
-from mlece.sources.covariates import designs
 from mlece.sources.expectation import tail_divergent
 
 
@@ -66,42 +64,18 @@ def fit_conditional(model: Model, truth: ConditionalTruth, solver: str) -> Fit:
     raise unsettled(moved)
 
 
-def placed(model: Model, given: Any) -> Conditional:
-    """Return a conditional model at covariates, its coefficients and parameters as they are."""
-    if isinstance(model, Conditional):
-        return renewed(model, given)
-    inner, terms, respond = bound(model)
-    found, _ = designs({slot: t.predictor for slot, t in terms.items()}, given, None)
-    built = tuple(Term(slot, found[slot], t.link, t.label) for slot, t in terms.items())
-    return Conditional(inner=inner, terms=built, respond=respond)
-
-
 def _projected(model: Model, truth: ConditionalTruth, rule: JointRule, solver: str) -> Any:
     """Fit to one rule; report an infinite cross-entropy as such."""
-    family, law, points = placed(model, rule.given), rule.law.family, rule.nodes
-    if law.measure != family.measure:
-        raise errors.ComparisonError(
-            errors.message(
-                "a model and a truth of the response under one measure",
-                f"{type(family.inner).__name__} ({family.measure}) and "
-                f"{type(law).__name__} ({law.measure})",
-            )
-        )
-    inside = family.support.contains(points.values)
-    if law.support.kind == "categories":
-        inside = np.ones(points.count, dtype=bool)
-    if not inside.any():
-        raise errors.SupportError(
-            errors.message(
-                f"a truth that meets the support of {type(family.inner).__name__}, {family.support}",
-                f"{truth!r}, all of whose mass lies outside",
-            )
-        )
+    law, points = rule.law.family, rule.nodes
+    support = model.inner.support if isinstance(model, Conditional) else model.support
+    inside = np.ones(points.count, dtype=bool)
+    if law.support.kind != "categories":
+        inside = support.contains(points.values)
+    _require_comparable(model, law, truth, inside)
     y = law.decode(points.values[inside])
-    inner, read = from_data(family.inner, y, None, "y", "sampling")
-    if inner is not family.inner:
-        family = Conditional(**{**family.slots, **family.settings, "inner": inner})
-    own = read.values if inner._width else read.values[..., None]
+    family = _placed(model, y, rule)
+    _, read = from_data(family.inner, y, None, "y", "sampling")
+    own = read.values if family.inner._width else read.values[..., None]
     rows = points.row[None, inside, None].astype(float)
     sample = Sample(
         np.concatenate([own, rows], axis=-1),
@@ -112,10 +86,39 @@ def _projected(model: Model, truth: ConditionalTruth, rule: JointRule, solver: s
     fit = fit_sample(family, sample, solver)
     if not inside.all():
         lost = float(points.weights[~inside].sum())
-        return infinite(fit, f"the truth has mass {lost:.3g} outside {family.support}")
+        return infinite(fit, f"the truth has mass {lost:.3g} outside {support}")
     if not fit.limit_models and _endless(fit, points):
         return infinite(fit, "the truth's tails are too heavy for the family")
     return fit
+
+
+def _require_comparable(
+    model: Model, law: Model, truth: ConditionalTruth, inside: Array
+) -> None:
+    if law.measure != model.measure:
+        raise errors.ComparisonError(
+            errors.message(
+                "a model and a truth of the response under one measure",
+                f"{model.title} ({model.measure}) and {law.title} ({law.measure})",
+            )
+        )
+    if not inside.any():
+        raise errors.SupportError(
+            errors.message(
+                f"a truth that meets the support of {model.title}, {model.support}",
+                f"{truth!r}, all of whose mass lies outside",
+            )
+        )
+
+
+def _placed(model: Model, y: Array, rule: JointRule) -> Conditional:
+    """Return the conditional model at the covariates of a rule."""
+    if isinstance(model, Conditional):
+        return renewed(model, rule.given)
+    count = rule.nodes.grid.count
+    # One response for each row of covariates, every label among them.
+    some = np.unique(y) if model.support.discrete else y
+    return read_rows(model, np.resize(some, count), rule.given, None, "y", "frequency").model
 
 
 def _endless(fit: Fit, points: Any) -> bool:

@@ -17,7 +17,7 @@ from mlece.model import Model
 from mlece.regression.result import renewed
 from mlece.result import Fit
 from mlece.sample import weights_like
-from mlece.sources.columns import read_covariates
+from mlece.sources.tables import read_covariates
 from mlece.sources.distribution import FIRST_LEVEL, LAST_LEVEL, nodes
 from mlece.sources.expectation import divergence, expectation
 from mlece.sources.rows import Grid, RowNodes, product, row_nodes
@@ -98,9 +98,14 @@ class Law:
 
     def log_density(self, values: Array, row: Array) -> Array:
         """Return the log density of responses (N,), codes for labels, at rows (N,)."""
-        if self.conditional is not None and self.conditional._width == 2:
-            pairs = np.stack([values, row.astype(float)], axis=-1)
-            return np.asarray(self.conditional.log_density(pairs))
+        known = self.conditional
+        if known is not None and not known.inner._width:
+            pairs = np.stack([values, row.astype(float)], axis=-1)[None]
+            with np.errstate(all="ignore"):
+                theta = tuple(v.reshape(1, 1) for v in known.theta)
+                hooked = known.log_density_hook(known.statistics(pairs), theta)
+            inside = self.family.support.contains(values)
+            return np.asarray(np.where(inside, hooked[0], -np.inf))
         model = self.family
         if not model.batch_shape:
             return model.log_density(model.decode(values))
