@@ -20,7 +20,7 @@ from mlece.sample import weights_like
 from mlece.sources.tables import read_covariates
 from mlece.sources.distribution import FIRST_LEVEL, LAST_LEVEL, nodes
 from mlece.sources.expectation import divergence, expectation
-from mlece.sources.rows import Grid, RowNodes, product, row_nodes
+from mlece.sources.rows import Grid, RowNodes, product, require_room, row_nodes
 
 # Halving the step squares the error: a movement of 1e-10 leaves less than 1e-12.
 SETTLED = 1e-10
@@ -187,6 +187,8 @@ class ConditionalTruth:
                 if level == LAST_LEVEL or found:
                     raise
                 continue
+            if not found and rule.nodes.level:
+                require_room(rule.nodes.growth * rule.nodes.count, "two levels of the covariates")
             found = True
             yield rule
             if rule.nodes.level == 0:

@@ -13,6 +13,7 @@ from mlece.sources.nodes import Nodes
 from mlece.sources.pieces import HALF_PI
 from mlece.sources.rows import RowNodes
 
+_DEAD = 1e-30
 _DEGREE = 4  # log squared, squared
 _ROUNDING = 1e-13  # mass of q beyond the nodes of p that counts as none
 _POLYNOMIAL = 1e-12  # relative misfit of an integrand that is a polynomial in the log distance
@@ -99,9 +100,15 @@ def _tail(law: Nodes, values: Array, upper: bool) -> Tail:
     return Tail(slope > -FLAT, 0.0, sign)
 
 
+def _reaches(law: Nodes, values: Array) -> bool:
+    """Tell whether the outermost terms are of any size: those of a tail that matters do not die out."""
+    terms = np.abs(law.mass * values)
+    return bool(max(terms[0], terms[-1]) > _DEAD * terms.sum())
+
+
 def _tails(law: Nodes | RowNodes, values: Array) -> tuple[Tail, ...]:
     if isinstance(law, RowNodes):
-        sides = [_tails(one, own) for one, own in law.directions(values)]
+        sides = [_tails(one, own) for one, own in law.directions(values) if _reaches(one, own)]
         return tuple(tail for pair in sides for tail in pair)
     none = Tail(False, 0.0, 0.0)
     lower = _tail(law, values, False) if law.open_ends[0] else none

@@ -49,7 +49,7 @@ class Grid:
     def margins(self, values: Array) -> Iterator[tuple[Nodes, Array]]:
         """Yield each covariate's law with the means of values (m,) given its nodes."""
         shape = tuple(law.count for law in self.laws)
-        table = values.reshape(shape)
+        table = values.reshape(shape or values.shape)
         for axis, law in enumerate(self.laws):
             mean = table
             for other in range(len(shape) - 1, -1, -1):
@@ -66,14 +66,14 @@ def product(laws: tuple[Nodes, ...]) -> Grid:
     NoDensityError
         For more than 2^23 points.
     """
-    _require_room(math.prod(law.count for law in laws), f"{len(laws)} covariates")
+    require_room(math.prod(law.count for law in laws), f"{len(laws)} covariates")
     weights = np.ones(1)
     for law in laws:
         weights = np.multiply.outer(weights, law.weights).ravel()
     return Grid(weights, laws)
 
 
-def _require_room(count: int, what: str) -> None:
+def require_room(count: int, what: str) -> None:
     if count > LARGEST_RULE:
         raise errors.NoDensityError(
             errors.message(
@@ -106,6 +106,10 @@ class Block:
         """End of their points."""
         return self.start + len(self.rows) * self.law.count
 
+    def of(self, values: Array) -> Array:
+        """Return the values at their points, (g, points of the law)."""
+        return values[self.start : self.stop].reshape(len(self.rows), -1)
+
 
 @dataclass(frozen=True, eq=False)
 class RowNodes:
@@ -122,7 +126,7 @@ class RowNodes:
     row : array of int (N,)
         Points of the grid.
     blocks : tuple of Block
-        The points of densities.
+        All points by the rule that they come from; empty for laws of a few integers or labels.
     level : int
         Steps in t were 2^-level; 0 where there is nothing but sums.
     """
@@ -133,6 +137,12 @@ class RowNodes:
     row: Array
     blocks: tuple[Block, ...]
     level: int
+
+    @property
+    def growth(self) -> int:
+        """How many times as many points the next level has."""
+        own = any(block.law.level > 0 for block in self.blocks)
+        return 2 ** (own + sum(law.level > 0 for law in self.grid.laws))
 
     @cached_property
     def weights(self) -> Array:
@@ -146,13 +156,17 @@ class RowNodes:
 
     def given(self, values: Array) -> Array:
         """Return the mean of values (N,) given the covariates, (m,)."""
-        return np.bincount(self.row, self.inner * values, self.grid.count)
+        if not self.blocks:
+            return np.bincount(self.row, self.inner * values, self.grid.count)
+        out = np.zeros(self.grid.count)
+        for block in self.blocks:
+            out[block.rows] = block.of(values) @ block.law.weights
+        return out
 
     def directions(self, values: Array) -> Iterator[tuple[Nodes, Array]]:
         """Yield every law of one number with what values (N,) come to on its nodes, the rest summed."""
         for block in self.blocks:
-            own = values[block.start : block.stop].reshape(len(block.rows), -1)
-            yield block.law, self.grid.weights[block.rows] @ own
+            yield block.law, self.grid.weights[block.rows] @ block.of(values)
         yield from self.grid.margins(self.given(values))
 
 
@@ -184,7 +198,7 @@ def row_nodes(model: Model, grid: Grid, level: int) -> RowNodes:
         for p, v in zip(model.params, model.theta, strict=True)
     )
     whole = model.member(*theta)
-    stepped = any(not np.isnan(law.angle).any() for law in grid.laws)
+    stepped = any(law.level > 0 for law in grid.laws)
     if model.support.discrete:
         return _discrete(whole, grid, level if stepped else 0)
     if model.has("_atoms"):
@@ -209,7 +223,7 @@ def _dense(model: Model, grid: Grid, level: int) -> RowNodes:
         (np.flatnonzero(which.ravel() == u), nodes(model.member(*own), level))
         for u, own in enumerate(distinct)
     ]
-    _require_room(sum(len(rows) * law.count for rows, law in shared), f"{m:,} covariate points")
+    require_room(sum(len(rows) * law.count for rows, law in shared), f"{m:,} covariate points")
     values = []
     for rows, law in shared:
         with np.errstate(over="ignore", under="ignore"):
@@ -261,7 +275,7 @@ def _discrete(model: Model, grid: Grid, level: int) -> RowNodes:
     # Far out in a tail of the covariates counts are too many to be summed, and weigh nothing.
     kept = np.flatnonzero(grid.weights > _NOTHING)
     laws = [support_nodes(model.member(*[t[i] for t in model.theta])) for i in kept.tolist()]
-    _require_room(sum(law.count for law in laws), f"{m:,} covariate points")
+    require_room(sum(law.count for law in laws), f"{m:,} covariate points")
     blocks = _placed([(kept[[i]], law) for i, law in enumerate(laws)])
     return _joined(grid, blocks, [law.values for law in laws], level)
 
