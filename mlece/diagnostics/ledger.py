@@ -17,6 +17,8 @@ from mlece.information import entropy
 from mlece.math import Array
 from mlece.model import Model
 from mlece.quantities import Entropy, Population
+from mlece.regression.projection import conditional_values
+from mlece.regression.truth import ConditionalTruth
 from mlece.result import Fit
 from mlece.sources.distribution import nodes
 from mlece.sources.expectation import tail_divergent
@@ -43,7 +45,7 @@ class Ledger:
         Cross-entropy of the fitted model under the truth.
     pseudo_true : Fit or None
         The fit of the family to the truth itself; None where the truth is unknown.
-    truth : Model, DrawnTruth or None
+    truth : Model, DrawnTruth, ConditionalTruth or None
         The known distribution.
     optimism : float, array or None
         Total less the in-sample cross-entropy; about tr(A⁻¹B)/n on average. None for a fit to the truth.
@@ -108,8 +110,8 @@ def ledger(
 
     Parameters
     ----------
-    truth : Model, DrawnTruth or Fit
-        The known distribution p*. A fit to data alone leaves the truth unknown: every term is then
+    truth : Model, DrawnTruth, ConditionalTruth or Fit
+        The known distribution p*; for fits with covariates a :func:`mlece.conditional_truth`. A fit to data alone leaves the truth unknown: every term is then
         estimated.
     fit : Fit or Model, optional
         A fit to data (a single one or a batch), or to the truth itself (estimation is then zero). A
@@ -176,7 +178,7 @@ def realised(truth: Any, fit: Fit) -> Ledger:
     best = fit_model(family, truth)
     floor = entropy(truth)
     floor = floor if isinstance(floor, Entropy) else Entropy(floor)
-    at_best, name = float(best.values[0]), type(family).__name__
+    at_best, name = float(best.values[0]), family.title
     if not np.isfinite(at_best):
         total, unknown = (np.full(shape, v) if shape else v for v in (np.inf, np.nan))
         total = total if shape else Population(np.inf)
@@ -235,6 +237,8 @@ def population_values(best: Fit, fit: Fit) -> Array:
         return _by_member(fit, lambda member: -float(member.log_density(y).mean()))
     if not fit.sample.batch_shape:
         fit.model  # noqa: B018  (raises where there is none)
+    if isinstance(best.sample.truth, ConditionalTruth):
+        return conditional_values(best, fit)
     out = np.full(fit.objective.size, np.nan)
     for members, model in fit.groups():
         if model.has("_breakpoints"):

@@ -14,6 +14,8 @@ from mlece.fitting import fit_sample
 from mlece.math import LOG_2PI, Array, digamma
 from mlece.model import Model
 from mlece.quantities import Population
+from mlece.regression.projection import redrawn
+from mlece.regression.truth import ConditionalTruth
 from mlece.result import Fit
 from mlece.sample import Sample
 
@@ -35,7 +37,7 @@ def expected(truth: Any, model: Model, n: int, replicates: int, rng: Any) -> Led
 
     Parameters
     ----------
-    truth : Model or DrawnTruth
+    truth : Model, DrawnTruth or ConditionalTruth
     model : Model
     n : int
         Sample size.
@@ -52,7 +54,7 @@ def expected(truth: Any, model: Model, n: int, replicates: int, rng: Any) -> Led
         )
     best = fit_model(model, truth)
     base = realised(truth, best)
-    at_best, name = float(best.values[0]), type(model).__name__
+    at_best, name = float(best.values[0]), best.family.title
     if not np.isfinite(at_best):
         return base
     se = dict(base.se)
@@ -129,7 +131,8 @@ def _can_miss(truth: Any, best: Fit, n: int) -> bool:
     family = best.family
     if any(not family.parameter(p).regular for p in best.names):
         return True
-    if not family.support.discrete or best.sample.truth is None:
+    conditional = isinstance(best.sample.truth, ConditionalTruth)
+    if not family.support.discrete or best.sample.truth is None or conditional:
         return False
     # n times the same value is a sample of positive probability.
     values = np.broadcast_to(best.sample.values[0][:, None], (best.sample.rows, n))
@@ -147,8 +150,11 @@ def _simulated(
     stride = max(1, _SLAB // max(n, best.sample.rows))
     for start in range(0, replicates, stride):
         size = (min(stride, replicates - start), n)
-        draw = truth.draw if isinstance(truth, Model) else truth.sample
-        fit = fit_sample(best.family, Sample(draw(size, generator), None, size[:1]))
+        if isinstance(truth, ConditionalTruth):
+            fit = redrawn(best, *size, generator)
+        else:
+            draw = truth.draw if isinstance(truth, Model) else truth.sample
+            fit = fit_sample(best.family, Sample(draw(size, generator), None, size[:1]))
         train.append(fit.values - at_best)
         excess.append(population_values(best, fit) - at_best)
     seen, new = np.concatenate(train), np.concatenate(excess)

@@ -115,9 +115,9 @@ def pseudo_true(model: Any, truth: Any) -> PseudoTrue:
     ----------
     model : Model, class or name
         The model.
-    truth : Model or DrawnTruth
+    truth : Model, DrawnTruth or ConditionalTruth
         A known distribution, or one declared by :func:`mlece.truth`: the numbers then are Monte Carlo
-        means.
+        means. For a model with predictors a :func:`mlece.conditional_truth`; the entropy is H(Y | X).
 
     Returns
     -------

@@ -19,6 +19,9 @@ from mlece.regression.truth import SETTLED, ConditionalTruth, JointRule, unsettl
 from mlece.result import Fit
 from mlece.sample import Sample, from_data
 from mlece.sources.expectation import tail_divergent
+from mlece.sources.rows import RowNodes
+
+_SLAB = 1 << 21  # pairs of a member and a point that are evaluated at once
 
 
 def fit_conditional(model: Model, truth: ConditionalTruth, solver: str) -> Fit:
@@ -87,7 +90,7 @@ def _projected(model: Model, truth: ConditionalTruth, rule: JointRule, solver: s
     if not inside.all():
         lost = float(points.weights[~inside].sum())
         return infinite(fit, f"the truth has mass {lost:.3g} outside {support}")
-    if not fit.limit_models and _endless(fit, points):
+    if not fit.limit_models and _diverges(points, fit.node_values()):
         return infinite(fit, "the truth's tails are too heavy for the family")
     return fit
 
@@ -121,6 +124,43 @@ def _placed(model: Model, y: Array, rule: JointRule) -> Conditional:
     return read_rows(model, np.resize(some, count), rule.given, None, "y", "frequency").model
 
 
-def _endless(fit: Fit, points: Any) -> bool:
-    terms: Array = fit.node_values()
+def conditional_values(best: Any, fit: Fit) -> Array:
+    """Return H(p*, q_θ̂) for every member of a batch of conditional fits, NaN without a minimiser, (R,).
+
+    Parameters
+    ----------
+    best : ConditionalFit
+        The fit of the family to the known truth.
+    fit : Fit
+        Fits to data.
+    """
+    out = np.full(fit.objective.size, np.nan)
+    points, y = best.sample.rule, best.sample.values
+    stride = max(1, _SLAB // y.shape[1])
+    for members, model in fit.groups():
+        assert isinstance(model, Conditional)
+        law = renewed(model, best.given)
+        theta = [np.broadcast_to(t, model.batch_shape).reshape(-1, 1) for t in model.theta]
+        for start in range(0, len(members), stride):
+            own = tuple(t[start : start + stride] for t in theta)
+            with np.errstate(all="ignore"):
+                terms = -law.log_density_hook(law.statistics(y), own)
+            endless = np.array([_diverges(points, row) for row in terms], dtype=bool)
+            means = np.where(endless, np.inf, terms @ best.sample.weights[0])
+            out[members[start : start + stride]] = means
+    return out
+
+
+def _diverges(points: RowNodes, terms: Array) -> bool:
     return bool(np.isnan(terms).any()) or tail_divergent(points, terms)
+
+
+def redrawn(best: Any, replicates: int, n: int, rng: np.random.Generator) -> Fit:
+    """Fit the family to samples of the truth to which it was fitted, covariates drawn as well."""
+    y, given = best.sample.truth.sample(replicates * n, rng)
+    family = renewed(best.family, given)
+    _, read = from_data(family.inner, y, None, "y", "sampling")
+    own = read.values if family.inner._width else read.values[..., None]
+    rows = np.arange(replicates * n, dtype=float)[None, :, None]
+    values = np.concatenate([own, rows], axis=-1).reshape(replicates, n, -1)
+    return fit_sample(family, Sample(values, None, (replicates,)))
