@@ -14,7 +14,7 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.scipy_family import adopt
 from mlece.laws import Law, pair, probabilities_of
-from mlece.math import Array, Arrays, expm1, log, log1pmx, xlogy
+from mlece.math import Array, Arrays, log, log1pmx, xlogy
 from mlece.model import Model
 from mlece.quantities import Entropy, Nats, Population
 from mlece.regression.truth import ConditionalTruth

@@ -34,9 +34,9 @@ class Sample:
         The user's batch axes, of product R.
     name : str
         Name of the variable.
-    truth : Model, optional
+    truth : Model or ConditionalTruth, optional
         The known distribution whose quadrature nodes these are.
-    rule : Nodes, optional
+    rule : Nodes or RowNodes, optional
         Its quadrature rule, from which divergent moments are recognised.
     outer : (float, float)
         Shift and scale of the values against the user's units: nodes stay in the truth's own frame.
@@ -55,7 +55,7 @@ class Sample:
     weights: Array | None
     batch_shape: tuple[int, ...] = ()
     name: str = "y"
-    truth: Model | None = None
+    truth: Any = None
     rule: Any = None
     outer: tuple[float, float] = (0.0, 1.0)
     extent: tuple[float, float] | None = None

@@ -111,8 +111,8 @@ def ledger(
     Parameters
     ----------
     truth : Model, DrawnTruth, ConditionalTruth or Fit
-        The known distribution p*; for fits with covariates a :func:`mlece.conditional_truth`. A fit to data alone leaves the truth unknown: every term is then
-        estimated.
+        The known distribution p*; for fits with covariates a :func:`mlece.conditional_truth`. A fit to
+        data alone leaves the truth unknown: every term is then estimated.
     fit : Fit or Model, optional
         A fit to data (a single one or a batch), or to the truth itself (estimation is then zero). A
         model with ``n`` asks for what fits to samples of that size cost on average.

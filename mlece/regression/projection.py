@@ -62,7 +62,8 @@ def fit_conditional(model: Model, truth: ConditionalTruth, solver: str) -> Fit:
         value = float(fit.values[0])
         moved = abs(value - before)
         if not np.isfinite(value) or rule.nodes.level == 0 or moved <= SETTLED * max(1, abs(value)):
-            return replace(fit, given=rule.given)
+            out: Fit = replace(fit, given=rule.given)
+            return out
         before = value
     raise unsettled(moved)
 
@@ -95,9 +96,7 @@ def _projected(model: Model, truth: ConditionalTruth, rule: JointRule, solver: s
     return fit
 
 
-def _require_comparable(
-    model: Model, law: Model, truth: ConditionalTruth, inside: Array
-) -> None:
+def _require_comparable(model: Model, law: Model, truth: ConditionalTruth, inside: Array) -> None:
     if law.measure != model.measure:
         raise errors.ComparisonError(
             errors.message(

@@ -17,10 +17,10 @@ from mlece.model import Model
 from mlece.regression.result import renewed
 from mlece.result import Fit
 from mlece.sample import weights_like
-from mlece.sources.tables import read_covariates
 from mlece.sources.distribution import FIRST_LEVEL, LAST_LEVEL, nodes
 from mlece.sources.expectation import divergence, expectation
 from mlece.sources.rows import Grid, RowNodes, product, require_room, row_nodes
+from mlece.sources.tables import read_covariates
 
 # Halving the step squares the error: a movement of 1e-10 leaves less than 1e-12.
 SETTLED = 1e-10
@@ -39,7 +39,9 @@ class Responses:
 
     def __init__(self, source: Any, named: bool) -> None:
         source = source.model if isinstance(source, Fit) else source
-        if not isinstance(source, Conditional) and (isinstance(source, Model) or not callable(source)):
+        if not isinstance(source, Conditional) and (
+            isinstance(source, Model) or not callable(source)
+        ):
             raise errors.DataTypeError(
                 errors.message(
                     "a function from covariates to a Model, or a fitted conditional model",
@@ -63,11 +65,15 @@ class Responses:
         if isinstance(self.source, Conditional):
             model = renewed(self.source, given)
             return Law(model.responses(), model)
-        arguments = tuple(given.values()) if not self.named and isinstance(given, dict) else (given,)
+        arguments = (
+            tuple(given.values()) if not self.named and isinstance(given, dict) else (given,)
+        )
         law = adopt(self.source(**given) if self.named else self.source(*arguments))
         if not isinstance(law, Model) or law._width:
             raise errors.DataTypeError(
-                errors.message("a Model of numbers or labels from y", f"{type(law).__name__} {law!r:.60}")
+                errors.message(
+                    "a Model of numbers or labels from y", f"{type(law).__name__} {law!r:.60}"
+                )
             )
         law.theta  # noqa: B018  (raises where a slot is free)
         if law.batch_shape not in ((), (count,)):
@@ -211,7 +217,7 @@ class ConditionalTruth:
         return self.settle(_entropy)
 
     def cross_entropy(self, q: Any) -> float:
-        """Return E[−log q(Y | X)], nats, of what gives laws of the response; see :func:`conditional_truth`."""
+        """Return E[−log q(Y | X)], nats, of another law of the response, whatever y may be."""
         other = self.responses(q)
         return self.settle(lambda rule: rule.mean_code_length(other))
 
@@ -279,9 +285,12 @@ class JointRule:
                 )
             )
         values = self.nodes.values
-        if law.family.support.kind == "categories":
-            values = np.asarray(law.family.encode(self.law.family.decode(values)), dtype=float)
-        return law.log_density(values, self.nodes.row)
+        if law.family.support.kind != "categories":
+            return law.log_density(values, self.nodes.row)
+        # Labels that the other law does not know have the code -1.
+        codes = np.asarray(law.family.encode(self.law.family.decode(values)), dtype=float)
+        known = law.log_density(np.maximum(codes, 0), self.nodes.row)
+        return np.where(codes >= 0, known, -np.inf)
 
     def own_log_density(self) -> Array:
         """Return log p*(y | x) at the points, (N,)."""

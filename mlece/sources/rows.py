@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -74,6 +73,7 @@ def product(laws: tuple[Nodes, ...]) -> Grid:
 
 
 def require_room(count: int, what: str) -> None:
+    """Raise unless a joint rule of so many points can be summed."""
     if count > LARGEST_RULE:
         raise errors.NoDensityError(
             errors.message(
@@ -141,8 +141,9 @@ class RowNodes:
     @property
     def growth(self) -> int:
         """How many times as many points the next level has."""
-        own = any(block.law.level > 0 for block in self.blocks)
-        return 2 ** (own + sum(law.level > 0 for law in self.grid.laws))
+        halved = [law.level > 0 for law in self.grid.laws]
+        halved.append(any(block.law.level > 0 for block in self.blocks))
+        return int(2 ** sum(halved))
 
     @cached_property
     def weights(self) -> Array:
@@ -256,8 +257,8 @@ def _placed(shared: list[tuple[Array, Nodes]]) -> tuple[Block, ...]:
 def _joined(grid: Grid, blocks: tuple[Block, ...], values: list[Array], level: int) -> RowNodes:
     inner = [np.tile(b.law.weights, len(b.rows)) for b in blocks]
     row = [np.repeat(b.rows, b.law.count) for b in blocks]
-    parts: list[Any] = [np.concatenate(part) for part in (values, inner, row)]
-    return RowNodes(grid, *parts, blocks, level)
+    flat = np.concatenate(values)
+    return RowNodes(grid, flat, np.concatenate(inner), np.concatenate(row), blocks, level)
 
 
 def _discrete(model: Model, grid: Grid, level: int) -> RowNodes:
@@ -283,4 +284,3 @@ def _discrete(model: Model, grid: Grid, level: int) -> RowNodes:
 def _summed(grid: Grid, values: Array, masses: Array, level: int) -> RowNodes:
     rows, places = np.nonzero(masses > 0)
     return RowNodes(grid, values[rows, places], masses[rows, places], rows, (), level)
-
