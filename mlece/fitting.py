@@ -120,6 +120,14 @@ def fit(
 
         if isinstance(data, ConditionalTruth):
             return fit_conditional(family, data, solver)
+        if family.predictors:
+            raise errors.DataTypeError(
+                errors.message(
+                    f"a known law of the response given covariates, for {family!r}",
+                    f"{data!r}",
+                    "mlece.conditional_truth(y=..., x=...) declares one",
+                )
+            )
         if isinstance(data, DrawnTruth):
             return fit_draws(family, data, solver)
         return fit_population(family, data, solver)

@@ -163,7 +163,7 @@ def _simulated(
     if usable.sum() < _FEWEST:
         raise errors.NoDensityError(
             errors.message(
-                f"samples of n = {n} that {type(best.family).__name__} can be fitted to",
+                f"samples of n = {n} that {best.family.title} can be fitted to",
                 f"{replicates - usable.sum()} of {replicates} without a minimiser",
             )
         )

@@ -165,6 +165,7 @@ def reverse_projection(model: Any, truth: Any) -> ReverseProjection:
         raise errors.ComparisonError(
             errors.message("a known distribution as the truth", type(truth).__name__)
         )
+    forward.require_numbers("a reverse projection")
     if not family.free or any(
         family.parameter(p).vector or not family.parameter(p).regular for p in family.free
     ):

@@ -15,12 +15,14 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import read as read_rows
 from mlece.regression.result import renewed
-from mlece.regression.truth import SETTLED, ConditionalTruth, JointRule, unsettled
+from mlece.regression.truth import SETTLED, ConditionalTruth, JointRule, Responses, has_kinks, unsettled
 from mlece.result import Fit
 from mlece.sample import Sample, from_data
 from mlece.sources.expectation import tail_divergent
 from mlece.sources.rows import RowNodes
 
+# An error in the place of a kink enters by its square, and each fit squares it.
+_CUTS = 2
 _SLAB = 1 << 21  # pairs of a member and a point that are evaluated at once
 
 
@@ -58,7 +60,7 @@ def fit_conditional(model: Model, truth: ConditionalTruth, solver: str) -> Fit:
         )
     before = np.nan
     for rule in truth.rules():
-        fit = _projected(model, truth, rule, solver)
+        fit = _between_kinks(_projected(model, truth, rule, solver), truth, solver)
         value = float(fit.values[0])
         moved = abs(value - before)
         if not np.isfinite(value) or rule.nodes.level == 0 or moved <= SETTLED * max(1, abs(value)):
@@ -66,6 +68,18 @@ def fit_conditional(model: Model, truth: ConditionalTruth, solver: str) -> Fit:
             return out
         before = value
     raise unsettled(moved)
+
+
+def _between_kinks(fit: Any, truth: ConditionalTruth, solver: str) -> Any:
+    """Fit again to responses that are cut at the kinks of the fitted laws, where they have any."""
+    if not has_kinks(fit.family.family):
+        return fit
+    for _ in range(_CUTS):
+        if not fit.certificate.status.solved:
+            break
+        rule = truth.rule(fit.sample.rule.level, Responses(fit, truth.y.named))
+        fit = _projected(fit.family, truth, rule, solver)
+    return fit
 
 
 def _projected(model: Model, truth: ConditionalTruth, rule: JointRule, solver: str) -> Any:
@@ -138,6 +152,12 @@ def conditional_values(best: Any, fit: Fit) -> Array:
     stride = max(1, _SLAB // y.shape[1])
     for members, model in fit.groups():
         assert isinstance(model, Conditional)
+        if has_kinks(model.family):
+            # Every member has kinks of its own.
+            columns = [np.broadcast_to(t, model.batch_shape).ravel() for t in model.theta]
+            for at, own in zip(members, zip(*columns, strict=True), strict=True):
+                out[at] = best.sample.truth.cross_entropy(model.member(*own))
+            continue
         law = renewed(model, best.given)
         theta = [np.broadcast_to(t, model.batch_shape).reshape(-1, 1) for t in model.theta]
         for start in range(0, len(members), stride):

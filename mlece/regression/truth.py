@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,14 @@ class Responses:
             )
         if isinstance(source, Conditional):
             source.theta  # noqa: B018  (raises where a slot is free)
+            if source.batch_shape:
+                raise errors.ParameterError(
+                    errors.message(
+                        "one conditional model",
+                        f"an array of them, shape {source.batch_shape}",
+                        "Take one fit of the batch, fit[i]",
+                    )
+                )
         self.source, self.named = source, named
 
     def at(self, given: Any, count: int) -> Law:
@@ -87,6 +95,11 @@ class Responses:
         return Law(law)
 
 
+def has_kinks(model: Model) -> bool:
+    """Tell whether the density of a family is not smooth somewhere inside its support."""
+    return not model.support.discrete and model.has("_breakpoints")
+
+
 @dataclass(frozen=True, eq=False)
 class Law:
     """The laws of a response at some covariates.
@@ -101,6 +114,13 @@ class Law:
 
     family: Model
     conditional: Conditional | None = None
+
+    def kinks(self, count: int) -> Array | None:
+        """Return the responses at which the densities are not smooth, (c, count)."""
+        if not has_kinks(self.family):
+            return None
+        points = self.family._breakpoints(*self.family.theta)
+        return np.stack([np.broadcast_to(at, (count,)) for at in points])
 
     def log_density(self, values: Array, row: Array) -> Array:
         """Return the log density of responses (N,), codes for labels, at rows (N,)."""
@@ -145,7 +165,6 @@ class ConditionalTruth:
     given: Any = None
     weights: Array | None = None
     name: str = "conditional truth"
-    _rules: dict[int, Any] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         if self.laws:
@@ -155,15 +174,15 @@ class ConditionalTruth:
             told = f"{self.weights.size} rows of covariates"
         return f"{self.name} ({told})"
 
-    def rule(self, level: int) -> JointRule:
-        """Return the truth as weighted points, densities at steps 2^-level."""
-        if level not in self._rules:
-            self._rules.clear()
-            self._rules[level] = self._made(level)
-        out: JointRule = self._rules[level]
-        return out
+    def rule(self, level: int, other: Responses | None = None) -> JointRule:
+        """Return the truth as weighted points, densities at steps 2^-level.
 
-    def _made(self, level: int) -> JointRule:
+        Parameters
+        ----------
+        level : int
+        other : Responses, optional
+            Laws at whose kinks the responses are cut.
+        """
         if self.weights is not None:
             grid, given = Grid(self.weights), self.given
         else:
@@ -175,10 +194,16 @@ class ConditionalTruth:
                 for (name, law), axis in zip(self.laws.items(), axes, strict=True)
             }
         law = self.y.at(given, grid.count)
-        return JointRule(given, law, row_nodes(law.family, grid, level))
+        kinks = None if other is None else other.at(given, grid.count).kinks(grid.count)
+        return JointRule(given, law, row_nodes(law.family, grid, level, kinks))
 
-    def rules(self) -> Iterator[JointRule]:
+    def rules(self, other: Responses | None = None) -> Iterator[JointRule]:
         """Yield ever finer rules, those that miss mass left out; one alone where there are only sums.
+
+        Parameters
+        ----------
+        other : Responses, optional
+            Laws at whose kinks the responses are cut.
 
         Raises
         ------
@@ -188,7 +213,7 @@ class ConditionalTruth:
         found = False
         for level in range(FIRST_LEVEL, LAST_LEVEL + 1):
             try:
-                rule = self.rule(level)
+                rule = self.rule(level, other)
             except errors.NoDensityError:
                 if level == LAST_LEVEL or found:
                     raise
@@ -200,10 +225,12 @@ class ConditionalTruth:
             if rule.nodes.level == 0:
                 return
 
-    def settle(self, function: Callable[[JointRule], float]) -> float:
+    def settle(
+        self, function: Callable[[JointRule], float], other: Responses | None = None
+    ) -> float:
         """Return what a function of the rule settles at."""
         before = np.nan
-        for rule in self.rules():
+        for rule in self.rules(other):
             value = float(function(rule))
             if not np.isfinite(value) or rule.nodes.level == 0:
                 return value
@@ -219,13 +246,16 @@ class ConditionalTruth:
     def cross_entropy(self, q: Any) -> float:
         """Return E[−log q(Y | X)], nats, of another law of the response, whatever y may be."""
         other = self.responses(q)
-        return self.settle(lambda rule: rule.mean_code_length(other))
+        return self.settle(lambda rule: rule.mean_code_length(other), other)
 
     def divergence(self, q: Any) -> float:
         """Return E[log p* − log q], nats, the divergence of the laws of the response, averaged over x."""
         other = self.responses(q)
         return self.settle(
-            lambda rule: divergence(rule.nodes, rule.log_density_of(other) - rule.own_log_density())
+            lambda rule: divergence(
+                rule.nodes, rule.log_density_of(other) - rule.own_log_density()
+            ),
+            other,
         )
 
     def responses(self, q: Any) -> Responses:
@@ -325,10 +355,10 @@ def unsettled(moved: float) -> errors.NoDensityError:
 def _taken(given: Any, rows: Array) -> Any:
     """Return some rows of covariates."""
     if isinstance(given, Mapping):
-        return {name: np.asarray(column)[rows] for name, column in given.items()}
+        return {name: column[rows] for name, column in given.items()}
     if hasattr(given, "iloc"):
         return given.iloc[rows]
-    return given.take(rows) if hasattr(given, "to_pandas") else given[rows]
+    return given.take(rows) if hasattr(given, "column_names") else given[rows]
 
 
 def _of_models(x: Any) -> bool:
@@ -408,6 +438,8 @@ def conditional_truth(
     (Takahasi and Mori 1974), laws of the response that differ in location and scale alone by one rule in
     their own frames, discrete ones over their support. Steps are halved until the value moves by less than
     1e-10, which leaves its square. Counts at covariates of less than 1e-40 of the mass are left out.
+    Densities with kinks, of a model too, are cut there. A transform in a formula that looks at its data
+    (``center``, splines) sees the points of the rule without their weights.
 
     Examples
     --------
@@ -430,6 +462,10 @@ def conditional_truth(
                 errors.message("weights with a sample of covariates", "weights with laws of them")
             )
         return ConditionalTruth(Responses(y, isinstance(x, Mapping)), laws, name=name)
+    if isinstance(x, Mapping):
+        x = {str(k): np.asarray(v) for k, v in x.items()}
+    elif isinstance(x, list | tuple):
+        x = np.asarray(x)
     rows = read_covariates(x).rows
     w = weights_like(None if weights is None else as_array(weights, "weights"), rows)
     shares = np.full(rows, 1.0 / rows) if w is None else w / w.sum()

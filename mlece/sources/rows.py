@@ -171,7 +171,7 @@ class RowNodes:
         yield from self.grid.margins(self.given(values))
 
 
-def row_nodes(model: Model, grid: Grid, level: int) -> RowNodes:
+def row_nodes(model: Model, grid: Grid, level: int, kinks: Array | None = None) -> RowNodes:
     """Return the nodes of responses at each point of a grid of covariates.
 
     Parameters
@@ -183,6 +183,8 @@ def row_nodes(model: Model, grid: Grid, level: int) -> RowNodes:
     level : int
         Densities are summed with the step 2^-level; discrete laws over their support but for 1e-18 of the
         mass in either tail.
+    kinks : array (c, m), optional
+        Responses at which what will be integrated is not smooth, for each point.
 
     Returns
     -------
@@ -206,10 +208,10 @@ def row_nodes(model: Model, grid: Grid, level: int) -> RowNodes:
         laws = [nodes(model.member(*[t[i] for t in theta]), level) for i in range(m)]
         blocks = _placed([(np.array([i]), law) for i, law in enumerate(laws)])
         return _joined(grid, blocks, [law.values for law in laws], level)
-    return _dense(whole, grid, level)
+    return _dense(whole, grid, level, kinks)
 
 
-def _dense(model: Model, grid: Grid, level: int) -> RowNodes:
+def _dense(model: Model, grid: Grid, level: int, kinks: Array | None) -> RowNodes:
     """Return the nodes of densities: one rule for all rows that differ in location and scale alone."""
     theta, m = model.theta, grid.count
     shift, scale = np.zeros(m), np.ones(m)
@@ -219,10 +221,13 @@ def _dense(model: Model, grid: Grid, level: int) -> RowNodes:
         )
     with np.errstate(all="ignore"):
         framed = np.stack(model.to_frame(theta, shift, scale), axis=-1)
-    distinct, which = np.unique(framed, axis=0, return_inverse=True)
+    cuts = np.zeros((m, 0)) if kinks is None else (kinks.T - shift[:, None]) / scale[:, None]
+    keys = np.concatenate([framed, cuts], axis=1)
+    distinct, which = np.unique(keys, axis=0, return_inverse=True)
+    k = framed.shape[1]
     shared = [
-        (np.flatnonzero(which.ravel() == u), nodes(model.member(*own), level))
-        for u, own in enumerate(distinct)
+        (np.flatnonzero(which.ravel() == u), nodes(model.member(*own[:k]), level, tuple(own[k:])))
+        for u, own in enumerate(distinct.tolist())
     ]
     require_room(sum(len(rows) * law.count for rows, law in shared), f"{m:,} covariate points")
     values = []
