@@ -17,6 +17,7 @@ from scipy import special
 
 import mlece
 from mlece.regression.truth import ConditionalTruth
+from mlece.sources.discrete import graded_nodes, support_nodes
 from mlece.sources.expectation import expectation, tail_divergent
 from mlece.sources.rows import product, row_nodes
 
@@ -140,6 +141,42 @@ def test_a_lognormal_mean_is_no_exponential() -> None:
     assert near(list(found.variance_ratio.values()), [math.expm1(s * s)] * 2)
     assert near(found.entropy, 0.5 * math.log(2 * math.pi * math.e * s * s))
     assert near(found.cross_entropy, 1 + s * s / 2)
+
+
+def test_counts_with_more_variance_than_a_poisson() -> None:
+    # Var = μ + μ²/r with μ = e^x: A = E μ (1, x)(1, x)', B = A + E μ² (1, x)(1, x)'/r.
+    truth = about(lambda x: mlece.NegativeBinomial(mean=np.exp(x), size=2))
+    found = mlece.pseudo_true(mlece.Poisson(rate="x"), truth)
+    a = math.exp(0.5) * np.array([[1, 1], [1, 2]])
+    b = a + math.exp(2) / 2 * np.array([[1, 2], [2, 5]])
+    assert near(list(found.params.values()), [0, 1])
+    assert near(found.a, a)
+    assert near(found.b, b)
+    assert near(found.trace, np.trace(np.linalg.solve(a, b)))
+    whole = mlece.pseudo_true(mlece.NegativeBinomial(mean="x"), truth)
+    assert near(list(whole.params.values()), [2, 0, 1])
+    assert near([whole.gap, whole.trace], [0, 3])
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        mlece.NegativeBinomial(mean=2e3, size=0.3),
+        mlece.NegativeBinomial(mean=5e3, size=50),
+        mlece.Poisson(rate=3e5),
+        mlece.Poisson(rate=3),
+        mlece.Geometric(p=1e-4),
+        mlece.Binomial(n=10**6, p=0.3),
+        mlece.Zeta(alpha=8, lower=1),
+    ],
+    ids=repr,
+)
+def test_wide_counts_in_a_few_points(law: Any) -> None:
+    few, all_of_them = graded_nodes(law), support_nodes(law)
+    assert few.count < 3000
+    for g in (lambda y: y, law.log_density, lambda y: law.log_density(y) ** 2):
+        wanted = float(expectation(all_of_them, g(all_of_them.values)))
+        assert float(expectation(few, g(few.values))) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_units_of_the_covariates_and_the_response() -> None:

@@ -15,7 +15,14 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import read as read_rows
 from mlece.regression.result import renewed
-from mlece.regression.truth import SETTLED, ConditionalTruth, JointRule, Responses, has_kinks, unsettled
+from mlece.regression.truth import (
+    SETTLED,
+    ConditionalTruth,
+    JointRule,
+    Responses,
+    has_kinks,
+    unsettled,
+)
 from mlece.result import Fit
 from mlece.sample import Sample, from_data
 from mlece.sources.expectation import tail_divergent

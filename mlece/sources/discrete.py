@@ -12,10 +12,12 @@ from mlece.math import Array, log
 from mlece.model import Model
 from mlece.sources.ends import completed, far_end, power
 from mlece.sources.nodes import LOG_SMALLEST, MASS_TOLERANCE, Nodes, check_mass
-from mlece.sources.series import FIRST, LEVEL, Panel, far_nodes, panels
+from mlece.sources.series import FIRST, LEVEL, Panel, far_nodes, panel, panels
 
 LARGEST_SUPPORT = 2**22
 TAIL_MASS = 1e-18
+# Graded nodes: integers up to which all are taken, panels over the support, length of the shortest.
+_GRADED, _PANELS, _SHORTEST, _FURTHEST = 1024.0, 64.0, 64.0, 2.0**50
 SMOOTH = 1e-10  # agreement of two interpolations that shows a law to be smooth beyond its middle
 _POWER = (
     30.0  # a geometric tail that has fallen to 1e-18 falls faster than this power of the distance
@@ -101,6 +103,45 @@ def support_nodes(model: Model) -> Nodes:
     return law
 
 
+def graded_nodes(model: Model) -> Nodes:
+    """Return a discrete law of numbers as some two thousand weighted points, however wide it is.
+
+    The support but for 1e-18 of the mass in either tail, summed in panels that double in length up to a
+    64th of it. Laws whose tails are powers, or that are not smooth, as `support_nodes` takes them.
+
+    Raises
+    ------
+    NoDensityError
+        If the mass does not come to 1 within 1e-8.
+    """
+    start, lower, upper = _middle(model)
+    low, slow_below = _tail_end(model, start, -1.0, lower, _FURTHEST)
+    high, slow_above = _tail_end(model, start, 1.0, upper, _FURTHEST)
+    if slow_below or slow_above:
+        return support_nodes(model)
+    if high - low < _GRADED:
+        values = np.arange(low, high + 1.0)
+        return _checked(model, _plain(values, np.exp(model.log_density(values))))
+    longest = np.ceil((high - low) / _PANELS)
+    parts, first, count = [], low, _SHORTEST
+    while first <= high:
+        parts.append(panel(model, first, min(count, high - first + 1.0), 1.0))
+        first, count = first + count, min(2 * count, max(longest, _SHORTEST))
+    values, masses = (np.concatenate([getattr(p, k) for p in parts]) for k in ("values", "masses"))
+    if not abs(masses.sum() - 1.0) <= MASS_TOLERANCE:
+        # An atom, or a law that is not smooth.
+        return support_nodes(model)
+    return _plain(values, masses)
+
+
+def _middle(model: Model) -> tuple[float, float, float]:
+    """Return an integer in the bulk of a law, and the ends of its support."""
+    lower, upper = (float(end) for end in model.bounds(model.theta))
+    known = model.has("_quantile")
+    start = float(model.quantile(0.5)) if known else _likeliest(model, lower, upper)
+    return start, lower, upper
+
+
 def _plain(values: Array, masses: Array) -> Nodes:
     keep = masses > np.exp(LOG_SMALLEST)
     masses = masses[keep]
@@ -120,10 +161,7 @@ def support(model: Model) -> Support:
     NoDensityError
         If they are too many to add one by one and polynomials do not follow the probabilities.
     """
-    lower, upper = (float(end) for end in model.bounds(model.theta))
-    start = (
-        float(model.quantile(0.5)) if model.has("_quantile") else _likeliest(model, lower, upper)
-    )
+    start, lower, upper = _middle(model)
     low, slow_below = _tail_end(model, start, -1.0, lower)
     high, slow_above = _tail_end(model, start, 1.0, upper)
     few = high - low < LARGEST_SUPPORT
@@ -183,7 +221,9 @@ def _likeliest(model: Model, lower: float, upper: float) -> float:
     return float(fine[int(np.argmax(model.log_density(fine)))])
 
 
-def _tail_end(model: Model, start: float, direction: float, end: float) -> tuple[float, bool]:
+def _tail_end(
+    model: Model, start: float, direction: float, end: float, furthest: float = LARGEST_SUPPORT
+) -> tuple[float, bool]:
     """Walk outward in growing strides until the terms left sum to less than 1e-18.
 
     Beyond a point where the ratio of neighbouring terms is r < 1 and falling the rest is at most
@@ -191,7 +231,7 @@ def _tail_end(model: Model, start: float, direction: float, end: float) -> tuple
     distance, so that moments draw on what lies beyond.
     """
     stride = 1.0
-    while stride < LARGEST_SUPPORT:
+    while stride < furthest:
         point = start + direction * stride
         if direction * (point - end) >= 0:
             return end, False
@@ -202,4 +242,4 @@ def _tail_end(model: Model, start: float, direction: float, end: float) -> tuple
         if fall < 0 and here - log(-np.expm1(fall)) < log(TAIL_MASS):
             return point, bool(-fall * stride < _POWER)
         stride = np.ceil(stride * 1.25)
-    return start + direction * 2 * LARGEST_SUPPORT, True
+    return start + direction * 2 * furthest, True

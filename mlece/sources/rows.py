@@ -12,7 +12,7 @@ import numpy as np
 from mlece import errors
 from mlece.math import Array
 from mlece.model import Model
-from mlece.sources.discrete import cell_masses, support_nodes
+from mlece.sources.discrete import cell_masses, graded_nodes
 from mlece.sources.distribution import nodes
 from mlece.sources.nodes import Nodes
 
@@ -280,7 +280,7 @@ def _discrete(model: Model, grid: Grid, level: int) -> RowNodes:
         return _summed(grid, values, np.exp(model.log_density(values)), level)
     # Far out in a tail of the covariates counts are too many to be summed, and weigh nothing.
     kept = np.flatnonzero(grid.weights > _NOTHING)
-    laws = [support_nodes(model.member(*[t[i] for t in model.theta])) for i in kept.tolist()]
+    laws = [graded_nodes(model.member(*[t[i] for t in model.theta])) for i in kept.tolist()]
     require_room(sum(law.count for law in laws), f"{m:,} covariate points")
     blocks = _placed([(kept[[i]], law) for i, law in enumerate(laws)])
     return _joined(grid, blocks, [law.values for law in laws], level)
