@@ -60,7 +60,8 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         return _by_scipy(objective, solver)
     if solver == "auto" and model._factors:
         return _by_factors(objective)
-    if solver in ("auto", "closed") and is_linear(model):
+    # Digits are for data: the weights of a rule span the floats, and may be negative beside an end.
+    if solver in ("auto", "closed") and is_linear(model) and objective.sample.rule is None:
         out = by_least_squares(objective)
         if out is not None:
             return out
