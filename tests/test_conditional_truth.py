@@ -179,6 +179,21 @@ def test_wide_counts_in_a_few_points(law: Any) -> None:
         assert float(expectation(few, g(few.values))) == pytest.approx(wanted, rel=1e-9)
 
 
+def test_points_and_weights_of_a_gauss_rule_stand_for_a_law() -> None:
+    at, w = np.polynomial.hermite_e.hermegauss(12)
+    x, z = (axis.ravel() for axis in np.meshgrid(at, at))
+    truth = about(
+        lambda x, z: mlece.Gaussian(mean=x + z + x * z, sd=1),
+        {"x": x, "z": z},
+        weights=np.outer(w, w).ravel(),
+    )
+    found = mlece.pseudo_true(mlece.Gaussian(mean="x + z"), truth)
+    # The residual xz + e has variance 2; E x² (xz + e)² = 4, E (xz + e)⁴ = 9 + 6 + 3.
+    assert near(list(found.params.values()), [0, 1, 1, math.sqrt(2)])
+    assert near(found.gap, 0.5 * math.log(2))
+    assert near(list(found.variance_ratio.values()), [1, 2, 2, (18 / 4 - 1) / 2])
+
+
 def test_units_of_the_covariates_and_the_response() -> None:
     truth = about(
         lambda x: mlece.Gaussian(mean=1e6 + (x - 50) ** 2 / 4, sd=3), mlece.Gaussian(mean=50, sd=2)
@@ -463,5 +478,5 @@ def test_refusals() -> None:
     with pytest.raises(mlece.errors.UnknownNameError):
         mlece.fit(mlece.Gaussian(mean="age"), QUADRATIC)
     three = about(lambda x, z: mlece.Gaussian(mean=x + z, sd=1), {"x": X, "z": X})
-    with pytest.raises(mlece.errors.NoDensityError, match="Draw a sample of the covariates"):
+    with pytest.raises(mlece.errors.NoDensityError, match="Give points of the covariates"):
         mlece.fit(mlece.Gaussian(mean="x + z"), three)

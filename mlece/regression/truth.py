@@ -19,7 +19,7 @@ from mlece.result import Fit
 from mlece.sample import weights_like
 from mlece.sources.distribution import FIRST_LEVEL, LAST_LEVEL, nodes
 from mlece.sources.expectation import divergence, expectation
-from mlece.sources.rows import Grid, RowNodes, product, require_room, row_nodes
+from mlece.sources.rows import Grid, RowNodes, TooManyPointsError, product, require_room, row_nodes
 from mlece.sources.tables import read_covariates
 
 # Halving the step squares the error: a movement of 1e-10 leaves less than 1e-12.
@@ -208,14 +208,14 @@ class ConditionalTruth:
         Raises
         ------
         NoDensityError
-            If none of them finds the mass of the laws.
+            If none of them finds the mass of the laws, or two of them have too many points.
         """
         found = False
         for level in range(FIRST_LEVEL, LAST_LEVEL + 1):
             try:
                 rule = self.rule(level, other)
-            except errors.NoDensityError:
-                if level == LAST_LEVEL or found:
+            except errors.NoDensityError as error:
+                if level == LAST_LEVEL or found or isinstance(error, TooManyPointsError):
                     raise
                 continue
             if not found and rule.nodes.level:
@@ -411,7 +411,7 @@ def conditional_truth(
         which are independent; or a sample of covariates, by which expectations in x are sums over its rows
         and only y given x is integrated.
     weights : array_like (m,), optional
-        Weights of the rows of a sample.
+        Weights of the rows of a sample; with the weights of a Gauss rule its points stand for a law.
     name : str
         For reports.
 

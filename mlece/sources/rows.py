@@ -72,14 +72,19 @@ def product(laws: tuple[Nodes, ...]) -> Grid:
     return Grid(weights, laws)
 
 
+class TooManyPointsError(errors.NoDensityError):
+    """A joint rule would have too many points."""
+
+
 def require_room(count: int, what: str) -> None:
     """Raise unless a joint rule of so many points can be summed."""
     if count > LARGEST_RULE:
-        raise errors.NoDensityError(
+        raise TooManyPointsError(
             errors.message(
                 f"a product rule of {LARGEST_RULE:,} points at most",
                 f"{count:,} points, for {what} and the response",
-                "Draw a sample of the covariates, x=frame: only the response is then integrated",
+                "Give points of the covariates, x=frame, weights=: a sample of them, or a rule of your "
+                "own; only the response is then integrated",
             )
         )
 
