@@ -106,8 +106,10 @@ def coefficient(name: str) -> Param:
 
 def beta_of(theta: Arrays, place: slice) -> Array:
     """Return the coefficients of a term, (r, p), from columns (r, 1) each."""
-    own = theta[place]
-    return np.concatenate(own, axis=1) if own else np.zeros((len(theta[0]), 0))
+    own = [np.reshape(v, (-1, 1)) for v in theta[place]]
+    if not own:
+        return np.zeros((max((np.size(v) for v in theta), default=1), 0))
+    return np.concatenate(own, axis=1)
 
 
 def dense(design: Design, rows: Rows) -> Array:
