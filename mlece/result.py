@@ -13,6 +13,7 @@ from mlece import errors
 from mlece.arrays import as_array
 from mlece.certificate import Certificate
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.observed import response_family
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
@@ -235,12 +236,12 @@ class Fit:
         return out.reshape(shape)
 
     def require_numbers(self, what: str) -> None:
-        """Raise unless the observations are exact numbers (or labels)."""
-        if self.family._width:
+        """Raise unless the observations are exact numbers (or labels), whether given covariates or not."""
+        family = response_family(self.family)
+        if family._width:
             raise errors.ComparisonError(
                 errors.message(
-                    f"numbers for {what}",
-                    f"{self.family._observations} ({type(self.family).__name__})",
+                    f"numbers for {what}", f"{family._observations} ({type(family).__name__})"
                 )
             )
 

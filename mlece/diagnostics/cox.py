@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import FEWEST, check_replicates, parametric
-from mlece.diagnostics.gap import observations
+from mlece.bootstrap import FEWEST, check_replicates, observations, parametric
 from mlece.diagnostics.scale import recording
 from mlece.diagnostics.vuong import log_ratio
 from mlece.fitting import fit_sample

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import check_replicates, parametric
+from mlece.bootstrap import check_replicates, observations, parametric
 from mlece.diagnostics.scale import Scale, choose_scale
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.intervals import check_level
@@ -232,19 +232,3 @@ def _calibrate(
             )
         )
     return null, float(np.mean(np.concatenate(spreads)))
-
-
-def observations(fit: Fit) -> Array:
-    """Return the observations one by one, counts expanded, in the order of their values."""
-    y = np.asarray(fit.sample.values[0], dtype=float)
-    w = fit.sample.weights
-    if w is None:
-        return y
-    if not np.all(w[0] == np.round(w[0])):
-        raise errors.DataError(
-            errors.message(
-                "whole numbers as weights (counts), to simulate samples of the same size",
-                errors.offenders(w[0] != np.round(w[0]), w[0]),
-            )
-        )
-    return np.repeat(y, w[0].astype(np.int64), axis=0)

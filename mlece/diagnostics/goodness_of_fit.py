@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import check_replicates, parametric
+from mlece.bootstrap import check_replicates, observations, parametric
 from mlece.combinators.incomplete import is_incomplete
 from mlece.diagnostics.distance import atoms_of, distances, spread_distances
-from mlece.diagnostics.gap import observations
 from mlece.diagnostics.recording import recorder
 from mlece.diagnostics.residuals import intervals_of
 from mlece.diagnostics.scale import Scale, choose_scale

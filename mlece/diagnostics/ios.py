@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import check_replicates, parametric
+from mlece.bootstrap import check_replicates, observations, parametric
 from mlece.covariance import trace_term
 from mlece.diagnostics.cross_validation import leave_one_out
-from mlece.diagnostics.gap import observations
 from mlece.diagnostics.scale import recording
 from mlece.math import Array
 from mlece.result import Fit
