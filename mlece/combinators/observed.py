@@ -70,6 +70,6 @@ def beside(y: Array, values: Array) -> Array:
     """Return responses (..., s, n) or (..., s, n, d) with the rows of observations (r or 1, n, width)."""
     rows = values[..., -1]
     rows = rows[0] if len(rows) == 1 else rows[:, None, :]
-    y = y if y.ndim > rows.ndim and y.shape[-1] == values.shape[-1] - 1 else y[..., None]
+    y = y[..., None] if values.shape[-1] == 2 else y
     rows = np.broadcast_to(rows, y.shape[:-1])
     return np.concatenate([y, rows[..., None]], axis=-1)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.observed import beside, laws_at, response_family, responses_of
 from mlece.entropies.counts import chao_wang_jost
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.entropies.neighbours import kozachenko_leonenko, window_radius
@@ -188,7 +190,7 @@ def _grid_scale(
     return Scale(y, chao_wang_jost(counts[0]), statistic, record, width, remark)
 
 
-def _recorder(model: Model, origin: float, step: float) -> Callable[[Array], Array]:
+def _recorder(model: Any, origin: float, step: float) -> Callable[[Array], Array]:
     """Return the function that rounds observations of a model to a grid."""
     low, high = (float(np.ravel(b)[0]) for b in model.bounds(model.theta))
     # What would round to a value outside the support is recorded at the nearest cell inside it.
@@ -203,13 +205,18 @@ def _recorder(model: Model, origin: float, step: float) -> Callable[[Array], Arr
 
 
 def recording(fit: Fit, y: Array) -> Callable[[Array], Array] | None:
-    """Return how simulated observations are rounded like the data (n,); None where these are not."""
-    if fit.family.support.discrete or fit.family._width:
+    """Return how simulated observations are rounded like the data (n, ...); None where these are not."""
+    family = response_family(fit.family)
+    if family.support.discrete or family._width:
         return None
-    found = ties(y)
+    found = ties(responses_of(fit.family, y))
     if found.grid is None or found.fraction < _LIGHT:
         return None
-    return _recorder(fit.model, found.origin, found.grid)
+    law, _ = laws_at(fit.model, y[None])
+    record = _recorder(law, found.origin, found.grid)
+    if family is fit.family:
+        return record
+    return lambda rows: beside(record(responses_of(fit.family, rows)), rows[:1])
 
 
 def _heaping(cells: Array, step: float) -> str:
