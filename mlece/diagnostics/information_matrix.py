@@ -14,8 +14,9 @@ import numpy as np
 from mlece import errors
 from mlece.bootstrap import FEWEST, parametric
 from mlece.contributions import contributions
-from mlece.diagnostics.expected import expected, indicators, pseudo_inverse
+from mlece.diagnostics.expected import expected
 from mlece.math import Array, gammaincc
+from mlece.member_moments import indicators, pseudo_inverse
 from mlece.result import Fit
 
 FORMS = ("efficient", "opg")
