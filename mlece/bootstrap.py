@@ -56,6 +56,7 @@ def parametric(
     rng: np.random.Generator,
     record: Callable[[Array], Array] | None = None,
     draw: Callable[[Model, int, np.random.Generator], Array] | None = None,
+    load: int = 1,
 ) -> Iterator[tuple[Array, Fit]]:
     """Draw samples of the fitted model's size from it and refit the family to each.
 
@@ -74,6 +75,8 @@ def parametric(
     draw : callable, optional
         From the fitted model, a number r of samples and ``rng`` to observations (r, n, ...), where they
         are not drawn from the model as they are.
+    load : int
+        How many numbers will be held for each observation of a refit, to bound the memory.
 
     Yields
     ------
@@ -84,7 +87,7 @@ def parametric(
     """
     like = observations(fit)[None]
     model = fit.model
-    for size in slabs(replicates, like.shape[1]):
+    for size in slabs(replicates, like.shape[1] * load):
         y = drawn_like(model, like, size, rng) if draw is None else draw(model, size, rng)
         if record is not None:
             y = record(y)

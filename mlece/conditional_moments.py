@@ -163,9 +163,7 @@ def _columns(model: Conditional, rows: Rows) -> Array:
     return out if out.ndim == 3 else out[None]
 
 
-def _summed(
-    moments: Array, one: tuple[Array, Array], other: tuple[Array, Array]
-) -> Array:
+def _summed(moments: Array, one: tuple[Array, Array], other: tuple[Array, Array]) -> Array:
     """Sum moments (r, n, a, b) times covariates (., n, p) and (., n, q), each of its row or column of them."""
     (left, rows), (right, columns) = one, other
     out = np.empty((len(moments), left.shape[-1], right.shape[-1]))

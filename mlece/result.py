@@ -219,21 +219,39 @@ class Fit:
                 )
             )
         w = weights_like(weights, rows[-1])
-        seen = np.ones(rows[-1]) if w is None else w
-        groups = self.groups() if shape else []
-        if not groups:
-            log_density = np.where(seen > 0, self.model.log_density(array), 0.0)
-            value = -(seen * log_density).sum(axis=-1) / seen.sum(axis=-1)
-            return value if shape else HeldOut(value)
         tail = array.shape[len(rows) - 1 :]
-        array = np.broadcast_to(array, (*shape, *tail)).reshape(-1, *tail)
-        seen = np.broadcast_to(seen, (*shape, rows[-1])).reshape(-1, rows[-1])
-        out = np.full(self.objective.size, np.nan)
+        flat = array.reshape(-1, *tail)
+        return self.mean_score(
+            lambda model, members: model.log_density(flat if len(flat) == 1 else flat[members]),
+            np.ones(rows[-1]) if w is None else w,
+        )
+
+    def mean_score(self, log_density: Callable[[Any, Array], Array], weights: Array) -> Any:
+        """Return the mean of −log density of observations under the fitted members.
+
+        Parameters
+        ----------
+        log_density : callable
+            From members of the batch, as a model of r, and their indices (r,) to an array (r, n).
+        weights : array (..., n)
+            Observations of weight 0 are left out.
+
+        Returns
+        -------
+        HeldOut
+            For a batch an array, NaN for members without a minimiser.
+        """
+        shape, size = self.sample.batch_shape, self.objective.size
+        groups = self.groups()
+        if not groups:
+            self.model  # noqa: B018  (raises: there is no fitted member)
+        seen = np.broadcast_to(weights, (*shape, weights.shape[-1])).reshape(size, -1)
+        out = np.full(size, np.nan)
         for members, model in groups:
             here = seen[members]
-            log_density = np.where(here > 0, model.log_density(array[members]), 0.0)
-            out[members] = -(here * log_density).sum(axis=-1) / here.sum(axis=-1)
-        return out.reshape(shape)
+            found = np.where(here > 0, log_density(model, members), 0.0)
+            out[members] = -(here * found).sum(axis=-1) / here.sum(axis=-1)
+        return out.reshape(shape) if shape else HeldOut(out[0])
 
     def require_numbers(self, what: str) -> None:
         """Raise unless the observations are exact numbers (or labels), whether given covariates or not."""

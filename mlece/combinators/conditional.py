@@ -468,8 +468,7 @@ class Conditional(Model, abstract=True):
         flat = values.reshape(-1, *values.shape[-2:])
         with np.errstate(all="ignore"):
             out = np.asarray(hook(self.statistics(flat), theta))
-        lead = rows if len(rows) > len(size) or size == () else (*size, rows[-1])
-        return out.reshape(*lead, *out.shape[2:])
+        return out.reshape(*(rows if size == () else (*size, rows[-1])), *out.shape[2:])
 
     def log_density(self, y: Any) -> Array:
         """Return log q(y | x) of observations (..., n, width), minus infinity outside the support."""

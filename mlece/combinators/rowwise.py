@@ -81,4 +81,6 @@ class RowLaws:
 
     def draw(self, tail: tuple[int, ...], rng: np.random.Generator) -> Array:
         """Draw samples of one response from each law, (s, n) or (r, s, n), codes for labels."""
-        return np.asarray(np.moveaxis(self.law.draw(tail[:-1], rng), len(self.law.batch_shape) - 1, -1))
+        return np.asarray(
+            np.moveaxis(self.law.draw(tail[:-1], rng), len(self.law.batch_shape) - 1, -1)
+        )

@@ -401,7 +401,7 @@ def _validated(
         lost=shaped(np.bincount(split.member, lost, size)),
         resolution=resolution,
         n=shaped(total),
-        model=type(fit.family).__name__,
+        model=fit.family.title,
     )
 
 

@@ -181,7 +181,7 @@ def gap(
         resolution=scale.resolution,
         remark=scale.remark,
         level=level,
-        model=type(fit.family).__name__,
+        model=fit.family.title,
         n=float(y.size),
     )
 
