@@ -16,6 +16,8 @@ import numpy as np
 
 from mlece import errors
 from mlece.bootstrap import check_replicates, observations, parametric
+from mlece.combinators.conditional import Conditional
+from mlece.diagnostics.conditional_scale import conditional_scale
 from mlece.diagnostics.scale import Scale, choose_scale
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.intervals import check_level
@@ -162,13 +164,14 @@ def gap(
     """
     _check_request(fit, replicates, level)
     y = observations(fit)
-    scale = choose_scale(fit, y, resolution)
+    choose = conditional_scale if isinstance(fit.family, Conditional) else choose_scale
+    scale = choose(fit, y, resolution)
     observed, spread, cross_entropy = (
         float(v[0]) for v in scale.statistic(scale.observed[None, :], fit)
     )
     null, spread_null = _calibrate(fit, scale, replicates, np.random.default_rng(rng))
     centre = float(null.mean())
-    extra = max(0.0, spread - spread_null) / y.size
+    extra = max(0.0, spread - spread_null) / len(y)
     return Gap(
         value=observed - centre,
         se=float(np.sqrt(null.var(ddof=1) + extra)),
@@ -182,7 +185,7 @@ def gap(
         remark=scale.remark,
         level=level,
         model=fit.family.title,
-        n=float(y.size),
+        n=float(len(y)),
     )
 
 
