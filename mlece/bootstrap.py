@@ -204,7 +204,7 @@ def _from_models(
 
 
 def _one_by_one(fit: Fit, members: Array) -> tuple[Array, Array]:
-    """Return the observations of members with counts expanded, (r or 1, m, ...), and which are no filling."""
+    """Return observations of members, counts expanded, (r or 1, m, ...), and which are no filling."""
     values, weights = fit.sample.values, fit.sample.weights
     shape = (members.size, fit.sample.rows)
     if weights is None:

@@ -164,7 +164,7 @@ def _columns(model: Conditional, rows: Rows) -> Array:
 
 
 def _summed(moments: Array, one: tuple[Array, Array], other: tuple[Array, Array]) -> Array:
-    """Sum moments (r, n, a, b) times covariates (., n, p) and (., n, q), each of its row or column of them."""
+    """Sum moments (r, n, a, b) times covariates (., n, p) and (., n, q), each of its own row, (r, p, q)."""
     (left, rows), (right, columns) = one, other
     out = np.empty((len(moments), left.shape[-1], right.shape[-1]))
     for i in np.unique(rows):

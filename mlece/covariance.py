@@ -278,7 +278,8 @@ def covariance(fit: Fit, kind: str = "sandwich") -> Array:
     fit : Fit
     kind : {"sandwich", "hessian", "fisher", "opg"}
         A⁻¹BA⁻¹/n holds whether or not the model is right (Huber 1967; White 1982); "hessian" A⁻¹/n,
-        "fisher" the inverse expected information (given the covariates, where there are some) and "opg" B⁻¹/n suppose that it is.
+        "fisher" the inverse expected information (given the covariates, where there are some) and "opg"
+        B⁻¹/n suppose that it is.
 
     Returns
     -------

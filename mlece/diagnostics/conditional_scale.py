@@ -173,7 +173,9 @@ def _edges(inner: Any, responses: Array, grid: tuple[float, float] | None) -> Ar
             ends.append(cell)
             held = 0
     # What is left over at the end joins the last class.
-    sizes = np.diff(np.searchsorted(np.sort(cells.repeat(counts)), [-np.inf, *ends[:-1], np.inf], "right"))
+    sizes = np.diff(
+        np.searchsorted(np.sort(cells.repeat(counts)), [-np.inf, *ends[:-1], np.inf], "right")
+    )
     _require_classes(sizes)
     # A count lies in its class with the upper end, a rounded number up to half a step further.
     return np.asarray(origin + width * (np.array(ends[:-1]) + (0.0 if grid is None else 0.5)))
@@ -205,10 +207,8 @@ def _of_classes(fit: Fit, y: Array, x: Array, edges: Array | None, remark: str) 
     def statistic(rows: Array, fits: Fit) -> tuple[Array, Array, Array]:
         code = codes(rows)
         entropy = np.stack([terms(sample) for sample in code])
-        if edges is None:
-            log_mass = _log_density(fits, rows)
-        else:
-            log_mass = _log_classes(fits, rows, code, edges)
+        labels = edges is None
+        log_mass = _log_density(fits, rows) if labels else _log_classes(fits, rows, code, edges)
         cross_entropy = -log_mass.mean(axis=1)
         excess = -log_mass - entropy
         return cross_entropy - entropy.mean(axis=1), excess.var(axis=1), cross_entropy
@@ -222,7 +222,7 @@ def _of_classes(fit: Fit, y: Array, x: Array, edges: Array | None, remark: str) 
     return Scale(y, estimate, statistic, recording(fit, y), None, remark)
 
 
-def _log_classes(fits: Fit, rows: Array, code: Array, edges: Array) -> Array:
+def _log_classes(fits: Fit, rows: Array, code: Array, edges: Any) -> Array:
     """Return the log probability of the class of every observation given its covariates, (r, n)."""
     ends = np.concatenate([[-np.inf], edges, [np.inf]])
     low, high = ends[code], ends[code + 1]

@@ -114,12 +114,12 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
     Notes
     -----
     Responses with covariates are held against their own laws: the statistics are those of their
-    probability transforms, spread evenly over P(Y < y) to P(Y ≤ y) where these differ, and simulated samples
-    have the covariates of the data. Simulated samples are censored as the data were: by losses drawn from their product-limit estimate, with
-    the same entries, or in the same cells. Rounded data are tested by rounded samples. The classes of χ²
-    are equally probable under the fitted law where it is continuous, about 2 n^0.4 of them (Moore 1986,
-    in Goodness-of-Fit Techniques, edited by D'Agostino and Stephens), and stay where they are in the
-    simulated samples.
+    probability transforms, spread evenly over P(Y < y) to P(Y ≤ y) where these differ, and simulated
+    samples have the covariates of the data. Simulated samples are censored as the data were: by losses
+    drawn from their product-limit estimate, with the same entries, or in the same cells. Rounded data are
+    tested by rounded samples. The classes of χ² are equally probable under the fitted law where it is
+    continuous, about 2 n^0.4 of them (Moore 1986, in Goodness-of-Fit Techniques, edited by D'Agostino and
+    Stephens), and stay where they are in the simulated samples.
 
     Examples
     --------

@@ -145,11 +145,11 @@ def information_matrix_test(
     -----
     White (1982), Econometrica 50, 1-25; Chesher (1983), Economics Letters 13, 45-48; Lancaster (1984),
     Econometrica 52, 1051-1053; for the Gaussian linear model a test of heteroskedasticity, skewness and
-    kurtosis (Hall 1987, Journal of the American Statistical Association 82, 257-263); bootstrap critical values: Horowitz (1994), Journal of Econometrics
-    61, 395-411. The covariance of the efficient form needs no third derivatives: under the model
-    E[∂d/∂θ] = −E[d s']. With covariates expectations are taken given those of each observation, and
-    simulated samples have the same covariates. Incomplete observations have the form "opg" alone, their
-    bootstrap samples recorded as the data were.
+    kurtosis (Hall 1987, Journal of the American Statistical Association 82, 257-263); bootstrap critical
+    values: Horowitz (1994), Journal of Econometrics 61, 395-411. The covariance of the efficient form
+    needs no third derivatives: under the model E[∂d/∂θ] = −E[d s']. With covariates expectations are
+    taken given those of each observation, and simulated samples have the same covariates. Incomplete
+    observations have the form "opg" alone, their bootstrap samples recorded as the data were.
 
     Examples
     --------

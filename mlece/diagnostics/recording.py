@@ -84,7 +84,7 @@ def recorder(values: Array, discrete: bool) -> Draw:
 def _beyond(model: Any, entry: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
     """Draw observations given that they exceed their entries."""
     if np.all(np.isneginf(entry)):
-        return model.draw(shape, rng)
+        return np.asarray(model.draw(shape, rng))
     at = np.maximum(entry, model.bounds(model.theta)[0])
     unseen = np.where(np.isneginf(entry), 0.0, model.cdf(at))
     drawn = model.quantile(unseen + rng.random(shape) * (1.0 - unseen))

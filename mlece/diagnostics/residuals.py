@@ -10,8 +10,11 @@ from mlece import errors
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import laws_at, response_family
 from mlece.diagnostics.distance import mass_at
+from mlece.diagnostics.residual_kinds import OF_RESPONSES, of_responses
 from mlece.math import Array, ndtri
 from mlece.result import Fit
+
+KINDS = ("quantile", *OF_RESPONSES)
 
 
 def intervals_of(law: Any, values: Array, incomplete: bool) -> tuple[Array, Array, Array, Array]:
@@ -95,13 +98,17 @@ def pit(fit: Fit) -> tuple[Any, Any]:
     return found[0].reshape(shape), found[1].reshape(shape)
 
 
-def residuals(fit: Fit, *, rng: Any = 0) -> Any:
-    """Return randomised quantile residuals, standard normal under the fitted law.
+def residuals(fit: Fit, *, kind: str = "quantile", rng: Any = 0) -> Any:
+    """Return residuals: randomised quantile residuals, standard normal under the fitted law, or others.
 
     Parameters
     ----------
     fit : Fit
-        A fit to data, exact or incomplete, single or a batch.
+        A fit to data, single or a batch, with covariates or without.
+    kind : {"quantile", "response", "pearson", "deviance"}
+        Quantile residuals are defined for exact and incomplete observations; y − E[Y], the same over the
+        standard deviation, and signed roots of the deviance for exact ones. The deviance sets free the
+        slot that tells where the law lies, and is divided by the dispersion where a model has one.
     rng : int or numpy.random.Generator
         Draws the uniform number between P(Y < y) and P(Y ≤ y) where these differ: for counts, atoms and
         incomplete observations.
@@ -113,11 +120,15 @@ def residuals(fit: Fit, *, rng: Any = 0) -> Any:
     Raises
     ------
     ComparisonError
-        For a fit to a known distribution, labels or vectors.
+        For a fit to a known distribution, labels or vectors; for incomplete observations, unless the
+        kind is "quantile".
+    UnknownNameError
+        For another kind.
 
     Notes
     -----
-    Dunn and Smyth (1996), Journal of Computational and Graphical Statistics 5, 236-244.
+    Dunn and Smyth (1996), Journal of Computational and Graphical Statistics 5, 236-244; McCullagh and
+    Nelder (1989), Generalized Linear Models, section 2.4.
 
     Examples
     --------
@@ -126,6 +137,12 @@ def residuals(fit: Fit, *, rng: Any = 0) -> Any:
     >>> (mlece.residuals(fit).round(4) + 0.0).tolist()
     [-1.2247, 0.0, 1.2247]
     """
+    if kind not in KINDS:
+        raise errors.unknown_name("kind of residual", kind, KINDS)
+    _require_line(fit)
+    if kind != "quantile":
+        places = slice(None) if fit.sample.places is None else fit.sample.places
+        return of_responses(fit, kind)[:, places].reshape((*fit.sample.batch_shape, -1))
     below, at, above, over = _of_fit(fit)
     share = np.random.default_rng(rng).random(below.shape)
     lower = below + share * (at - below)
@@ -136,7 +153,7 @@ def residuals(fit: Fit, *, rng: Any = 0) -> Any:
     return out.reshape((*fit.sample.batch_shape, -1))
 
 
-def _of_fit(fit: Fit) -> tuple[Array, Array, Array, Array]:
+def _require_line(fit: Fit) -> None:
     if fit.sample.truth is not None:
         raise errors.ComparisonError(
             errors.message("a fit to data", "a fit to a known distribution")
@@ -145,8 +162,15 @@ def _of_fit(fit: Fit) -> tuple[Array, Array, Array, Array]:
     labels = family.support.kind == "categories"
     if family._observations == "vectors" or labels:
         raise errors.ComparisonError(
-            errors.message("observations on a line for residuals", "labels" if labels else "vectors")
+            errors.message(
+                "observations on a line for residuals", "labels" if labels else "vectors"
+            )
         )
+
+
+def _of_fit(fit: Fit) -> tuple[Array, Array, Array, Array]:
+    _require_line(fit)
+    family = response_family(fit.family)
     size, rows = fit.objective.size, fit.sample.rows
     out = [np.full((size, rows), np.nan) for _ in range(4)]
     values = fit.sample.values.astype(float)

@@ -84,6 +84,7 @@ def spread_out(y: Array, step: float) -> Array:
 
 
 def lightly_tied(found: Ties) -> str:
+    """Say that few observations tie, and what was done about it."""
     return (
         f"{100 * found.fraction:.3g} % of the data tie on multiples of {found.grid:.6g}: they were "
         "spread evenly within their cells for the entropy estimate."
@@ -238,14 +239,14 @@ def log_cell(member: Any, low: Array, high: Array) -> Array:
     ``member`` is a Model, or RowLaws; ends may be infinite.
     """
     with np.errstate(all="ignore"):
-        below, above = _beyond(member.log_cdf, low, -np.inf), _beyond(member.log_sf, high, -np.inf)
-        left, right = _beyond(member.log_cdf, high, 0.0), _beyond(member.log_sf, low, 0.0)
+        below, above = _log_at(member.log_cdf, low, -np.inf), _log_at(member.log_sf, high, -np.inf)
+        left, right = _log_at(member.log_cdf, high, 0.0), _log_at(member.log_sf, low, 0.0)
         from_left = left + np.log(-np.expm1(below - left))
         from_right = right + np.log(-np.expm1(above - right))
     return np.asarray(np.where(left <= right, from_left, from_right))
 
 
-def _beyond(log_probability: Callable[[Array], Array], at: Array, endless: float) -> Array:
+def _log_at(log_probability: Callable[[Array], Array], at: Array, endless: float) -> Array:
     """Return a log probability at ends, of which infinite ones have a known one."""
     finite = np.isfinite(at)
     if finite.all():

@@ -115,4 +115,6 @@ def moved(model: Any, terms: dict[str, Term], hidden: bool) -> Conditional:
         replace(term, design=new.design)
         for term, new in zip(model.terms, terms.values(), strict=True)
     )
-    return type(model)(**{**model.slots, **model.settings, "inner": inner, "terms": own})
+    values = {**model.slots, **model.settings, "inner": inner, "terms": own}
+    out: Conditional = type(model)(**values)
+    return out
