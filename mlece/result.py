@@ -17,7 +17,7 @@ from mlece.combinators.observed import response_family
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
-from mlece.quantities import HeldOut, InSample, Population
+from mlece.quantities import InSample, Population
 from mlece.sample import Sample, weights_like
 
 if TYPE_CHECKING:
@@ -209,6 +209,8 @@ class Fit:
         >>> round(fit.held_out([2.0, 4.0]), 6)
         2.193147
         """
+        from mlece.contributions import mean_score
+
         array = as_array(data, "held-out data")
         shape = self.sample.batch_shape
         rows = array.shape[: array.ndim - (self.family._observations == "vectors")]
@@ -221,37 +223,11 @@ class Fit:
         w = weights_like(weights, rows[-1])
         tail = array.shape[len(rows) - 1 :]
         flat = array.reshape(-1, *tail)
-        return self.mean_score(
+        return mean_score(
+            self,
             lambda model, members: model.log_density(flat if len(flat) == 1 else flat[members]),
             np.ones(rows[-1]) if w is None else w,
         )
-
-    def mean_score(self, log_density: Callable[[Any, Array], Array], weights: Array) -> Any:
-        """Return the mean of −log density of observations under the fitted members.
-
-        Parameters
-        ----------
-        log_density : callable
-            From members of the batch, as a model of r, and their indices (r,) to an array (r, n).
-        weights : array (..., n)
-            Observations of weight 0 are left out.
-
-        Returns
-        -------
-        HeldOut
-            For a batch an array, NaN for members without a minimiser.
-        """
-        shape, size = self.sample.batch_shape, self.objective.size
-        groups = self.groups()
-        if not groups:
-            self.model  # noqa: B018  (raises: there is no fitted member)
-        seen = np.broadcast_to(weights, (*shape, weights.shape[-1])).reshape(size, -1)
-        out = np.full(size, np.nan)
-        for members, model in groups:
-            here = seen[members]
-            found = np.where(here > 0, log_density(model, members), 0.0)
-            out[members] = -(here * found).sum(axis=-1) / here.sum(axis=-1)
-        return out.reshape(shape) if shape else HeldOut(out[0])
 
     def require_numbers(self, what: str) -> None:
         """Raise unless the observations are exact numbers (or labels), whether given covariates or not."""
@@ -457,6 +433,12 @@ class Fit:
         from mlece.diagnostics.ledger import ledger
 
         return ledger(self, **options)
+
+    def residuals(self, kind: str = "quantile", rng: Any = 0) -> Any:
+        """Return residuals of the observations; see :func:`mlece.residuals`."""
+        from mlece.diagnostics.residuals import residuals
+
+        return residuals(self, kind=kind, rng=rng)
 
     def plot(self, **options: Any) -> Any:
         """Draw four panels, or for incomplete data the survival function.

@@ -113,6 +113,7 @@ DELEGATIONS = {
     ("curve", "plot", "plot"),
     ("result", "gap", "diagnostics"),
     ("result", "ledger", "diagnostics"),
+    ("result", "residuals", "diagnostics"),
     ("result", "plot", "plot"),
     ("result", "summary", "report"),
     ("comparison", "table", "comparison_report"),

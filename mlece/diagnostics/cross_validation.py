@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.observed import laws_at
 from mlece.contributions import member_log_density
 from mlece.diagnostics.scale import log_cell
 from mlece.fitting import fit as fit_model
@@ -357,7 +358,8 @@ def _scores(fits: Fit, family: Model, y: Array, resolution: float | None) -> Arr
         if resolution is None:
             out[members] = member_log_density(family, model, own)
         else:
-            out[members] = log_cell(model, own - 0.5 * resolution, own + 0.5 * resolution)
+            law, at = laws_at(model, own)
+            out[members] = log_cell(law, at - 0.5 * resolution, at + 0.5 * resolution)
     return out
 
 

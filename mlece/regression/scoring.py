@@ -11,6 +11,7 @@ from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import incomplete, is_incomplete
 from mlece.combinators.terms import Term
+from mlece.contributions import mean_score
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import beside_rows, read_responses
@@ -78,7 +79,7 @@ def held_out(fit: Fit, data: Any, weights: Any, given: Any) -> Any:
         return moved(model, terms, hidden).log_density(own)
 
     w = weights_like(weights, sample.rows)
-    return fit.mean_score(log_density, np.ones(sample.rows) if w is None else w)
+    return mean_score(fit, log_density, np.ones(sample.rows) if w is None else w)
 
 
 def renewed(model: Conditional, given: Any) -> dict[str, Term]:
