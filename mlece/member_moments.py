@@ -17,7 +17,7 @@ from mlece.model import Model
 from mlece.sources.distribution import nodes
 
 # Nodes of another member serve if they find its mass and its entropy's scale this well.
-_MASS = 1e-9
+_MASS = 1e-12
 # Members are evaluated in slabs of about so many (member, node) pairs.
 _SLAB = 1 << 18
 

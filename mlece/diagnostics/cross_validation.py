@@ -411,7 +411,7 @@ def _in_sample(fit: Fit, table: _Table, resolution: float | None) -> Array:
     """Return the cross-entropy of the data under the fit to them, (R,)."""
     if resolution is None:
         return fit.values
-    y = np.broadcast_to(table.values, table.counts.shape)
+    y = np.broadcast_to(table.values, (*table.counts.shape, *table.values.shape[2:]))
     scores = np.where(table.counts > 0, _scores(fit, fit.family, y, resolution), 0.0)
     return np.asarray(-(table.counts * scores).sum(axis=1) / table.counts.sum(axis=1))
 

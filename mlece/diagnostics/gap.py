@@ -145,13 +145,17 @@ def gap(
     Raises
     ------
     DataError
-        If the data tie and no rounding grid explains it, if there are too few observations, or if the
-        weights are not counts.
+        If the data tie and no rounding grid explains it, if there are too few observations or more
+        columns of covariates than log₂ n − 3, or if the weights are not counts.
     ComparisonError
         For a fit to a known distribution: :func:`mlece.ledger` answers there without error.
 
     Notes
     -----
+    For responses with covariates the floor is H(Y | X), X the columns of the designs, and bootstrap
+    samples have the covariates of the data. Numbers are held against the estimate of Frenzel and Pompe
+    (2007), labels against that of Ross (2014), both of :func:`mlece.conditional_entropy`; counts and
+    rounded numbers in classes of at least 20 observations, between which the gap is at most the gap itself.
     No estimate of the gap is free of assumptions: a distribution-free lower bound on an entropy does
     not exist. The p-value is valid for the parametric model up to Monte Carlo error.
 
