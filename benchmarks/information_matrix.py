@@ -74,7 +74,9 @@ def regressions(designs: int) -> None:
             rejected += int((test.p_value <= 0.05).sum())
         found, (rate, error) = rejected / solved, published["rejected"]
         se = np.hypot(error, np.sqrt(rate * (1 - rate) / solved))
-        rows.append([case, f"{solved}", f"{found:.4f}", f"{rate:.4f}", f"{(found - rate) / se:+.1f}"])
+        rows.append(
+            [case, f"{solved}", f"{found:.4f}", f"{rate:.4f}", f"{(found - rate) / se:+.1f}"]
+        )
     table(rows, ["probit", "samples", "found", "published", "difference / se"])
 
 

@@ -44,7 +44,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("families", "combinators"),
     ("sample", "sources", "frame"),
-    ("member_moments", "conditional_moments", "evaluation", "framed", "objective", "chart", "solvers", "certificate", "existence"),
+    (
+        "member_moments",
+        "conditional_moments",
+        "evaluation",
+        "framed",
+        "objective",
+        "chart",
+        "solvers",
+        "certificate",
+        "existence",
+    ),
     (
         "fitting",
         "population",

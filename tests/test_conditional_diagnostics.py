@@ -116,6 +116,18 @@ def test_bootstrap_intervals_agree_with_those_of_wald(bootstrap: str, resampling
         np.testing.assert_allclose(pair, wald[name], atol=0.3 * width)
 
 
+def test_resamples_of_a_linear_model_are_weighted_fits() -> None:
+    """The bootstrap of pairs (Freedman 1981, Annals of Statistics 9, 1218-1228) is robust."""
+    y = X + np.exp(0.5 * X) * np.random.default_rng(4).normal(size=N)
+    fit = mlece.fit(mlece.Gaussian(mean="x"), y, given=GIVEN)
+    (refit,) = resampled(fit, np.arange(1), 400, np.random.default_rng(1), "nonparametric")
+    w = refit.sample.weights[7]
+    one = mlece.fit(mlece.Gaussian(mean="x"), y, given=GIVEN, weights=w)
+    assert refit.params["mean[x]"][0, 7] == pytest.approx(one.params["mean[x]"], rel=1e-10)
+    spread = refit.params["mean[x]"].std()
+    assert spread == pytest.approx(fit.standard_errors()["mean[x]"], rel=0.15)
+
+
 def test_a_parametric_bootstrap_of_censored_responses_is_refused() -> None:
     fit = mlece.fit(mlece.Exponential(rate="x"), CENSORED, given=GIVEN)
     with pytest.raises(errors.ComparisonError, match="complete observations"):
@@ -295,7 +307,9 @@ def test_leaving_out_is_refitting() -> None:
     for i in (0, 17, 60):
         rest = np.arange(N) != i
         given = {k: v[rest] for k, v in GIVEN.items()}
-        refit = mlece.fit(MODELS["negative binomial"], responses("negative binomial")[rest], given=given)
+        refit = mlece.fit(
+            MODELS["negative binomial"], responses("negative binomial")[rest], given=given
+        )
         one = {k: v[[i]] for k, v in GIVEN.items()}
         held = refit.held_out(responses("negative binomial")[[i]], given=one)
         assert found.log_density[i] == pytest.approx(-held, rel=1e-8)
@@ -361,7 +375,9 @@ def test_residuals_of_glms_are_those_of_the_textbooks() -> None:
     unit = 2 * (special.xlogy(y, y / mu) - (y - mu))
     np.testing.assert_allclose(fit.residuals("response"), y - mu, rtol=1e-12)
     np.testing.assert_allclose(fit.residuals("pearson"), (y - mu) / np.sqrt(mu), rtol=1e-12)
-    np.testing.assert_allclose(fit.residuals("deviance"), np.sign(y - mu) * np.sqrt(unit), atol=1e-10)
+    np.testing.assert_allclose(
+        fit.residuals("deviance"), np.sign(y - mu) * np.sqrt(unit), atol=1e-10
+    )
     fit, y = fitted("logit"), responses("logit")
     p = fit.predict().mean
     unit = -2 * np.where(y == 1, np.log(p), np.log1p(-p))
@@ -390,7 +406,9 @@ def test_residuals_that_are_not_defined_are_refused() -> None:
         censored.residuals("deviance")
     with pytest.raises(errors.UnknownNameError, match="kind of residual"):
         censored.residuals("partial")
-    labels = mlece.fit(mlece.Categorical(p="x"), np.array(list("abc"))[np.arange(N) % 3], given=GIVEN)
+    labels = mlece.fit(
+        mlece.Categorical(p="x"), np.array(list("abc"))[np.arange(N) % 3], given=GIVEN
+    )
     for ask in (mlece.residuals, mlece.pit, mlece.goodness_of_fit):
         with pytest.raises(errors.ComparisonError, match="labels"):
             ask(labels)
@@ -454,7 +472,9 @@ def test_the_gap_of_a_straight_line_through_a_parabola() -> None:
     assert found.misspecified
     assert abs(found.value - 0.5 * np.log(3)) < 3 * found.se
     account = mlece.fit(mlece.Gaussian(mean="x"), y, given={"x": x}).ledger(replicates=99)
-    assert account.floor + account.approximation + account.estimation == pytest.approx(account.total)
+    assert account.floor + account.approximation + account.estimation == pytest.approx(
+        account.total
+    )
     assert abs(account.floor - 0.5 * np.log(2 * np.pi * np.e)) < 4 * account.se["floor"]
 
 
@@ -501,16 +521,18 @@ def test_the_gap_is_right_at_its_level() -> None:
 
 
 def test_floors_that_cannot_be_estimated_are_refused() -> None:
-    with pytest.raises(errors.DataError, match="columns of covariates"):
-        given = RNG.normal(size=(50, 4))
-        mlece.fit(mlece.Gaussian(mean=mlece.linear), given[:, 0] + RNG.normal(size=50), given=given).gap()
-    with pytest.raises(errors.DataError, match="20 observations each"):
-        mlece.fit(mlece.Bernoulli(p="x"), np.arange(N) % 9 == 0, given=GIVEN).gap()
+    many = RNG.normal(size=(50, 4))
+    y = RNG.normal(size=50)
+    twice = np.repeat(RNG.normal(size=N // 2), 2)
+    refused = (
+        (mlece.fit(mlece.Gaussian(mean=mlece.linear), y, given=many), "columns of covariates"),
+        (mlece.fit(mlece.Bernoulli(p="x"), np.arange(N) % 9 == 0, given=GIVEN), "20 observations"),
+        (mlece.fit(mlece.Gaussian(mean="x"), twice, given=GIVEN), "continuous responses without ties"),
+        (fitted("poisson", (3, N)), "one fit"),
+    )
+    for fit, said in refused:
+        with pytest.raises(errors.DataError, match=said):
+            fit.gap()
     censored = mlece.fit(mlece.Exponential(rate="x"), CENSORED, given=GIVEN)
     with pytest.raises(errors.ComparisonError, match="entropy floor"):
         censored.gap()
-    with pytest.raises(errors.DataError, match="ties|tied"):
-        y = np.repeat(RNG.normal(size=N // 2), 2)
-        mlece.fit(mlece.Gaussian(mean="x"), y, given=GIVEN).gap()
-    with pytest.raises(errors.DataError, match="one fit"):
-        fitted("poisson", (3, N)).gap()
