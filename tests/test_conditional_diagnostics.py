@@ -271,6 +271,16 @@ def test_batches_are_tested_like_single_fits(form: str, functional: str) -> None
     assert whole.df[1] == single.df
 
 
+def test_as_many_indicators_as_observations_are_refused() -> None:
+    given = np.random.default_rng(1).normal(size=(20, 5))
+    fit = mlece.fit(
+        mlece.Gaussian(mean=mlece.linear), given @ np.ones(5) + RNG.normal(size=20), given=given
+    )
+    with pytest.raises(errors.DataError, match="more observations than scores"):
+        mlece.information_matrix_test(fit, form="opg", replicates=0)
+    assert mlece.information_matrix_test(fit, replicates=0).df == 26
+
+
 def test_units_and_columns_do_not_change_the_test() -> None:
     y = responses("gaussian")
     test = mlece.information_matrix_test(fitted("gaussian"), replicates=0)
@@ -400,6 +410,15 @@ def test_fits_of_one_law_have_these_residuals_as_well() -> None:
     assert gamma.residuals("pearson").shape == (2, 8)
 
 
+def test_deviances_of_a_limit_are_those_of_its_law() -> None:
+    y = np.random.default_rng(3).binomial(8, special.expit(0.5 * X))
+    fit = mlece.fit(mlece.NegativeBinomial(mean="x"), y, given=GIVEN)
+    assert fit.params["size"] == np.inf
+    poisson = mlece.fit(mlece.Poisson(rate="x"), y, given=GIVEN)
+    for kind in ("response", "pearson", "deviance"):
+        np.testing.assert_allclose(fit.residuals(kind), poisson.residuals(kind), atol=1e-6)
+
+
 def test_residuals_that_are_not_defined_are_refused() -> None:
     censored = mlece.fit(mlece.Exponential(rate="x"), CENSORED, given=GIVEN)
     with pytest.raises(errors.ComparisonError, match="numbers for deviance residuals"):
@@ -527,7 +546,10 @@ def test_floors_that_cannot_be_estimated_are_refused() -> None:
     refused = (
         (mlece.fit(mlece.Gaussian(mean=mlece.linear), y, given=many), "columns of covariates"),
         (mlece.fit(mlece.Bernoulli(p="x"), np.arange(N) % 9 == 0, given=GIVEN), "20 observations"),
-        (mlece.fit(mlece.Gaussian(mean="x"), twice, given=GIVEN), "continuous responses without ties"),
+        (
+            mlece.fit(mlece.Gaussian(mean="x"), twice, given=GIVEN),
+            "continuous responses without ties",
+        ),
         (fitted("poisson", (3, N)), "one fit"),
     )
     for fit, said in refused:

@@ -139,7 +139,8 @@ def information_matrix_test(
     ComparisonError
         For a fit to a known distribution; ``fit.variance_ratio`` and ``fit.trace`` answer there.
     DataError
-        For a batch with replicates.
+        For a batch with replicates; for the form "opg" with no more observations than scores and
+        indicators.
 
     Notes
     -----
@@ -161,6 +162,8 @@ def information_matrix_test(
     """
     _check(fit, form, functional, replicates)
     observed = _Statistic(fit, form, functional)
+    if form == "opg":
+        _require_rest(observed)
     p_asymptotic = _chi2_sf(observed.df, observed.value)
     p, size = p_asymptotic, float("nan")
     if replicates:
@@ -302,6 +305,21 @@ def _null(
     null = np.concatenate(values)
     # A sample that ends at an edge of the parameter space has no statistic: it counts against rejection.
     return np.where(np.isnan(null), np.inf, null), np.concatenate(tails)
+
+
+def _require_rest(observed: _Statistic) -> None:
+    """Raise where scores and indicators explain any regressand: the statistic is then n itself."""
+    rows = (observed.parts.weights > 0).sum(axis=1)
+    used = observed.df + observed.parts.factors.shape[1]
+    if (used >= rows).any():
+        at = int(np.argmax(used >= rows))
+        raise errors.DataError(
+            errors.message(
+                "more observations than scores and indicators, to regress on them",
+                f"{rows[at]} observations, {used[at]} scores and indicators",
+                "form='efficient' takes their covariance from the model",
+            )
+        )
 
 
 def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:

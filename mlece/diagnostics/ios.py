@@ -111,6 +111,7 @@ def ios(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> InAndOut:
             errors.message("one fit", f"a batch {fit.sample.batch_shape}", "Use mlece.ios(fit[i])")
         )
     fit._data_only("a test of fit")
+    fit._frequencies_only("a test of fit")
     y = observations(fit)
     draw = recorded_like(fit, y)
     if draw is None:

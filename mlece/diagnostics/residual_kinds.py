@@ -34,7 +34,6 @@ def of_responses(fit: Fit, kind: str) -> Array:
     fit.require_numbers(f"{kind} residuals")
     out = np.full((fit.objective.size, fit.sample.rows), np.nan)
     values = fit.sample.values.astype(float)
-    slot = _main_slot(fit) if kind == "deviance" else ""
     for members, model in fit.groups():
         own, y = laws_at(model, values if len(values) == 1 else values[members])
         law = model if own is model else own.law
@@ -43,6 +42,7 @@ def of_responses(fit: Fit, kind: str) -> Array:
         if kind == "pearson":
             error = error / _wide(law.sd, own is model)
         if kind == "deviance":
+            slot = _main_slot(fit, model, law)
             gain = _saturated(law, slot, np.broadcast_to(y, error.shape)) - own.log_density(y)
             # Rounding may leave the best a little below the fitted one.
             error = np.sign(error) * sqrt(np.maximum(2.0 * gain, 0.0))
@@ -56,17 +56,20 @@ def _wide(value: Any, alike: bool) -> Array:
     return array[..., None] if alike else array
 
 
-def _main_slot(fit: Fit) -> str:
-    """Return the slot that tells where the law lies: of those estimated, or with a predictor."""
-    family, names = fit.family, fit.names
-    if isinstance(family, Conditional):
-        names = tuple(term.label for term in family.terms)
-    found = next((name for name in MAIN if name in names), None)
+def _main_slot(fit: Fit, model: Model, law: Model) -> str:
+    """Return the slot of a law that tells where it lies: of those estimated, or with a predictor."""
+    if isinstance(model, Conditional):
+        names = tuple(term.label for term in model.terms)
+    elif type(model) is type(fit.family):
+        names = fit.names
+    else:
+        names = tuple(p.name for p in law.params)
+    found = next((name for name in MAIN if name in names and name in law.slots), None)
     if found is None:
         raise errors.ComparisonError(
             errors.message(
                 "an estimated slot that tells where the law lies, for residuals of the deviance",
-                f"{', '.join(names) or 'none'} ({family.title})",
+                f"{', '.join(names) or 'none'} ({fit.family.title})",
                 "Quantile residuals are defined for every law",
             )
         )
