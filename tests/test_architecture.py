@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "twofold",
         "__version__",
     ),
-    ("domain", "maps", "unit_links", "bijection", "param", "predictor", "arrays"),
+    ("domain", "maps", "unit_links", "bijection", "param", "predictor", "arrays", "dataframes"),
     (
         "derivatives",
         "limits",
@@ -125,6 +125,8 @@ DELEGATIONS = {
     ("result", "ledger", "diagnostics"),
     ("result", "residuals", "diagnostics"),
     ("result", "plot", "plot"),
+    ("regression", "test", "diagnostics"),
+    ("regression", "terms", "diagnostics"),
     ("result", "summary", "report"),
     ("comparison", "table", "comparison_report"),
     ("comparison", "plot", "plot"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from mlece.model import Model
 from mlece.regression.reading import Given
 from mlece.regression.scoring import held_out, moved, renewed
 from mlece.result import Fit
+
+if TYPE_CHECKING:
+    from mlece.diagnostics.nested import Restriction
+    from mlece.diagnostics.term_tests import TermTests
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,6 +122,18 @@ class ConditionalFit(Fit):
                 "fit.predict(given) is the law at covariates, mlece.residuals(fit) are normal",
             )
         )
+
+    def test(self, terms: Any, slot: str | None = None) -> Restriction:
+        """Test terms of the predictors; see :func:`mlece.diagnostics.term_tests.term_test`."""
+        from mlece.diagnostics.term_tests import term_test
+
+        return term_test(self, terms, slot)
+
+    def terms(self, slot: str | None = None) -> TermTests:
+        """Test every term of every predictor; see :func:`mlece.diagnostics.term_tests.term_tests`."""
+        from mlece.diagnostics.term_tests import term_tests
+
+        return term_tests(self, slot)
 
 
 def with_covariates(fit: Fit, known: Given, given: Any) -> ConditionalFit:

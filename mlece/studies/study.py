@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mlece import errors
+from mlece.dataframes import data_frame
 from mlece.studies.plan import Plan, make_plan
 from mlece.studies.run import carry_out, require_picklable
 from mlece.studies.summary import Row, rows_of
 
-BACKENDS = ("pandas", "polars", "pyarrow")
 STANDARD = ("wald sandwich", "wald hessian")
 
 
@@ -115,21 +115,7 @@ class Study:
         >>> found.to_frame()[["model", "n", "replicates"]].to_dict("records")
         [{'model': 'Geometric', 'n': 20, 'replicates': 50}]
         """
-        import narwhals as nw
-
-        if backend not in BACKENDS:
-            raise errors.unknown_name("data-frame library", backend, BACKENDS)
-        try:
-            made: Any = nw.from_dict(self._long() if long else self._wide(), backend=backend)  # type: ignore[arg-type]
-        except ImportError as error:
-            raise errors.MissingDependencyError(
-                errors.message(
-                    f"the package {backend}",
-                    "none installed",
-                    f"Install it with: python -m pip install {backend}",
-                )
-            ) from error
-        return made.to_native()
+        return data_frame(self._long() if long else self._wide(), backend)
 
     def _wide(self) -> dict[str, list[Any]]:
         return {name: [row.get(name) for row in self.rows] for name in self.columns}
