@@ -86,7 +86,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "candidates",
         "diagnostics",
     ),
-    ("ranking", "comparison", "incomplete_comparison", "studies"),
+    ("ranking", "stacking", "comparison", "relative_comparison", "studies"),
     (
         "plot",
         "report",

@@ -8,9 +8,13 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
+from mlece.combinators.terms import Term, dense
 from mlece.math import Array
 from mlece.regression.result import ConditionalFit
 from mlece.result import Fit
+
+# A column is in the space of others if no more of its length than this lies outside.
+_SPANNED = 1e-9
 
 
 def names_of(first: Fit, second: Fit) -> tuple[str, str]:
@@ -62,6 +66,51 @@ def require_comparable(first: Fit, second: Fit) -> None:
                 "Fit both models to one array",
             )
         )
+
+
+def nested(first: Fit, second: Fit) -> bool:
+    """Tell whether one model holds the other by its family: every law of the first is one of the second.
+
+    Families as they are hold themselves; with covariates, every predictor of the first must lie in the
+    space of that of the second, by the same link. Families nested in others are not recognised.
+    """
+    one, two = first.family, second.family
+    if not (isinstance(one, Conditional) and isinstance(two, Conditional)):
+        return type(one) is type(two) and one.settings == two.settings
+    if type(one.inner) is not type(two.inner) or one.inner.settings != two.inner.settings:
+        return False
+    rows = np.unique(first.sample.values[..., -1]).astype(np.intp)
+    mine, others = ({term.slot: term for term in family.terms} for family in (one, two))
+    return all(
+        _holds(others.get(p.name), mine.get(p.name), rows)
+        for p in one.inner.params
+        if p.name in mine or p.name in others or p.estimable
+    )
+
+
+def _holds(large: Term | None, small: Term | None, rows: Array) -> bool:
+    """Tell whether one predictor can take the values of another; None is a parameter of its own."""
+    if small is None:
+        return large is None or (large.design.constant is not None and large.design.offset is None)
+    if large is None or large.link.name != small.link.name:
+        return False
+    none = np.zeros(len(rows))
+    ahead, behind = (
+        none if term.design.offset is None else term.design.offset[rows] for term in (small, large)
+    )
+    columns = np.column_stack([ahead - behind, dense(small.design, rows)])
+    space = dense(large.design, rows)
+    return bool((outside(columns, space) <= _SPANNED).all())
+
+
+def outside(columns: Array, space: Array) -> Array:
+    """Return which share of the length of columns (n, q) lies outside the space of others (n, p), (q,)."""
+    scale = np.abs(space).max(axis=0)
+    basis, weight, _ = np.linalg.svd(space / np.where(scale > 0, scale, 1.0), full_matrices=False)
+    basis = basis[:, weight > len(space) * np.finfo(float).eps * weight.max(initial=0.0)]
+    length = np.linalg.norm(columns, axis=0)
+    rest = columns - basis @ (basis.T @ columns)
+    return np.asarray(np.linalg.norm(rest, axis=0) / np.where(length > 0, length, 1.0))
 
 
 def _difference(first: Fit, second: Fit) -> str:

@@ -30,6 +30,17 @@ _FIGURES = (
 )
 
 
+_HEAD = (
+    ("LR", 11),
+    ("p", 10),
+    ("robust p", 10),
+    ("Wald", 11),
+    ("robust p", 10),
+    ("score", 11),
+    ("robust p", 10),
+)
+
+
 @dataclass(frozen=True)
 class TermTest:
     """One term of one predictor, tested.
@@ -80,7 +91,7 @@ class TermTests:
         DataError
             For a batch of fits.
         """
-        if any(np.ndim(row.tests.likelihood_ratio) for row in self.rows):
+        if np.ndim(self.rows[0].tests.likelihood_ratio):
             raise errors.DataError(
                 errors.message("a single fit for a table of terms", "a batch", "Use fit[i].terms()")
             )
@@ -95,11 +106,9 @@ class TermTests:
     def __str__(self) -> str:
         names = [f"{row.slot}: {row.term}" for row in self.rows]
         wide = max([len(name) for name in names] + [4])
-        if any(np.ndim(row.tests.likelihood_ratio) for row in self.rows):
+        if np.ndim(self.rows[0].tests.likelihood_ratio):
             return "\n".join(str(row.tests) for row in self.rows)
-        head = (
-            f"{'term':<{wide}}  df         LR         p  robust p       Wald  robust p      score  robust p"
-        )
+        head = f"{'term':<{wide}}  df" + "".join(f"{name:>{width}}" for name, width in _HEAD)
         lines = [f"{self.model}: terms, each in the presence of all others", "", head]
         for name, row in zip(names, self.rows, strict=True):
             t = row.tests
@@ -109,11 +118,16 @@ class TermTests:
                 f"{t.score_robust:11.4g}{t.score_robust_p:10.3g}"
             )
             lines.append(f"{name:<{wide}}{t.restrictions:>4}{cells}")
-        lines += ["", "Wald and score with the sandwich; p supposes the model right, robust p does not."]
+        lines += [
+            "",
+            "Wald and score with the sandwich; p supposes the model right, robust p does not.",
+        ]
         return "\n".join(lines)
 
 
-def term_test(fit: ConditionalFit, terms: str | Iterable[str], slot: str | None = None) -> Restriction:
+def term_test(
+    fit: ConditionalFit, terms: str | Iterable[str], slot: str | None = None
+) -> Restriction:
     """Test whether terms of the predictors have no effect: whether all their coefficients are 0.
 
     Parameters
@@ -152,7 +166,7 @@ def term_test(fit: ConditionalFit, terms: str | Iterable[str], slot: str | None 
     places = _places(fit, slot)
     found = [_coefficients(places, str(name)) for name in wanted]
     names = dict.fromkeys(name for one in found for name in one)
-    return restriction(fit, **dict.fromkeys(names, 0.0))
+    return restriction(fit, **dict.fromkeys(names, 0))
 
 
 def term_tests(fit: ConditionalFit, slot: str | None = None) -> TermTests:
@@ -186,7 +200,7 @@ def term_tests(fit: ConditionalFit, slot: str | None = None) -> TermTests:
         for name, columns in _by_term(term.design).items():
             coefficients = tuple(term.names[j] for j in columns if j != term.design.constant)
             if coefficients:
-                tests = restriction(fit, **dict.fromkeys(coefficients, 0.0))
+                tests = restriction(fit, **dict.fromkeys(coefficients, 0))
                 rows.append(TermTest(term.label, name, coefficients, tests))
     if not rows:
         raise errors.ParameterError(
@@ -219,7 +233,9 @@ def _coefficients(terms: list[Term], name: str) -> list[str]:
     """Return the coefficients that a name means: its own, of a column or of a whole term."""
     out = []
     for term in terms:
-        columns = {_plain(column): (j,) for j, column in enumerate(term.design.names)}
+        columns: dict[str, tuple[int, ...]] = {
+            _plain(column): (j,) for j, column in enumerate(term.design.names)
+        }
         columns |= {_plain(full): (j,) for j, full in enumerate(term.names)}
         columns |= {_plain(whole): places for whole, places in _by_term(term.design).items()}
         out += [term.names[j] for j in columns.get(_plain(name), ())]
