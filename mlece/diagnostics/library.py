@@ -21,6 +21,7 @@ from mlece.fitting import fit_sample
 from mlece.math import LOG_2PI, Array, logsumexp
 from mlece.model import Model, registered
 from mlece.regression.binding import bound, with_terms
+from mlece.regression.reading import respond_of
 from mlece.sample import Sample
 
 FOLDS = 5
@@ -145,6 +146,8 @@ def _companions(model: Model, y: Array, alternatives: Sequence[Model] | None) ->
     kind = "counts" if model.support.discrete else "continuous"
     if isinstance(model, Conditional):
         known = [m for m in candidates(model.points(y), kind) if type(m) is not type(model.family)]
+        # Families of 0 and 1 are one family, whatever the link.
+        known = [m for m in known if not np.isfinite(m.support.upper) or not m.support.discrete]
         located = [_located(model, m) for m in known]
         return [m for m in located if m is not None and m.measure == model.measure]
     if model.support.periodic:
@@ -162,10 +165,13 @@ def same_covariates(model: Conditional, family: Model) -> Conditional:
     ParameterError
         If the family has no such slot.
     """
-    inner, terms, respond = bound(with_terms(family, "1"))
-    design = model.terms[0].design
-    own = tuple(Term(slot, design, t.link, t.label) for slot, t in terms.items())
-    return Conditional(inner=inner, terms=own, respond=respond)
+    plan, design = bound(with_terms(family, "1"), None), model.terms[0].design
+    return Conditional(
+        inner=plan.inner,
+        terms=tuple(Term(slot, design, e.link, e.label) for slot, e in plan.terms.items()),
+        respond=respond_of(plan, plan.inner),
+        label="" if plan.respond is None else family.title,
+    )
 
 
 def _located(model: Conditional, family: Model) -> Conditional | None:
