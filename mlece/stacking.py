@@ -106,7 +106,7 @@ def _gain(q: Array, share: Array, weights: Array) -> Array:
 
 
 def _searched(q: Array, share: Array) -> Array:
-    """Return weights near the optimum; those that should grow are positive, so that EM steps can move them."""
+    """Return weights near the optimum; those that should grow are positive: EM steps can move them."""
     m = q.shape[1]
 
     def value(w: Array) -> tuple[float, Array]:

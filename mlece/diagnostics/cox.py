@@ -22,7 +22,6 @@ import numpy as np
 
 from mlece import errors
 from mlece.bootstrap import FEWEST, check_replicates, observations, parametric
-
 from mlece.combinators.observed import drawn_like
 from mlece.diagnostics.comparable import names_of, nested
 from mlece.diagnostics.scale import recording
