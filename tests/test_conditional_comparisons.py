@@ -315,7 +315,7 @@ def test_terms_that_are_not_there(table: dict[str, Any]) -> None:
 
 def test_level_of_term_tests() -> None:
     # Errors whose spread grows with a covariate without effect. 4,000 samples: s.e. 0.0035 at 5 %; the
-    # robust tests err by a term of order 1/n besides, about 0.01 here, the naive ones three times too often.
+    # robust tests err by a term of order 1/n besides, about 0.01 here, the naive ones by a factor of 3.
     rng = np.random.default_rng(4)
     x, z = rng.normal(size=(2, 600))
     y = z + np.exp(0.5 * x) * rng.normal(size=(4000, 600))
