@@ -97,6 +97,11 @@ def renewed(model: Conditional, given: Any) -> dict[str, Term]:
     return terms
 
 
+def at_covariates(model: Any, given: Any) -> Conditional:
+    """Return a conditional model at new covariates, for complete responses."""
+    return moved(model, renewed(model, given), False)
+
+
 def moved(model: Any, terms: dict[str, Term], hidden: bool) -> Conditional:
     """Return a fitted conditional model with the designs of other covariates.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlece import errors
 from mlece.dataframes import data_frame
+from mlece.studies.drawing import DESIGNS
 from mlece.studies.plan import Plan, make_plan
 from mlece.studies.run import carry_out, require_picklable
 from mlece.studies.summary import Row, rows_of
@@ -172,6 +173,7 @@ def study(
     intervals: Any = STANDARD,
     tests: Any = (),
     level: float = 0.95,
+    design: str = DESIGNS[0],
     out: str | Path | None = None,
     progress: bool | None = None,
 ) -> Study:
@@ -181,7 +183,8 @@ def study(
     ----------
     truth : Model, frozen distribution of scipy.stats, str, or several
         Known laws, one, a list, or a mapping that labels them; text such as ``"gamma(shape=2, rate=1)"``
-        will do.
+        will do. What :func:`mlece.conditional_truth` returns is a truth for models with predictors, and so
+        is a fit with covariates, at the covariates of its data.
     models : Model, class of Model, str, or several
         Families with free slots. All are fitted to the same samples.
     sizes : int or sequence of int
@@ -202,6 +205,10 @@ def study(
         rejections are errors, "likelihood ratio", "wald", "score", each also with "robust" behind it.
     level : float
         Confidence level of the intervals; tests reject at 1 − level.
+    design : {"drawn", "fixed"}
+        Of truths with covariates: whether these are drawn for every sample, from their laws or the rows
+        that stand for them, or all samples have these very rows, each equally often: sizes are then
+        multiples of their number, and refits share one design.
     out : str or Path, optional
         A CSV file that grows with every cell, and a Parquet file beside it where pyarrow is installed.
         What is computed is kept in the folder of that name with ``.parts`` behind it: the same call
@@ -236,7 +243,7 @@ def study(
     >>> round(row["approximation"], 6), row["coverage.wald hessian.rate"] > 0.98
     (0.115932, True)
     """
-    plan = make_plan(truth, models, sizes, replicates, rng, intervals, tests, level)
+    plan = make_plan(truth, models, sizes, replicates, rng, intervals, tests, level, design)
     workers = _workers(workers)
     require_picklable(plan, workers)
     _require_pairs(plan)
