@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -109,11 +110,11 @@ def _searched(q: Array, share: Array) -> Array:
     """Return weights near the optimum; those that should grow are positive: EM steps can move them."""
     m = q.shape[1]
 
-    def value(w: Array) -> tuple[float, Array]:
+    def value(w: Any) -> Any:
         mixed = np.maximum(q @ w, np.finfo(float).tiny)
         return float(-share @ np.log(mixed)), -(share / mixed) @ q
 
-    found = minimize(
+    found = minimize(  # type: ignore[call-overload]
         value,
         np.full(m, 1.0 / m),
         jac=True,

@@ -14,6 +14,8 @@ import mlece
 from mlece.diagnostics.vuong import Vuong
 from mlece.errors import ComparisonError, DataError, UnknownNameError
 from mlece.result import Fit
+from mlece.studies.measures import INTERVALS
+from mlece.studies.plan import make_plan
 
 REFERENCE = Path(__file__).parent / "reference"
 PAIRS = json.loads((REFERENCE / "model_pairs.json").read_text(encoding="utf-8"))
@@ -457,3 +459,105 @@ def test_stacking_needs_observations_left_out() -> None:
     found = mlece.compare(models, DAYS, given=QUINE, criterion="tic")
     with pytest.raises(ComparisonError, match="held out"):
         found.stacking  # noqa: B018
+
+
+# -------------------------------------------------------------------------------- studies
+
+COVERAGE = json.loads((REFERENCE / "coverage.json").read_text(encoding="utf-8"))
+# The sandwich of a linear model is White's HC0.
+HELD = {"naive": "wald hessian", "HC0": "wald sandwich", "HC2": "wald HC2", "HC3": "wald HC3"}
+SPREADS = mlece.conditional_truth(
+    y=lambda x: mlece.Gaussian(mean=0, sd=np.exp(x / 2)),
+    x=mlece.Gaussian(mean=0, sd=1),
+    name="variance e^x",
+)
+
+
+@pytest.mark.parametrize(("n", "replicates"), [(50, 1500), (200, 800), (1000, 400)])
+def test_coverage_of_a_slope_under_unequal_variances(n: int, replicates: int) -> None:
+    known = COVERAGE[f"hetero c=1 slope n={n}"]
+    kinds = {name: kind for name, kind in HELD.items() if kind in INTERVALS}
+    found = mlece.study(
+        SPREADS,
+        mlece.Gaussian(mean="x"),
+        sizes=n,
+        replicates=replicates,
+        intervals=list(kinds.values()),
+    )
+    row = found.rows[0]
+    for name, kind in kinds.items():
+        share, se = known[name]
+        own = row[f"coverage_se.{kind}.mean[x]"]
+        assert abs(row[f"coverage.{kind}.mean[x]"] - share) <= 3 * np.hypot(se, own)
+    # KL(p* ‖ q_θ*) = c²/4, and the slope's variance is 1 + c² times the naive one.
+    assert row["approximation"] == pytest.approx(0.25, abs=1e-9)
+    assert row["spread_limit.mean[x]"] == pytest.approx(np.sqrt(2 * np.exp(0.5) / n), rel=1e-8)
+    assert abs(row["bias.mean[x]"]) <= 4 * row["bias_se.mean[x]"]
+    assert row["train_excess"] < 0.25 < row["population"] - row["floor"]
+
+
+def test_models_of_a_study_with_covariates_are_compared() -> None:
+    x = np.linspace(-1, 1, 30)
+    truth = mlece.conditional_truth(y=lambda x: mlece.Poisson(rate=np.exp(1 + x)), x={"x": x})
+    found = mlece.study(
+        truth,
+        [mlece.Poisson(rate="x"), mlece.Poisson(rate="1")],
+        sizes=60,
+        replicates=300,
+        tests=["vuong", "wald"],
+        design="fixed",
+    )
+    right, wrong = found.rows
+    assert right["approximation"] == pytest.approx(0.0, abs=1e-12)
+    assert wrong["approximation"] > 0.1
+    assert right["rejected.vuong.Poisson(rate='1').nearer"] > 0.9
+    assert right["rejected.wald"] == pytest.approx(0.05, abs=4 * 0.0126)
+    # A right model costs k/2n nats on new data, and as much less on its own.
+    assert right["estimation"] == pytest.approx(2 / 120, rel=0.2)
+    assert right["train_excess"] == pytest.approx(-2 / 120, rel=0.2)
+    # One covariate left out: what is unexplained of it at fixed covariates enters no sample.
+    assert wrong["optimism"] < wrong["optimism_limit"]
+
+
+def test_a_fit_is_a_truth_at_its_covariates() -> None:
+    fit = mlece.fit(mlece.NegativeBinomial(mean="x1"), DAYS, given=QUINE)
+    model = mlece.NegativeBinomial(mean="x1")
+    found = mlece.study(fit, model, sizes=146, replicates=60, design="fixed")
+    row = found.rows[0]
+    for name, value in fit.params.items():
+        assert row[f"pseudo_true.{name}"] == pytest.approx(value, rel=1e-5)
+
+
+def test_parts_of_a_study_with_covariates_are_kept(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"sizes": 25, "replicates": 20, "intervals": ()}
+    path = tmp_path / "found.csv"
+    first = mlece.study(SPREADS, mlece.Gaussian(mean="x"), out=path, **options)
+    again = mlece.study(SPREADS, mlece.Gaussian(mean="x"), out=path, **options)
+    assert first.rows == again.rows
+    assert len(list((tmp_path / "found.csv.parts").iterdir())) == 1
+
+    def scaled(c: float) -> Any:
+        return mlece.conditional_truth(
+            y=lambda x: mlece.Gaussian(mean=0, sd=np.exp(c * x)), x=mlece.Gaussian(mean=0, sd=1)
+        )
+
+    keys = {
+        plan.key(plan.parts("conditional truth", 25)[0])
+        for plan in (
+            make_plan(scaled(c), mlece.Gaussian(mean="x"), 25, 20, 0, (), (), 0.95) for c in (1, 2)
+        )
+    }
+    # What a function closes over tells truths apart.
+    assert len(keys) == 2
+
+
+def test_fixed_designs_need_rows() -> None:
+    model = mlece.Gaussian(mean="x")
+    with pytest.raises(DataError, match="a sample of covariates"):
+        mlece.study(SPREADS, model, sizes=50, replicates=5, design="fixed")
+    x = np.arange(20.0)
+    truth = mlece.conditional_truth(y=lambda x: mlece.Gaussian(mean=x, sd=1), x={"x": x})
+    with pytest.raises(DataError, match="multiples of the 20 rows"):
+        mlece.study(truth, model, sizes=50, replicates=5, design="fixed")
+    with pytest.raises(UnknownNameError, match="design"):
+        mlece.study(truth, model, sizes=20, replicates=5, design="random")

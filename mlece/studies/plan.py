@@ -120,7 +120,7 @@ def make_plan(
     intervals: Any,
     tests: Any,
     level: float,
-    design: str,
+    design: str = DESIGNS[0],
 ) -> Plan:
     """Check what a study was asked for."""
     check_level(level)
