@@ -13,6 +13,7 @@ from mlece.math import Array, logsumexp
 
 # Bound on the excess, nats per observation, at which the search ends; EM steps after it at most.
 _CLOSE, _STEPS = 1e-10, 5000
+_NOTHING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ def stacked(log_density: Array, counts: Array, names: tuple[str, ...]) -> Stacki
             break
         weights = weights * gain
         weights /= weights.sum()
+    # What is nothing to the eye is nothing; the bound is taken behind it.
+    weights = np.where(weights < _NOTHING, 0.0, weights)
+    weights /= weights.sum()
     excess = max(0.0, float(np.log(_gain(q, share, weights).max())))
     with np.errstate(divide="ignore"):
         terms = logsumexp((np.log(weights) + log_density[seen]).T, axis=0)
