@@ -2,7 +2,8 @@
 
 Usage: python benchmarks/information_matrix.py [replicates [bootstrap data sets]]
 
-The first table has both forms against χ², the second the efficient form with bootstrap p-values.
+The first table has both forms against χ², the second the outer-product form for probit regressions, the
+third the efficient form with bootstrap p-values.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ import mlece
 SIZES = json.loads(
     (Path(__file__).parents[1] / "tests" / "reference" / "im_test_sizes.json").read_text()
 )
+PROBIT = json.loads(
+    (Path(__file__).parents[1] / "tests" / "reference" / "im_test_probit_sizes.json").read_text()
+)["sizes"]
 FAMILIES = {"gauss": "gaussian", "exp": "exponential", "poisson(3)": "poisson"}
 SLAB = 2_000_000
 
@@ -53,6 +57,29 @@ def asymptotic(replicates: int) -> None:
     table(rows, ["sample", "form", "found", "published", "difference / se"])
 
 
+def regressions(designs: int) -> None:
+    """Print the rejection rates of the outer-product form for probit regressions, 40 samples a design."""
+    rows = []
+    for case, published in PROBIT.items():
+        coefficients, size, law = case.split()
+        k, n = int(coefficients[2:]), int(size[2:])
+        rng, rejected, solved = np.random.default_rng(n + k), 0, 0
+        for _ in range(designs):
+            shape = (n, k - 1)
+            x = rng.normal(size=shape) if law == "normal" else rng.uniform(-2, 2, size=shape)
+            y = (rng.normal(size=(40, n)) < 0.5 + x.sum(axis=1)) * 1
+            fit = mlece.fit(mlece.Bernoulli(p=mlece.linear(link="probit")), y, given=x)
+            test = mlece.information_matrix_test(fit, form="opg", replicates=0)
+            solved += int(np.isfinite(test.statistic).sum())
+            rejected += int((test.p_value <= 0.05).sum())
+        found, (rate, error) = rejected / solved, published["rejected"]
+        se = np.hypot(error, np.sqrt(rate * (1 - rate) / solved))
+        rows.append(
+            [case, f"{solved}", f"{found:.4f}", f"{rate:.4f}", f"{(found - rate) / se:+.1f}"]
+        )
+    table(rows, ["probit", "samples", "found", "published", "difference / se"])
+
+
 def some_p_values(job: tuple[str, int, int]) -> list[float]:
     """Return bootstrap p-values of right models."""
     family, count, seed = job
@@ -81,4 +108,5 @@ def bootstrap(sets: int) -> None:
 if __name__ == "__main__":
     given = [int(a) for a in sys.argv[1:]] or [20_000]
     asymptotic(given[0])
+    regressions(max(1, given[0] // 200))
     bootstrap(given[1] if len(given) > 1 else 10_000)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.observed import drawn_like, response_family
 from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
@@ -26,14 +28,39 @@ def check_replicates(replicates: int) -> None:
         )
 
 
+def observations(fit: Fit) -> Array:
+    """Return the observations of a single fit one by one, counts expanded, (n,) or (n, width).
+
+    Raises
+    ------
+    DataError
+        If frequency weights are not whole numbers.
+    """
+    y = np.asarray(fit.sample.values[0], dtype=float)
+    w = fit.sample.weights
+    if w is None:
+        return y
+    if not np.all(w[0] == np.round(w[0])):
+        raise errors.DataError(
+            errors.message(
+                "whole numbers as weights (counts), to simulate samples of the same size",
+                errors.offenders(w[0] != np.round(w[0]), w[0]),
+            )
+        )
+    return np.repeat(y, w[0].astype(np.int64), axis=0)
+
+
 def parametric(
     fit: Fit,
     replicates: int,
     rng: np.random.Generator,
     record: Callable[[Array], Array] | None = None,
     draw: Callable[[Model, int, np.random.Generator], Array] | None = None,
+    load: int = 1,
 ) -> Iterator[tuple[Array, Fit]]:
     """Draw samples of the fitted model's size from it and refit the family to each.
+
+    Responses with covariates are drawn given these: every sample has the covariates of the data.
 
     Parameters
     ----------
@@ -48,6 +75,8 @@ def parametric(
     draw : callable, optional
         From the fitted model, a number r of samples and ``rng`` to observations (r, n, ...), where they
         are not drawn from the model as they are.
+    load : int
+        How many numbers will be held for each observation of a refit, to bound the memory.
 
     Yields
     ------
@@ -56,10 +85,10 @@ def parametric(
     refit : Fit
         The batch of fits.
     """
-    n = round(float(fit.objective.total[0]))
+    like = observations(fit)[None]
     model = fit.model
-    for size in slabs(replicates, n):
-        y = model.draw((size, n), rng) if draw is None else draw(model, size, rng)
+    for size in slabs(replicates, like.shape[1] * load):
+        y = drawn_like(model, like, size, rng) if draw is None else draw(model, size, rng)
         if record is not None:
             y = record(y)
         yield y, fit_sample(fit.family, Sample(y, None, (size,), fit.sample.name))
@@ -118,11 +147,12 @@ def _require_drawable(fit: Fit, resampling: str) -> None:
                     "frequency weights for a parametric bootstrap", "sampling weights", hint
                 )
             )
-        if fit.family._width and fit.family._observations != "vectors":
+        family = response_family(fit.family)
+        if is_incomplete(family):
             raise errors.ComparisonError(
                 errors.message(
                     "complete observations for a parametric bootstrap",
-                    f"{fit.family._observations}, of which the model does not say how they arise",
+                    f"{family._observations}, of which the model does not say how they arise",
                     hint,
                 )
             )
@@ -155,23 +185,38 @@ def _from_models(
     fit: Fit, members: Array, size: int, rng: np.random.Generator
 ) -> tuple[Array, Array | None]:
     """Draw samples from the fitted members; shorter ones are filled up with weights of 0."""
-    totals = np.round(np.broadcast_to(fit.objective.total, (fit.objective.size,))).astype(int)
-    most = int(totals[members].max())
+    like, inside = _one_by_one(fit, members)
     place = np.full(fit.objective.size, -1)
     place[members] = np.arange(members.size)
     out: Array | None = None
     for group, model in fit.groups():
-        y = model.draw((size, most), rng)
         kept = place[group] >= 0
+        own = like if len(like) == 1 else like[np.maximum(place[group], 0)]
+        y = drawn_like(model, own, size, rng)
         if out is None:
             out = np.empty((members.size, *y.shape[1:]))
         out[place[group[kept]]] = y[kept]
     assert out is not None
     values = out.reshape(members.size * size, *out.shape[2:])
-    if np.all(totals[members] == most):
+    if inside.all():
         return values, None
-    inside = np.arange(most) < totals[members, None]
     return values, np.repeat(inside.astype(float), size, axis=0)
+
+
+def _one_by_one(fit: Fit, members: Array) -> tuple[Array, Array]:
+    """Return observations of members, counts expanded, (r or 1, m, ...), and which are no filling."""
+    values, weights = fit.sample.values, fit.sample.weights
+    shape = (members.size, fit.sample.rows)
+    if weights is None:
+        return (values if len(values) == 1 else values[members]), np.ones(shape, dtype=bool)
+    w = np.broadcast_to(weights, (fit.objective.size, shape[1]))[members].astype(np.int64)
+    totals = w.sum(axis=1)
+    inside = np.arange(totals.max()) < totals[:, None]
+    at = np.zeros(inside.shape, dtype=np.int64)
+    at[inside] = np.repeat(np.tile(np.arange(shape[1]), shape[0]), w.ravel())
+    if len(values) == 1:
+        return values[0][at], inside
+    return values[members][np.arange(shape[0])[:, None], at], inside
 
 
 def _from_data(

@@ -21,19 +21,34 @@ from mlece.candidates import (
     resolve_all,
     unlike,
 )
+from mlece.dataframes import data_frame
 from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
+from mlece.predictor import Predictor
 from mlece.ranking import CRITERIA, Row, best_member, fit_of, order
 from mlece.result import Fit
 from mlece.sample import from_data
 from mlece.sources.censoring import Censored
+from mlece.stacking import Stacking, stacked
 from mlece.units import Units, unit_name
 
 if TYPE_CHECKING:
     from mlece.diagnostics.pairs import Pairs
 
 ALL = "all"
+_FIGURES = (
+    "rank",
+    "held_out",
+    "excess",
+    "estimation",
+    "behind",
+    "se",
+    "weight",
+    "delta_aic",
+    "delta_aicc",
+    "delta_tic",
+)
 # The default number of replicates; long samples get fewer, so that a model takes seconds.
 _USUAL, _LARGE, _DRAWS = 199, 39, 20_000_000
 
@@ -111,6 +126,56 @@ class Comparison:
 
         return pairwise([fit_of(row) for row in self.ranked], [row.name for row in self.ranked])
 
+    @cached_property
+    def stacking(self) -> Stacking:
+        """The mixture of the ranked models that foretells the observations left out best.
+
+        Raises
+        ------
+        ComparisonError
+            If the models were ranked by Takeuchi's criterion: nothing was left out.
+        """
+        foretold = [row.foretold for row in self.ranked]
+        known = [terms for terms in foretold if terms is not None]
+        if not known or len(known) < len(foretold):
+            raise errors.ComparisonError(
+                errors.message(
+                    "models ranked by observations left out", "none", 'criterion="held out"'
+                )
+            )
+        weights = fit_of(self.ranked[0]).sample.weights
+        counts = np.ones(len(known[0])) if weights is None else weights[0]
+        return stacked(np.stack(known, axis=1), counts, tuple(row.name for row in self.ranked))
+
+    def to_frame(self, backend: str = "pandas") -> Any:
+        """Return the rows as a data frame, nats throughout.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}
+            The library whose data frame (or table) is wanted.
+
+        Raises
+        ------
+        UnknownNameError
+            If the backend is none of these.
+        MissingDependencyError
+            If the library is not installed.
+
+        Examples
+        --------
+        >>> import mlece
+        >>> x = {"dose": [0.0, 1.0, 2.0, 3.0], "deaths": [1, 2, 2, 5]}
+        >>> found = mlece.compare([mlece.Poisson(rate=t) for t in ("dose", "1")], "deaths", given=x)
+        >>> found.to_frame()["model"].tolist()
+        ["Poisson(rate='dose')", "Poisson(rate='1')"]
+        """
+        columns: dict[str, list[Any]] = {"model": [row.name for row in self.rows]}
+        columns |= {name: [getattr(row, name) for row in self.rows] for name in _FIGURES}
+        columns["p_value"] = [None if row.gap is None else row.gap.p_value for row in self.rows]
+        columns["verdict"] = [row.verdict for row in self.rows]
+        return data_frame(columns, backend)
+
     def plot(self, **options: Any) -> Any:
         """Draw floor, gap and estimation error; see :func:`mlece.plot.comparison_bars`."""
         from mlece.plot import comparison_bars
@@ -149,15 +214,16 @@ def compare(
     ----------
     models : sequence of Model, class of Model or registered name, or "all", optional
         Left out, the everyday families whose support holds the data: few, and fast. "all" tries
-        every family that can be fitted to them, which may take minutes.
+        every family that can be fitted to them, which may take minutes. Models of a response given
+        covariates, ``Poisson(rate="age")``, are named, each with a predictor.
     data : array_like (n,), str or Censored
         Observations, or the name of a column of ``given``. Incomplete ones
         (:func:`mlece.censored`, :func:`mlece.right_censored`, :func:`mlece.grouped`) show no
         entropy: the models are held against the nearest of them, without a bootstrap.
     weights : array_like (n,) or str, optional
         Frequency weights or counts.
-    given : data frame or mapping, optional
-        Holds the columns that are named.
+    given : data frame, mapping or array, optional
+        Holds the columns that are named, and the covariates.
     kind : {"auto", "continuous", "counts", "labels"}
         How to read the data when the families are chosen from them. "auto" reads non-negative
         integers that start at 3 or below as counts, other integers as measurements rounded to a
@@ -180,10 +246,11 @@ def compare(
 
     Notes
     -----
-    All models share one floor: the entropy estimate less the bias that the bootstrap finds under
-    the first model. The distance of a family from it is CE_n + tr(A⁻¹B)/(2n) − floor: its
-    first two terms estimate the cross-entropy of the family's best member (Takeuchi 1976). The test
-    of each model is its own.
+    Responses given covariates, like incomplete data, show no entropy floor: their models are held
+    against the nearest of them. All other models share one floor: the entropy estimate less the bias
+    that the bootstrap finds under the first model. The distance of a family from it is
+    CE_n + tr(A⁻¹B)/(2n) − floor: its first two terms estimate the cross-entropy of the family's best
+    member (Takeuchi 1976). The test of each model is its own.
 
     Raises
     ------
@@ -210,16 +277,21 @@ def compare(
     if criterion not in CRITERIA:
         raise errors.unknown_name("criterion", criterion, CRITERIA)
     if isinstance(data, Censored) and given is None:
-        from mlece.incomplete_comparison import compare_incomplete
+        from mlece.relative_comparison import compare_incomplete
 
         return compare_incomplete(models, data, weights, kind, units, criterion)
+    listed = None if models is None or _every(models) else resolve_all(models)
+    if listed is not None and any(model.predictors for model in listed):
+        from mlece.relative_comparison import compare_given
+
+        return compare_given(listed, data, weights, given, kind, units, criterion)
     name, values, w = read_data(data, weights, given)
-    if models is None or (isinstance(models, str) and models == ALL):
+    if listed is None:
         kind, said = read_kind(values, kind)
         chosen = candidates(values, kind, rare=models is not None)
     else:
-        chosen = resolve_all(models)
-        kind, said = common_kind(chosen, values, kind), ""
+        chosen, said = listed, ""
+        kind = common_kind(chosen, values, kind)
     n = float(len(values) if w is None else w.sum())
     draws = int(min(_USUAL, max(_LARGE, _DRAWS // n))) if replicates is None else replicates
     rows = [_row(m, values, w, name, draws, rng) for m in unlike(chosen)]
@@ -242,9 +314,16 @@ def compare(
     )
 
 
+def _every(models: Any) -> bool:
+    return isinstance(models, str) and models == ALL
+
+
 def label_of(model: Model) -> str:
     """Return the name of a family, with what is held or made of other models where there is any."""
     shown = repr(model)
+    for predictor in model.predictors.values():
+        if predictor == Predictor(predictor.terms):
+            shown = shown.replace(repr(predictor), repr(predictor.terms))
     return shown.removesuffix("()") if shown == f"{type(model).__name__}()" else shown
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from mlece.combinators.conditional import Conditional
+from mlece.ranking import fit_of
 from mlece.report import NONE, WIDTH, decimals, number, probability, render
 from mlece.units import Units, nats_per_unit, unit_name
 
@@ -53,9 +55,14 @@ def compare_table(comparison: Comparison, units: Units | None = None) -> str:
 def _floor_sentence(comparison: Comparison, units: Units) -> str:
     entropy = comparison.entropy
     if entropy is None and comparison.ranked:
+        what = (
+            "Responses given covariates"
+            if isinstance(fit_of(comparison.rows[0]).family, Conditional)
+            else "Censored, truncated or grouped observations"
+        )
         text = (
-            "Censored, truncated or grouped observations show no entropy floor: the families are "
-            f"held against the nearest of them, {comparison.rows[0].name}."
+            f"{what} show no entropy floor: the families are held against the nearest of them, "
+            f"{comparison.rows[0].name}."
         )
         return "\n".join(textwrap.wrap(text, WIDTH))
     if entropy is None:

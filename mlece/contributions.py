@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from mlece.covariance import kink_density, refusals
 from mlece.evaluation import stacked_scores, triangle
 from mlece.math import Array
 from mlece.model import Model
+from mlece.quantities import HeldOut
 from mlece.result import Fit
 
 
@@ -177,6 +180,34 @@ def member_log_density(family: Model, model: Model, y: Array) -> Array:
     alike = family.alike(model)
     with np.errstate(all="ignore"):
         return np.asarray(alike.log_density_hook(y, alike._shaped(1)))
+
+
+def mean_score(fit: Fit, log_density: Callable[[Any, Array], Array], weights: Array) -> Any:
+    """Return the mean of −log density of observations under the fitted members.
+
+    Parameters
+    ----------
+    fit : Fit
+    log_density : callable
+        From members of the batch, as a model of r, and their indices (r,) to an array (r, n).
+    weights : array (..., n)
+        Observations of weight 0 are left out.
+
+    Returns
+    -------
+    HeldOut
+        For a batch an array, NaN for members without a minimiser.
+    """
+    shape, size, groups = fit.sample.batch_shape, fit.objective.size, fit.groups()
+    if not groups:
+        fit.model  # noqa: B018  (raises: there is no fitted member)
+    seen = np.broadcast_to(weights, (*shape, weights.shape[-1])).reshape(size, -1)
+    out = np.full(size, np.nan)
+    for members, model in groups:
+        here = seen[members]
+        found = np.where(here > 0, log_density(model, members), 0.0)
+        out[members] = -(here * found).sum(axis=-1) / here.sum(axis=-1)
+    return out.reshape(shape) if shape else HeldOut(out[0])
 
 
 def _log_scales(fit: Fit) -> Array:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.conditional import Conditional
+from mlece.combinators.terms import rows_of
+from mlece.conditional_moments import conditional_information
 from mlece.evaluation import triangle
 from mlece.limits import Status
 from mlece.math import Array, Arrays, ndtri
+from mlece.member_moments import member_moments
 from mlece.objective import CrossEntropy
 
 if TYPE_CHECKING:
@@ -243,9 +247,16 @@ def _free_regular(fit: Fit) -> tuple[tuple[Array, ...], Array]:
 
 
 def fisher_information(fit: Fit) -> Array:
-    """Return the expected information at the fitted member, framed, all parameters, (R, k, k)."""
+    """Return the expected information at the fitted member, framed, all parameters, (R, k, k).
+
+    With covariates the mean over the observations of what is expected given those of each.
+    """
     model, theta = fit.family, fit.framed
     k = len(model.params)
+    if isinstance(model, Conditional):
+        sample = fit.objective.sample
+        whole = conditional_information(model, rows_of(sample.values), theta, sample.weights)
+        return whole / fit.objective.total[:, None, None]
     if model.has("_expected_statistics"):
         with np.errstate(all="ignore"):
             t = tuple(np.asarray(s)[:, None] for s in model._expected_statistics(*theta))
@@ -254,25 +265,9 @@ def fisher_information(fit: Fit) -> Array:
             parts = tuple(-np.broadcast_to(c, (len(theta[0]), 1))[:, 0] for c in raw)
             return triangle(parts, k)
         return np.asarray(-raw[:, 0])
-    from mlece.sample import Sample
-    from mlece.sources.distribution import nodes
-
-    out = np.full((fit.objective.size, k, k), np.nan)
-    for r in np.flatnonzero(_regular(fit, "fisher")):
-        member = type(model)(*[t[r] for t in theta], **model.settings)
-        rule = nodes(member)
-        sample = Sample(rule.values[None, :], rule.weights[None, :], (), "y", member)
-        at = CrossEntropy(member, sample, frame=None)
-        inner = at.evaluate(
-            model.to_frame(tuple(t[r : r + 1] for t in theta), at.frame.shift, at.frame.scale),
-            1,
-            opg=True,
-        )
-        assert inner.opg is not None
-        factors = model.frame_factors(at.frame.scale)
-        d = np.array([float(np.ravel(f)[0]) for f in factors])
-        out[r] = inner.opg[0] / d[:, None] / d[None, :]
-    return out
+    regular = _regular(fit, "fisher")
+    known = tuple(np.where(regular, v, np.nan) for v in theta)
+    return member_moments(model, known, list(range(k))).unframed().scores
 
 
 def covariance(fit: Fit, kind: str = "sandwich") -> Array:
@@ -283,7 +278,8 @@ def covariance(fit: Fit, kind: str = "sandwich") -> Array:
     fit : Fit
     kind : {"sandwich", "hessian", "fisher", "opg"}
         A⁻¹BA⁻¹/n holds whether or not the model is right (Huber 1967; White 1982); "hessian" A⁻¹/n,
-        "fisher" the inverse expected information and "opg" B⁻¹/n suppose that it is.
+        "fisher" the inverse expected information (given the covariates, where there are some) and "opg"
+        B⁻¹/n suppose that it is.
 
     Returns
     -------

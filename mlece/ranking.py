@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from mlece import errors
 from mlece.diagnostics.cross_validation import held_out
 from mlece.diagnostics.vuong import log_ratio
 from mlece.intervals import check_level
-from mlece.math import ndtri
+from mlece.math import Array, ndtri
 from mlece.result import Fit
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Row:
     delta_aic, delta_aicc, delta_tic : float or None
         Akaike's criterion, the same for short samples, and Takeuchi's, less the least among the ranked
         models; None where the model, or the first one, has none.
+    foretold : array (n,), optional
+        Held-out log density of every observation; None where the criterion is Takeuchi's.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Row:
     delta_aic: float | None = None
     delta_aicc: float | None = None
     delta_tic: float | None = None
+    foretold: Array | None = field(default=None, compare=False, repr=False)
 
     @property
     def tied(self) -> bool:
@@ -108,7 +111,10 @@ def order(rows: list[Row], criterion: str, seed: int) -> tuple[list[Row], str]:
     rows = [replace(r, estimation=_estimation(r)) for r in rows]
     criterion = _chosen(criterion, fit_of(rows[0]))
     found = [_predicted(r, criterion, seed) for r in rows]
-    rows = [replace(r, held_out=value) for r, (value, _) in zip(rows, found, strict=True)]
+    rows = [
+        replace(r, held_out=value, foretold=terms)
+        for r, (value, terms, _) in zip(rows, found, strict=True)
+    ]
     rows.sort(key=lambda r: (r.held_out, best_member(r)))
     aic, aicc, tic = ([_criterion(r, name) for r in rows] for name in ("aic", "aicc", "tic"))
     weights = _weights(rows)
@@ -128,7 +134,7 @@ def order(rows: list[Row], criterion: str, seed: int) -> tuple[list[Row], str]:
                 delta_tic=_less_least(tic, i),
             )
         )
-    return out, found[0][1]
+    return out, found[0][2]
 
 
 def fit_of(row: Row) -> Fit:
@@ -145,14 +151,14 @@ def _chosen(criterion: str, fit: Fit) -> str:
     return HELD_OUT if whole and float(fit.n) >= 2 else TIC
 
 
-def _predicted(row: Row, criterion: str, seed: int) -> tuple[float, str]:
-    """Return the cross-entropy that is expected of new data, and how it was found."""
+def _predicted(row: Row, criterion: str, seed: int) -> tuple[float, Array | None, str]:
+    """Return the cross-entropy that is expected of new data, its terms, and how it was found."""
     if criterion == TIC:
-        return best_member(row) + row.estimation, TIC
+        return best_member(row) + row.estimation, None, TIC
     resolution = None if row.gap is None else row.gap.resolution
     with np.errstate(all="ignore"):
         found = held_out(fit_of(row), resolution=resolution, rng=seed)
-    return float(found.cross_entropy), found.scheme
+    return float(found.cross_entropy), found.log_density, found.scheme
 
 
 def best_member(row: Row) -> float:

@@ -13,10 +13,11 @@ from mlece import errors
 from mlece.arrays import as_array
 from mlece.certificate import Certificate
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.observed import response_family
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
-from mlece.quantities import HeldOut, InSample, Population
+from mlece.quantities import InSample, Population
 from mlece.sample import Sample, weights_like
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ class Fit:
         >>> round(fit.held_out([2.0, 4.0]), 6)
         2.193147
         """
+        from mlece.contributions import mean_score
+
         array = as_array(data, "held-out data")
         shape = self.sample.batch_shape
         rows = array.shape[: array.ndim - (self.family._observations == "vectors")]
@@ -218,29 +221,21 @@ class Fit:
                 )
             )
         w = weights_like(weights, rows[-1])
-        seen = np.ones(rows[-1]) if w is None else w
-        groups = self.groups() if shape else []
-        if not groups:
-            log_density = np.where(seen > 0, self.model.log_density(array), 0.0)
-            value = -(seen * log_density).sum(axis=-1) / seen.sum(axis=-1)
-            return value if shape else HeldOut(value)
         tail = array.shape[len(rows) - 1 :]
-        array = np.broadcast_to(array, (*shape, *tail)).reshape(-1, *tail)
-        seen = np.broadcast_to(seen, (*shape, rows[-1])).reshape(-1, rows[-1])
-        out = np.full(self.objective.size, np.nan)
-        for members, model in groups:
-            here = seen[members]
-            log_density = np.where(here > 0, model.log_density(array[members]), 0.0)
-            out[members] = -(here * log_density).sum(axis=-1) / here.sum(axis=-1)
-        return out.reshape(shape)
+        flat = array.reshape(-1, *tail)
+        return mean_score(
+            self,
+            lambda model, members: model.log_density(flat if len(flat) == 1 else flat[members]),
+            np.ones(rows[-1]) if w is None else w,
+        )
 
     def require_numbers(self, what: str) -> None:
-        """Raise unless the observations are exact numbers (or labels)."""
-        if self.family._width:
+        """Raise unless the observations are exact numbers (or labels), whether given covariates or not."""
+        family = response_family(self.family)
+        if family._width:
             raise errors.ComparisonError(
                 errors.message(
-                    f"numbers for {what}",
-                    f"{self.family._observations} ({type(self.family).__name__})",
+                    f"numbers for {what}", f"{family._observations} ({type(family).__name__})"
                 )
             )
 
@@ -438,6 +433,12 @@ class Fit:
         from mlece.diagnostics.ledger import ledger
 
         return ledger(self, **options)
+
+    def residuals(self, kind: str = "quantile", rng: Any = 0) -> Any:
+        """Return residuals of the observations; see :func:`mlece.residuals`."""
+        from mlece.diagnostics.residuals import residuals
+
+        return residuals(self, kind=kind, rng=rng)
 
     def plot(self, **options: Any) -> Any:
         """Draw four panels, or for incomplete data the survival function.

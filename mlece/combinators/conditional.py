@@ -18,6 +18,7 @@ from mlece import errors
 from mlece.combinators.conditional_limits import conditional_limits
 from mlece.combinators.hidden_rows import HiddenRows
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.rowwise import RowLaws
 from mlece.combinators.terms import (
     Point,
     Rowed,
@@ -431,9 +432,9 @@ class Conditional(Model, abstract=True):
         batch = self.batch_shape
         theta = tuple(np.broadcast_to(v, batch).reshape(-1, 1) for v in self.theta)
         point = self.shared(Rowed(np.zeros((1, 1)), rows, np.zeros((1, 1))), theta)
-        m = max(term.design.block(rows).shape[0] for term in self.terms)
+        m = max(np.shape(first)[1] for first in point.theta)
         values = {
-            p.name: np.broadcast_to(v, (v.shape[0], m)).reshape(*batch, m)
+            p.name: np.broadcast_to(v, (len(theta[0]), m)).reshape(*batch, m)
             for p, v in zip(self.inner.params, point.theta, strict=True)
         }
         if self.respond is not None:
@@ -452,14 +453,31 @@ class Conditional(Model, abstract=True):
                     "fit.predict(new) is the distribution at other covariates",
                 )
             )
-        law = self.responses()
-        draws = np.empty((*law.batch_shape[:-1], *tail))
-        for place in np.ndindex(*tail[:-1]):
-            draws[(..., *place, slice(None))] = law.draw((1,), rng)[..., 0]
-        out = np.empty((*draws.shape, self._width))
-        out[..., :-1] = draws[..., None]
+        law = RowLaws(self.responses())
+        draws = law.draw((int(np.prod(tail[:-1])), rows), rng)
+        out = np.empty((*self.batch_shape, *tail, self._width))
+        out[..., :-1] = draws.reshape(*self.batch_shape, *tail, 1)
         out[..., -1] = np.arange(rows)
         return out
+
+    def _by_member(self, hook: Callable[[Any, Arrays], Array], y: Any) -> Array:
+        """Evaluate a hook at observations (..., n, width) behind the batch axes of the members."""
+        values = self.encode(y)
+        rows, size = values.shape[:-1], self.batch_shape
+        theta = tuple(np.broadcast_to(v, size).reshape(-1, 1) for v in self.theta)
+        flat = values.reshape(-1, *values.shape[-2:])
+        with np.errstate(all="ignore"):
+            out = np.asarray(hook(self.statistics(flat), theta))
+        return out.reshape(*(rows if size == () else (*size, rows[-1])), *out.shape[2:])
+
+    def log_density(self, y: Any) -> Array:
+        """Return log q(y | x) of observations (..., n, width), minus infinity outside the support."""
+        inside = self.inside(self.encode(y), self.theta)
+        return np.where(inside, self._by_member(self.log_density_hook, y), -np.inf)
+
+    def score(self, y: Any) -> Array:
+        """Return the scores (..., n, k) of observations (..., n, width)."""
+        return self._by_member(self.score_hook, y)
 
     def encode(self, y: Any) -> Array:
         """Return observations as they are: (..., width) numbers."""

@@ -61,7 +61,13 @@ def conditional_limits(
         kept = [limit.slots.get(slot) for slot in varying]
         if limit.theta is not None or not all(isinstance(slot, str) for slot in kept):
             continue
-        law = limit.member(inner, limit.known)
+        # Known constants, the place of an atom say, stand in the limit as well.
+        constants = {
+            slot: inner.slots[p.name]
+            for p in inner.params
+            if not p.estimable and isinstance(slot := limit.slots.get(p.name), str)
+        }
+        law = limit.member(inner, {**limit.known, **constants})
         moved = []
         slots = {k: v for k, v in limit.slots.items() if k not in varying}
         for term, slot in zip(varying.values(), kept, strict=True):

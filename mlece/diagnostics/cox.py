@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import FEWEST, check_replicates, parametric
-from mlece.diagnostics.gap import observations
+from mlece.bootstrap import FEWEST, check_replicates, observations, parametric
+from mlece.combinators.observed import drawn_like
+from mlece.diagnostics.comparable import names_of, nested
 from mlece.diagnostics.scale import recording
 from mlece.diagnostics.vuong import log_ratio
 from mlece.fitting import fit_sample
@@ -156,9 +157,8 @@ def cox(
     -----
     The p-values are one-sided, against the other model. Both models may be rejected, or neither: unlike
     Vuong's test, which asks which is nearer, this one asks of each whether it is right. Data may depart
-    from a model away from the other too: ``p_away`` tells. The J test of
-    Davidson and MacKinnon (1981) answers the same question for regressions, where the mean of one model
-    is added to the other; distributions without predictors have no such term, and it is not offered.
+    from a model away from the other too: ``p_away`` tells. For two linear
+    models with Gaussian errors :func:`mlece.j_test` asks the same question, without samples.
 
     Examples
     --------
@@ -179,7 +179,7 @@ def cox(
         second=_turned(_direction(second, first, -value, replicates, generator)),
         n=float(ratio.total[0]),
         level=level,
-        names=(type(first.family).__name__, type(second.family).__name__),
+        names=names_of(first, second),
     )
 
 
@@ -198,17 +198,16 @@ def _check(first: Fit, second: Fit, replicates: int, level: float) -> None:
             raise errors.ComparisonError(
                 errors.message(
                     "a fit that met a member of its family",
-                    f"{type(fit.family).__name__}, whose best is a limit: {type(fit.model).__name__}",
+                    f"{fit.family.title}, whose best is a limit: {type(fit.model).__name__}",
                     "Test that family in its place",
                 )
             )
-    one, two = first.family, second.family
-    if type(one) is type(two) and one.settings == two.settings:
+    if nested(first, second) or nested(second, first):
         raise errors.ComparisonError(
             errors.message(
                 "two separate families",
-                f"two fits of {type(one).__name__}",
-                "mlece.restriction tests values of parameters within one family",
+                f"two fits of {first.family.title}, one within the other",
+                "mlece.restriction tests values of parameters within one family, fit.test terms",
             )
         )
 
@@ -258,8 +257,7 @@ def _ratio(fits: Fit, other: Fit) -> Array:
         raise errors.ComparisonError(
             errors.message(
                 "two models with one support, so that either can be fitted to the other's samples",
-                f"a sample of {type(fits.family).__name__} that {type(other.family).__name__} "
-                f"excludes ({error})",
+                f"a sample of {fits.family.title} that {other.family.title} excludes ({error})",
             )
         ) from None
     return np.asarray(fits.objective.total * (rival.values - fits.values))
@@ -280,7 +278,7 @@ def _redrawn(
     ]
     y, scores = like.copy(), np.full((len(like), len(regular)), np.nan)
     for members, model in fits.groups():
-        drawn = model.draw(like.shape[1:2], rng)
+        drawn = drawn_like(model, like[:1], 1, rng)[:, 0]
         y[members] = drawn if record is None else record(drawn)
         if int(members[0]) not in fits.limit_models:
             with np.errstate(all="ignore"):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.observed import laws_at
 from mlece.contributions import member_log_density
 from mlece.diagnostics.scale import log_cell
 from mlece.fitting import fit as fit_model
@@ -357,7 +358,8 @@ def _scores(fits: Fit, family: Model, y: Array, resolution: float | None) -> Arr
         if resolution is None:
             out[members] = member_log_density(family, model, own)
         else:
-            out[members] = log_cell(model, own - 0.5 * resolution, own + 0.5 * resolution)
+            law, at = laws_at(model, own)
+            out[members] = log_cell(law, at - 0.5 * resolution, at + 0.5 * resolution)
     return out
 
 
@@ -401,7 +403,7 @@ def _validated(
         lost=shaped(np.bincount(split.member, lost, size)),
         resolution=resolution,
         n=shaped(total),
-        model=type(fit.family).__name__,
+        model=fit.family.title,
     )
 
 
@@ -409,7 +411,7 @@ def _in_sample(fit: Fit, table: _Table, resolution: float | None) -> Array:
     """Return the cross-entropy of the data under the fit to them, (R,)."""
     if resolution is None:
         return fit.values
-    y = np.broadcast_to(table.values, table.counts.shape)
+    y = np.broadcast_to(table.values, (*table.counts.shape, *table.values.shape[2:]))
     scores = np.where(table.counts > 0, _scores(fit, fit.family, y, resolution), 0.0)
     return np.asarray(-(table.counts * scores).sum(axis=1) / table.counts.sum(axis=1))
 

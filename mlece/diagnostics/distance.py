@@ -10,6 +10,7 @@ Choulakian, Lockhart and Stephens (1994, Canadian Journal of Statistics 22, 125-
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ def steps(model: Model, rows: Array) -> Steps:
     return Steps(below, at, above, over, jump, left / n, right / n, first, n)
 
 
-def atoms_of(model: Model) -> Array:
+def atoms_of(model: Any) -> Array:
     """Return where a law with a density elsewhere has positive mass, (m,)."""
     if model.support.discrete or not model.has("_atoms"):
         return np.empty(0)
@@ -97,8 +98,8 @@ def atoms_of(model: Model) -> Array:
     return np.unique(np.asarray(model._atoms(*first)[0], dtype=float))
 
 
-def mass_at(model: Model, points: Array) -> Array:
-    """Return the probability of each point itself, in the shape of the points."""
+def mass_at(model: Any, points: Array) -> Array:
+    """Return the probability of each point itself under a Model or RowLaws, in the shape of the points."""
     if model.support.discrete:
         return np.asarray(np.exp(model.log_density(points)))
     atoms = atoms_of(model)

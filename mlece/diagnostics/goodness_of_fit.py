@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import check_replicates, parametric
+from mlece.bootstrap import check_replicates, observations, parametric
+from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.observed import laws_at, response_family
 from mlece.diagnostics.distance import atoms_of, distances, spread_distances
-from mlece.diagnostics.gap import observations
-from mlece.diagnostics.recording import recorder
+from mlece.diagnostics.recording import recorded_like
 from mlece.diagnostics.residuals import intervals_of
-from mlece.diagnostics.scale import Scale, choose_scale
+from mlece.diagnostics.scale import Scale, choose_scale, recording
 from mlece.math import Array
 from mlece.model import Model
 from mlece.result import Fit
@@ -112,11 +113,13 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
 
     Notes
     -----
-    Simulated samples are censored as the data were: by losses drawn from their product-limit estimate, with
-    the same entries, or in the same cells. Rounded data are tested by rounded samples. The classes of χ²
-    are equally probable under the fitted law where it is continuous, about 2 n^0.4 of them (Moore 1986,
-    in Goodness-of-Fit Techniques, edited by D'Agostino and Stephens), and stay where they are in the
-    simulated samples.
+    Responses with covariates are held against their own laws: the statistics are those of their
+    probability transforms, spread evenly over P(Y < y) to P(Y ≤ y) where these differ, and simulated
+    samples have the covariates of the data. Simulated samples are censored as the data were: by losses
+    drawn from their product-limit estimate, with the same entries, or in the same cells. Rounded data are
+    tested by rounded samples. The classes of χ² are equally probable under the fitted law where it is
+    continuous, about 2 n^0.4 of them (Moore 1986, in Goodness-of-Fit Techniques, edited by D'Agostino and
+    Stephens), and stay where they are in the simulated samples.
 
     Examples
     --------
@@ -126,8 +129,8 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
     0.005
     """
     y = _check(fit, replicates)
-    if is_incomplete(fit.family):
-        return _of_intervals(fit, y, replicates, np.random.default_rng(rng))
+    if is_incomplete(fit.family) or isinstance(fit.family, Conditional):
+        return _of_transforms(fit, y, replicates, np.random.default_rng(rng))
     scale, remark = _scale(fit, y)
     counter = _Classes(fit.model, y.size)
     generator = np.random.default_rng(rng)
@@ -150,22 +153,48 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
     return _judged(fit, own, null, counter.count, replicates, y.shape[0], remark)
 
 
-def _of_intervals(fit: Fit, y: Array, replicates: int, rng: np.random.Generator) -> GoodnessOfFit:
-    """Test a fit to incomplete observations (n, 3), simulated ones recorded as these were."""
+def _of_transforms(fit: Fit, y: Array, replicates: int, rng: np.random.Generator) -> GoodnessOfFit:
+    """Test whether the transforms of observations (n, width) are uniform, which have a law each.
+
+    They are intervals where observations are incomplete or counts; simulated observations are recorded as
+    these were, at the same covariates.
+    """
+    incomplete = is_incomplete(response_family(fit.family))
+    count = max(2, round(2.0 * len(y) ** 0.4))
 
     def statistics(rows: Array, fits: Fit) -> dict[str, Array]:
         out: dict[str, Array] = {}
         for members, model in fits.groups():
-            below, at, _, _ = intervals_of(model, rows[members], True)
-            for name, values in spread_distances(below, at).items():
+            law, own = laws_at(model, rows[members])
+            below, at, _, _ = intervals_of(law, own, incomplete)
+            found = spread_distances(below, at)
+            found[CHI_SQUARE] = _spread_classes(below, at, count)
+            for name, values in found.items():
                 out.setdefault(name, np.full(fits.objective.size, np.nan))[members] = values
         return out
 
-    draw = recorder(y, fit.family.support.discrete)
-    null = [statistics(rows, refit) for rows, refit in parametric(fit, replicates, rng, draw=draw)]
+    draw, record = recorded_like(fit, y), recording(fit, y)
+    refits = parametric(fit, replicates, rng, record, draw)
+    null = [statistics(rows, refit) for rows, refit in refits]
     own = statistics(y[None, :, :], fit)
-    remark = "Incomplete observations are spread over their intervals as the fitted law would."
-    return _judged(fit, own, null, 0, replicates, y.shape[0], remark)
+    remark = []
+    if isinstance(fit.family, Conditional):
+        remark.append("Each response is held against its own law, given its covariates.")
+    if incomplete:
+        remark.append("Incomplete observations are spread over their intervals as the law would.")
+    return _judged(fit, own, null, count, replicates, y.shape[0], " ".join(remark))
+
+
+def _spread_classes(below: Array, at: Array, count: int) -> Array:
+    """Return Pearson's χ² of transforms spread over their intervals, in classes of equal width, (r,)."""
+    edges = np.arange(1, count)[:, None, None] / count
+    width = at - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(width > 0, (edges - below) / width, 1.0 * (edges >= at))
+    up_to = np.clip(share, 0.0, 1.0).sum(axis=2)
+    n = float(below.shape[1])
+    ends = np.concatenate([np.zeros((1, len(below))), up_to, np.full((1, len(below)), n)])
+    return np.asarray((np.square(np.diff(ends, axis=0) - n / count) / (n / count)).sum(axis=0))
 
 
 def _judged(
@@ -191,7 +220,7 @@ def _judged(
         reach = value[0] - 1e-9 * abs(value[0])
         beyond = np.count_nonzero(np.isnan(simulated) | (simulated >= reach))
         tests[name] = Distance(float(value[0]), float((1 + beyond) / (1 + replicates)))
-    name = type(fit.family).__name__
+    name = fit.family.title
     return GoodnessOfFit(tests, classes, replicates, lost, float(n), name, remark)
 
 
@@ -260,9 +289,14 @@ def _check(fit: Fit, replicates: int) -> Array:
                 "a fit to data", "a fit to a known distribution", "Use mlece.kl_divergence"
             )
         )
-    if fit.family._observations == "vectors":
+    family = response_family(fit.family)
+    if family._observations == "vectors":
         raise errors.ComparisonError(
             errors.message("numbers for a test of fit", "vectors", "Test their coordinates")
+        )
+    if family is not fit.family and family.support.kind == "categories":
+        raise errors.ComparisonError(
+            errors.message("numbers for a test of fit given covariates", "labels")
         )
     if fit.sample.weighting != "frequency":
         raise errors.ComparisonError(

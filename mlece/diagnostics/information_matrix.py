@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import FEWEST, parametric
+from mlece.bootstrap import FEWEST, observations, parametric
+from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.observed import response_family
 from mlece.contributions import contributions
-from mlece.diagnostics.expected import expected, indicators, pseudo_inverse
+from mlece.diagnostics.expected import expected
+from mlece.diagnostics.recording import recorded_like
 from mlece.math import Array, gammaincc
+from mlece.member_moments import indicators, pseudo_inverse
 from mlece.result import Fit
 
 FORMS = ("efficient", "opg")
@@ -135,14 +139,18 @@ def information_matrix_test(
     ComparisonError
         For a fit to a known distribution; ``fit.variance_ratio`` and ``fit.trace`` answer there.
     DataError
-        For a batch with replicates.
+        For a batch with replicates; for the form "opg" with no more observations than scores and
+        indicators.
 
     Notes
     -----
     White (1982), Econometrica 50, 1-25; Chesher (1983), Economics Letters 13, 45-48; Lancaster (1984),
-    Econometrica 52, 1051-1053; bootstrap critical values: Horowitz (1994), Journal of Econometrics
-    61, 395-411. The covariance of the efficient form needs no third derivatives: under the model
-    E[∂d/∂θ] = −E[d s'].
+    Econometrica 52, 1051-1053; for the Gaussian linear model a test of heteroskedasticity, skewness and
+    kurtosis (Hall 1987, Journal of the American Statistical Association 82, 257-263); bootstrap critical
+    values: Horowitz (1994), Journal of Econometrics 61, 395-411. The covariance of the efficient form
+    needs no third derivatives: under the model E[∂d/∂θ] = −E[d s']. With covariates expectations are
+    taken given those of each observation, and simulated samples have the same covariates. Incomplete
+    observations have the form "opg" alone, their bootstrap samples recorded as the data were.
 
     Examples
     --------
@@ -154,6 +162,8 @@ def information_matrix_test(
     """
     _check(fit, form, functional, replicates)
     observed = _Statistic(fit, form, functional)
+    if form == "opg":
+        _require_rest(observed)
     p_asymptotic = _chi2_sf(observed.df, observed.value)
     p, size = p_asymptotic, float("nan")
     if replicates:
@@ -176,7 +186,7 @@ def information_matrix_test(
         functional,
         replicates,
         shaped(observed.parts.total),
-        type(fit.family).__name__,
+        fit.family.title,
     )
 
 
@@ -287,13 +297,29 @@ def _null(
 ) -> tuple[Array, Array]:
     """Return the statistics of samples from the fitted model, and their p-values against χ²."""
     values, tails = [], []
-    for _, refit in parametric(fit, replicates, rng):
+    draw = recorded_like(fit, observations(fit))
+    for _, refit in parametric(fit, replicates, rng, None, draw, len(fit.names) ** 2):
         found = _Statistic(refit, form, functional)
         values.append(found.value)
         tails.append(_chi2_sf(found.df, found.value))
     null = np.concatenate(values)
     # A sample that ends at an edge of the parameter space has no statistic: it counts against rejection.
     return np.where(np.isnan(null), np.inf, null), np.concatenate(tails)
+
+
+def _require_rest(observed: _Statistic) -> None:
+    """Raise where scores and indicators explain any regressand: the statistic is then n itself."""
+    rows = (observed.parts.weights > 0).sum(axis=1)
+    used = observed.df + observed.parts.factors.shape[1]
+    if (used >= rows).any():
+        at = int(np.argmax(used >= rows))
+        raise errors.DataError(
+            errors.message(
+                "more observations than scores and indicators, to regress on them",
+                f"{rows[at]} observations, {used[at]} scores and indicators",
+                "form='efficient' takes their covariance from the model",
+            )
+        )
 
 
 def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
@@ -309,7 +335,9 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
         raise errors.ComparisonError(
             errors.message("frequency weights for an information-matrix test", "sampling weights")
         )
-    fit.require_numbers("an information-matrix test")
+    # What incomplete observations of other outcomes would have been is not part of the model.
+    if form == "efficient" or not is_incomplete(response_family(fit.family)):
+        fit.require_numbers("an information-matrix test of this form")
     if not fit.names or fit.on_simplex:
         raise errors.NotRegularError(
             errors.message(

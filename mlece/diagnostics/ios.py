@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import check_replicates, parametric
+from mlece.bootstrap import check_replicates, observations, parametric
 from mlece.covariance import trace_term
 from mlece.diagnostics.cross_validation import leave_one_out
-from mlece.diagnostics.gap import observations
+from mlece.diagnostics.recording import recorded_like
 from mlece.diagnostics.scale import recording
 from mlece.math import Array
 from mlece.result import Fit
@@ -110,7 +110,12 @@ def ios(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> InAndOut:
         raise errors.DataError(
             errors.message("one fit", f"a batch {fit.sample.batch_shape}", "Use mlece.ios(fit[i])")
         )
-    fit.require_numbers("samples drawn from the fitted model")
+    fit._data_only("a test of fit")
+    fit._frequencies_only("a test of fit")
+    y = observations(fit)
+    draw = recorded_like(fit, y)
+    if draw is None:
+        fit.require_numbers("samples drawn from the fitted model")
     if fit.family.saturated and fit.family.free:
         raise errors.ComparisonError(
             errors.message(
@@ -118,11 +123,10 @@ def ios(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> InAndOut:
                 f"{type(fit.family).__name__}, which holds every law on its support",
             )
         )
-    fit._data_only("a test of fit")
     one_step = float(trace_term(fit)[0])
     exact = leave_one_out(fit)
-    record = recording(fit, observations(fit))
-    draws = parametric(fit, replicates, np.random.default_rng(rng), record)
+    record = recording(fit, y)
+    draws = parametric(fit, replicates, np.random.default_rng(rng), record, draw)
     null = np.sort(np.concatenate([_one_step(refit) for _, refit in draws]))
     return InAndOut(
         value=float(exact.n * exact.optimism),
@@ -132,7 +136,7 @@ def ios(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> InAndOut:
         p_small=float((1 + np.count_nonzero(null <= one_step)) / (1 + replicates)),
         null=null,
         n=float(exact.n),
-        model=type(fit.family).__name__,
+        model=fit.family.title,
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.bootstrap import observations
 from mlece.covariance import trace_term
-from mlece.diagnostics.gap import gap, observations
+from mlece.diagnostics.gap import gap
 from mlece.diagnostics.ledger import Ledger
 from mlece.fitting import fit_sample
 from mlece.quantities import Entropy, Population

@@ -15,9 +15,13 @@ import numpy as np
 
 from mlece import errors
 from mlece.candidates import candidates
+from mlece.combinators.conditional import Conditional
+from mlece.combinators.terms import Term
 from mlece.fitting import fit_sample
 from mlece.math import LOG_2PI, Array, logsumexp
 from mlece.model import Model, registered
+from mlece.regression.binding import bound, with_terms
+from mlece.regression.reading import respond_of
 from mlece.sample import Sample
 
 FOLDS = 5
@@ -74,13 +78,14 @@ def mixed(
     ----------
     model : Model
         The model under test: one of the parts.
-    y : array (n,)
+    y : array (n,) or (n, width)
         Observations, as the engine has them.
     rng : numpy.random.Generator
         Deals the observations to folds.
     alternatives : sequence of Model, optional
-        Families to mix; by default the everyday ones for such data. None but the model and a kernel
-        estimate if the sequence is empty.
+        Families to mix; by default the everyday ones for such data, with the covariates of
+        the model. None but the model and a kernel estimate (which responses with covariates do not have)
+        if the sequence is empty.
 
     Raises
     ------
@@ -93,18 +98,20 @@ def mixed(
     folds: all but the best parts get next to nothing, and mixing costs log m nats in all at most.
     """
     families = [model, *_companions(model, y, alternatives)]
-    fold = rng.permutation(y.size) % min(FOLDS, y.size)
+    fold = rng.permutation(len(y)) % min(FOLDS, len(y))
     kept: list[Model | None] = []
+    titles = [family.title for family in families]
     names, parts, scores = [], [], []
     for family in families:
         found = _family(family, y, fold)
         if found is not None:
             kept.append(family)
-            names.append(type(family).__name__)
+            # Predictors tell models of one family apart.
+            names.append(family.title if titles.count(family.title) == 1 else repr(family))
             scores.append(found[0])
             parts.append(found[1])
-    if y.size >= _BARE:
-        held = np.empty(y.size)
+    if len(y) >= _BARE and not model._width:
+        held = np.empty(len(y))
         for f in np.unique(fold):
             held[fold == f] = bare(model, y[fold != f])(y[fold == f])
         kept.append(None)
@@ -113,7 +120,7 @@ def mixed(
         parts.append(bare(model, y))
     if not parts:
         raise errors.DataError(
-            errors.message("a density that can be fitted to these data", f"{y.size} observations")
+            errors.message("a density that can be fitted to these data", f"{len(y)} observations")
         )
     total = np.array(scores)
     if not np.isfinite(total.max()):
@@ -129,29 +136,60 @@ def _companions(model: Model, y: Array, alternatives: Sequence[Model] | None) ->
             if other.measure != model.measure:
                 raise errors.ComparisonError(
                     errors.message(
-                        f"alternatives under the measure of {type(model).__name__}, {model.measure}",
-                        f"{type(other).__name__}, {other.measure}",
+                        f"alternatives under the measure of {model.title}, {model.measure}",
+                        f"{other.title}, {other.measure}",
                     )
                 )
         return alternatives
     if model.support.kind == "categories":
         return []
+    kind = "counts" if model.support.discrete else "continuous"
+    if isinstance(model, Conditional):
+        known = [m for m in candidates(model.points(y), kind) if type(m) is not type(model.family)]
+        # Families of 0 and 1 are one family, whatever the link.
+        known = [m for m in known if not np.isfinite(m.support.upper) or not m.support.discrete]
+        located = [_located(model, m) for m in known]
+        return [m for m in located if m is not None and m.measure == model.measure]
     if model.support.periodic:
         known = [m() for m in registered().values() if m.support.periodic]
     else:
-        known = candidates(y, "counts" if model.support.discrete else "continuous")
+        known = candidates(y, kind)
     return [m for m in known if type(m) is not type(model) and m.measure == model.measure]
+
+
+def same_covariates(model: Conditional, family: Model) -> Conditional:
+    """Return a family with the first predictor of a model in the slot that tells where its laws lie.
+
+    Raises
+    ------
+    ParameterError
+        If the family has no such slot.
+    """
+    plan, design = bound(with_terms(family, "1"), None), model.terms[0].design
+    return Conditional(
+        inner=plan.inner,
+        terms=tuple(Term(slot, design, e.link, e.label) for slot, e in plan.terms.items()),
+        respond=respond_of(plan, plan.inner),
+        label="" if plan.respond is None else family.title,
+    )
+
+
+def _located(model: Conditional, family: Model) -> Conditional | None:
+    try:
+        return same_covariates(model, family)
+    except errors.ParameterError:
+        return None
 
 
 def _family(family: Model, y: Array, fold: Array) -> tuple[float, LogDensity] | None:
     """Return the held-out log-likelihood of a family and its density fitted to all; None if it has none."""
     folds = int(fold.max()) + 1
-    weights = np.ones((folds + 1, y.size))
+    weights = np.ones((folds + 1, len(y)))
     weights[:-1] = fold[None, :] != np.arange(folds)[:, None]
     found = _fitted(family, y, weights)
     if found is None or not found[folds]:
         return None
-    held = np.full(y.size, -np.inf)
+    held = np.full(len(y), -np.inf)
     for f in range(folds):
         if found[f]:
             held[fold == f] = found[f](y[fold == f])
@@ -162,7 +200,7 @@ def _fitted(family: Model, y: Array, weights: Array) -> list[Any] | None:
     """Return the log densities of a family fitted under weights (R, n), None where it has no member."""
     try:
         with np.errstate(all="ignore"):
-            fit = fit_sample(family, Sample(y[None, :], weights, (len(weights),)))
+            fit = fit_sample(family, Sample(y[None], weights, (len(weights),)))
     except errors.MleceError:
         return None
     out: list[Any] = [None] * len(weights)
@@ -193,7 +231,7 @@ def forecasts(model: Model, family: Model | None, y: Array, marks: Sequence[int]
         The model under test.
     family : Model or None
         What is fitted; None for the estimate without a model.
-    y : array (n,)
+    y : array (n,) or (n, width)
         Observations in their order.
     marks : sequence of int (m + 1,)
         Stretch j goes from marks[j] to marks[j + 1].
@@ -202,8 +240,8 @@ def forecasts(model: Model, family: Model | None, y: Array, marks: Sequence[int]
     if family is None:
         return np.array([bare(model, y[:a])(y[a:b]).sum() for a, b in stretches])
     # A family is given up from the first observation on that it cannot produce.
-    outside = ~family.support.contains(y)
-    end = int(np.argmax(outside)) if outside.any() else y.size
+    outside = ~family.support.contains(family.points(y))
+    end = int(np.argmax(outside)) if outside.any() else len(y)
     starts = [a for a, _ in stretches if a <= end]
     out = np.full(len(stretches), -np.inf)
     weights = 1.0 * (np.arange(end) < np.array(starts)[:, None])

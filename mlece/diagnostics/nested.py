@@ -155,7 +155,7 @@ def restriction(fit: Fit, **values: Any) -> Restriction:
         shaped(_chi2_sf(q, scores[1])),
         shaped(n),
         ratio_fit,
-        f"{type(fit.family).__name__}: " + ", ".join(f"{k} = {v}" for k, v in values.items()),
+        f"{fit.family.title}: " + ", ".join(f"{k} = {v}" for k, v in values.items()),
     )
 
 

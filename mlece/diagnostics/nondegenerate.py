@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.diagnostics.comparable import names_of
 from mlece.diagnostics.vuong import Ratio, log_ratio, tally
 from mlece.intervals import check_level
 from mlece.math import Array, betainc, ndtr, ndtri
@@ -128,7 +129,7 @@ def shi(first: Fit, second: Fit, *, level: float = 0.95, draws: int = 10_000, rn
     value, statistic, p, critical, constant, n = (
         a.reshape(shape) if shape else float(a[0]) for a in (*found, ratio.total)
     )
-    names = (type(first.family).__name__, type(second.family).__name__)
+    names = names_of(first, second)
     return Shi(value, statistic, p, critical, constant, n, level, names)
 
 
@@ -298,5 +299,5 @@ def clarke(first: Fit, second: Fit, *, correction: str = "none", level: float = 
     p = np.where(n > 0, p, 1.0)
     shape = first.sample.batch_shape
     value, count, p_value = (a.reshape(shape) if shape else float(a[0]) for a in (more, n, p))
-    names = (type(first.family).__name__, type(second.family).__name__)
+    names = names_of(first, second)
     return Clarke(value, count, p_value, correction, level, names)

@@ -9,15 +9,38 @@ their cells, entries stay with their observations.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.observed import beside, laws_at, response_family, responses_of
 from mlece.diagnostics.nonparametric import nonparametric
 from mlece.math import Array
-from mlece.model import Model
+from mlece.result import Fit
 
-Draw = Callable[[Model, int, np.random.Generator], Array]
+Draw = Callable[[Any, int, np.random.Generator], Array]
+
+
+def recorded_like(fit: Fit, y: Array) -> Draw | None:
+    """Return what draws samples and records them as incomplete observations (n, width) of a fit were.
+
+    None where they are complete. With covariates a response is drawn at those of each observation, and
+    losses are taken to come whatever these are.
+    """
+    family = response_family(fit.family)
+    if not is_incomplete(family):
+        return None
+    like = y[None]
+    draw = recorder(responses_of(fit.family, y), family.support.discrete)
+    if family is fit.family:
+        return draw
+
+    def given(model: Any, replicates: int, rng: np.random.Generator) -> Array:
+        return beside(draw(laws_at(model, like)[0], replicates, rng), like)
+
+    return given
 
 
 def recorder(values: Array, discrete: bool) -> Draw:
@@ -58,10 +81,10 @@ def recorder(values: Array, discrete: bool) -> Draw:
     )
 
 
-def _beyond(model: Model, entry: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def _beyond(model: Any, entry: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
     """Draw observations given that they exceed their entries."""
     if np.all(np.isneginf(entry)):
-        return model.draw(shape, rng)
+        return np.asarray(model.draw(shape, rng))
     at = np.maximum(entry, model.bounds(model.theta)[0])
     unseen = np.where(np.isneginf(entry), 0.0, model.cdf(at))
     drawn = model.quantile(unseen + rng.random(shape) * (1.0 - unseen))
@@ -77,7 +100,7 @@ def _right_censored(values: Array, mirror: bool = False) -> Draw:
     reverse = np.where(lost, times, np.inf)
     chances = nonparametric(np.stack([times, reverse, entry], axis=-1)) if lost.any() else None
 
-    def draw(model: Model, replicates: int, rng: np.random.Generator) -> Array:
+    def draw(model: Any, replicates: int, rng: np.random.Generator) -> Array:
         shape = (replicates, len(values))
         y = _beyond(model, entry, shape, rng)
         y = -y if mirror else y
@@ -118,7 +141,7 @@ def _in_cells(values: Array, discrete: bool) -> Draw:
     low_ends = np.concatenate([[-np.inf], starts, [stops[-1] + step]])
     high_ends = np.concatenate([[starts[0] - step], stops, [np.inf]])
 
-    def draw(model: Model, replicates: int, rng: np.random.Generator) -> Array:
+    def draw(model: Any, replicates: int, rng: np.random.Generator) -> Array:
         y = model.draw((replicates, len(values)), rng)
         at = np.searchsorted(high_ends[:-1], y, side="left")
         return np.stack([low_ends[at], high_ends[at], np.full(y.shape, -np.inf)], axis=-1)

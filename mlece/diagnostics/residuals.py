@@ -8,15 +8,16 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.observed import laws_at, response_family
 from mlece.diagnostics.distance import mass_at
+from mlece.diagnostics.residual_kinds import OF_RESPONSES, of_responses
 from mlece.math import Array, ndtri
-from mlece.model import Model
 from mlece.result import Fit
 
+KINDS = ("quantile", *OF_RESPONSES)
 
-def intervals_of(
-    model: Model, values: Array, incomplete: bool
-) -> tuple[Array, Array, Array, Array]:
+
+def intervals_of(law: Any, values: Array, incomplete: bool) -> tuple[Array, Array, Array, Array]:
     """Return P(Y < y), P(Y ≤ y) and their complements of observations, (r, n) each.
 
     For incomplete observations P(Y ≤ lower), P(Y ≤ upper), for exact ones both at the observation, each
@@ -24,41 +25,41 @@ def intervals_of(
 
     Parameters
     ----------
-    model : Model
-        A known law, of r members or one.
+    law : Model or RowLaws
+        A known law, of r members or one, or one for each observation.
     values : array (r, n) or (r, n, 3)
         Observations as the engine has them.
     incomplete : bool
         Whether they are triples.
     """
     if not incomplete:
-        at, over = model.cdf(values), model.sf(values)
-        jump = mass_at(model, values)
+        at, over = law.cdf(values), law.sf(values)
+        jump = mass_at(law, values)
         return at - jump, at, over + jump, over
     lower, upper, entry = (values[..., j] for j in range(3))
     exact = lower == upper
-    jump = np.where(exact, mass_at(model, np.where(exact, upper, _some(model, upper))), 0.0)
-    if model.support.discrete:
+    jump = np.where(exact, mass_at(law, np.where(exact, upper, _some(law, upper))), 0.0)
+    if law.support.discrete:
         lower = np.where(exact, lower, np.ceil(lower) - 1.0)
-    low, high = (_ends(model, end) for end in (lower, upper))
-    start = _ends(model, entry)
+    low, high = (_ends(law, end) for end in (lower, upper))
+    start = _ends(law, entry)
     seen = start[1]
     below, at = ((end[0] - start[0]) / seen for end in (low, high))
     above, over = (end[1] / seen for end in (low, high))
     return below - jump / seen, at, above + jump / seen, over
 
 
-def _ends(model: Model, y: Array) -> tuple[Array, Array]:
+def _ends(law: Any, y: Array) -> tuple[Array, Array]:
     """Return P(Y ≤ y) and P(Y > y) at ends that may be infinite."""
     finite = np.isfinite(y)
-    inner = np.where(finite, y, _some(model, y))
+    inner = np.where(finite, y, _some(law, y))
     return (
-        np.where(finite, model.cdf(inner), (y > 0) * 1.0),
-        np.where(finite, model.sf(inner), (y < 0) * 1.0),
+        np.where(finite, law.cdf(inner), (y > 0) * 1.0),
+        np.where(finite, law.sf(inner), (y < 0) * 1.0),
     )
 
 
-def _some(model: Model, y: Array) -> Array:
+def _some(law: Any, y: Array) -> Array:
     """Return a finite number in the place of each infinite end."""
     finite = y[np.isfinite(y)]
     return np.asarray(np.where(np.isfinite(y), y, finite[0] if finite.size else 0.0))
@@ -97,13 +98,17 @@ def pit(fit: Fit) -> tuple[Any, Any]:
     return found[0].reshape(shape), found[1].reshape(shape)
 
 
-def residuals(fit: Fit, *, rng: Any = 0) -> Any:
-    """Return randomised quantile residuals, standard normal under the fitted law.
+def residuals(fit: Fit, *, kind: str = "quantile", rng: Any = 0) -> Any:
+    """Return residuals: randomised quantile residuals, standard normal under the fitted law, or others.
 
     Parameters
     ----------
     fit : Fit
-        A fit to data, exact or incomplete, single or a batch.
+        A fit to data, single or a batch, with covariates or without.
+    kind : {"quantile", "response", "pearson", "deviance"}
+        Quantile residuals are defined for exact and incomplete observations; y − E[Y], the same over the
+        standard deviation, and signed roots of the deviance for exact ones. The deviance sets free the
+        slot that tells where the law lies, and is divided by the dispersion where a model has one.
     rng : int or numpy.random.Generator
         Draws the uniform number between P(Y < y) and P(Y ≤ y) where these differ: for counts, atoms and
         incomplete observations.
@@ -115,11 +120,15 @@ def residuals(fit: Fit, *, rng: Any = 0) -> Any:
     Raises
     ------
     ComparisonError
-        For a fit to a known distribution, labels or vectors.
+        For a fit to a known distribution, labels or vectors; for incomplete observations, unless the
+        kind is "quantile".
+    UnknownNameError
+        For another kind.
 
     Notes
     -----
-    Dunn and Smyth (1996), Journal of Computational and Graphical Statistics 5, 236-244.
+    Dunn and Smyth (1996), Journal of Computational and Graphical Statistics 5, 236-244; McCullagh and
+    Nelder (1989), Generalized Linear Models, section 2.4.
 
     Examples
     --------
@@ -128,6 +137,12 @@ def residuals(fit: Fit, *, rng: Any = 0) -> Any:
     >>> (mlece.residuals(fit).round(4) + 0.0).tolist()
     [-1.2247, 0.0, 1.2247]
     """
+    if kind not in KINDS:
+        raise errors.unknown_name("kind of residual", kind, KINDS)
+    _require_line(fit)
+    if kind != "quantile":
+        places = slice(None) if fit.sample.places is None else fit.sample.places
+        return of_responses(fit, kind)[:, places].reshape((*fit.sample.batch_shape, -1))
     below, at, above, over = _of_fit(fit)
     share = np.random.default_rng(rng).random(below.shape)
     lower = below + share * (at - below)
@@ -138,26 +153,30 @@ def residuals(fit: Fit, *, rng: Any = 0) -> Any:
     return out.reshape((*fit.sample.batch_shape, -1))
 
 
-def _of_fit(fit: Fit) -> tuple[Array, Array, Array, Array]:
+def _require_line(fit: Fit) -> None:
     if fit.sample.truth is not None:
         raise errors.ComparisonError(
             errors.message("a fit to data", "a fit to a known distribution")
         )
-    if fit.family._observations == "vectors" or fit.family.support.kind == "categories":
+    family = response_family(fit.family)
+    labels = family.support.kind == "categories"
+    if family._observations == "vectors" or labels:
         raise errors.ComparisonError(
             errors.message(
-                "observations on a line for residuals",
-                "labels" if fit.family.support.kind == "categories" else "vectors",
+                "observations on a line for residuals", "labels" if labels else "vectors"
             )
         )
+
+
+def _of_fit(fit: Fit) -> tuple[Array, Array, Array, Array]:
+    _require_line(fit)
+    family = response_family(fit.family)
     size, rows = fit.objective.size, fit.sample.rows
     out = [np.full((size, rows), np.nan) for _ in range(4)]
     values = fit.sample.values.astype(float)
     for members, model in fit.groups():
-        own = values if len(values) == 1 else values[members]
-        for target, part in zip(
-            out, intervals_of(model, own, is_incomplete(fit.family)), strict=True
-        ):
+        law, own = laws_at(model, values if len(values) == 1 else values[members])
+        for target, part in zip(out, intervals_of(law, own, is_incomplete(family)), strict=True):
             target[members] = part
     # As the observations came.
     places = slice(None) if fit.sample.places is None else fit.sample.places

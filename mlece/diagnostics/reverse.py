@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 
 from mlece import errors
 from mlece.chart import Chart
+from mlece.combinators.conditional import Conditional
 from mlece.combinators.scipy_family import adopt
 from mlece.fitting import fit as fit_model
 from mlece.fitting import fit_sample, resolve
@@ -166,6 +167,10 @@ def reverse_projection(model: Any, truth: Any) -> ReverseProjection:
             errors.message("a known distribution as the truth", type(truth).__name__)
         )
     forward.require_numbers("a reverse projection")
+    if isinstance(forward.family, Conditional):
+        raise errors.ComparisonError(
+            errors.message("one law of numbers for a reverse projection", forward.family.title)
+        )
     if not family.free or any(
         family.parameter(p).vector or not family.parameter(p).regular for p in family.free
     ):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.observed import beside, laws_at, response_family, responses_of
 from mlece.entropies.counts import chao_wang_jost
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.entropies.neighbours import kozachenko_leonenko, window_radius
@@ -18,7 +20,7 @@ from mlece.result import Fit
 
 _NEIGHBOUR = 5
 # Below this share of ties the grid is finer than the data are dense.
-_LIGHT = 0.5
+LIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,12 @@ def choose_scale(fit: Fit, y: Array, resolution: float | None) -> Scale:
                 "An entropy estimate would be wrong: the law has atoms, or several roundings are mixed",
             )
         )
-    if found.fraction < _LIGHT:
-        return _density_scale(_spread_out(y, found.grid), _lightly_tied(found))
+    if found.fraction < LIGHT:
+        return _density_scale(spread_out(y, found.grid), lightly_tied(found))
     return _grid_scale(fit.model, y, found.grid, found, None)
 
 
-def _spread_out(y: Array, step: float) -> Array:
+def spread_out(y: Array, step: float) -> Array:
     """Spread rounded observations evenly over their cells, by a fixed stream of random numbers.
 
     Where few observations tie, the cells are narrow beside the distances that the entropy estimate
@@ -81,7 +83,8 @@ def _spread_out(y: Array, step: float) -> Array:
     return np.asarray(y + step * (np.random.default_rng(0).random(y.size) - 0.5))
 
 
-def _lightly_tied(found: Ties) -> str:
+def lightly_tied(found: Ties) -> str:
+    """Say that few observations tie, and what was done about it."""
     return (
         f"{100 * found.fraction:.3g} % of the data tie on multiples of {found.grid:.6g}: they were "
         "spread evenly within their cells for the entropy estimate."
@@ -188,7 +191,7 @@ def _grid_scale(
     return Scale(y, chao_wang_jost(counts[0]), statistic, record, width, remark)
 
 
-def _recorder(model: Model, origin: float, step: float) -> Callable[[Array], Array]:
+def _recorder(model: Any, origin: float, step: float) -> Callable[[Array], Array]:
     """Return the function that rounds observations of a model to a grid."""
     low, high = (float(np.ravel(b)[0]) for b in model.bounds(model.theta))
     # What would round to a value outside the support is recorded at the nearest cell inside it.
@@ -203,13 +206,18 @@ def _recorder(model: Model, origin: float, step: float) -> Callable[[Array], Arr
 
 
 def recording(fit: Fit, y: Array) -> Callable[[Array], Array] | None:
-    """Return how simulated observations are rounded like the data (n,); None where these are not."""
-    if fit.family.support.discrete or fit.family._width:
+    """Return how simulated observations are rounded like the data (n, ...); None where these are not."""
+    family = response_family(fit.family)
+    if family.support.discrete or family._width:
         return None
-    found = ties(y)
-    if found.grid is None or found.fraction < _LIGHT:
+    found = ties(responses_of(fit.family, y))
+    if found.grid is None or found.fraction < LIGHT:
         return None
-    return _recorder(fit.model, found.origin, found.grid)
+    law, _ = laws_at(fit.model, y[None])
+    record = _recorder(law, found.origin, found.grid)
+    if family is fit.family:
+        return record
+    return lambda rows: beside(record(responses_of(fit.family, rows)), rows[:1])
 
 
 def _heaping(cells: Array, step: float) -> str:
@@ -225,12 +233,24 @@ def _heaping(cells: Array, step: float) -> str:
     return ""
 
 
-def log_cell(member: Model, low: Array, high: Array) -> Array:
-    """Return log P(low < Y <= high) from the tail in which the difference does not cancel."""
+def log_cell(member: Any, low: Array, high: Array) -> Array:
+    """Return log P(low < Y <= high) from the tail in which the difference does not cancel.
+
+    ``member`` is a Model, or RowLaws; ends may be infinite.
+    """
     with np.errstate(all="ignore"):
-        below, above = member.log_cdf(low), member.log_sf(high)
-        left = member.log_cdf(high)
-        right = member.log_sf(low)
+        below, above = _log_at(member.log_cdf, low, -np.inf), _log_at(member.log_sf, high, -np.inf)
+        left, right = _log_at(member.log_cdf, high, 0.0), _log_at(member.log_sf, low, 0.0)
         from_left = left + np.log(-np.expm1(below - left))
         from_right = right + np.log(-np.expm1(above - right))
     return np.asarray(np.where(left <= right, from_left, from_right))
+
+
+def _log_at(log_probability: Callable[[Array], Array], at: Array, endless: float) -> Array:
+    """Return a log probability at ends, of which infinite ones have a known one."""
+    finite = np.isfinite(at)
+    if finite.all():
+        return log_probability(at)
+    some = np.min(at, where=finite, initial=np.inf)
+    inner = np.where(finite, at, some if np.isfinite(some) else 0.0)
+    return np.where(finite, log_probability(inner), endless)

@@ -35,12 +35,12 @@ class Best:
 
 def best_member(model: Model, y: Array, rival: Any = None) -> Best:
     """Fit the model; a rival log density of one of its members is a bound as well."""
-    fit = fit_sample(model, Sample(y[None, :], None, ()))
-    at = np.full(y.size, np.nan)
+    fit = fit_sample(model, Sample(y[None], None, ()))
+    at = np.full(len(y), np.nan)
     for _, member in fit.groups():
-        at = member.log_density(y[None, :])[0]
+        at = member.log_density(y[None])[0]
     value, excess = fit.values, fit.certificate.excess
-    bounds = [_supremum(float(value[0]), float(excess), y.size)]
+    bounds = [_supremum(float(value[0]), float(excess), len(y))]
     if rival is not None:
         with np.errstate(all="ignore"):
             bounds.append(float(rival(y).sum()))
@@ -59,14 +59,14 @@ def remark_on(fit: Fit) -> str:
     if fit.certificate.scope == "global":
         return ""
     return (
-        f"The maximum over {type(fit.family).__name__} is certified locally: "
+        f"The maximum over {fit.family.title} is certified locally: "
         "a higher one elsewhere would lower the evidence."
     )
 
 
 def suprema(model: Model, y: Array, ends: Array) -> tuple[Array, str]:
     """Return the supremum of the log-likelihood over the observations up to each end."""
-    weights = 1.0 * (np.arange(y.size) < ends[:, None])
-    fit = fit_sample(model, Sample(y[None, :], weights, (ends.size,)))
+    weights = 1.0 * (np.arange(len(y)) < ends[:, None])
+    fit = fit_sample(model, Sample(y[None], weights, (ends.size,)))
     found = zip(fit.values, np.ravel(fit.certificate.excess), ends, strict=True)
     return np.array([_supremum(float(v), float(x), n) for v, x, n in found]), remark_on(fit)

@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.arrays import column
 from mlece.candidates import resolve_all
-from mlece.diagnostics.library import Mixed, forecasts, mixed
+from mlece.combinators.conditional import Conditional
+from mlece.diagnostics.library import Mixed, forecasts, mixed, same_covariates
 from mlece.diagnostics.suprema import best_member, suprema
 from mlece.fitting import fit_sample, resolve
 from mlece.intervals import check_level
 from mlece.math import Array, logsumexp, ndtri
 from mlece.model import Model
+from mlece.regression.reading import read as from_covariates
 from mlece.sample import Sample, from_data
 from mlece.units import Units, nats_per_unit, unit_name
 
@@ -183,10 +186,11 @@ class GapBound:
 # -------------------------------------------------------------------------------- the halves
 
 
-def _read(model: Any, data: Any, weights: Any) -> tuple[Model, Array]:
+def _read(model: Any, data: Any, weights: Any, given: Any) -> tuple[Model, Array]:
     """Return the model and the observations one by one, as the engine has them."""
-    family, sample = from_data(resolve(model), data, weights)
-    if sample.batch_shape or sample.values.ndim != 2 or family._width:
+    family, sample = _sampled(resolve(model), data, weights, given)
+    own = family.inner if isinstance(family, Conditional) else family
+    if sample.batch_shape or own._width:
         raise errors.DataError(
             errors.message("one sample of numbers, counts or labels", f"shape {np.shape(data)}")
         )
@@ -199,21 +203,38 @@ def _read(model: Any, data: Any, weights: Any) -> tuple[Model, Array]:
                     errors.offenders(w[0] != np.round(w[0]), w[0]),
                 )
             )
-        y = np.repeat(y, w[0].astype(np.int64))
-    if y.size < _FEWEST:
+        y = np.repeat(y, w[0].astype(np.int64), axis=0)
+    if len(y) < _FEWEST:
         raise errors.DataError(
-            errors.message(f"at least {_FEWEST} observations to split", f"{y.size}")
+            errors.message(f"at least {_FEWEST} observations to split", f"{len(y)}")
         )
     return family, y
 
 
-def _alternatives(alternatives: Any) -> Sequence[Model] | None:
+def _sampled(model: Model, data: Any, weights: Any, given: Any) -> tuple[Model, Sample]:
+    if isinstance(data, str):
+        data = column(given, data)
+    if not model.predictors:
+        return from_data(model, data, weights)
+    read = from_covariates(model, data, given, weights, "y", "frequency")
+    return read.model, read.sample
+
+
+def _alternatives(
+    alternatives: Any, family: Model, data: Any, given: Any
+) -> Sequence[Model] | None:
     if alternatives is None:
         return None
     listed = (
         list(alternatives) if not isinstance(alternatives, str | Model | type) else alternatives
     )
-    return resolve_all(listed) if listed else []
+    models = resolve_all(listed) if listed else []
+    if not isinstance(family, Conditional):
+        return models
+    return [
+        _sampled(m, data, None, given)[0] if m.predictors else same_covariates(family, m)
+        for m in models
+    ]
 
 
 def _log_ratio(learned: float, supremum: float) -> float:
@@ -225,8 +246,8 @@ def _log_ratio(learned: float, supremum: float) -> float:
 
 def _halves(y: Array, rng: np.random.Generator, cross: bool) -> list[tuple[Array, Array]]:
     """Return (learning, testing) halves, with exchanged roles too where wished."""
-    order = rng.permutation(y.size)
-    one, two = y[order[: y.size // 2]], y[order[y.size // 2 :]]
+    order = rng.permutation(len(y))
+    one, two = y[order[: len(y) // 2]], y[order[len(y) // 2 :]]
     return [(one, two), (two, one)] if cross else [(one, two)]
 
 
@@ -235,6 +256,7 @@ def universal_test(
     data: Any,
     *,
     weights: Any = None,
+    given: Any = None,
     alternatives: Any = None,
     cross: bool = True,
     level: float = 0.95,
@@ -250,9 +272,12 @@ def universal_test(
         Observations.
     weights : array_like (n,), optional
         Counts.
+    given : data frame, mapping or array (n, d), optional
+        Covariates, if the model has predictors: the halves are halves of the rows.
     alternatives : sequence of models, optional
-        Families that the learned density mixes, beside the model and a kernel estimate; the everyday
-        families by default, none for an empty sequence.
+        Families that the learned density mixes, beside the model and a kernel estimate (without
+        covariates); the everyday families by default; none for an empty sequence. Families without a
+        predictor take the first one of the model into the slot that tells where their laws lie.
     cross : bool
         Whether both halves learn and test in turn, and the two e-values are averaged.
     level : float
@@ -284,9 +309,9 @@ def universal_test(
     True
     """
     check_level(level)
-    family, y = _read(model, data, weights)
+    family, y = _read(model, data, weights, given)
     generator = np.random.default_rng(rng)
-    listed = _alternatives(alternatives)
+    listed = _alternatives(alternatives, family, data, given)
     logs, leading, remark = [], "", ""
     for learning, testing in _halves(y, generator, cross):
         q = mixed(family, learning, generator, listed)
@@ -295,13 +320,14 @@ def universal_test(
         logs.append(_log_ratio(float(q.log_density(testing).sum()), best.supremum))
     log_e = float(np.logaddexp.reduce(logs) - np.log(len(logs)))
     p = float(np.exp(min(0.0, -log_e)))
-    return EValue(log_e, p, y.size, leading, type(family).__name__, level, remark)
+    return EValue(log_e, p, len(y), leading, family.title, level, remark)
 
 
 def universal_sequence(
     model: Any,
     data: Any,
     *,
+    given: Any = None,
     alternatives: Any = None,
     looks: int = 20,
     level: float = 0.95,
@@ -311,7 +337,7 @@ def universal_sequence(
 
     Parameters
     ----------
-    model, alternatives, level
+    model, given, alternatives, level
         As in :func:`universal_test`.
     data : array_like (n,)
         Observations in the order in which they came.
@@ -339,15 +365,15 @@ def universal_sequence(
     True
     """
     check_level(level)
-    family, y = _read(model, data, None)
-    if not 1 <= looks <= y.size // 4:
+    family, y = _read(model, data, None, given)
+    if not 1 <= looks <= len(y) // 4:
         raise errors.ParameterError(
             errors.message(
-                f"between 1 and {y.size // 4} looks at {y.size} observations", f"{looks}"
+                f"between 1 and {len(y) // 4} looks at {len(y)} observations", f"{looks}"
             )
         )
-    listed = _alternatives(alternatives)
-    marks = np.linspace(0, y.size, looks + 2).round().astype(int)[1:].tolist()
+    listed = _alternatives(alternatives, family, data, given)
+    marks = np.linspace(0, len(y), looks + 2).round().astype(int)[1:].tolist()
     first = marks[0]
     q = mixed(family, y[:first], np.random.default_rng(rng), listed)
     # What each part foretold so far weighs it for the next stretch; a part that fails keeps its
@@ -357,7 +383,7 @@ def universal_sequence(
         learned = logsumexp(np.log(q.weights)[:, None] + np.cumsum(foretold, axis=1), axis=0)
     tops, remark = suprema(family, y[first:], np.array(marks[1:]) - first)
     log_e = np.array([_log_ratio(*pair) for pair in zip(learned, tops, strict=True)])
-    return ESequence(np.array(marks[1:]), log_e, type(family).__name__, level, remark)
+    return ESequence(np.array(marks[1:]), log_e, family.title, level, remark)
 
 
 def _own(q: Mixed, model: Model) -> Any:
@@ -370,6 +396,7 @@ def gap_bound(
     data: Any,
     *,
     weights: Any = None,
+    given: Any = None,
     alternatives: Any = None,
     level: float = 0.95,
     rng: Any = 0,
@@ -378,7 +405,7 @@ def gap_bound(
 
     Parameters
     ----------
-    model, data, weights, alternatives, level, rng
+    model, data, weights, given, alternatives, level, rng
         As in :func:`universal_test`.
 
     Returns
@@ -402,28 +429,28 @@ def gap_bound(
     True
     """
     check_level(level)
-    family, y = _read(model, data, weights)
-    generator, listed = np.random.default_rng(rng), _alternatives(alternatives)
+    family, y = _read(model, data, weights, given)
+    generator, listed = np.random.default_rng(rng), _alternatives(alternatives, family, data, given)
     means, variances, member, leading, remark = [], [], 0.0, "", ""
     for learning, testing in _halves(y, generator, cross=True):
         q = mixed(family, learning, generator, listed)
         best, log_q = best_member(family, testing, _own(q, family)), q.log_density(testing)
-        means.append(_log_ratio(float(log_q.sum()), best.supremum) / testing.size)
+        means.append(_log_ratio(float(log_q.sum()), best.supremum) / len(testing))
         with np.errstate(invalid="ignore"):
-            variances.append(float((log_q - best.at).var(ddof=1)) / testing.size)
+            variances.append(float((log_q - best.at).var(ddof=1)) / len(testing))
         if not leading:
             leading, remark = q.leading, best.remark
             member = _certified(family, q, learning, testing, 1.0 - level)
     estimate, se = float(np.mean(means)), float(np.sqrt(np.sum(variances)) / 2.0)
     low = estimate - float(ndtri(level)) * se
     bound = max(0.0, low) if np.isfinite(low) else 0.0
-    name = type(family).__name__
-    return GapBound(bound, member, estimate, se, y.size, leading, name, level, remark)
+    name = family.title
+    return GapBound(bound, member, estimate, se, len(y), leading, name, level, remark)
 
 
 def _certified(family: Model, q: Mixed, learning: Array, testing: Array, size: float) -> float:
     """Return the lower bound on the gap of the member fitted to the learning half."""
-    fit = fit_sample(family, Sample(learning[None, :], None, ()))
+    fit = fit_sample(family, Sample(learning[None], None, ()))
     members = fit.groups()
     if not members:
         return 0.0
@@ -431,7 +458,7 @@ def _certified(family: Model, q: Mixed, learning: Array, testing: Array, size: f
 
     def gains(y: Array) -> Array:
         with np.errstate(invalid="ignore"):
-            ratio = q.log_density(y) - log_member(y[None, :])[0]
+            ratio = q.log_density(y) - log_member(y[None])[0]
         # Where neither has a density the least that can be is taken.
         ratio = np.where(np.isnan(ratio), -np.inf, ratio)
         return np.asarray(np.logaddexp(0.0, ratio) - np.log(2.0))

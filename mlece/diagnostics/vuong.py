@@ -14,6 +14,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.contributions import Contributions, contributions
+from mlece.diagnostics.comparable import names_of, require_comparable
 from mlece.intervals import check_level
 from mlece.math import Array, ndtr
 from mlece.quadratic_forms import weighted_chi2_sf
@@ -102,49 +103,13 @@ def log_ratio(first: Fit, second: Fit, order: int = 2) -> Ratio:
     ComparisonError
         If data, weights or dominating measures differ, or a fit has no minimiser.
     """
-    for fit in (first, second):
-        if fit.sample.truth is not None:
-            raise errors.ComparisonError(
-                errors.message(
-                    "two fits to data", "a fit to a known distribution", "Use mlece.kl_divergence"
-                )
-            )
-    if first.family.measure != second.family.measure:
-        raise errors.ComparisonError(
-            errors.message(
-                "two models with densities under one measure",
-                f"{type(first.family).__name__} ({first.family.measure}) and "
-                f"{type(second.family).__name__} ({second.family.measure})",
-            )
-        )
-    _require_same_data(first, second)
+    require_comparable(first, second)
     one, two = contributions(first, order), contributions(second, order)
     # An observation of weight 0 may lie where a density vanishes.
     seen = one.weights > 0
     with np.errstate(invalid="ignore"):
         difference = np.where(seen, one.log_density - two.log_density, 0.0)
     return Ratio(difference, one.weights, one, two)
-
-
-def _require_same_data(first: Fit, second: Fit) -> None:
-    a, b = first.sample, second.sample
-    labels = [getattr(f.family, "labels", None) for f in (first, second)]
-    same = (
-        a.batch_shape == b.batch_shape
-        and a.values.shape == b.values.shape
-        and bool(np.all(a.values == b.values))
-        and (a.weights is None) == (b.weights is None)
-        and (a.weights is None or b.weights is None or np.array_equal(a.weights, b.weights))
-        and labels[0] == labels[1]
-    )
-    if not same:
-        raise errors.ComparisonError(
-            errors.message(
-                "two fits to the same observations with the same weights",
-                f"{a.values.shape} and {b.values.shape} that differ",
-                "Fit both models to one array",
-            )
-        )
 
 
 # -------------------------------------------------------------------------------- Vuong
@@ -288,7 +253,7 @@ def vuong(first: Fit, second: Fit, *, correction: str = "none", level: float = 0
         correction=correction,
         n=shaped(n),
         level=level,
-        names=(type(first.family).__name__, type(second.family).__name__),
+        names=names_of(first, second),
     )
 
 

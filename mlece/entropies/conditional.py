@@ -218,6 +218,21 @@ def _numbers_given_labels(y: Array, source: Array, k: int) -> EntropyEstimate:
 
 
 def _numbers_given_numbers(y: Array, x: Array, k: int) -> EntropyEstimate:
+    terms = numbers_given_numbers(y, x, k)
+    se = float(np.sqrt(terms.var() / len(y)))
+    return EntropyEstimate(float(terms.mean()), se, f"Frenzel-Pompe, k = {k}", len(y))
+
+
+def numbers_given_numbers(y: Array, x: Array, k: int) -> Array:
+    """Return what every observation adds to the estimate of the entropy of numbers given numbers, (n,).
+
+    Parameters
+    ----------
+    y : array (n, d)
+    x : array (n, e)
+    k : int
+        Which neighbour.
+    """
     from scipy.spatial import cKDTree
 
     n, e = x.shape
@@ -238,14 +253,10 @@ def _numbers_given_numbers(y: Array, x: Array, k: int) -> EntropyEstimate:
     near = _nearer(cKDTree(places), places, radius, np.inf)
     inside = _nearer(tree, white, radius, np.inf) if repeats else float(k)
     terms = digamma(near) - digamma(inside) + y.shape[1] * log(2 * radius)
-    value = terms.mean() + units[e:].sum()
-    se = float(np.sqrt(terms.var() / n))
-    return EntropyEstimate(float(value), se, f"Frenzel-Pompe, k = {k}", n)
+    return np.asarray(terms + units[e:].sum())
 
 
 def _labels_given_numbers(codes: Array, labels: Array, x: Array, k: int) -> EntropyEstimate:
-    from scipy.spatial import cKDTree
-
     n = len(x)
     sizes = np.bincount(codes)
     if (sizes == 1).any():
@@ -258,17 +269,35 @@ def _labels_given_numbers(codes: Array, labels: Array, x: Array, k: int) -> Entr
                 "Merge rare labels",
             )
         )
+    terms = labels_given_numbers(codes, x, k)
+    rare = int((sizes <= k).sum())
+    note = f"{rare} labels seen at most {k} times use their farthest neighbour" if rare else ""
+    se = float(np.sqrt(terms.var() / n))
+    return EntropyEstimate(float(terms.mean()), se, f"Ross, k = {k}", n, note=note)
+
+
+def labels_given_numbers(codes: Array, x: Array, k: int) -> Array:
+    """Return what every observation adds to the estimate of the entropy of labels given numbers, (n,).
+
+    Parameters
+    ----------
+    codes : array of int (n,)
+        Labels, each seen twice or more (or never).
+    x : array (n, e)
+    k : int
+        Which neighbour.
+    """
+    from scipy.spatial import cKDTree
+
     places, _ = _places(whitened(x, _DEPENDENT)[0], x)
     everyone = cKDTree(places)
-    same, near = np.empty(n), np.empty(n)
-    for label, size in enumerate(sizes):
+    same, near = np.empty(len(x)), np.empty(len(x))
+    for label, size in enumerate(np.bincount(codes)):
+        if not size:
+            continue
         own = places[codes == label]
         tree = cKDTree(own)
         radius = np.asarray(tree.query(own, k=[min(k, size - 1) + 1])[0])[:, 0]
         same[codes == label] = _nearer(tree, own, radius, 2.0)
         near[codes == label] = _nearer(everyone, own, radius, 2.0)
-    terms = digamma(near) - digamma(same)
-    rare = int((sizes <= k).sum())
-    note = f"{rare} labels seen at most {k} times use their farthest neighbour" if rare else ""
-    se = float(np.sqrt(terms.var() / n))
-    return EntropyEstimate(float(terms.mean()), se, f"Ross, k = {k}", n, note=note)
+    return np.asarray(digamma(near) - digamma(same))

@@ -20,7 +20,7 @@ from mlece.predictor import Predictor
 from mlece.sources.censoring import Censored
 
 # Slots that tell where a law lies, in the order in which a formula without a slot means them.
-_MAIN = ("mean", "loc", "location", "meanlog", "meanlogit", "mu", "p", "rate", "scale")
+MAIN = ("mean", "loc", "location", "meanlog", "meanlogit", "mu", "p", "rate", "scale")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def main_slot(model: Model) -> str:
         If the family has none that is free, or two that do (shape and rate of a Gamma).
     """
     free = [p.name for p in model.params if p.name in model.free]
-    found = next((name for name in _MAIN if name in free), None)
+    found = next((name for name in MAIN if name in free), None)
     if found is None or (found == "rate" and len(model.params) > 1):
         hint = "MeanGamma has a mean" if found == "rate" else "A formula goes into a slot"
         raise errors.ParameterError(

@@ -14,7 +14,7 @@ from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import read as read_rows
-from mlece.regression.result import renewed
+from mlece.regression.scoring import at_covariates
 from mlece.regression.truth import (
     SETTLED,
     ConditionalTruth,
@@ -137,7 +137,7 @@ def _require_comparable(model: Model, law: Model, truth: ConditionalTruth, insid
 def _placed(model: Model, y: Array, rule: JointRule) -> Conditional:
     """Return the conditional model at the covariates of a rule."""
     if isinstance(model, Conditional):
-        return renewed(model, rule.given)
+        return at_covariates(model, rule.given)
     count = rule.nodes.grid.count
     # One response for each row of covariates, every label among them.
     some = np.unique(y) if model.support.discrete else y
@@ -165,7 +165,7 @@ def conditional_values(best: Any, fit: Fit) -> Array:
             for at, own in zip(members, zip(*columns, strict=True), strict=True):
                 out[at] = best.sample.truth.cross_entropy(model.member(*own))
             continue
-        law = renewed(model, best.given)
+        law = at_covariates(model, best.given)
         theta = [np.broadcast_to(t, model.batch_shape).reshape(-1, 1) for t in model.theta]
         for start in range(0, len(members), stride):
             own = tuple(t[start : start + stride] for t in theta)
@@ -184,9 +184,29 @@ def _diverges(points: RowNodes, terms: Array) -> bool:
 def redrawn(best: Any, replicates: int, n: int, rng: np.random.Generator) -> Fit:
     """Fit the family to samples of the truth to which it was fitted, covariates drawn as well."""
     y, given = best.sample.truth.sample(replicates * n, rng)
-    family = renewed(best.family, given)
-    _, read = from_data(family.inner, y, None, "y", "sampling")
-    own = read.values if family.inner._width else read.values[..., None]
-    rows = np.arange(replicates * n, dtype=float)[None, :, None]
-    values = np.concatenate([own, rows], axis=-1).reshape(replicates, n, -1)
+    rows = np.arange(replicates * n).reshape(replicates, n)
+    family, values = placed(best.family, np.reshape(y, rows.shape), given, rows)
     return fit_sample(family, Sample(values, None, (replicates,)))
+
+
+def placed(family: Conditional, y: Array, given: Any, rows: Array) -> tuple[Conditional, Array]:
+    """Return a family at new covariates, and responses there as its observations.
+
+    Parameters
+    ----------
+    family : Conditional
+    y : array (R, n)
+        Numbers or labels.
+    given : object
+        Covariates.
+    rows : array of int (R, n)
+        Row of the covariates for each response.
+
+    Returns
+    -------
+    Conditional, array (R, n, width)
+    """
+    _, read = from_data(family.inner, np.asarray(y).ravel(), None, "y", "sampling")
+    own = read.values if family.inner._width else read.values[..., None]
+    values = np.concatenate([own, rows.reshape(1, -1, 1)], axis=-1)
+    return at_covariates(family, given), values.reshape(*rows.shape, -1)

@@ -103,9 +103,7 @@ def read(
     if kept is not None:
         data = _taken(data, kept, plan.inner, name)
         weights = None if weights is None else as_array(weights, "weights")[..., kept]
-    read_in = from_censored if isinstance(data, Censored) else from_data
-    # Weights come in afterwards: every response keeps its row, whatever its weight.
-    bare, sample = read_in(plan.inner, data, None, name, "sampling")
+    bare, sample = read_responses(plan.inner, data, name)
     rows = _same_length(sample, found, name)
     if not bare._width:
         check_support(bare, sample, sample.values.min(), sample.values.max())
@@ -189,10 +187,7 @@ def _with_rows(
     bare: Model, sample: Sample, w: Array | None
 ) -> tuple[Array, Array | None, tuple[int, ...]]:
     """Return observations with their rows, weights and batch axes; rows of weight 0 are left out."""
-    rows, batch = sample.rows, sample.batch_shape
-    numbers = np.broadcast_to(np.arange(rows, dtype=float), (len(sample.values), rows))
-    own = sample.values if bare._width else sample.values[..., None]
-    values = np.concatenate([own, numbers[..., None]], axis=-1)
+    rows, batch, values = sample.rows, sample.batch_shape, beside_rows(bare, sample)
     if w is not None:
         batch = np.broadcast_shapes(batch, w.shape[:-1])
         w = w.reshape(-1, rows) if w.ndim == 1 else np.broadcast_to(w, (*batch, rows))
@@ -204,6 +199,20 @@ def _with_rows(
         values = np.broadcast_to(values.reshape(*sample.batch_shape, *tail), (*batch, *tail))
         values = values.reshape(-1, *tail)
     return values, w, batch
+
+
+def read_responses(inner: Model, data: Any, name: str) -> tuple[Model, Sample]:
+    """Read responses, complete or not; the family comes back as one of such observations."""
+    read_in = from_censored if isinstance(data, Censored) else from_data
+    # Weights come in afterwards: every response keeps its row, whatever its weight.
+    return read_in(inner, data, None, name, "sampling")
+
+
+def beside_rows(bare: Model, sample: Sample) -> Array:
+    """Return observations (R or 1, n, width): responses with the numbers of their rows."""
+    numbers = np.broadcast_to(np.arange(sample.rows, dtype=float), sample.values.shape[:2])
+    own = sample.values if bare._width else sample.values[..., None]
+    return np.concatenate([own, numbers[..., None]], axis=-1)
 
 
 def _same_length(sample: Sample, found: dict[str, Design], name: str) -> int:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
-from mlece.combinators.terms import Term
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import Given
+from mlece.regression.scoring import at_covariates, held_out
 from mlece.result import Fit
+
+if TYPE_CHECKING:
+    from mlece.diagnostics.nested import Restriction
+    from mlece.diagnostics.term_tests import TermTests
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +71,7 @@ class ConditionalFit(Fit):
         >>> import mlece
         >>> fit = mlece.fit(mlece.Poisson(rate="x"), [1, 2, 2, 4], given={"x": [0.0, 1.0, 2.0, 3.0]})
         >>> fit.predict({"x": [1.0, 4.0]}).mean.round(3)
-        array([1.652, 5.605])
+        array([1.638, 5.769])
         """
         model = self.model
         if not isinstance(model, Conditional):
@@ -75,8 +79,61 @@ class ConditionalFit(Fit):
                 errors.message("a conditional model to predict from", f"{model!r}")
             )
         if given is not None:
-            model = renewed(model, given)
+            model = at_covariates(model, given)
         return model.responses()
+
+    def held_out(self, data: Any, weights: Any = None, given: Any = None) -> Any:
+        """Return the cross-entropy of new responses given their covariates, nats per observation.
+
+        Parameters
+        ----------
+        data : array_like (n,) or (..., n), Censored, or str
+            New responses, or the name of their column in ``given``.
+        weights : array_like (n,), optional
+            Frequency weights.
+        given : data frame, mapping, array (n, d) or sparse matrix
+            Their covariates.
+
+        Returns
+        -------
+        HeldOut
+            As for :meth:`mlece.Fit.held_out`; for a batch an array.
+
+        Raises
+        ------
+        DataError
+            Without covariates, for levels that the fit has not met, for another number of rows.
+
+        Examples
+        --------
+        >>> import mlece
+        >>> fit = mlece.fit(mlece.Poisson(rate="x"), [1, 2, 2, 4], given={"x": [0.0, 1.0, 2.0, 3.0]})
+        >>> round(fit.held_out([1, 3], given={"x": [0.5, 2.5]}), 4)
+        1.2706
+        """
+        return held_out(self, data, weights, given)
+
+    def plot(self, **options: Any) -> Any:
+        """Refuse: the panels show one law, and here every observation has its own."""
+        raise errors.ComparisonError(
+            errors.message(
+                "a fit of one law for its four panels",
+                "laws that vary with covariates",
+                "fit.predict(given) is the law at covariates, mlece.residuals(fit) are normal",
+            )
+        )
+
+    def test(self, terms: Any, slot: str | None = None) -> Restriction:
+        """Test terms of the predictors; see :func:`mlece.diagnostics.term_tests.term_test`."""
+        from mlece.diagnostics.term_tests import term_test
+
+        return term_test(self, terms, slot)
+
+    def terms(self, slot: str | None = None) -> TermTests:
+        """Test every term of every predictor; see :func:`mlece.diagnostics.term_tests.term_tests`."""
+        from mlece.diagnostics.term_tests import term_tests
+
+        return term_tests(self, slot)
 
 
 def with_covariates(fit: Fit, known: Given, given: Any) -> ConditionalFit:
@@ -86,19 +143,3 @@ def with_covariates(fit: Fit, known: Given, given: Any) -> ConditionalFit:
     if known.kept is not None:
         notes["dropped"] = int((~known.kept).sum())
     return replace(fit, notes=notes, given=given, kept=known.kept)
-
-
-def renewed(model: Conditional, given: Any) -> Conditional:
-    """Return a conditional model at new covariates."""
-    terms: list[Term] = []
-    for term in model.terms:
-        if term.design.recipe is None:
-            raise errors.DataError(
-                errors.message(
-                    "covariates that can be made again",
-                    f"a design without a recipe for {term.label}",
-                )
-            )
-        terms.append(replace(term, design=term.design.recipe(given)))
-    values: dict[str, Any] = {**model.slots, **model.settings, "terms": tuple(terms)}
-    return type(model)(**values)

@@ -14,7 +14,7 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.scipy_family import adopt
 from mlece.math import Array
 from mlece.model import Model
-from mlece.regression.result import renewed
+from mlece.regression.scoring import at_covariates
 from mlece.result import Fit
 from mlece.sample import weights_like
 from mlece.sources.distribution import FIRST_LEVEL, LAST_LEVEL, nodes
@@ -71,7 +71,7 @@ class Responses:
             If it returns another number of laws than there are rows of covariates.
         """
         if isinstance(self.source, Conditional):
-            model = renewed(self.source, given)
+            model = at_covariates(self.source, given)
             return Law(model.responses(), model)
         arguments = (
             tuple(given.values()) if not self.named and isinstance(given, dict) else (given,)
@@ -280,7 +280,7 @@ class ConditionalTruth:
         if self.weights is None:
             given: Any = {name: law.sample(size, generator) for name, law in self.laws.items()}
         else:
-            given = _taken(self.given, generator.choice(self.weights.size, size, p=self.weights))
+            given = taken(self.given, generator.choice(self.weights.size, size, p=self.weights))
         law = self.y.at(given, size).family
         y = law.sample(1, generator)[..., 0] if law.batch_shape else law.sample(size, generator)
         return y, given
@@ -352,7 +352,7 @@ def unsettled(moved: float) -> errors.NoDensityError:
     )
 
 
-def _taken(given: Any, rows: Array) -> Any:
+def taken(given: Any, rows: Array) -> Any:
     """Return some rows of covariates."""
     if isinstance(given, Mapping):
         return {name: column[rows] for name, column in given.items()}

@@ -56,7 +56,10 @@ def by_least_squares(objective: CrossEntropy) -> Solution | None:
     matrix = design.matrix if whole else design.matrix[rows]
     offset = design.offset if design.offset is None else design.offset[rows]
     low = None if design.sparse else _rounded_away(design, matrix)
-    y = np.ascontiguousarray(model.split(sample.values))
+    y = np.asarray(model.split(sample.values))
+    if w is not None and len(w) > len(y):
+        y = np.broadcast_to(y, w.shape)
+    y = np.ascontiguousarray(y)
     found = least_squares(matrix, y, w, offset, low)
     if (found.rank < design.width).any():
         return None

@@ -27,8 +27,9 @@ from mlece.intervals import exact, interval, wald
 from mlece.limits import Status
 from mlece.math import Array
 from mlece.model import Model
+from mlece.regression.truth import ConditionalTruth
 from mlece.result import Fit
-from mlece.sample import from_data
+from mlece.studies.drawing import Samples, drawn
 
 if TYPE_CHECKING:
     from mlece.studies.plan import Part, Plan
@@ -72,7 +73,7 @@ class Target:
 
 
 @lru_cache(maxsize=256)
-def target(truth: Model, model: Model) -> Target:
+def target(truth: Model | ConditionalTruth, model: Model) -> Target:
     """Return what fits of a model to samples of a truth tend to.
 
     Raises
@@ -87,7 +88,7 @@ def target(truth: Model, model: Model) -> Target:
     if rule is not None and rule.count > best.sample.rows:
         raise errors.SupportError(
             errors.message(
-                f"a truth inside the support of {type(model).__name__}, {model.support}",
+                f"a truth inside the support of {model.title}, {model.support}",
                 f"{truth!r}, with mass outside",
                 "Its samples cannot be fitted: study this pair without that model",
             )
@@ -259,12 +260,12 @@ def measure(plan: Plan, part: Part) -> dict[str, Array]:
     truth = plan.truths[part.truth]
     drawing, testing = plan.generators(part)
     shape = (part.count, part.n)
-    samples, fresh = (truth.sample(shape, rng=rng) for rng in (drawing, testing))
+    samples, fresh = (drawn(truth, shape, rng, plan.design) for rng in (drawing, testing))
     aims = [target(truth, model) for model in plan.models.values()]
-    fits = [fit_sample(*from_data(aim.best.family, samples)) for aim in aims]
+    fits = [samples.fit(aim.best) for aim in aims]
     out: dict[str, Array] = {
-        "truth/train": -truth.log_density(samples).mean(axis=-1),
-        "truth/test": -truth.log_density(fresh).mean(axis=-1),
+        "truth/train": samples.truth_terms(),
+        "truth/test": fresh.truth_terms(),
     }
     for j, (aim, one) in enumerate(zip(aims, fits, strict=True)):
         labels = list(plan.models)[j + 1 :]
@@ -275,7 +276,7 @@ def measure(plan: Plan, part: Part) -> dict[str, Array]:
     return out
 
 
-def _of_one(plan: Plan, bench: Bench, fresh: Array) -> tuple[dict[str, Array], list[str]]:
+def _of_one(plan: Plan, bench: Bench, fresh: Samples) -> tuple[dict[str, Array], list[str]]:
     fit, aim = bench.fit, bench.aim
     size = fit.objective.size
     statuses = np.ravel(np.asarray(fit.certificate.status, dtype=object))
@@ -283,7 +284,7 @@ def _of_one(plan: Plan, bench: Bench, fresh: Array) -> tuple[dict[str, Array], l
     usable = bool(fit.groups())
     out = {
         "train": np.asarray(fit.values),
-        "test": np.asarray(fit.held_out(fresh)) if usable else np.full(size, np.nan),
+        "test": fresh.held_out(fit) if usable else np.full(size, np.nan),
         "population": np.full(size, np.inf) if endless else population_values(aim.best, fit),
         "status": np.array([STATUSES.index(s) for s in statuses.tolist()], dtype=np.uint8),
         "theta": _columns(fit, {name: fit.flat(name) for name in fit.names})[1],

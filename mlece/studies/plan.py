@@ -14,9 +14,13 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.scipy_family import is_scipy
+from mlece.comparison import label_of
 from mlece.fitting import resolve
 from mlece.intervals import check_level
 from mlece.model import HOOKS, Model
+from mlece.regression.result import ConditionalFit
+from mlece.regression.truth import ConditionalTruth, conditional_truth
+from mlece.studies.drawing import DESIGNS
 from mlece.studies.measures import INTERVALS, TESTS
 from mlece.studies.naming import read_law
 
@@ -51,7 +55,8 @@ class Plan:
 
     Attributes
     ----------
-    truths, models : dict of str to Model
+    truths : dict of str to Model or ConditionalTruth
+    models : dict of str to Model
         By label.
     sizes : tuple of int
     replicates : int
@@ -60,9 +65,11 @@ class Plan:
         Names in :data:`~mlece.studies.measures.INTERVALS` and :data:`~mlece.studies.measures.TESTS`.
     level : float
         Confidence level; tests reject at 1 − level.
+    design : {"drawn", "fixed"}
+        Whether every sample has covariates of its own.
     """
 
-    truths: dict[str, Model]
+    truths: dict[str, Any]
     models: dict[str, Model]
     sizes: tuple[int, ...]
     replicates: int
@@ -70,6 +77,7 @@ class Plan:
     intervals: tuple[str, ...]
     tests: tuple[str, ...]
     level: float
+    design: str = DESIGNS[0]
 
     def cells(self) -> list[tuple[str, int]]:
         """Return every truth with every sample size."""
@@ -99,6 +107,7 @@ class Plan:
         laws = [self.truths[part.truth], *self.models.values()]
         told = [[identity(law, code=True) for law in laws], list(self.models)]
         rest = [self.seed, self.intervals, self.tests, self.level, part.n, part.start, part.count]
+        rest += [self.design] if self.design != DESIGNS[0] else []
         return _digest([__version__, *told, *rest]).hex()[:32]
 
 
@@ -111,13 +120,17 @@ def make_plan(
     intervals: Any,
     tests: Any,
     level: float,
+    design: str = DESIGNS[0],
 ) -> Plan:
     """Check what a study was asked for."""
     check_level(level)
+    if design not in DESIGNS:
+        raise errors.unknown_name("design", design, DESIGNS)
     truths = labelled(truth, "truth")
     for label, law in truths.items():
-        law.theta  # noqa: B018  (raises where a slot is free)
-        _require_single(label, law)
+        if isinstance(law, Model):
+            law.theta  # noqa: B018  (raises where a slot is free)
+            _require_single(label, law)
     families = labelled(models, "model")
     for label, family in families.items():
         _require_single(label, family)
@@ -130,17 +143,18 @@ def make_plan(
         _known(intervals, INTERVALS, "kind of interval"),
         _known(tests, TESTS, "test"),
         float(level),
+        design,
     )
 
 
-def labelled(laws: Any, kind: str) -> dict[str, Model]:
-    """Return models by label: one, several, or a mapping that names them."""
+def labelled(laws: Any, kind: str) -> dict[str, Any]:
+    """Return models, or truths, by label: one, several, or a mapping that names them."""
     if isinstance(laws, Mapping) and "family" not in laws:
-        return {str(label): resolve(read_law(law)) for label, law in laws.items()}
-    found: dict[str, Model] = {}
+        return {str(label): _law(law) for label, law in laws.items()}
+    found: dict[str, Any] = {}
     for law in _several(laws):
-        model = resolve(read_law(law))
-        label = repr(model).removesuffix("()")
+        model = _law(law)
+        label = model.name if isinstance(model, ConditionalTruth) else label_of(model)
         if label in found:
             raise errors.DataError(
                 errors.message(
@@ -153,6 +167,13 @@ def labelled(laws: Any, kind: str) -> dict[str, Model]:
     if not found:
         raise errors.DataError(errors.message(f"at least one {kind}", "none"))
     return found
+
+
+def _law(law: Any) -> Any:
+    """Return a model or a conditional truth; a fit with covariates is a truth at these."""
+    if isinstance(law, ConditionalFit):
+        return conditional_truth(law, law.given)
+    return law if isinstance(law, ConditionalTruth) else resolve(read_law(law))
 
 
 def _several(value: Any) -> Iterable[Any]:
@@ -210,6 +231,11 @@ def identity(value: Any, code: bool = False) -> Any:
     code : bool
         Whether the functions of a family outside mlece count, and not its name alone.
     """
+    if isinstance(value, ConditionalTruth):
+        source, given = value.y.source, value.given
+        told = [] if given is None else [_digest(pickle.dumps(given)).hex()]
+        shares = None if value.weights is None else value.weights
+        return ["conditional", _source(source, code), identity([value.laws, shares], code), *told]
     if isinstance(value, Model):
         if type(value).__reduce__ is not object.__reduce__:
             # Models made of models say how they are made again.
@@ -233,6 +259,14 @@ def identity(value: Any, code: bool = False) -> Any:
     if isinstance(value, type | FunctionType):
         return [value.__module__, value.__qualname__, *(_code_of(value) if code else [])]
     return repr(value)
+
+
+def _source(value: Any, code: bool) -> Any:
+    """Return what tells one law of responses from another: of a function also what it closes over."""
+    if not isinstance(value, FunctionType):
+        return identity(value, code)
+    closed = [identity(cell.cell_contents, code) for cell in value.__closure__ or ()]
+    return [*identity(value, True), closed, identity(list(value.__defaults__ or ()), code)]
 
 
 def _code_of(value: type | FunctionType) -> list[Any]:

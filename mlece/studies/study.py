@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mlece import errors
+from mlece.dataframes import data_frame
+from mlece.studies.drawing import DESIGNS
 from mlece.studies.plan import Plan, make_plan
 from mlece.studies.run import carry_out, require_picklable
 from mlece.studies.summary import Row, rows_of
 
-BACKENDS = ("pandas", "polars", "pyarrow")
 STANDARD = ("wald sandwich", "wald hessian")
 
 
@@ -115,21 +116,7 @@ class Study:
         >>> found.to_frame()[["model", "n", "replicates"]].to_dict("records")
         [{'model': 'Geometric', 'n': 20, 'replicates': 50}]
         """
-        import narwhals as nw
-
-        if backend not in BACKENDS:
-            raise errors.unknown_name("data-frame library", backend, BACKENDS)
-        try:
-            made: Any = nw.from_dict(self._long() if long else self._wide(), backend=backend)  # type: ignore[arg-type]
-        except ImportError as error:
-            raise errors.MissingDependencyError(
-                errors.message(
-                    f"the package {backend}",
-                    "none installed",
-                    f"Install it with: python -m pip install {backend}",
-                )
-            ) from error
-        return made.to_native()
+        return data_frame(self._long() if long else self._wide(), backend)
 
     def _wide(self) -> dict[str, list[Any]]:
         return {name: [row.get(name) for row in self.rows] for name in self.columns}
@@ -186,6 +173,7 @@ def study(
     intervals: Any = STANDARD,
     tests: Any = (),
     level: float = 0.95,
+    design: str = DESIGNS[0],
     out: str | Path | None = None,
     progress: bool | None = None,
 ) -> Study:
@@ -195,7 +183,8 @@ def study(
     ----------
     truth : Model, frozen distribution of scipy.stats, str, or several
         Known laws, one, a list, or a mapping that labels them; text such as ``"gamma(shape=2, rate=1)"``
-        will do.
+        will do. What :func:`mlece.conditional_truth` returns is a truth for models with predictors, and so
+        is a fit with covariates, at the covariates of its data.
     models : Model, class of Model, str, or several
         Families with free slots. All are fitted to the same samples.
     sizes : int or sequence of int
@@ -216,6 +205,10 @@ def study(
         rejections are errors, "likelihood ratio", "wald", "score", each also with "robust" behind it.
     level : float
         Confidence level of the intervals; tests reject at 1 − level.
+    design : {"drawn", "fixed"}
+        Of truths with covariates: whether these are drawn for every sample, from their laws or the rows
+        that stand for them, or all samples have these very rows, each equally often: sizes are then
+        multiples of their number, and refits share one design.
     out : str or Path, optional
         A CSV file that grows with every cell, and a Parquet file beside it where pyarrow is installed.
         What is computed is kept in the folder of that name with ``.parts`` behind it: the same call
@@ -250,7 +243,7 @@ def study(
     >>> round(row["approximation"], 6), row["coverage.wald hessian.rate"] > 0.98
     (0.115932, True)
     """
-    plan = make_plan(truth, models, sizes, replicates, rng, intervals, tests, level)
+    plan = make_plan(truth, models, sizes, replicates, rng, intervals, tests, level, design)
     workers = _workers(workers)
     require_picklable(plan, workers)
     _require_pairs(plan)

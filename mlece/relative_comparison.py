@@ -1,7 +1,7 @@
-"""compare() for censored, truncated and grouped data: families ranked against the nearest one.
+"""compare() for data that show no entropy: families ranked against the nearest one.
 
-Intervals show no entropy: how much of the cross-entropy is the noise of the data cannot be told, and a
-difference of two cross-entropies is all that is known.
+Of censored, truncated and grouped data, and of responses given covariates, it cannot be told how much of
+the cross-entropy is the noise of the data: a difference of two cross-entropies is all that is known.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.arrays import as_array, column
 from mlece.candidates import KINDS, candidates, common_kind, resolve_all, unlike
 from mlece.comparison import (
     ALL,
@@ -67,16 +68,80 @@ def compare_incomplete(
     else:
         chosen = resolve_all(models)
         kind = common_kind(chosen, ends, kind)
-    rows = [_row(model, data, weights) for model in unlike(chosen)]
+    rows = [_row(model, data, weights, None) for model in unlike(chosen)]
+    summary = f"{_kinds(data)}; ends from {ends.min():.6g} to {ends.max():.6g}"
+    return _compared(rows, data.name, float(len(data)), kind, summary, units, criterion)
+
+
+def compare_given(
+    models: Any,
+    data: Any,
+    weights: Any,
+    given: Any,
+    kind: str,
+    units: Units,
+    criterion: str,
+) -> Comparison:
+    """Fit several models of a response given covariates and rank them by their distance from the nearest.
+
+    Parameters
+    ----------
+    models : as for :func:`mlece.comparison.compare`
+        Each with a predictor.
+    data : array_like (n,), Censored or str
+        Responses, or the name of their column.
+    weights : array_like (n,) or str, optional
+    given : data frame, mapping, array (n, d) or sparse matrix
+    kind : {"auto", "continuous", "counts", "labels"}
+    units : str or float
+    criterion : {"auto", "held out", "tic"}
+
+    Returns
+    -------
+    Comparison
+        As of :func:`compare_incomplete`.
+
+    Raises
+    ------
+    ComparisonError
+        For models without a predictor among them, or under different measures.
+    DataError
+        For a batch of samples.
+    """
+    chosen = unlike(resolve_all(models))
+    plain = [label_of(m) for m in chosen if not m.predictors]
+    if plain:
+        raise errors.ComparisonError(
+            errors.message(
+                "models with a predictor each",
+                f"{len(plain)} without, the first {plain[0]}",
+                "A predictor with nothing but a constant is slot='1'",
+            )
+        )
+    weights = column(given, weights) if isinstance(weights, str) else weights
+    values = column(given, data) if isinstance(data, str) else data
+    ends = _finite(data.values) if isinstance(data, Censored) else as_array(values, "y")
+    if ends.ndim != 1:
+        raise errors.DataError(errors.message("one sample of responses", f"shape {ends.shape}"))
+    kind = common_kind(chosen, ends, kind)
+    rows = [_row(model, data, weights, given) for model in chosen]
+    name = data if isinstance(data, str) else str(getattr(data, "name", None) or "y")
+    summary = "responses given covariates"
+    return _compared(rows, name, float(len(values)), kind, summary, units, criterion)
+
+
+def _compared(
+    rows: list[Row], name: str, n: float, kind: str, summary: str, units: Units, criterion: str
+) -> Comparison:
+    """Rank the rows that have a fit."""
     ranked, scheme = _ranked([r for r in rows if r.fit is not None and not r.verdict], criterion)
-    n = float(ranked[0].fit.n) if ranked and ranked[0].fit else float(len(data))
+    n = float(ranked[0].fit.n) if ranked and ranked[0].fit else n
     return Comparison(
         rows=(*ranked, *(r for r in rows if r.fit is None or r.verdict)),
-        name=data.name,
+        name=name,
         n=n,
         kind=kind,
-        summary=f"{n:,.6g} observations, {_kinds(data)}; ends from {ends.min():.6g} to "
-        f"{ends.max():.6g}",
+        summary=f"{n:,.6g} observations, {summary}",
         sentences=(*tie_sentence(ranked), *infinite_sentence(ranked)),
         replicates=0,
         scheme=scheme,
@@ -99,10 +164,10 @@ def _kinds(data: Censored) -> str:
     return repr(data).removeprefix("<Censored: ").removesuffix(">")
 
 
-def _row(model: Model, data: Censored, weights: Any) -> Row:
+def _row(model: Model, data: Any, weights: Any, given: Any) -> Row:
     label = label_of(model)
     try:
-        found = fit(model, data, weights=weights)
+        found = fit(model, data, weights=weights, given=given)
     except (errors.SupportError, errors.NoDensityError, errors.DataTypeError) as error:
         return Row(label, None, None, str(error))
     return unranked(label, found) or Row(label, found, None, "")

@@ -1,0 +1,149 @@
+"""What makes two fits comparable: one measure, the same observations, weights and rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.combinators.conditional import Conditional
+from mlece.combinators.terms import Term, dense
+from mlece.math import Array
+from mlece.regression.result import ConditionalFit
+from mlece.result import Fit
+
+# A column is in the space of others if no more of its length than this lies outside.
+_SPANNED = 1e-9
+
+
+def names_of(first: Fit, second: Fit) -> tuple[str, str]:
+    """Return what two models are called, with their covariates where nothing else tells them apart."""
+    one, two = first.family, second.family
+    if one.title == two.title and isinstance(one, Conditional) and isinstance(two, Conditional):
+        return repr(one), repr(two)
+    return one.title, two.title
+
+
+def require_comparable(first: Fit, second: Fit) -> None:
+    """Raise unless the log densities of two fits may be taken off each other.
+
+    Raises
+    ------
+    ComparisonError
+        For a fit to a known distribution, two dominating measures, and different data.
+    """
+    for fit in (first, second):
+        if fit.sample.truth is not None:
+            raise errors.ComparisonError(
+                errors.message(
+                    "two fits to data", "a fit to a known distribution", "Use mlece.kl_divergence"
+                )
+            )
+    one, two = first.family, second.family
+    if one.measure != two.measure:
+        raise errors.ComparisonError(
+            errors.message(
+                "two models with densities under one measure",
+                f"{one.title} ({one.measure}) and {two.title} ({two.measure})",
+            )
+        )
+    if isinstance(one, Conditional) != isinstance(two, Conditional):
+        plain = two.title if isinstance(one, Conditional) else one.title
+        raise errors.ComparisonError(
+            errors.message(
+                "two models of the response given covariates, or two without",
+                f"{one.title} and {two.title}",
+                f"Give {plain} a predictor with nothing but a constant, slot='1'",
+            )
+        )
+    difference = _difference(first, second)
+    if difference:
+        raise errors.ComparisonError(
+            errors.message(
+                "two fits to the same observations with the same weights",
+                difference,
+                "Fit both models to one array",
+            )
+        )
+
+
+def nested(first: Fit, second: Fit) -> bool:
+    """Tell whether one model holds the other by its family: every law of the first is one of the second.
+
+    Families as they are hold themselves; with covariates, every predictor of the first must lie in the
+    space of that of the second, by the same link. Families nested in others are not recognised.
+    """
+    one, two = first.family, second.family
+    if not (isinstance(one, Conditional) and isinstance(two, Conditional)):
+        return type(one) is type(two) and one.settings == two.settings
+    if type(one.inner) is not type(two.inner) or one.inner.settings != two.inner.settings:
+        return False
+    rows = np.unique(first.sample.values[..., -1]).astype(np.intp)
+    mine, others = ({term.slot: term for term in family.terms} for family in (one, two))
+    return all(
+        _holds(others.get(p.name), mine.get(p.name), rows)
+        for p in one.inner.params
+        if p.name in mine or p.name in others or p.estimable
+    )
+
+
+def _holds(large: Term | None, small: Term | None, rows: Array) -> bool:
+    """Tell whether one predictor can take the values of another; None is a parameter of its own."""
+    if small is None:
+        return large is None or (large.design.constant is not None and large.design.offset is None)
+    if large is None or large.link.name != small.link.name:
+        return False
+    none = np.zeros(len(rows))
+    ahead, behind = (
+        none if term.design.offset is None else term.design.offset[rows] for term in (small, large)
+    )
+    columns = np.column_stack([ahead - behind, dense(small.design, rows)])
+    space = dense(large.design, rows)
+    return bool((outside(columns, space) <= _SPANNED).all())
+
+
+def outside(columns: Array, space: Array) -> Array:
+    """Return which share of the length of columns (n, q) lies outside the space of others (n, p), (q,)."""
+    scale = np.abs(space).max(axis=0)
+    basis, weight, _ = np.linalg.svd(space / np.where(scale > 0, scale, 1.0), full_matrices=False)
+    basis = basis[:, weight > len(space) * np.finfo(float).eps * weight.max(initial=0.0)]
+    length = np.linalg.norm(columns, axis=0)
+    rest = columns - basis @ (basis.T @ columns)
+    return np.asarray(np.linalg.norm(rest, axis=0) / np.where(length > 0, length, 1.0))
+
+
+def _difference(first: Fit, second: Fit) -> str:
+    """Say what tells the data of two fits apart; empty where nothing does."""
+    a, b = first.sample, second.sample
+    rows = [fit.kept for fit in (first, second) if isinstance(fit, ConditionalFit)]
+    if rows and not _equal(*rows):
+        gone = [0 if kept is None else int((~kept).sum()) for kept in rows]
+        return (
+            f"{gone[0]} and {gone[1]} rows left out for missing values, not the same ones: leave out "
+            "before the fits those that either of them lacks"
+        )
+    if a.batch_shape != b.batch_shape or a.values.shape != b.values.shape:
+        return f"{a.values.shape} and {b.values.shape} that differ"
+    if not _equal(a.weights, b.weights):
+        return "different weights"
+    labels = [getattr(f.family, "labels", None) for f in (first, second)]
+    other = a.values != b.values
+    other = other.any(axis=-1) if other.ndim == 3 else other
+    if not other.any():
+        return "" if labels[0] == labels[1] else f"labels {labels[0]} and {labels[1]}"
+    at = tuple(int(i) for i in np.argwhere(other)[0])
+    return (
+        f"{int(other.sum())} of {other.size} that differ, the first {_shown(a.values[at])} and "
+        f"{_shown(b.values[at])} at position {at[1]}"
+    )
+
+
+def _shown(observation: Any) -> str:
+    """Return an observation in a message: one with covariates by its response."""
+    value = np.asarray(observation)
+    return f"{value.item() if value.ndim == 0 else value[0].item():.6g}"
+
+
+def _equal(a: Array | None, b: Array | None) -> bool:
+    return (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
