@@ -12,7 +12,7 @@ from mlece.combinators.conditional import Conditional
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import Given
-from mlece.regression.scoring import held_out, moved, renewed
+from mlece.regression.scoring import held_out, renewed
 from mlece.result import Fit
 
 
@@ -75,7 +75,7 @@ class ConditionalFit(Fit):
                 errors.message("a conditional model to predict from", f"{model!r}")
             )
         if given is not None:
-            model = moved(model, renewed(model, given), False)
+            model = renewed(model, given)
         return model.responses()
 
     def held_out(self, data: Any, weights: Any = None, given: Any = None) -> Any:

@@ -54,7 +54,7 @@ def held_out(fit: Fit, data: Any, weights: Any, given: Any) -> Any:
         found = response(data, given)
         data, name = found.values, found.name
     bare, sample = read_responses(family.family, data, name)
-    terms = renewed(family, given)
+    terms = new_terms(family, given)
     shape = fit.sample.batch_shape
     if sample.batch_shape not in ((), shape):
         raise errors.DataError(
@@ -82,7 +82,7 @@ def held_out(fit: Fit, data: Any, weights: Any, given: Any) -> Any:
     return mean_score(fit, log_density, np.ones(sample.rows) if w is None else w)
 
 
-def renewed(model: Conditional, given: Any) -> dict[str, Term]:
+def new_terms(model: Conditional, given: Any) -> dict[str, Term]:
     """Return the predictors of a conditional model at new covariates, by their label."""
     terms: dict[str, Term] = {}
     for term in model.terms:
@@ -95,6 +95,11 @@ def renewed(model: Conditional, given: Any) -> dict[str, Term]:
             )
         terms[term.label] = replace(term, design=term.design.recipe(given))
     return terms
+
+
+def renewed(model: Conditional, given: Any) -> Conditional:
+    """Return a conditional model at new covariates."""
+    return moved(model, new_terms(model, given), is_incomplete(model.inner))
 
 
 def moved(model: Any, terms: dict[str, Term], hidden: bool) -> Conditional:
