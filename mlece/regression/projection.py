@@ -14,7 +14,7 @@ from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import read as read_rows
-from mlece.regression.result import renewed
+from mlece.regression.scoring import renewed
 from mlece.regression.truth import (
     SETTLED,
     ConditionalTruth,

@@ -14,7 +14,7 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.scipy_family import adopt
 from mlece.math import Array
 from mlece.model import Model
-from mlece.regression.result import renewed
+from mlece.regression.scoring import renewed
 from mlece.result import Fit
 from mlece.sample import weights_like
 from mlece.sources.distribution import FIRST_LEVEL, LAST_LEVEL, nodes
