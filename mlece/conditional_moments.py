@@ -67,7 +67,9 @@ def _inner_information(family: Model, theta: Arrays) -> Array:
 def _point(model: Conditional, rows: Rows, theta: Arrays) -> tuple[Point, tuple[int, int]]:
     """Return the inner parameters of every observation, and (r, n)."""
     with np.errstate(all="ignore"):
-        point = model.shared(Rowed(np.zeros((1, 1)), rows), tuple(v[:, None] for v in theta))
+        point = model.shared(
+            Rowed(np.zeros((1, 1)), rows, np.zeros((1, 1))), tuple(v[:, None] for v in theta)
+        )
     n = max(np.shape(v)[1] for v in point.theta)
     return point, (len(theta[0]), n)
 

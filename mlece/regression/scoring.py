@@ -54,7 +54,7 @@ def held_out(fit: Fit, data: Any, weights: Any, given: Any) -> Any:
         found = response(data, given)
         data, name = found.values, found.name
     bare, sample = read_responses(family.family, data, name)
-    terms = renewed(family, given)
+    terms = new_terms(family, given)
     shape = fit.sample.batch_shape
     if sample.batch_shape not in ((), shape):
         raise errors.DataError(
@@ -82,7 +82,7 @@ def held_out(fit: Fit, data: Any, weights: Any, given: Any) -> Any:
     return mean_score(fit, log_density, np.ones(sample.rows) if w is None else w)
 
 
-def renewed(model: Conditional, given: Any) -> dict[str, Term]:
+def new_terms(model: Conditional, given: Any) -> dict[str, Term]:
     """Return the predictors of a conditional model at new covariates, by their label."""
     terms: dict[str, Term] = {}
     for term in model.terms:
@@ -99,7 +99,7 @@ def renewed(model: Conditional, given: Any) -> dict[str, Term]:
 
 def at_covariates(model: Any, given: Any) -> Conditional:
     """Return a conditional model at new covariates, for complete responses."""
-    return moved(model, renewed(model, given), False)
+    return moved(model, new_terms(model, given), False)
 
 
 def moved(model: Any, terms: dict[str, Term], hidden: bool) -> Conditional:
