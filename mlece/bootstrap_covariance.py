@@ -101,16 +101,16 @@ def bootstrap_covariance(
 
 def _spread(found: Array) -> Array:
     """Return the covariances over replicates (R, B, k), NaN where one is not finite."""
-    lost = ~np.isfinite(found).all(axis=2)
-    if lost.any(axis=1).all():
+    finite = np.all(np.isfinite(found), axis=2)
+    usable = np.all(finite, axis=1, keepdims=True)[:, :, None]
+    if not usable.any():
         raise errors.NotRegularError(
             errors.message(
                 "a finite estimate for every replicate",
-                f"{int(lost[0].sum())} of {found.shape[1]} without one",
+                f"{int((~finite[:1]).sum())} of {found.shape[1]} without one",
                 "Their covariance is infinite; fit.interval(method='bootstrap') puts them in order",
             )
         )
-    usable = ~lost.any(axis=1)[:, None, None]
     centred = np.where(usable, found, 0.0)
     centred = centred - centred.mean(axis=1, keepdims=True)
     spread = np.swapaxes(centred, 1, 2) @ centred / (found.shape[1] - 1.0)
@@ -155,10 +155,8 @@ def _of_residuals(
     law: str,
 ) -> Iterator[Fit]:
     """Refit to fitted means plus residuals, of equal variance after division by √(1 − h)."""
-    model, sample = fit.family, fit.sample
-    linear = isinstance(model, Conditional) and type(model.inner) is Gaussian
-    slots = [term.slot for term in model.terms if term.design.width] if linear else []
-    if slots != ["mean"] or model.terms[0].link.name != "identity" or sample.batch_shape:
+    model, sample = fit.model, fit.sample
+    if not isinstance(model, Conditional) or not _linear(model) or sample.batch_shape:
         raise errors.ComparisonError(
             errors.message(
                 f"one fit of a Gaussian linear model with one sd for the {resampling} bootstrap",
@@ -172,7 +170,7 @@ def _of_residuals(
                 f"observations without weights for the {resampling} bootstrap", "weights"
             )
         )
-    fitted = np.asarray(fit.model.responses(rows_of(sample.values)).theta[0])
+    fitted = np.asarray(model.responses(rows_of(sample.values)).theta[0])
     y = sample.values[0, :, 0]
     h = next(iter(leverages(fit).values()))[0]
     settings: dict[str, Any] = {"leverage": h}
@@ -186,3 +184,10 @@ def _of_residuals(
     for slab in slabs:
         values = np.stack([slab, np.broadcast_to(sample.values[0, :, 1], slab.shape)], axis=-1)
         yield fit_sample(fit.family, Sample(values, None, (len(slab),), sample.name))
+
+
+def _linear(model: Conditional) -> bool:
+    """Tell whether a mean varies with covariates, in its own units, and nothing else does."""
+    terms = [term for term in model.terms if term.design.width]
+    straight = all(term.slot == "mean" and term.link.name == "identity" for term in terms)
+    return type(model.inner) is Gaussian and len(terms) == 1 and straight

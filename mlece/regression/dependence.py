@@ -141,8 +141,8 @@ def _indefinite(matrix: Array, scale: Array) -> Array:
     """Return whether symmetric matrices have a negative eigenvalue, in coordinates of like size."""
     d = np.sqrt(np.where(scale > 0, scale, 1.0))
     unit = matrix / d[..., :, None] / d[..., None, :]
-    known = np.isfinite(unit).all(axis=(-2, -1))
-    eigenvalues = np.linalg.eigvalsh(np.where(known[..., None, None], unit, 0.0))
+    known = np.isfinite(unit).all(axis=(-2, -1), keepdims=True)
+    eigenvalues = np.linalg.eigvalsh(np.where(known, unit, 0.0))
     return np.asarray(eigenvalues[..., 0] < -_ROUNDING * np.maximum(1.0, eigenvalues[..., -1]))
 
 

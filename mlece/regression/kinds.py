@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlece import errors
-from mlece.regression.meat import KINDS as HETEROSCEDASTIC
+from mlece.regression import meat
 
+HETEROSCEDASTIC = meat.KINDS
 # Sandwiches whose meat depends on what the observations are supposed to be.
 ROBUST = (*HETEROSCEDASTIC, "cluster", "newey-west")
 # Kinds that need to be told nothing, with covariates or without.

@@ -238,7 +238,7 @@ def _hat(term: Term, values: Array, work: Array, copies: Array, free: Array) -> 
     triangle = np.zeros((r, 0, p))
     for cut in cuts:
         below = columns(cut, work * copies)
-        triangle = np.linalg.qr(np.concatenate([triangle, below], axis=1), mode="r")
+        triangle = _triangular(np.concatenate([triangle, below], axis=1))
     size = np.linalg.norm(triangle, axis=1, keepdims=True)
     size = np.where(size > 0, size, 1.0)
     triangle = triangle / size
@@ -260,6 +260,12 @@ def _hat(term: Term, values: Array, work: Array, copies: Array, free: Array) -> 
     return out
 
 
+def _triangular(matrix: Array) -> Array:
+    """Return the triangular factors of matrices (r, m, p)."""
+    factor: Any = np.linalg.qr(matrix, mode="r")
+    return np.asarray(factor)
+
+
 # ------------------------------------------------------------------ clusters and lags
 
 
@@ -279,7 +285,7 @@ def _scores(fit: Fit, members: slice, cut: Any) -> Array:
             s = stacked_scores(fit.family.score_hook(t, theta), m)
         s = np.broadcast_to(s, (r, m, len(theta)))
     w = fit.sample.weights
-    return s if w is None else _members(w, members)[:, cut, None] * s
+    return np.asarray(s if w is None else _members(w, members)[:, cut, None] * s)
 
 
 def _width(fit: Fit) -> int:
