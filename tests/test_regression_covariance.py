@@ -309,9 +309,10 @@ def test_expected_bread_of_the_negative_binomial() -> None:
     work = mean / (1 + mean / size)
     expected = DESIGN.T @ (work[:, None] * DESIGN) / N
     found = fisher_information(fit)[0]
-    close(found[np.ix_(at, at)], expected, "rounding")
+    # Nodes of one law serve others whose mass they find to 1e-9.
+    np.testing.assert_allclose(found[np.ix_(at, at)], expected, rtol=0, atol=1e-9)
     others = found[at, names.index("size")]
-    assert np.max(np.abs(others)) < 1e-12
+    assert np.max(np.abs(others)) < 1e-9
 
 
 @pytest.mark.parametrize("model", ["softmax", "incomplete", "zeros"])
@@ -450,8 +451,8 @@ def test_bootstrap_of_a_batch() -> None:
 def test_a_replicate_without_estimate_has_no_variance() -> None:
     x = np.arange(8.0)
     fit = mlece.fit(mlece.Bernoulli(p="x"), [0, 0, 1, 0, 1, 0, 1, 1], given={"x": x})
-    with pytest.raises(errors.NotRegularError, match="of 200 without one"):
-        fit.covariance("bootstrap", replicates=200)
+    with pytest.raises(errors.NotRegularError, match="of 60 without one"):
+        fit.covariance("bootstrap", replicates=60)
 
 
 # ------------------------------------------------------------------------------- what people see
@@ -521,9 +522,9 @@ def test_what_has_no_such_covariance() -> None:
         survival.covariance("HC3")
     with pytest.raises(errors.ComparisonError, match="complete responses"):
         survival.covariance("HC1", bread="expected")
-    n, p = len(Y), 2
-    stretch = np.sqrt(n / (n - p))
-    close(roots(survival, "HC1")[1:], roots(survival)[1:] * stretch, "rounding")
+    stretched = scores(survival)
+    stretched[:, 1:] *= np.sqrt(N / (N - 2))
+    close(survival.covariance("HC1"), total_of(survival, stretched.T @ stretched), "rounding")
 
 
 def test_an_observation_with_a_coefficient_of_its_own() -> None:
