@@ -16,7 +16,7 @@ from mlece.families.real_line import Gaussian
 from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.regression.labels import ways_of
-from mlece.regression.robust import leverages
+from mlece.regression.robust import leverages, require_data
 from mlece.resampling import SLAB, cluster_weights, residual_responses, wild_responses
 from mlece.result import Fit
 from mlece.sample import Sample
@@ -76,6 +76,7 @@ def bootstrap_covariance(
                 "resampling='nonparametric' or 'wild' for clusters", f"resampling={resampling!r}"
             )
         )
+    require_data(fit, "bootstrap")
     members = np.flatnonzero(solved(fit))
     if not members.size:
         raise errors.NoDensityError(

@@ -471,6 +471,20 @@ def test_labels_of_columns_and_intervals(counts: Any) -> None:
     assert wide.upper - wide.lower == pytest.approx(2 * 1.959963984540054 * se)
 
 
+def test_functions_of_a_fit_take_every_covariance(counts: Any) -> None:
+    firm = TABLE["firm"].to_numpy()
+    plain = mlece.fit(mlece.Poisson(), COUNTS)
+    double = plain.functional(lambda m: 2 * m.mean)
+    se = plain.standard_errors("cluster", clusters=firm)["rate"]
+    assert double.se("cluster", clusters=firm) == pytest.approx(2 * se, rel=1e-9)
+    found = double.interval(kind="cluster", clusters=firm)
+    assert found.upper - found.lower == pytest.approx(4 * 1.959963984540054 * se)
+    region = mlece.fit(mlece.Categorical(), TABLE["region"].to_numpy())
+    first = region.functional(lambda m: m.theta[0][..., 0])
+    own = region.standard_errors("cluster", clusters=firm)["p"][0]
+    assert first.se("cluster", clusters=firm) == pytest.approx(own, rel=1e-9)
+
+
 # ------------------------------------------------------------------------------- refusals
 
 

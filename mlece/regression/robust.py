@@ -48,10 +48,7 @@ def robust_meat(fit: Fit, kind: str, **options: Any) -> Array:
     **options
         See :func:`mlece.covariance.covariance`.
     """
-    if fit.sample.truth is not None or fit.sample.drawn is not None:
-        raise errors.ComparisonError(
-            errors.message(f"data for a {kind} covariance", "a fit to a known distribution")
-        )
+    require_data(fit, kind)
     if kind == "cluster":
         total = _clustered(fit, **options)
     elif kind == "newey-west":
@@ -59,6 +56,14 @@ def robust_meat(fit: Fit, kind: str, **options: Any) -> Array:
     else:
         total = _heteroscedastic(fit, kind)
     return total / fit.objective.total[:, None, None]
+
+
+def require_data(fit: Fit, kind: str) -> None:
+    """Raise for a fit to a known distribution, which has no observations to resemble each other."""
+    if fit.sample.truth is not None or fit.sample.drawn is not None:
+        raise errors.ComparisonError(
+            errors.message(f"data for a {kind} covariance", "a fit to a known distribution")
+        )
 
 
 def _chunks(size: int, each: int) -> Iterator[slice]:
