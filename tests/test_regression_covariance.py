@@ -315,6 +315,17 @@ def test_expected_bread_of_the_negative_binomial() -> None:
     assert np.max(np.abs(others)) < 1e-9
 
 
+def test_expected_bread_by_quadrature() -> None:
+    fit = mlece.fit(mlece.Logistic(loc="x + z", scale="x"), Y, given=TABLE)
+    scale = fit.predict().theta[1]
+    found = np.linalg.inv(fit.covariance("fisher"))
+    work = 1 / (3 * scale**2)
+    np.testing.assert_allclose(found[:3, :3], DESIGN.T @ (work[:, None] * DESIGN), rtol=1e-8)
+    own = (3 + np.pi**2) / 9 * DESIGN[:, :2].T @ DESIGN[:, :2]
+    np.testing.assert_allclose(found[3:, 3:], own, rtol=1e-8)
+    assert np.max(np.abs(found[:3, 3:])) < 1e-8 * np.max(found)
+
+
 @pytest.mark.parametrize("model", ["softmax", "incomplete", "zeros"])
 def test_clusters_and_lags_of_any_family(model: str) -> None:
     if model == "softmax":
