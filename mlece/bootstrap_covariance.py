@@ -62,7 +62,8 @@ def bootstrap_covariance(
     Examples
     --------
     >>> import mlece
-    >>> line = mlece.fit(mlece.Gaussian(mean="x"), [1.0, 2.0, 4.0], given={"x": [0.0, 1.0, 2.0]})
+    >>> table = {"x": list(range(8))}
+    >>> line = mlece.fit(mlece.Gaussian(mean="x"), [1.0, 2.0, 4.0, 3.0, 6.0, 5.0, 9.0, 8.0], given=table)
     >>> line.covariance("bootstrap", resampling="residual", replicates=99).shape
     (3, 3)
     """

@@ -360,9 +360,9 @@ def covariance(fit: Fit, kind: str = "sandwich", **options: Any) -> Array:
     >>> table = {"x": [0.0, 1.0, 2.0, 3.0, 4.0], "firm": ["a", "a", "b", "b", "c"]}
     >>> fit = mlece.fit(mlece.Poisson(rate="x"), [1, 3, 2, 6, 9], given=table)
     >>> fit.covariance("HC3").round(4).tolist()
-    [[0.1961, -0.0568], [-0.0568, 0.0174]]
+    [[0.1773, -0.0454], [-0.0454, 0.0118]]
     >>> fit.covariance("cluster", clusters="firm", correction="clusters").round(4).tolist()
-    [[0.0289, -0.0069], [-0.0069, 0.0019]]
+    [[0.0698, -0.0182], [-0.0182, 0.0048]]
     """
     _require_kind(fit, kind, options)
     if fit.on_simplex:
