@@ -23,6 +23,9 @@ from mlece.regression.robust import robust_meat
 if TYPE_CHECKING:
     from mlece.result import Fit
 
+# Expected information is summed over blocks of about so many numbers.
+_ROOM = 1 << 20
+
 
 @dataclass(frozen=True)
 class Information:
@@ -281,9 +284,10 @@ def fisher_information(fit: Fit) -> Array:
     model, theta = fit.family, fit.framed
     k = len(model.params)
     if isinstance(model, Conditional):
-        sample = fit.objective.sample
-        whole = conditional_information(model, rows_of(sample.values), theta, sample.weights)
-        return whole / fit.objective.total[:, None, None]
+        step = max(1, _ROOM // (fit.objective.size * len(model.inner.params) ** 2))
+        blocks = fit.objective._cuts(slice(None), step)
+        whole = sum(conditional_information(model, rows_of(y), theta, w) for y, w in blocks)
+        return np.asarray(whole / fit.objective.total[:, None, None])
     if model.has("_expected_statistics"):
         with np.errstate(all="ignore"):
             t = tuple(np.asarray(s)[:, None] for s in model._expected_statistics(*theta))

@@ -12,7 +12,7 @@ import pytest
 import statsmodels.api as sm
 
 import mlece
-from mlece import errors
+from mlece import covariance, errors
 from mlece.contributions import contributions
 from mlece.covariance import fisher_information, trace_term
 from mlece.regression import robust
@@ -380,6 +380,9 @@ def test_blocks_do_not_matter(counts: Any, kind: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(robust, "_ROOM", 64)
     monkeypatch.setattr(robust, "_BLOCK", 7)
     close(counts.covariance(kind, **options), whole, "rounding")
+    expected = fisher_information(counts)
+    monkeypatch.setattr(covariance, "_ROOM", 64)
+    close(fisher_information(counts), expected, "rounding")
 
 
 @pytest.mark.parametrize("kind", [*HETEROSCEDASTIC, "cluster", "newey-west"])

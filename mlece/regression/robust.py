@@ -210,17 +210,23 @@ def leverages(fit: Fit, members: slice = slice(None)) -> dict[int, Array]:
     theta = tuple(v[members] for v in fit.framed)
     known = np.all([np.isfinite(v) for v in theta], axis=0)
     theta = tuple(np.where(known, v, 0.5) for v in theta)
-    with np.errstate(all="ignore"):
-        weights = working_weights(model, rows_of(values), theta)
+    slots = [at for at, (term, _) in enumerate(model._layout) if term and term.design.width]
+    weights = {at: np.empty((len(theta[0]), fit.sample.rows)) for at in slots}
+    each = len(theta[0]) * len(model.inner.params) ** 2
+    for cut in _cuts(fit.sample.rows, max(1, _ROOM // each)):
+        with np.errstate(all="ignore"):
+            found = working_weights(model, rows_of(values[:, cut]), theta)
+        for at in slots:
+            weights[at][:, cut] = found[at, at]
     w = fit.sample.weights
     shape = (len(theta[0]), fit.sample.rows)
     copies = np.ones(shape) if w is None else np.broadcast_to(_members(w, members), shape)
     out = {}
-    for at, (term, place) in enumerate(model._layout):
-        if term is None or not term.design.width:
-            continue
+    for at in slots:
+        term, place = model._layout[at]
+        assert term is not None
         free = np.array([p.name in model.free for p in model.params[place]])
-        work = np.where(known[:, None], np.broadcast_to(weights[at, at], shape), 1.0)
+        work = np.where(known[:, None], weights[at], 1.0)
         h = _hat(term, values, work, copies, free)
         if fit.sample.weighting == "sampling":
             h = h * copies
