@@ -133,7 +133,10 @@ def _wald(fit: Fit, level: float, kind: str, scale: str) -> dict[str, Any]:
 
 
 INTERVALS: dict[str, Interval] = {
-    **{f"wald {kind}": partial(_wald, kind=kind, scale="parameter") for kind in (*PLAIN, *HETEROSCEDASTIC)},
+    **{
+        f"wald {kind}": partial(_wald, kind=kind, scale="parameter")
+        for kind in (*PLAIN, *HETEROSCEDASTIC)
+    },
     **{
         f"wald {kind} unconstrained": partial(_wald, kind=kind, scale="unconstrained")
         for kind in (*PLAIN, *HETEROSCEDASTIC)
