@@ -130,7 +130,7 @@ def resampled(
         values, weights = draw(fit, members, size, rng)
         shape = (members.size, size)
         sample = Sample(values, weights, shape, fit.sample.name, weighting=fit.sample.weighting)
-        yield fit_sample(_family(fit, members, shape), sample)
+        yield fit_sample(filled_family(fit, members, shape), sample)
 
 
 def _require_drawable(fit: Fit, resampling: str) -> None:
@@ -168,7 +168,7 @@ def _require_drawable(fit: Fit, resampling: str) -> None:
         )
 
 
-def _family(fit: Fit, members: Array, shape: tuple[int, int]) -> Model:
+def filled_family(fit: Fit, members: Array, shape: tuple[int, int]) -> Model:
     """Return the family with its filled slots in the shape of the batch of refits."""
     family = fit.family
     if not any(v is not None and v.ndim for v in family.slots.values()):

@@ -16,13 +16,13 @@ import numpy as np
 from mlece import __version__, errors
 from mlece.candidates import KINDS, read_kind
 from mlece.comparison import ALL, Comparison, compare
-from mlece.covariance import KINDS as COVARIANCES
 from mlece.fitting import fit
 from mlece.intervals import METHODS, check_level
 from mlece.math import Array
 from mlece.model import Model, model_by_name, registered
 from mlece.plot.files import check_picture, write_picture
 from mlece.ranking import CRITERIA
+from mlece.regression.kinds import PLAIN as COVARIANCES
 from mlece.result import Fit
 from mlece.solvers.dispatch import SOLVERS
 from mlece.sources.censoring import Censored, censored, right_censored

@@ -39,17 +39,32 @@ def conditional_information(
     E[s s' | x] = E[−H | x]: second derivatives of links do not enter. For links that are not canonical it
     differs from the curvature observed (Efron and Hinkley 1978, Biometrika 65, 457-482).
     """
+    sums = working_weights(model, rows, theta)
+    w = np.ones((1, 1)) if weights is None else weights
+    shape = next(iter(sums.values())).shape
+    return model._products(rows, {pair: w * v for pair, v in sums.items()}, *shape)
+
+
+def working_weights(model: Conditional, rows: Rows, theta: Arrays) -> dict[tuple[int, int], Array]:
+    """Return the expected information of each observation in its predictors and parameters, (r, n) each.
+
+    By pairs i <= j of slots of the inner family; those on the diagonal are the weights of Fisher's scoring,
+    iteratively reweighted least squares.
+
+    Parameters
+    ----------
+    model, rows, theta
+        As in :func:`conditional_information`.
+    """
     point, shape = _point(model, rows, theta)
     flat = tuple(np.broadcast_to(v, shape).ravel() for v in point.theta)
     inner = _inner_information(model.inner, flat).reshape(*shape, len(flat), len(flat))
-    w = np.ones((1, 1)) if weights is None else weights
     slopes = [1.0 if f is None else f for f in point.first]
-    sums = {
-        (i, j): w * inner[..., i, j] * slopes[i] * slopes[j]
+    return {
+        (i, j): inner[..., i, j] * slopes[i] * slopes[j]
         for i in range(len(flat))
         for j in range(i, len(flat))
     }
-    return model._products(rows, sums, *shape)
 
 
 def _inner_information(family: Model, theta: Arrays) -> Array:
@@ -67,9 +82,8 @@ def _inner_information(family: Model, theta: Arrays) -> Array:
 def _point(model: Conditional, rows: Rows, theta: Arrays) -> tuple[Point, tuple[int, int]]:
     """Return the inner parameters of every observation, and (r, n)."""
     with np.errstate(all="ignore"):
-        point = model.shared(
-            Rowed(np.zeros((1, 1)), rows, np.zeros((1, 1))), tuple(v[:, None] for v in theta)
-        )
+        none = np.zeros((1, 1))
+        point = model.shared(Rowed(none, rows, none), tuple(v[:, None] for v in theta))
     n = max(np.shape(v)[1] for v in point.theta)
     return point, (len(theta[0]), n)
 

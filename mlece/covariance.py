@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
+from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.terms import rows_of
 from mlece.conditional_moments import conditional_information
 from mlece.evaluation import triangle
@@ -16,11 +17,14 @@ from mlece.limits import Status
 from mlece.math import Array, Arrays, ndtri
 from mlece.member_moments import member_moments
 from mlece.objective import CrossEntropy
+from mlece.regression.kinds import PLAIN, ROBUST, check_kind
+from mlece.regression.robust import robust_meat
 
 if TYPE_CHECKING:
     from mlece.result import Fit
 
-KINDS = ("sandwich", "hessian", "fisher", "opg")
+# Expected information is summed over blocks of about so many numbers.
+_ROOM = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,9 @@ def symmetric_inverse(matrix: Array) -> Array:
     return np.asarray(0.5 * (inverse + np.swapaxes(inverse, -1, -2)))
 
 
-def _require_kind(fit: Fit, kind: str) -> None:
-    if kind not in KINDS:
-        raise errors.unknown_name("covariance", kind, KINDS)
-    if kind != "sandwich" and fit.sample.weighting == "sampling":
+def _require_kind(fit: Fit, kind: str, options: dict[str, Any]) -> None:
+    check_kind(kind, options)
+    if kind in PLAIN[1:] and fit.sample.weighting == "sampling":
         raise errors.NotRegularError(
             errors.message(
                 f"frequency weights for a {kind} covariance",
@@ -216,8 +219,16 @@ def _squared_meat(objective: CrossEntropy, theta: Arrays) -> Array:
     return np.asarray(at.opg * (twice.total / objective.total)[:, None, None])
 
 
-def information(fit: Fit, kind: str = "sandwich") -> Information:
+def information(fit: Fit, kind: str = "sandwich", **options: Any) -> Information:
     """Return A and B of a fit; NaN for the members of a batch that :func:`refusals` names.
+
+    Parameters
+    ----------
+    fit : Fit
+    kind : str
+        Of which covariance A is the bread and B the meat.
+    **options
+        As in :func:`covariance`.
 
     Raises
     ------
@@ -228,6 +239,13 @@ def information(fit: Fit, kind: str = "sandwich") -> Information:
     regular = _regular(fit, kind)
     with np.errstate(all="ignore"):
         a, b = _framed_matrices(fit)
+    if options.get("bread") == "expected":
+        _require_complete(fit)
+        a = fisher_information(fit)
+    if kind in ROBUST:
+        own = {name: value for name, value in options.items() if name != "bread"}
+        with np.errstate(all="ignore"):
+            b = robust_meat(fit, kind, **own)
     pick, factors = _free_regular(fit)
     a, b = (np.where(regular[:, None, None], v[pick], np.nan) for v in (a, b))
     return Information(fit.names, a, b, factors)
@@ -246,6 +264,18 @@ def _free_regular(fit: Fit) -> tuple[tuple[Array, ...], Array]:
     return np.ix_(range(objective.size), index, index), d
 
 
+def _require_complete(fit: Fit) -> None:
+    """Refuse to expect what depends on how incomplete observations were recorded."""
+    if not isinstance(fit.family, Conditional):
+        fit.require_numbers("expected information")
+    elif is_incomplete(fit.family.inner):
+        raise errors.ComparisonError(
+            errors.message(
+                "complete responses for expected information", fit.family.inner._observations
+            )
+        )
+
+
 def fisher_information(fit: Fit) -> Array:
     """Return the expected information at the fitted member, framed, all parameters, (R, k, k).
 
@@ -254,9 +284,10 @@ def fisher_information(fit: Fit) -> Array:
     model, theta = fit.family, fit.framed
     k = len(model.params)
     if isinstance(model, Conditional):
-        sample = fit.objective.sample
-        whole = conditional_information(model, rows_of(sample.values), theta, sample.weights)
-        return whole / fit.objective.total[:, None, None]
+        step = max(1, _ROOM // (fit.objective.size * len(model.inner.params) ** 2))
+        blocks = fit.objective._cuts(slice(None), step)
+        whole = sum(conditional_information(model, rows_of(y), theta, w) for y, w in blocks)
+        return np.asarray(whole / fit.objective.total[:, None, None])
     if model.has("_expected_statistics"):
         with np.errstate(all="ignore"):
             t = tuple(np.asarray(s)[:, None] for s in model._expected_statistics(*theta))
@@ -270,54 +301,104 @@ def fisher_information(fit: Fit) -> Array:
     return member_moments(model, known, list(range(k))).unframed().scores
 
 
-def covariance(fit: Fit, kind: str = "sandwich") -> Array:
+def covariance(fit: Fit, kind: str = "sandwich", **options: Any) -> Array:
     """Return the covariance matrix of the free parameters.
 
     Parameters
     ----------
     fit : Fit
-    kind : {"sandwich", "hessian", "fisher", "opg"}
-        A⁻¹BA⁻¹/n holds whether or not the model is right (Huber 1967; White 1982); "hessian" A⁻¹/n,
-        "fisher" the inverse expected information (given the covariates, where there are some) and "opg"
-        B⁻¹/n suppose that it is.
+    kind : str
+        "sandwich", A⁻¹BA⁻¹/n, holds whether or not the model is right (Huber 1967; White 1982), if
+        observations are independent; "hessian" A⁻¹/n, "fisher" the inverse expected information (given
+        the covariates, where there are some) and "opg" B⁻¹/n suppose that it is right. With covariates
+        "HC0" to "HC4" stretch the residuals for what the fit took from them; "cluster" and "newey-west"
+        hold for observations that depend on each other within groups, or in time. "bootstrap" refits.
+    **options
+        bread : {"observed", "expected"}
+            A of any sandwich: the curvature at the data, or what the fitted model expects of it given the
+            covariates. They agree for canonical links alone; numbers published for probit models
+            have the expected one.
+        clusters : str, array_like (n,) or (n, d), or tuple of these
+            For "cluster" and "bootstrap": labels, or names of columns of ``given``; several are
+            several ways, in any of which observations may depend on each other.
+        correction : {"full", "clusters", "none"} for "cluster", bool for "newey-west"
+            See :func:`mlece.regression.meat.clustered` and :func:`mlece.regression.meat.newey_west`.
+            The parameters that it counts are the coefficients, without covariates all parameters.
+        lags : int, optional
+            For "newey-west"; :func:`mlece.regression.dependence.automatic_lags` by default.
+        order : str or array_like (n,), optional
+            For "newey-west": times, all different, or the name of a column of ``given``.
+        resampling, replicates, rng, law
+            For "bootstrap"; see :func:`mlece.bootstrap_covariance.bootstrap_covariance`.
 
     Returns
     -------
     array (..., k, k)
         In the parameters' own units; for a fit to a known distribution the asymptotic covariance of
         √n(θ̂ − θ*). NaN for the members of a batch that ``fit.refusals`` names. On the simplex the
-        covariance on the face of the cells that were seen: empty cells are held at 0.
+        covariance on the face of the cells that were seen: empty cells are held at 0. With several ways of
+        clustering it may have negative eigenvalues; standard errors without a square root are NaN.
 
     Raises
     ------
     NotRegularError
-        If the fit, or every member of a batch, has none.
+        If the fit, or every member of a batch, has none; for HC2 to HC4 also if an observation is fitted
+        by a coefficient of its own, or responses are incomplete.
+    DataError
+        For clusters or times that are missing, or not one for each observation.
+    UnknownNameError
+        For another kind or option.
+
+    Notes
+    -----
+    A model may have predictors in several slots, a mean and a spread. HC1 to HC4 then take each by itself:
+    the scores of its coefficients are stretched by the leverages h in its own design, weighted with the
+    expected information in its predictor, and p is the number of its coefficients. Parameters without
+    covariates, the scale among them, are left as they are. For a Gaussian linear model the covariance of
+    the coefficients is then that of least squares (MacKinnon and White 1985), for other means that of
+    the last step of iteratively reweighted least squares.
+
+    Examples
+    --------
+    >>> import mlece
+    >>> table = {"x": [0.0, 1.0, 2.0, 3.0, 4.0], "firm": ["a", "a", "b", "b", "c"]}
+    >>> fit = mlece.fit(mlece.Poisson(rate="x"), [1, 3, 2, 6, 9], given=table)
+    >>> fit.covariance("HC3").round(4).tolist()
+    [[0.1773, -0.0454], [-0.0454, 0.0118]]
+    >>> fit.covariance("cluster", clusters="firm", correction="clusters").round(4).tolist()
+    [[0.0698, -0.0182], [-0.0182, 0.0048]]
     """
-    _require_kind(fit, kind)
+    _require_kind(fit, kind, options)
     if fit.on_simplex:
-        return _simplex_covariance(fit)
-    framed, factors = framed_covariance(fit, kind)
+        return _simplex_covariance(fit, kind, options)
+    framed, factors = framed_covariance(fit, kind, **options)
     with np.errstate(over="ignore", under="ignore"):
         # In units beyond 1e154 a variance is not a number that a float holds; its root still is.
         out = framed * factors[:, :, None] * factors[:, None, :]
     return np.asarray(out.reshape((*fit.sample.batch_shape, *out.shape[1:])))
 
 
-def framed_covariance(fit: Fit, kind: str) -> tuple[Array, Array]:
+def framed_covariance(fit: Fit, kind: str, **options: Any) -> tuple[Array, Array]:
     """Return the covariance in the frame, (R, m, m), and the factors to the user's units, (R, m)."""
     objective = fit.objective
     n = np.ones(objective.size) if fit.sample.truth is not None else objective.total
+    if kind == "bootstrap":
+        from mlece.bootstrap_covariance import bootstrap_covariance
+
+        factors = _free_regular(fit)[1]
+        out = bootstrap_covariance(fit, **options)
+        return out / factors[:, :, None] / factors[:, None, :], factors
     if kind == "fisher":
-        fit.require_numbers("expected information")
+        _require_complete(fit)
         regular = _regular(fit, kind)
         pick, factors = _free_regular(fit)
         expected = np.where(regular[:, None, None], fisher_information(fit)[pick], np.nan)
         return _numbers(symmetric_inverse(expected)) / n[:, None, None], factors
-    info = information(fit, kind)
-    if kind == "sandwich":
-        out = sandwich(info.a, info.b)
-    else:
+    info = information(fit, kind, **options)
+    if kind in ("hessian", "opg"):
         out = symmetric_inverse(info.a if kind == "hessian" else info.b)
+    else:
+        out = sandwich(info.a, info.b)
     return _numbers(out) / n[:, None, None], info.factors
 
 
@@ -333,19 +414,26 @@ def _numbers(out: Array) -> Array:
     return out
 
 
-def standard_errors(fit: Fit, kind: str = "sandwich") -> Array:
+def standard_errors(fit: Fit, kind: str = "sandwich", **options: Any) -> Array:
     """Return the standard errors of the free parameters, (..., m), in the parameters' own units.
 
-    NaN for empty cells of a Categorical, which lie on the boundary, and for the members of a batch that
-    ``fit.refusals`` names.
+    Kinds and options are those of :func:`covariance`. NaN for empty cells of a Categorical, which lie on
+    the boundary, for the members of a batch that ``fit.refusals`` names, and where several ways of
+    clustering leave no positive variance.
     """
-    _require_kind(fit, kind)
+    _require_kind(fit, kind, options)
     if fit.on_simplex:
-        roots = np.sqrt(np.diagonal(_simplex_covariance(fit), axis1=-2, axis2=-1))
+        roots = _roots(_simplex_covariance(fit, kind, options))
         return np.where(np.reshape(fit.framed[0], roots.shape) > 0, roots, np.nan)
-    framed, factors = framed_covariance(fit, kind)
-    out = np.sqrt(np.diagonal(framed, axis1=1, axis2=2)) * factors
+    framed, factors = framed_covariance(fit, kind, **options)
+    out = _roots(framed) * factors
     return np.asarray(out.reshape((*fit.sample.batch_shape, out.shape[1])))
+
+
+def _roots(covariance: Array) -> Array:
+    """Return the square roots of the diagonals, NaN of what is negative."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1)))
 
 
 def sandwich(a: Array, b: Array) -> Array:
@@ -363,10 +451,19 @@ def sandwich(a: Array, b: Array) -> Array:
     return np.asarray(0.5 * (out + np.swapaxes(out, -1, -2)))
 
 
-def _simplex_covariance(fit: Fit) -> Array:
+def _simplex_covariance(fit: Fit, kind: str, options: dict[str, Any]) -> Array:
     """Multinomial covariance (diag(q) − qq')/n on the face of the cells that were seen."""
     objective = fit.objective
     (q,) = fit.framed
+    shape = (*fit.sample.batch_shape, *q.shape[1:], *q.shape[1:])
+    if kind == "bootstrap":
+        from mlece.bootstrap_covariance import bootstrap_covariance
+
+        return bootstrap_covariance(fit, **options).reshape(shape)
+    if kind in ROBUST:
+        own = {name: value for name, value in options.items() if name != "bread"}
+        meat = robust_meat(fit, kind, **own)
+        return np.asarray((meat / objective.total[:, None, None]).reshape(shape))
     n = np.ones(objective.size) if fit.sample.truth is not None else objective.total
     # At the optimum q = p̂, so that A = B: sandwich, Hessian, expected information and outer product agree.
     mass = q
@@ -381,15 +478,22 @@ def _simplex_covariance(fit: Fit) -> Array:
     total = mass.sum(axis=1)[:, None, None]
     out = mass[:, :, None] * np.eye(q.shape[1]) - cross - np.swapaxes(cross, 1, 2)
     out = (out + total * q[:, :, None] * q[:, None, :]) / n[:, None, None]
-    return np.asarray(out.reshape((*fit.sample.batch_shape, *out.shape[1:])))
+    return np.asarray(out.reshape(shape))
 
 
-def trace_term(fit: Fit) -> Array:
-    """Return tr(A⁻¹B), the effective number of parameters of Takeuchi (1976), (R,)."""
+def trace_term(fit: Fit, bread: str = "observed") -> Array:
+    """Return tr(A⁻¹B), the effective number of parameters of Takeuchi (1976), (R,).
+
+    Parameters
+    ----------
+    fit : Fit
+    bread : {"observed", "expected"}
+        A, as in :func:`covariance`.
+    """
     if fit.on_simplex:
         (q,) = fit.framed
         return np.asarray((q > 0).sum(axis=1) - 1.0)
-    info = information(fit, "TIC")
+    info = information(fit, "TIC", bread=bread)
     with np.errstate(invalid="ignore"):
         out = np.trace(symmetric_inverse(info.a) @ info.b, axis1=1, axis2=2)
     return np.asarray(np.where(np.isinf(info.b).any(axis=(1, 2)), np.inf, out))

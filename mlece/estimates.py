@@ -14,6 +14,7 @@ import numpy as np
 from mlece import errors
 from mlece.contributions import contributions
 from mlece.covariance import (
+    covariance,
     framed_covariance,
     information,
     sandwich,
@@ -24,6 +25,7 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.profiling.profiles import Ends, function_ends, parameter_ends
 from mlece.profiling.surface import Smooth, Surface, call
+from mlece.regression.kinds import PLAIN
 from mlece.result import Fit
 
 _STEP = 1e-3
@@ -168,11 +170,14 @@ class Function:
         with np.errstate(all="ignore"):
             return np.where(p > 0, values @ weights / (_STEP * p), 0.0), p
 
-    def errors(self, kind: str) -> Array:
+    def errors(self, kind: str, **options: Any) -> Array:
         """Return standard errors by the delta method (R, 1)."""
         fit = self.fit
         if fit.on_simplex:
             slopes, p = self._cells()
+            if kind not in PLAIN:
+                own = covariance(fit, kind, **options).reshape(len(p), *p.shape[1:] * 2)
+                return np.sqrt(_quadratic(slopes, own))[:, None]
             if fit.sample.weighting != "sampling":
                 return np.asarray(np.sqrt(_variance(p, slopes) / fit.objective.total)[:, None])
             w = np.asarray(fit.objective.sample.weights)[:, :, None]
@@ -180,7 +185,7 @@ class Function:
             spread = np.sqrt(((w * influence) ** 2).sum(axis=1))
             return np.asarray(spread / fit.objective.total[:, None])
         try:
-            spread = framed_covariance(fit, kind)[0]
+            spread = framed_covariance(fit, kind, **options)[0]
         except errors.NotRegularError:
             if not fit.sample.batch_shape:
                 raise

@@ -60,7 +60,7 @@ def fit_json(
         Units of the cross-entropy; the certificate stays in nats.
     level : float
         Confidence level of the intervals.
-    covariance : {"sandwich", "hessian", "fisher", "opg"}
+    covariance : str
     interval : {"auto", "wald", "exact", "profile", "robust profile", "bootstrap"}
         Method of the intervals; see :func:`mlece.intervals.interval`.
 

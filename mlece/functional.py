@@ -15,6 +15,7 @@ from mlece.intervals import Interval, check_level, of_quantities
 from mlece.math import Array, ndtri
 from mlece.model import Model
 from mlece.profiling.surface import one_by_one
+from mlece.regression.kinds import described
 from mlece.result import Fit
 
 METHODS = ("wald", "profile", "robust profile", "bootstrap")
@@ -49,16 +50,16 @@ class Functional:
         out = values.reshape(self.fit.sample.batch_shape)
         return out.item() if out.ndim == 0 else out
 
-    def se(self, kind: str = "sandwich") -> Any:
+    def se(self, kind: str = "sandwich", **options: Any) -> Any:
         """Return the standard error by the delta method, (g' C g)^½.
 
         Parameters
         ----------
-        kind : {"sandwich", "hessian", "fisher", "opg"}
+        kind, **options
             The covariance C; see :func:`mlece.covariance.covariance`. The gradient g is taken by
             five-point differences in unconstrained coordinates.
         """
-        return self._shaped(self._quantity.errors(kind))
+        return self._shaped(self._quantity.errors(kind, **options))
 
     def interval(
         self,
@@ -70,6 +71,7 @@ class Functional:
         resampling: str = "nonparametric",
         replicates: int = 999,
         rng: Any = 0,
+        **options: Any,
     ) -> Interval:
         """Return a confidence interval.
 
@@ -83,6 +85,8 @@ class Functional:
             Covariance of a Wald interval.
         bootstrap, resampling, replicates, rng
             As in :func:`mlece.intervals.interval`.
+        **options
+            Of the covariance (clusters, lags, bread).
 
         Returns
         -------
@@ -92,9 +96,11 @@ class Functional:
         if method not in METHODS:
             raise errors.unknown_name("interval method", method, METHODS)
         if method == "wald":
-            reach = float(ndtri(0.5 + 0.5 * level)) * np.asarray(self.se(kind))
+            if kind == "bootstrap":
+                options |= {"resampling": resampling, "replicates": replicates, "rng": rng}
+            reach = float(ndtri(0.5 + 0.5 * level)) * np.asarray(self.se(kind, **options))
             pair = (self._plain(self.estimate - reach), self._plain(self.estimate + reach))
-            return Interval(pair, level, f"delta method, {kind}")
+            return Interval(pair, level, f"delta method, {described(kind, options)}")
         return of_quantities(
             self._quantity,
             level,

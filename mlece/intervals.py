@@ -12,6 +12,7 @@ from mlece.covariance import standard_errors
 from mlece.estimates import Parameters, Quantities
 from mlece.math import Array, ndtri
 from mlece.profiling.profiles import require_regular, usable
+from mlece.regression.kinds import described
 from mlece.result import Fit
 
 METHODS = ("auto", "wald", "exact", "profile", "robust profile", "bootstrap")
@@ -96,6 +97,7 @@ def interval(
     resampling: str = "nonparametric",
     replicates: int = 999,
     rng: Any = 0,
+    **options: Any,
 ) -> dict[str, Interval]:
     """Return confidence intervals for the free parameters.
 
@@ -121,6 +123,9 @@ def interval(
         Number of bootstrap samples of each fit.
     rng : int or numpy.random.Generator
         Source of randomness; the same number gives the same result.
+    **options
+        Of the covariance of a Wald interval (clusters, lags, bread); see
+        :func:`mlece.covariance.covariance`.
 
     Returns
     -------
@@ -161,15 +166,18 @@ def interval(
         pairs, words = exact(fit, level), "exact law"
         return {n: Interval(pair, level, words) for n, pair in pairs.items()}
     if method in ("auto", "wald"):
-        pairs = wald(fit, level, kind, scale)
-        return {n: Interval(pair, level, f"Wald, {kind}") for n, pair in pairs.items()}
-    options = {
+        if kind == "bootstrap":
+            options |= {"resampling": resampling, "replicates": replicates, "rng": rng}
+        pairs = wald(fit, level, kind, scale, **options)
+        words = f"Wald, {described(kind, options)}"
+        return {n: Interval(pair, level, words) for n, pair in pairs.items()}
+    settings = {
         "bootstrap": bootstrap,
         "resampling": resampling,
         "replicates": replicates,
         "rng": rng,
     }
-    found = of_quantities(Parameters(fit), level, method, **options)
+    found = of_quantities(Parameters(fit), level, method, **settings)
     if fit.on_simplex:
         return {fit.names[0]: _together(found)}
     return dict(zip(fit.names, found, strict=True))
@@ -262,7 +270,11 @@ def check_level(level: float) -> None:
 
 
 def wald(
-    fit: Fit, level: float = 0.95, kind: str = "sandwich", scale: str = "parameter"
+    fit: Fit,
+    level: float = 0.95,
+    kind: str = "sandwich",
+    scale: str = "parameter",
+    **options: Any,
 ) -> dict[str, Any]:
     """Return Wald intervals for the free parameters.
 
@@ -271,11 +283,13 @@ def wald(
     fit : Fit
     level : float
         Confidence level in (0, 1).
-    kind : {"sandwich", "hessian", "fisher", "opg"}
+    kind : str
         Covariance to use.
     scale : {"parameter", "unconstrained"}
         Symmetric around the estimate, or symmetric in the unconstrained coordinate (log, logit) and
         mapped back, which keeps the interval inside the parameter's domain.
+    **options
+        Of the covariance; see :func:`mlece.covariance.covariance`.
 
     Returns
     -------
@@ -291,7 +305,7 @@ def wald(
     if scale not in ("parameter", "unconstrained"):
         raise errors.unknown_name("scale", scale, ("parameter", "unconstrained"))
     z = float(ndtri(0.5 + 0.5 * level))
-    errors_ = standard_errors(fit, kind)
+    errors_ = standard_errors(fit, kind, **options)
     out: dict[str, Any] = {}
     if fit.on_simplex:
         p = fit.params["p"]

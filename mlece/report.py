@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlece import errors
+from mlece.regression.kinds import title as title_of
 from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def fit_table(
     level: float = 0.95,
     covariance: str = "sandwich",
     interval: str = "auto",
+    **options: Any,
 ) -> str:
     """Return the text of ``print(fit)``.
 
@@ -145,10 +147,12 @@ def fit_table(
         Units of the cross-entropy.
     level : float
         Confidence level of the intervals.
-    covariance : {"sandwich", "hessian", "fisher", "opg"}
-        Where standard errors and Wald intervals come from.
+    covariance : str
+        Where standard errors and Wald intervals come from; see :func:`mlece.covariance.covariance`.
     interval : {"auto", "wald", "exact", "profile", "robust profile", "bootstrap"}
         Method of the intervals; see :func:`mlece.intervals.interval`.
+    **options
+        Of the covariance: clusters, lags, bread.
 
     Returns
     -------
@@ -166,14 +170,14 @@ def fit_table(
         return _batch_summary(fit, units)
     parts = [_title(fit)]
     if fit.names:
-        errors_, why = standard_errors_or_why(fit, covariance)
-        intervals, how = intervals_or_none(fit, level, covariance, interval)
+        errors_, why = standard_errors_or_why(fit, covariance, **options)
+        intervals, how = intervals_or_none(fit, level, covariance, interval, **options)
         rows = _parameter_rows(fit, errors_, intervals)
-        label = "robust se" if covariance == "sandwich" else f"se ({covariance})"
-        label = label if fit.sample.truth is None else f"{label} × √n"
-        label = label if fit.sample.drawn is None else "Monte Carlo se"
+        title = title_of(covariance, options)
+        title = title if fit.sample.truth is None else f"{title} × √n"
+        title = title if fit.sample.drawn is None else "Monte Carlo se"
         parts.append(
-            render(rows, ["parameter", "estimate", label, f"{100 * level:.6g} % interval"])
+            render(rows, ["parameter", "estimate", title, f"{100 * level:.6g} % interval"])
         )
         notes = [("no se", why)] if why else []
         notes += [("interval", how)] if how else []
@@ -213,12 +217,12 @@ def _title(fit: Fit) -> str:
     return f"{fit.family.title} fitted to {sample.name}, n = {count(fit.n)}{held}"
 
 
-def standard_errors_or_why(fit: Fit, kind: str) -> tuple[dict[str, Any], str]:
+def standard_errors_or_why(fit: Fit, kind: str, **options: Any) -> tuple[dict[str, Any], str]:
     """Return the standard errors, or none and the reason."""
     if not fit.names:
         return {}, ""
     try:
-        return fit.standard_errors(kind), ""
+        return fit.standard_errors(kind, **options), ""
     except (errors.NotRegularError, errors.NoDensityError, np.linalg.LinAlgError) as error:
         return {}, _reason(fit, error)
 
@@ -240,7 +244,7 @@ def _reason(fit: Fit, error: Exception) -> str:
 
 
 def intervals_or_none(
-    fit: Fit, level: float, kind: str, method: str = "auto"
+    fit: Fit, level: float, kind: str, method: str = "auto", **options: Any
 ) -> tuple[dict[str, Any], str]:
     """Return confidence intervals with a word on where they come from."""
     irregular = any(not fit.family.parameter(n).regular for n in fit.names)
@@ -250,7 +254,7 @@ def intervals_or_none(
         if fit.limit_models or fit.sample.truth is not None:
             return {}, ""
     try:
-        found = fit.interval(level, method, kind=kind)
+        found = fit.interval(level, method, kind=kind, **options)
     except (errors.NotRegularError, errors.NoDensityError, np.linalg.LinAlgError) as error:
         # An interval that was asked for by name is refused with the reason.
         return {}, "" if method == "auto" else str(error)

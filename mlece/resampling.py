@@ -12,7 +12,8 @@ import numpy as np
 
 from mlece import errors
 from mlece.math import Array, sqrt
-from mlece.regression.meat import cluster_codes, inflation
+from mlece.regression.dependence import cluster_codes
+from mlece.regression.meat import inflation
 
 # Draws are made and fitted in slabs of about this many observations.
 SLAB = 1 << 21
@@ -238,4 +239,4 @@ def _spread(residuals: Array, leverage: Array | None) -> Array:
     e = np.asarray(residuals, dtype=float)
     if leverage is None:
         return e
-    return np.asarray(e * sqrt(inflation("HC2", e[:, None], leverage, np.ones(e.size), 0)))
+    return np.asarray(e * sqrt(inflation("HC2", e == 0, leverage, np.ones(e.size), 0)))

@@ -327,17 +327,17 @@ class Fit:
             return dict(found)
         return {tuple(map(int, np.unravel_index(r, shape))): why for r, why in found.items()}
 
-    def covariance(self, kind: str = "sandwich") -> Array:
+    def covariance(self, kind: str = "sandwich", **options: Any) -> Array:
         """Return the covariance matrix of the estimates; see :func:`mlece.covariance.covariance`."""
         from mlece.covariance import covariance
 
-        return covariance(self, kind)
+        return covariance(self, kind, **options)
 
-    def standard_errors(self, kind: str = "sandwich") -> dict[str, Any]:
-        """Return standard errors by parameter."""
+    def standard_errors(self, kind: str = "sandwich", **options: Any) -> dict[str, Any]:
+        """Return standard errors by parameter; kinds and options are those of ``covariance``."""
         from mlece.covariance import standard_errors
 
-        roots = standard_errors(self, kind)
+        roots = standard_errors(self, kind, **options)
         if self.on_simplex:
             return {"p": roots}
         return {
@@ -357,8 +357,8 @@ class Fit:
         method : {"auto", "wald", "exact", "profile", "robust profile", "bootstrap"}
             "auto" takes the exact law where the likelihood is not regular, Wald elsewhere.
         *args, **options
-            ``kind`` and ``scale`` of a Wald interval; ``bootstrap``, ``resampling``, ``replicates`` and
-            ``rng`` of a bootstrap.
+            ``kind`` (with its options, as in ``covariance``) and ``scale`` of a Wald interval;
+            ``bootstrap``, ``resampling``, ``replicates`` and ``rng`` of a bootstrap.
         """
         from mlece.intervals import interval
 
@@ -452,11 +452,14 @@ class Fit:
         self.require_numbers("a plot")
         return fit_panels(self, **options)
 
-    def summary(self, units: str = "nats") -> str:
-        """Return the table that ``print(fit)`` shows, in other units if wished."""
+    def summary(self, units: str = "nats", covariance: str = "sandwich", **options: Any) -> str:
+        """Return the table that ``print(fit)`` shows, in other units and with another covariance if wished.
+
+        Kinds and options are those of ``covariance``.
+        """
         from mlece.report import fit_table
 
-        return fit_table(self, units)
+        return fit_table(self, units, covariance=covariance, **options)
 
     def __str__(self) -> str:
         return self.summary()

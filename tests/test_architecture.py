@@ -68,6 +68,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "bootstrap",
+        "bootstrap_covariance",
         "resampling",
         "profiling",
         "estimates",
@@ -117,6 +118,8 @@ DELEGATIONS = {
     ("model", "_moment", "information"),
     ("registry", "registered", "families"),
     ("combinators", "start_hook", "solvers"),
+    ("covariance", "framed_covariance", "bootstrap_covariance"),
+    ("covariance", "_simplex_covariance", "bootstrap_covariance"),
     ("result", "interval", "intervals"),
     ("result", "functional", "functional"),
     ("result", "profile", "curve"),

@@ -11,14 +11,8 @@ import pytest
 
 from mlece import errors
 from mlece.covariance import sandwich
-from mlece.regression.meat import (
-    CORRECTIONS,
-    KINDS,
-    automatic_lags,
-    clustered,
-    heteroscedastic,
-    newey_west,
-)
+from mlece.regression.dependence import CORRECTIONS, automatic_lags
+from mlece.regression.meat import KINDS, clustered, heteroscedastic, newey_west
 from mlece.resampling import cluster_weights, pairs_weights, residual_responses, wild_responses
 
 REFERENCE = Path(__file__).parent / "reference"

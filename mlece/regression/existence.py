@@ -242,6 +242,8 @@ def _on_face(
     """
     values = np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, np.nan)
     stay = ~found.settled
+    if sample.weights is not None:
+        stay &= sample.weights[0] > 0
     if not stay.any():
         return values, 0.0, 0.0
     gains: Array = np.asarray(cone.rows @ found.direction)[cone.data]

@@ -7,19 +7,23 @@ which divided by its total weight is the B of :mod:`mlece.covariance`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import as_array, factorize
 from mlece.math import Array
+from mlece.regression.dependence import (
+    cluster_codes,
+    grouped,
+    lag_width,
+    lagged,
+    over_ways,
+    sequence,
+)
 
 KINDS = ("HC0", "HC1", "HC2", "HC3", "HC4")
-CORRECTIONS = ("full", "clusters", "none")
 # From here on 1 − h has lost half of its digits, and so has the residual above it.
 _FULL = 1.0 - float(np.sqrt(np.finfo(float).eps))
 # Sums of rounded terms differ by less, relative to the terms.
@@ -113,7 +117,7 @@ def heteroscedastic(
     w = np.ones(len(s)) if weights is None else np.asarray(weights, dtype=float)
     at = slice(None) if columns is None else columns
     count = w if weighting == "frequency" else (w > 0).astype(float)
-    factor = inflation(kind, s, leverage, count, s[:1, at].shape[1])
+    factor = inflation(kind, np.all(s == 0, axis=1), leverage, count, s[:1, at].shape[1])
     share = w if weighting == "frequency" else w * w
     scaled = np.sqrt(share)[:, None] * s
     scaled[:, at] *= np.sqrt(factor)[:, None]
@@ -129,61 +133,74 @@ def _scores(score: Array) -> Array:
     return s
 
 
-def inflation(kind: str, s: Array, leverage: Array | None, count: Array, p: int) -> Array:
-    """Return the factor of the squared residual of each observation, (n,).
+def inflation(kind: str, silent: Array, leverage: Array | None, count: Array, p: int) -> Array:
+    """Return the factor of the squared residual of each observation, (..., n).
 
     Parameters
     ----------
     kind : {"HC0", "HC1", "HC2", "HC3", "HC4"}
-    s : array (n, k)
-        Scores, or residuals with k = 1.
-    leverage : array (n,) or None
-    count : array (n,)
+    silent : array of bool (..., n)
+        Whether the score of an observation is 0, so that it adds nothing, whatever its factor.
+    leverage : array (..., n) or None
+    count : array (..., n)
         How often an observation was made.
     p : int
         Number of coefficients.
 
+    Returns
+    -------
+    array (..., n)
+        NaN for the members of a batch to which an error applies that does not apply to all of them.
+
     Raises
     ------
     NotRegularError, DataError
-        As in :func:`heteroscedastic`.
+        As in :func:`heteroscedastic`, where it applies to every member.
     """
-    n = float(count.sum())
+    shape = np.broadcast_shapes(silent.shape, count.shape)
+    n = count.sum(axis=-1, keepdims=True, dtype=float)
     if kind == "HC0":
-        return np.ones(len(s))
+        return np.ones(shape)
     if kind == "HC1":
-        if n <= p:
+        if (n <= p).all():
             raise errors.DataError(
                 errors.message(
-                    f"more observations than the {p} coefficients for HC1", f"{n:g}", "Use HC0"
+                    f"more observations than the {p} coefficients for HC1",
+                    f"{n.max():g}",
+                    "Use HC0",
                 )
             )
-        return np.full(len(s), n / (n - p))
-    h = _leverages(leverage, kind, len(s))
-    silent = np.all(s == 0, axis=1) | (count == 0)
+        with np.errstate(divide="ignore"):
+            return np.broadcast_to(np.where(n > p, n / (n - p), np.nan), shape)
+    h = _leverages(leverage, kind, shape)
+    silent = silent | (count == 0)
     own = (h > _FULL) & ~silent
-    if own.any():
-        row = int(np.argmax(own))
+    lost = own.any(axis=-1, keepdims=True)
+    if lost.all():
+        first = (0,) * (own.ndim - 1)
         raise errors.NotRegularError(
             errors.message(
                 f"leverages below 1 for {kind}",
-                errors.offenders(own, h),
-                f"Row {row} is fitted by a coefficient of its own; HC0 and HC1 are defined there",
+                errors.offenders(own[first], h[first]),
+                f"Row {int(np.argmax(own[first]))} is fitted by a coefficient of its own; "
+                "HC0 and HC1 are defined there",
             )
         )
     power: Array | float = {"HC2": 1.0, "HC3": 2.0}.get(kind, 0.0)
     if kind == "HC4":
-        power = np.minimum(4.0, h / np.average(h, weights=count))
-    return np.asarray(np.where(silent, 1.0, 1.0 - np.where(silent, 0.0, h)) ** -power)
+        power = np.minimum(4.0, h / ((count * h).sum(axis=-1, keepdims=True) / n))
+    spare = 1.0 - np.where(silent | lost, 0.0, h)
+    return np.where(lost, np.nan, np.where(silent, 1.0, spare**-power))
 
 
-def _leverages(leverage: Array | None, kind: str, n: int) -> Array:
+def _leverages(leverage: Array | None, kind: str, shape: tuple[int, ...]) -> Array:
+    n = shape[-1]
     if leverage is None:
         raise errors.DataError(
             errors.message(f"the leverage of each observation for {kind}", "none")
         )
     h = np.asarray(leverage, dtype=float)
-    if h.shape != (n,):
+    if h.shape != shape:
         raise errors.DataError(
             errors.message(f"one leverage for each of {n} observations", f"shape {h.shape}")
         )
@@ -191,43 +208,6 @@ def _leverages(leverage: Array | None, kind: str, n: int) -> Array:
     if bad.any():
         raise errors.DataError(errors.message("leverages in [0, 1]", errors.offenders(bad, h)))
     return h
-
-
-def cluster_codes(clusters: Any, n: int) -> list[Array]:
-    """Number the clusters of n observations, one array of codes (n,) for each way.
-
-    Parameters
-    ----------
-    clusters : array_like (n,) or (n, d), or tuple of d array_like (n,)
-        Labels of any type: numbers, strings, dates, objects that hash. A tuple, or the columns of a
-        table, are d ways of clustering.
-    n : int
-
-    Raises
-    ------
-    DataError
-        If a label is missing, their number is not n, or a way has a single cluster.
-    """
-    if isinstance(clusters, tuple):
-        ways: Sequence[Any] = [as_array(way, "clusters") for way in clusters]
-    else:
-        labels = as_array(clusters, "clusters")
-        ways = [labels] if labels.ndim == 1 else list(np.moveaxis(labels, -1, 0))
-    out = []
-    for way in ways:
-        if way.shape != (n,):
-            raise errors.DataError(
-                errors.message(
-                    f"a cluster for each of {n} observations", f"{len(way)} (shape {way.shape})"
-                )
-            )
-        distinct, codes = factorize(way, "clusters")
-        if len(distinct) < 2:
-            raise errors.DataError(
-                errors.message("at least two clusters", f"one, {distinct[0]!r:.40}, for all {n}")
-            )
-        out.append(codes.astype(np.int64))
-    return out
 
 
 def clustered(
@@ -284,8 +264,6 @@ def clustered(
     >>> clustered(s, ["a", "a", "b"], correction="none").matrix
     array([[18.]])
     """
-    if correction not in CORRECTIONS:
-        raise errors.unknown_name("finite-sample correction", correction, CORRECTIONS)
     s = _scores(score)
     ways = cluster_codes(clusters, len(s))
     w = None if weights is None else np.asarray(weights, dtype=float)
@@ -296,76 +274,13 @@ def clustered(
         ways = cluster_codes(tuple(codes[seen] for codes in ways), len(s))
     rows = float(len(s)) if w is None or weighting == "sampling" else float(w.sum())
     k = s.shape[1] if parameters is None else parameters
-    single, total = np.zeros(s.shape[1]), np.zeros((s.shape[1],) * 2)
-    for size in range(1, len(ways) + 1):
-        for some in combinations(ways, size):
-            codes = _intersection(some)
-            groups = int(codes.max()) + 1
-            part = _between(s, w, codes, groups) * _factor(correction, groups, rows, k)
-            total += part if size % 2 else -part
-            if size == 1:
-                single += np.diagonal(part)
-    counts = tuple(int(codes.max()) + 1 for codes in ways)
-    return ClusteredMeat(total, counts, len(ways) > 1 and _indefinite(total, single))
 
+    def summed(codes: Array) -> tuple[Array, int]:
+        weighted = s if w is None else w[:, None] * s
+        return grouped(weighted, codes)[1], int(codes.max()) + 1
 
-def _intersection(ways: Sequence[Array]) -> Array:
-    """Number the clusters made of those that share a cluster in every way, (n,)."""
-    codes = ways[0]
-    for way in ways[1:]:
-        # Numbered anew each time: at most n² before, which an integer holds.
-        joint = codes * (int(way.max()) + 1) + way
-        codes = np.unique(joint, return_inverse=True)[1].reshape(-1)
-    return codes
-
-
-def _between(s: Array, w: Array | None, codes: Array, groups: int) -> Array:
-    """Return the sum over clusters of the outer product of their weighted scores, (k, k)."""
-    sums = np.empty((groups, s.shape[1]))
-    for j, column in enumerate(s.T):
-        sums[:, j] = np.bincount(codes, column if w is None else w * column, minlength=groups)
-    return np.asarray(sums.T @ sums)
-
-
-def _factor(correction: str, groups: int, rows: float, parameters: int) -> float:
-    if correction == "none":
-        return 1.0
-    if correction == "clusters":
-        return groups / (groups - 1.0)
-    if rows <= parameters:
-        raise errors.DataError(
-            errors.message(
-                f"more observations than the {parameters} parameters for the full correction",
-                f"{rows:g}",
-                "Use correction='clusters'",
-            )
-        )
-    return groups / (groups - 1.0) * (rows - 1.0) / (rows - parameters)
-
-
-def _indefinite(matrix: Array, scale: Array) -> bool:
-    """Return whether a symmetric matrix has a negative eigenvalue, in coordinates of like size."""
-    d = np.sqrt(np.where(scale > 0, scale, 1.0))
-    eigenvalues = np.linalg.eigvalsh(matrix / d[:, None] / d[None, :])
-    return bool(eigenvalues[0] < -_ROUNDING * max(1.0, float(eigenvalues[-1])))
-
-
-def automatic_lags(n: int) -> int:
-    """Return ⌊4 (n/100)^(2/9)⌋, the number of lags where none is given.
-
-    Notes
-    -----
-    Newey and West (1994), Review of Economic Studies 61, 631-653, take this rate and constant for the
-    pilot of their data-driven choice with Bartlett weights; statsmodels uses it, as here, for the number
-    of lags itself. R's ``NeweyWest`` goes on to the data-driven choice and prewhitens.
-
-    Examples
-    --------
-    >>> from mlece.regression.meat import automatic_lags
-    >>> automatic_lags(100), automatic_lags(1000)
-    (4, 6)
-    """
-    return int(np.floor(4.0 * (n / 100.0) ** (2.0 / 9.0)))
+    total, indefinite = over_ways(summed, ways, rows, k, correction)
+    return ClusteredMeat(total, tuple(int(codes.max()) + 1 for codes in ways), bool(indefinite))
 
 
 def newey_west(
@@ -385,7 +300,7 @@ def newey_west(
         Score of each observation, without its weight, equally spaced in time.
     lags : int, optional
         L: scores that lie l ≤ L apart count with the weight 1 − l/(L + 1). By default
-        :func:`automatic_lags`; 0 is HC0.
+        :func:`mlece.regression.dependence.automatic_lags`; 0 is HC0.
     order : array_like (n,), optional
         Times, all different; by default the observations are in order as they come.
     weights : array (n,), optional
@@ -422,45 +337,11 @@ def newey_west(
     """
     s = _scores(score)
     n = len(s)
-    width = automatic_lags(n) if lags is None else lags
-    if width != int(width) or not 0 <= width < n:
-        raise errors.ParameterError(
-            errors.message(f"a whole number of lags from 0 to {n - 1}", f"{width!r}")
-        )
+    width = lag_width(lags, n)
     if weights is not None:
         s = s * np.asarray(weights, dtype=float)[:, None]
     if order is not None:
-        s = s[_sequence(order, n)]
-    out = s.T @ s
-    for lag in range(1, int(width) + 1):
-        cross = s[lag:].T @ s[:-lag]
-        out += (1.0 - lag / (width + 1.0)) * (cross + cross.T)
+        s = s[sequence(order, n)]
+    out = lagged([s], width)
     k = s.shape[1] if parameters is None else parameters
     return np.asarray(out * (n / (n - k)) if correction else out)
-
-
-def _sequence(order: Any, n: int) -> Array:
-    """Return the positions that put times in order, (n,)."""
-    times = as_array(order, "the order of observations")
-    if times.shape != (n,):
-        raise errors.DataError(
-            errors.message(f"a time for each of {n} observations", f"shape {times.shape}")
-        )
-    labels, codes = factorize(times, "the order of observations")
-    if len(labels) < n:
-        first = labels[int(np.argmax(np.bincount(codes.astype(np.int64)) > 1))]
-        raise errors.DataError(
-            errors.message(
-                "a time of its own for each observation",
-                f"{len(labels)} times for {n} observations, {first!r:.40} more than once",
-                "Several series at once call for clusters",
-            )
-        )
-    try:
-        # Labels of unlike types are numbered as they come, which is no order in time.
-        sorted(labels)
-    except TypeError:
-        raise errors.DataTypeError(
-            errors.message("times that can be sorted", f"{labels[0]!r:.40} and others")
-        ) from None
-    return np.argsort(codes, kind="stable")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlece import errors
-from mlece.covariance import KINDS, covariance, refusals
+from mlece.covariance import covariance, refusals
 from mlece.diagnostics.information_matrix import information_matrix_test
 from mlece.diagnostics.ledger import population_values
 from mlece.diagnostics.nested import Restriction, restriction
@@ -27,6 +27,7 @@ from mlece.intervals import exact, interval, wald
 from mlece.limits import Status
 from mlece.math import Array
 from mlece.model import Model
+from mlece.regression.kinds import HETEROSCEDASTIC, PLAIN
 from mlece.regression.truth import ConditionalTruth
 from mlece.result import Fit
 from mlece.studies.drawing import Samples, drawn
@@ -132,10 +133,13 @@ def _wald(fit: Fit, level: float, kind: str, scale: str) -> dict[str, Any]:
 
 
 INTERVALS: dict[str, Interval] = {
-    **{f"wald {kind}": partial(_wald, kind=kind, scale="parameter") for kind in KINDS},
+    **{
+        f"wald {kind}": partial(_wald, kind=kind, scale="parameter")
+        for kind in (*PLAIN, *HETEROSCEDASTIC)
+    },
     **{
         f"wald {kind} unconstrained": partial(_wald, kind=kind, scale="unconstrained")
-        for kind in KINDS
+        for kind in (*PLAIN, *HETEROSCEDASTIC)
     },
     "exact": exact,
     **{name: partial(interval, method=name) for name in ("profile", "robust profile", "bootstrap")},
