@@ -19,6 +19,8 @@ from mlece.member_moments import member_moments
 from mlece.objective import CrossEntropy
 from mlece.regression.kinds import PLAIN, ROBUST, check_kind
 from mlece.regression.robust import robust_meat
+from mlece.solvers.gaussian_linear import exact_inverse
+from mlece.symmetric import sandwich, symmetric_inverse
 
 if TYPE_CHECKING:
     from mlece.result import Fit
@@ -41,30 +43,20 @@ class Information:
         B, the mean outer product of the scores; infinite entries where a moment of the truth is.
     factors : array (R, k)
         dθ/dθ_framed: what carries a standard error into the user's units.
+    exact : array (R, k, k), optional
+        A⁻¹, where the solver knows it to more digits than A has.
     """
 
     names: tuple[str, ...]
     a: Array
     b: Array
     factors: Array
+    exact: Array | None = None
 
-
-def symmetric_inverse(matrix: Array) -> Array:
-    """Invert symmetric matrices (r, k, k), diagonals scaled to one; NaN for a singular one of several."""
-    d = np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1)))
-    d = np.where(d > 0, d, 1.0)
-    outer = d[..., :, None] * d[..., None, :]
-    unit = matrix / outer
-    try:
-        inverse = np.linalg.inv(unit) / outer
-    except np.linalg.LinAlgError:
-        if len(unit) == 1:
-            raise
-        # One singular member spoils no other.
-        alone = np.linalg.cond(unit) < 1.0 / np.finfo(float).eps
-        inverse = np.full_like(unit, np.nan)
-        inverse[alone] = np.linalg.inv(unit[alone]) / outer[alone]
-    return np.asarray(0.5 * (inverse + np.swapaxes(inverse, -1, -2)))
+    @property
+    def inverse(self) -> Array:
+        """A⁻¹, (R, k, k)."""
+        return symmetric_inverse(self.a) if self.exact is None else self.exact
 
 
 def _require_kind(fit: Fit, kind: str, options: dict[str, Any]) -> None:
@@ -248,7 +240,9 @@ def information(fit: Fit, kind: str = "sandwich", **options: Any) -> Information
             b = robust_meat(fit, kind, **own)
     pick, factors = _free_regular(fit)
     a, b = (np.where(regular[:, None, None], v[pick], np.nan) for v in (a, b))
-    return Information(fit.names, a, b, factors)
+    return Information(
+        fit.names, a, b, factors, exact_inverse(fit.objective, fit.notes, fit.framed)
+    )
 
 
 def _free_regular(fit: Fit) -> tuple[tuple[Array, ...], Array]:
@@ -396,9 +390,9 @@ def framed_covariance(fit: Fit, kind: str, **options: Any) -> tuple[Array, Array
         return _numbers(symmetric_inverse(expected)) / n[:, None, None], factors
     info = information(fit, kind, **options)
     if kind in ("hessian", "opg"):
-        out = symmetric_inverse(info.a if kind == "hessian" else info.b)
+        out = info.inverse if kind == "hessian" else symmetric_inverse(info.b)
     else:
-        out = sandwich(info.a, info.b)
+        out = sandwich(info.inverse, info.b)
     return _numbers(out) / n[:, None, None], info.factors
 
 
@@ -434,21 +428,6 @@ def _roots(covariance: Array) -> Array:
     """Return the square roots of the diagonals, NaN of what is negative."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1)))
-
-
-def sandwich(a: Array, b: Array) -> Array:
-    """Return A⁻¹BA⁻¹; an infinite entry of B reaches only what A⁻¹ ties to it."""
-    inverse = symmetric_inverse(a)
-    if not np.isinf(b).any():
-        out = inverse @ b @ inverse
-    else:
-        terms = inverse[:, :, :, None, None] * b[:, None, :, :, None] * inverse[:, None, None, :, :]
-        # 0 · ∞ is 0 here: no weight on an infinite moment.
-        free = (inverse[:, :, :, None, None] == 0) | (inverse[:, None, None, :, :] == 0)
-        small = np.abs(inverse) < 1e-12 * np.abs(inverse).max(axis=(1, 2), keepdims=True)
-        free |= small[:, :, :, None, None] | small[:, None, None, :, :]
-        out = np.where(free, 0.0, terms).sum(axis=(2, 3))
-    return np.asarray(0.5 * (out + np.swapaxes(out, -1, -2)))
 
 
 def _simplex_covariance(fit: Fit, kind: str, options: dict[str, Any]) -> Array:
@@ -495,5 +474,5 @@ def trace_term(fit: Fit, bread: str = "observed") -> Array:
         return np.asarray((q > 0).sum(axis=1) - 1.0)
     info = information(fit, "TIC", bread=bread)
     with np.errstate(invalid="ignore"):
-        out = np.trace(symmetric_inverse(info.a) @ info.b, axis1=1, axis2=2)
+        out = np.trace(info.inverse @ info.b, axis1=1, axis2=2)
     return np.asarray(np.where(np.isinf(info.b).any(axis=(1, 2)), np.inf, out))

@@ -13,20 +13,14 @@ import numpy as np
 
 from mlece import errors
 from mlece.contributions import contributions
-from mlece.covariance import (
-    covariance,
-    framed_covariance,
-    information,
-    sandwich,
-    standard_errors,
-    symmetric_inverse,
-)
+from mlece.covariance import covariance, framed_covariance, information, standard_errors
 from mlece.math import Array
 from mlece.model import Model
 from mlece.profiling.profiles import Ends, function_ends, parameter_ends
 from mlece.profiling.surface import Smooth, Surface, call
 from mlece.regression.kinds import PLAIN
 from mlece.result import Fit
+from mlece.symmetric import sandwich
 
 _STEP = 1e-3
 
@@ -105,7 +99,7 @@ class Parameters:
             return _skewness(fit, _of_cells(fit, np.eye(fit.framed[0].shape[1])))
         found = contributions(fit)
         assert found.score is not None
-        return _skewness(fit, found.score @ symmetric_inverse(information(fit).a))
+        return _skewness(fit, found.score @ information(fit).inverse)
 
     def ends(self, quantile: Array) -> Ends:
         """Return the ends of profile intervals for deviances (R, K)."""
@@ -209,7 +203,7 @@ class Function:
             return _skewness(fit, _of_cells(fit, self._cells()[0][:, :, None]))
         found = contributions(fit)
         assert found.score is not None
-        way = np.einsum("rij,rj->ri", symmetric_inverse(information(fit).a), self._slopes())
+        way = np.einsum("rij,rj->ri", information(fit).inverse, self._slopes())
         return _skewness(fit, found.score @ way[:, :, None])
 
     def ends(self, quantile: Array) -> Ends:
@@ -235,7 +229,7 @@ class Function:
 def _two_covariances(fit: Fit) -> tuple[Array, Array]:
     """Return A⁻¹BA⁻¹ and A⁻¹, framed, (R, m, m)."""
     found = information(fit)
-    return sandwich(found.a, found.b), symmetric_inverse(found.a)
+    return sandwich(found.inverse, found.b), found.inverse
 
 
 def _quadratic(slopes: Array, matrix: Array) -> Array:

@@ -38,6 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "tilt",
         "model",
         "slots",
+        "symmetric",
         "design",
         "registry",
         "selection",

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mlece import errors
-from mlece.covariance import sandwich
 from mlece.regression.dependence import CORRECTIONS, automatic_lags
 from mlece.regression.meat import KINDS, clustered, heteroscedastic, newey_west
 from mlece.resampling import cluster_weights, pairs_weights, residual_responses, wild_responses
+from mlece.symmetric import sandwich, symmetric_inverse
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -33,7 +33,9 @@ class Scores:
         self.score, self.leverage, self.information = score, leverage, information
 
     def errors(self, meat: Any) -> Any:
-        return np.sqrt(np.diagonal(sandwich(self.information[None], meat[None])[0]))
+        return np.sqrt(
+            np.diagonal(sandwich(symmetric_inverse(self.information[None]), meat[None])[0])
+        )
 
 
 def schools() -> Scores:

@@ -11,7 +11,7 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import rows_of
 from mlece.design import Design
 from mlece.families.real_line import Gaussian
-from mlece.math import LOG_2PI, Array
+from mlece.math import LOG_2PI, Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.solvers.least_squares import least_squares
@@ -105,4 +105,25 @@ def _rounded_away(design: Design, matrix: Array) -> Array | None:
             if name == base:
                 # The rest belongs to the nearest float, of which the column may miss a unit.
                 out[:, j] = (high[..., degree] - matrix[:, j]) + low[..., degree]
+    return out
+
+
+def exact_inverse(objective: CrossEntropy, notes: dict[str, Any], theta: Arrays) -> Array | None:
+    """Return A⁻¹ of a Gaussian linear model, framed, (R, k, k), from what least squares found; else None.
+
+    The Gram matrix of an ill-conditioned design has lost what its triangle still holds.
+    """
+    found: Any = notes.get("least squares")
+    if found is None or found.root is None or not isinstance(objective.model, Conditional):
+        return None
+    sd = theta[-1]
+    gram = found.root @ np.swapaxes(found.root, 1, 2)
+    total = np.broadcast_to(found.total_weight, sd.shape)
+    p = gram.shape[-1]
+    free = "sd" in objective.model.free
+    out = np.zeros((len(sd), p + free, p + free))
+    # Framed coefficients are the user's over the unit, and so is the standard deviation.
+    out[:, :p, :p] = (total * sd**2)[:, None, None] * gram
+    if free:
+        out[:, p, p] = 0.5 * sd**2
     return out
