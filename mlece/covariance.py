@@ -78,7 +78,7 @@ def _regular(fit: Fit, kind: str) -> Array:
             raise errors.NotRegularError(
                 errors.message(
                     f"a regular likelihood for a {kind} covariance",
-                    f"{type(fit.family).__name__}, whose {name} is an end of the support and is "
+                    f"{fit.family.title}, whose {name} is an end of the support and is "
                     "estimated at rate 1/n by an order statistic",
                     "fit.interval() gives intervals from the exact law",
                 )

@@ -213,7 +213,7 @@ class Function:
         if fit.on_simplex:
             why = "a function of the probabilities of labels"
         elif fit.family.has("_kink"):
-            why = f"a kink in the likelihood of {type(fit.family).__name__}"
+            why = f"a kink in the likelihood of {fit.family.title}"
         if why:
             raise errors.NotRegularError(
                 errors.message(

@@ -75,7 +75,7 @@ def fit_json(
     intervals, how = intervals_or_none(fit, level, covariance, interval)
     certificate = fit.certificate
     out: dict[str, Any] = {
-        "model": type(fit.family).__name__,
+        "model": fit.family.title,
         "fixed": {k: v for k, v in fit.family.slots.items() if v is not None},
         "data": fit.sample.name,
         "n": fit.n,

@@ -162,6 +162,13 @@ def interval(
     if method not in METHODS:
         raise errors.unknown_name("interval method", method, METHODS)
     irregular = any(not fit.family.parameter(n).regular for n in fit.names)
+    if options and (method not in ("auto", "wald") or (method == "auto" and irregular)):
+        raise errors.ParameterError(
+            errors.message(
+                f"{', '.join(options)} with method='wald', whose covariance they belong to",
+                f"method={method!r}",
+            )
+        )
     if method == "exact" or (method == "auto" and irregular):
         pairs, words = exact(fit, level), "exact law"
         return {n: Interval(pair, level, words) for n, pair in pairs.items()}

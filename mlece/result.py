@@ -96,7 +96,7 @@ class Fit:
             if not (status.solved or status.name == "STEP_LIMIT"):
                 raise errors.NoDensityError(
                     errors.message(
-                        f"a fitted member of {type(self.family).__name__}",
+                        f"a fitted member of {self.family.title}",
                         f"{status.value}" + (f" (member {i})" if self.sample.batch_shape else ""),
                         self.certificate.sentence or "There is no such distribution",
                     )

@@ -213,7 +213,7 @@ def _check_request(fit: Fit, replicates: int, level: float) -> None:
         raise errors.ComparisonError(
             errors.message(
                 "a family that leaves some laws out",
-                f"{type(fit.family).__name__}, which holds every law on its support",
+                f"{fit.family.title}, which holds every law on its support",
                 "Its gap is zero by construction: the fit is the empirical distribution itself",
             )
         )

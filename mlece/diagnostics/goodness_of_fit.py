@@ -310,7 +310,7 @@ def _check(fit: Fit, replicates: int) -> Array:
         raise errors.ComparisonError(
             errors.message(
                 "a family that leaves some laws out",
-                f"{type(fit.family).__name__}, which holds every law on its support",
+                f"{fit.family.title}, which holds every law on its support",
             )
         )
     return observations(fit)

@@ -350,7 +350,7 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
         raise errors.NotRegularError(
             errors.message(
                 "a likelihood with second derivatives everywhere for an information-matrix test",
-                f"{type(fit.family).__name__}, whose density has a kink among the data",
+                f"{fit.family.title}, whose density has a kink among the data",
                 "mlece.goodness_of_fit asks for no derivatives",
             )
         )

@@ -120,7 +120,7 @@ def ios(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> InAndOut:
         raise errors.ComparisonError(
             errors.message(
                 "a family that leaves some laws out",
-                f"{type(fit.family).__name__}, which holds every law on its support",
+                f"{fit.family.title}, which holds every law on its support",
             )
         )
     one_step = float(trace_term(fit)[0])

@@ -100,7 +100,7 @@ class ReverseProjection:
         def told(params: dict[str, Any]) -> str:
             return ", ".join(f"{p} = {v:.5g}" for p, v in params.items())
 
-        name = type(self.forward.family).__name__
+        name = self.forward.family.title
         lines = [
             f"{name} and {self.truth!r}",
             f"  forward  {told(self.forward.params)}: KL(p* ‖ q) = {self.forward_divergence:.6g} nats",
