@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.conditional import Conditional
 from mlece.contributions import Contributions, contributions
+from mlece.covariance import fisher_information
 from mlece.fitting import fit_sample
 from mlece.math import Array, gammaincc
 from mlece.quadratic_forms import weighted_chi2_sf
@@ -185,33 +187,51 @@ def _length(v: Array, metric: Array) -> Array:
 
 
 def _score_statistics(fit: Fit, restricted: Fit, picked: list[int]) -> tuple[Array, Array]:
-    """Return the naive and the robust score statistic at the restricted estimate, (R,) each."""
-    at = _at_restricted(fit, restricted)
+    """Return the naive and the robust score statistic at the restricted estimate, (R,) each.
+
+    The naive one is divided by the expected information (Rao 1948): away from the maximum the observed
+    one need not even be positive.
+    """
+    moved, at = _at_restricted(fit, restricted)
     score = at.mean(at.score) if at.score is not None else np.empty(0)
-    a, b, n = at.hessian, at.outer, at.total
+    supposed = _information(moved, at)
+
+    def statistic(a: Array, middle: Array) -> Array:
+        lift = _lift(a, picked)
+        u = (lift @ score[:, :, None])[:, :, 0]
+        return np.asarray(at.total * _length(u, _inverse(lift @ middle @ np.swapaxes(lift, 1, 2))))
+
+    return statistic(supposed, supposed), statistic(at.hessian, at.outer)
+
+
+def _lift(a: Array, picked: list[int]) -> Array:
+    """Return the matrix of U = S_2 − A_21 A_11⁻¹ S_1, (R, q, k); S_1 = 0 at the restricted estimate."""
     rest = [j for j in range(a.shape[1]) if j not in picked]
-    # U = S_2 − A_21 A_11⁻¹ S_1, and S_1 = 0 at the restricted estimate.
     lift = np.zeros((len(a), len(picked), a.shape[1]))
     lift[:, range(len(picked)), picked] = 1.0
     if rest:
         lift[:, :, rest] = -np.swapaxes(
             np.linalg.solve(a[:, rest][:, :, rest], a[:, rest][:, :, picked]), 1, 2
         )
-    across = np.swapaxes(lift, 1, 2)
-    u = (lift @ score[:, :, None])[:, :, 0]
-    naive, robust = (n * _length(u, _inverse(lift @ m @ across)) for m in (a, b))
-    return naive, robust
+    return lift
 
 
-def _at_restricted(fit: Fit, restricted: Fit) -> Contributions:
-    """Return what observations add in all free parameters of a fit, at a restricted estimate."""
-    from dataclasses import replace
+def _information(moved: Fit, at: Contributions) -> Array:
+    """Return the expected information, observed where what is expected depends on the recording."""
+    family = moved.family
+    plain = family.inner if isinstance(family, Conditional) else family
+    if plain._width:
+        return at.hessian
+    free = [j for j, p in enumerate(family.params) if p.name in family.free]
+    return fisher_information(moved)[:, free][:, :, free]
 
+
+def _at_restricted(fit: Fit, restricted: Fit) -> tuple[Fit, Contributions]:
+    """Return a fit moved to a restricted estimate, and what observations add in its free parameters."""
     user = fit.objective.user
     theta = fit.family.to_frame(restricted.theta, user.shift, user.scale)
-    return contributions(
-        replace(fit, framed=tuple(np.asarray(t) for t in theta), theta=restricted.theta), 2
-    )
+    moved = replace(fit, framed=tuple(np.asarray(t) for t in theta), theta=restricted.theta)
+    return moved, contributions(moved, 2)
 
 
 def _check(fit: Fit, values: dict[str, Any]) -> None:
