@@ -8,7 +8,7 @@ any other, and every question that can be asked of a fit can be asked of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -98,6 +98,12 @@ class Conditional(Model, abstract=True):
     _layout: tuple[tuple[Term | None, slice], ...]
     respond: Callable[..., Model] | None
     label: str
+
+    def places(self) -> Iterator[tuple[Term, slice]]:
+        """Yield the predictors and where their coefficients stand among the parameters."""
+        for term, place in self._layout:
+            if term is not None:
+                yield term, place
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.regression.cones import Cone, binary, counts, ordinal, softmax
+from mlece.regression.plateau import plateaus
 from mlece.regression.self_concordance import certify
 from mlece.regression.separation import Separation, recession
 from mlece.result import Fit
@@ -67,8 +68,10 @@ def separations(
         return perfect_fits(solution, np.broadcast_to(squares.perfect, (objective.size,)))
     kind = _kind(model)
     whole = len({id(term.design) for term in model.terms}) == 1 or len(model.terms) < 2
-    if kind is None or sample.truth is not None or not whole:
+    if sample.truth is not None or not whole:
         return []
+    if kind is None:
+        return plateaus(objective, solution, stopped)
     out = []
     for r in np.flatnonzero(~stopped & ~_proved(objective, solution, model)).tolist():
         part = replace(sample.take(np.array([r])), batch_shape=())
