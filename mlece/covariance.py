@@ -193,7 +193,9 @@ def _framed_matrices(fit: Fit) -> tuple[Array, Array]:
         a = a.copy()
         a[:, index, index] += jump * kink_density(objective, theta)
     if objective.sample.truth is not None:
-        b = fit.with_whole_moments(b)
+        from mlece.population import whole_moments
+
+        b = whole_moments(fit, b)
     if objective.sample.weighting == "sampling":
         b = _squared_meat(objective, theta)
     return a, b
