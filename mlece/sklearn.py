@@ -320,7 +320,9 @@ class DensityEstimator(DensityMixin, BaseEstimator):  # type: ignore[misc]
     -1.693147
     """
 
-    def __init__(self, model: Any = "multivariate gaussian", *, weighting: str = "frequency") -> None:
+    def __init__(
+        self, model: Any = "multivariate gaussian", *, weighting: str = "frequency"
+    ) -> None:
         self.model = model
         self.weighting = weighting
 
