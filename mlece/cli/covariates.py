@@ -92,7 +92,7 @@ def compared_given(
 
 
 def pictured(result: Any) -> Any:
-    """Return what to draw of a result: of a fit with covariates its residuals, or how labels are foretold."""
+    """Return what to draw: of a fit with covariates its residuals, or the calibration of its labels."""
     if not isinstance(result, ConditionalFit):
         return result
     from mlece.diagnostics.calibration import calibration
