@@ -16,6 +16,7 @@ from mlece.intervals import check_level
 from mlece.math import Array, ndtr
 from mlece.model import Model
 from mlece.regression.result import ConditionalFit
+from mlece.regression.robust import leverages
 from mlece.report import intervals_or_none, standard_errors_or_why
 from mlece.result import Fit
 from mlece.sources.tables import beside, frame_like, readable
@@ -40,14 +41,15 @@ def tidy(
         One fit, or a batch, whose members follow each other.
     level : float
         Confidence level of the intervals.
-    kind : {"sandwich", "hessian", "fisher", "opg"}
-        Covariance behind standard errors and Wald intervals; robust if not given.
+    kind : str
+        Covariance behind standard errors and Wald intervals, see :func:`mlece.covariance.covariance`; robust
+        if not given.
     method : {"auto", "wald", "exact", "profile", "robust profile", "bootstrap"}
         Of the intervals; see :func:`mlece.intervals.interval`.
     frame : {"pandas", "polars", "pyarrow"}, optional
         Library of the table; that of the data frame or Series that was fitted if not given.
     **options
-        Of the covariance, for standard errors and intervals alike.
+        Of the covariance (clusters, lags, bread), for standard errors and intervals alike.
 
     Returns
     -------
@@ -172,8 +174,10 @@ def augment(fit: Fit, prefix: str = "", rng: Any = 0, frame: str | None = None) 
         The rows as they came (of a fit without a data frame the responses) and the columns ``fitted``,
         the mean of the fitted law, NaN if it has none, or the most probable label; ``log_density``, the
         row's share in the log-likelihood; ``residual``, its randomised quantile residual, normal under
-        the model, where responses lie on a line; and ``p[label]``, the probabilities of labels. Rows that
-        were not fitted, because a value is missing or their weight is zero, have missing values.
+        the model, where responses lie on a line; ``leverage``, of complete responses with covariates, one for
+        each predictor (``leverage[slot]``) where there are several; and ``p[label]``, the probabilities of
+        labels. Rows that were not fitted, because a value is missing or their weight is zero, have
+        missing values.
 
     Raises
     ------
@@ -190,7 +194,7 @@ def augment(fit: Fit, prefix: str = "", rng: Any = 0, frame: str | None = None) 
     >>> fit = mlece.fit(mlece.Poisson(rate="x"), [1, 2, 2, 4], given={"x": [0.0, 1.0, 2.0, 3.0]})
     >>> table = fit.augment()
     >>> list(table)
-    ['x', 'fitted', 'log_density', 'residual']
+    ['x', 'fitted', 'log_density', 'residual', 'leverage']
     """
     if fit.sample.batch_shape:
         raise errors.DataTypeError(
@@ -213,6 +217,8 @@ def augment(fit: Fit, prefix: str = "", rng: Any = 0, frame: str | None = None) 
     if law.support.kind != "categories":
         found = residuals(fit, rng=rng)
         new["residual"] = _scattered(found, rows, fitted) if given else found
+    if isinstance(fit, ConditionalFit):
+        new |= {k: _scattered(v, rows, fitted) for k, v in _leverages(fit).items()}
     if kept is not None:
         new = {name: _scattered(v, np.flatnonzero(kept), len(kept)) for name, v in new.items()}
     shares = {k: new.pop(k) for k in list(new) if k.startswith("p[")}
@@ -275,6 +281,20 @@ def _expected(law: Model, n: int) -> dict[str, Array]:
         return out | {f"p[{label}]": shares[:, k] for k, label in enumerate(labels.tolist())}
     mean = _or_nan(lambda: law.mean)
     return {"fitted": np.array(np.broadcast_to(mean, (n,)), dtype=float)}
+
+
+def _leverages(fit: ConditionalFit) -> dict[str, Array]:
+    """Return the leverages by predictor, none where theory has none."""
+    try:
+        found = leverages(fit)
+    except errors.NotRegularError:
+        return {}
+    labels = {at: fit.conditional._layout[at][0] for at in found}
+    return {
+        "leverage" if len(found) == 1 else f"leverage[{term.label}]": h[0]
+        for (at, h) in found.items()
+        if (term := labels[at]) is not None
+    }
 
 
 def _scattered(values: Array, rows: Array, n: int) -> Array:
