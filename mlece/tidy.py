@@ -42,8 +42,8 @@ def tidy(
     level : float
         Confidence level of the intervals.
     kind : str
-        Covariance behind standard errors and Wald intervals, see :func:`mlece.covariance.covariance`; robust
-        if not given.
+        Covariance behind standard errors and Wald intervals, robust if not given; see
+        :func:`mlece.covariance.covariance`.
     method : {"auto", "wald", "exact", "profile", "robust profile", "bootstrap"}
         Of the intervals; see :func:`mlece.intervals.interval`.
     frame : {"pandas", "polars", "pyarrow"}, optional
@@ -174,10 +174,10 @@ def augment(fit: Fit, prefix: str = "", rng: Any = 0, frame: str | None = None) 
         The rows as they came (of a fit without a data frame the responses) and the columns ``fitted``,
         the mean of the fitted law, NaN if it has none, or the most probable label; ``log_density``, the
         row's share in the log-likelihood; ``residual``, its randomised quantile residual, normal under
-        the model, where responses lie on a line; ``leverage``, of complete responses with covariates, one for
-        each predictor (``leverage[slot]``) where there are several; and ``p[label]``, the probabilities of
-        labels. Rows that were not fitted, because a value is missing or their weight is zero, have
-        missing values.
+        the model, where responses lie on a line; ``leverage``, of complete responses with covariates, one
+        for each predictor (``leverage[slot]``) where there are several; and ``p[label]``, the
+        probabilities of labels. Rows that were not fitted, because a value is missing or their weight is
+        zero, have missing values.
 
     Raises
     ------
