@@ -450,7 +450,8 @@ def _read(
 def _joined(ones: Array, X: Any) -> Any:
     from scipy import sparse
 
-    return sparse.hstack([ones, X], format="csr") if sparse.issparse(X) else np.hstack([ones, X])
+    stack: Any = sparse.hstack if sparse.issparse(X) else np.hstack
+    return stack([ones, X])
 
 
 # -------------------------------------------------------------------------------- fits without a maximum

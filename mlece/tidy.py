@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ def glance(fit: Fit, frame: str | None = None) -> Any:
         "cross_entropy": numbers(fit.cross_entropy),
     }
     for name in ("log_likelihood", "aic", "aicc", "bic", "trace", "tic"):
-        columns[name] = numbers(_or_nan(lambda name=name: getattr(fit, name)))
+        columns[name] = numbers(_or_nan(partial(getattr, fit, name)))
     columns |= {
         "status": np.array([status.name for status in statuses], dtype=object),
         "excess": numbers(certificate.excess),
@@ -329,7 +330,7 @@ def _or_nan(ask: Callable[[], Any]) -> Any:
 def _batch_columns(shape: tuple[int, ...], repeats: int) -> dict[str, Array]:
     """Return the index of each member of a batch, repeated for each of its rows."""
     names = ["batch"] if len(shape) == 1 else [f"batch_{axis}" for axis in range(len(shape))]
-    found = np.indices(shape).reshape(len(shape), -1) if shape else []
+    found: Any = np.indices(shape).reshape(len(shape), -1) if shape else []
     return {name: np.repeat(index, repeats) for name, index in zip(names, found, strict=True)}
 
 
