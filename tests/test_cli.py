@@ -340,7 +340,7 @@ def test_pictures_of_fits_with_covariates(capsys: Capture, flights: Path, tmp_pa
     for model, formula in (
         ("poisson", "count ~ day"),
         ("binomial", "wins ~ age"),
-        ("categorical", "carrier ~ age"),
+        ("categorical", "carrier ~ day"),
         ("bernoulli", "times > 1 ~ age"),
     ):
         figure = tmp_path / f"{model}.png"
