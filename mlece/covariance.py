@@ -193,9 +193,7 @@ def _framed_matrices(fit: Fit) -> tuple[Array, Array]:
         a = a.copy()
         a[:, index, index] += jump * kink_density(objective, theta)
     if objective.sample.truth is not None:
-        from mlece.population import whole_moments
-
-        b = whole_moments(fit, b)
+        b = fit.with_whole_moments(b)
     if objective.sample.weighting == "sampling":
         b = _squared_meat(objective, theta)
     return a, b

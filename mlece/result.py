@@ -402,6 +402,12 @@ class Fit:
             out = self.family.log_density_hook(t, columns)
         return np.asarray(-np.broadcast_to(out, (1, y.shape[1]))[0])
 
+    def with_whole_moments(self, b: Array) -> Array:
+        """Return B with its moments under the whole truth; see :func:`mlece.population.whole_moments`."""
+        from mlece.population import whole_moments
+
+        return whole_moments(self, b)
+
     # ------------------------------------------------------------------ floors above
 
     def gap(self, **options: Any) -> Gap:
