@@ -70,7 +70,7 @@ def tidy(
     >>> table["slot"].tolist(), table["term"].tolist()
     (['rate', 'rate'], ['Intercept', 'x'])
     >>> table["p_value"].round(3).tolist()
-    [0.609, 0.0]
+    [0.582, 0.0]
     """
     check_level(level)
     entries = list(_entries(fit))
