@@ -280,7 +280,7 @@ def test_a_formula_with_clusters(capsys: Capture, flights: Path) -> None:
     same(json.loads(run(capsys, *asked, "--json")), fit, "sandwich")
     found = json.loads(run(capsys, *asked, "--cluster", "carrier", "--json"))
     same(found, fit, "cluster", clusters="carrier")
-    assert (found["model"], found["covariance"]) == ("Poisson", "cluster, carrier")
+    assert (found["model"], found["covariance"]) == ("Poisson given covariates", "cluster, carrier")
     out = run(capsys, *asked, "--cluster", "carrier, age")
     assert "rate[C(carrier)[T.BB]]" in out
     assert "se (cluster, carrier and age)" in out
