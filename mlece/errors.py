@@ -57,6 +57,18 @@ class MissingDependencyError(MleceError, ImportError):
     """An optional package is needed and not installed."""
 
 
+class MleceWarning(UserWarning):
+    """Root of every warning that mlece gives."""
+
+
+class NoMaximumWarning(MleceWarning):
+    """A prediction from a law near the supremum of a likelihood that has no maximum."""
+
+
+class CollinearWarning(MleceWarning):
+    """Columns that others determine, left out at the caller's wish."""
+
+
 def message(expected: str, got: str, hint: str = "") -> str:
     """Join the three parts of an error message."""
     text = f"expected {expected}; got {got}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlece.regression.kinds import described
 from mlece.report import intervals_or_none, standard_errors_or_why
 from mlece.units import Units, nats_per_unit, unit_name
 
@@ -47,6 +48,7 @@ def fit_json(
     level: float = 0.95,
     covariance: str = "sandwich",
     interval: str = "auto",
+    **options: Any,
 ) -> dict[str, Any]:
     """Return a fit as a dictionary of plain Python values.
 
@@ -61,8 +63,11 @@ def fit_json(
     level : float
         Confidence level of the intervals.
     covariance : str
+        Kind of covariance; see :func:`mlece.covariance.covariance`.
     interval : {"auto", "wald", "exact", "profile", "robust profile", "bootstrap"}
         Method of the intervals; see :func:`mlece.intervals.interval`.
+    **options
+        Of the covariance: clusters, lags, bread.
 
     Examples
     --------
@@ -71,8 +76,8 @@ def fit_json(
     >>> fit_json(mlece.fit("exponential", [1.0, 2.0, 3.0]))["parameters"]["rate"]["estimate"]
     0.5
     """
-    errors_, why = standard_errors_or_why(fit, covariance)
-    intervals, how = intervals_or_none(fit, level, covariance, interval)
+    errors_, why = standard_errors_or_why(fit, covariance, **options)
+    intervals, how = intervals_or_none(fit, level, covariance, interval, **options)
     certificate = fit.certificate
     out: dict[str, Any] = {
         "model": fit.family.title,
@@ -89,7 +94,7 @@ def fit_json(
         },
         "level": level,
         "intervals": how or None,
-        "covariance": covariance,
+        "covariance": described(covariance, options),
         "no_standard_errors": why or None,
         "units": unit_name(units),
         "cross_entropy": float(fit.cross_entropy) / nats_per_unit(units),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,7 @@ def fit(
     1.0
     """
     family, data = resolve(model), adopt(data)
+    held = _held(data if given is None else given)
     if weighting not in WEIGHTINGS:
         raise errors.unknown_name("weighting", weighting, WEIGHTINGS)
     if solver not in SOLVERS:
@@ -150,7 +152,12 @@ def fit(
         return with_covariates(fit_sample(known.model, known.sample, solver), known, given)
     read = from_censored if isinstance(data, Censored) else from_data
     family, sample = read(family, data, weights, label, weighting)
-    return fit_sample(family, sample, solver)
+    return replace(fit_sample(family, sample, solver), given=held)
+
+
+def _held(data: Any) -> Any:
+    """Return what the observations came in, where that is more than a sequence of numbers."""
+    return None if isinstance(data, np.ndarray | list | tuple | range | Censored) else data
 
 
 def _named(family: Model, text: str, given: Any) -> tuple[Model, Any, str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.evaluation import stacked_scores
 from mlece.faces import infinite, on_face
 from mlece.fitting import fit_sample
 from mlece.math import Array
@@ -16,7 +17,7 @@ from mlece.result import Fit
 from mlece.sample import Sample, from_data
 from mlece.sources.distribution import framed_member, nodes
 from mlece.sources.drawn import DrawnTruth
-from mlece.sources.expectation import tail_divergent
+from mlece.sources.expectation import expectation, tail_divergent
 from mlece.sources.nodes import Nodes
 
 _DOUBLINGS = 5
@@ -240,3 +241,22 @@ def _typically_diverges(result: Fit, rule: Nodes) -> bool:
         return False
     terms = replace(result, framed=theta).node_values()
     return bool(np.isfinite(terms).all() and tail_divergent(rule, terms))
+
+
+def whole_moments(fit: Fit, b: Array) -> Array:
+    """Take the entries of B from the nodes with their tails: infinite where a moment diverges."""
+    y = fit.objective.frame.apply(fit.sample.values, slice(None))
+    columns = tuple(p[:, None] for p in fit.framed)
+    with np.errstate(all="ignore"):
+        raw = fit.family.score_hook(fit.family.statistics(y), columns)
+    s = stacked_scores(raw, y.shape[1])[0]
+    rule = fit.sample.rule
+    out = b.copy()
+    with np.errstate(over="ignore"):
+        products = s[:, :, None] * s[:, None, :]
+    for i in range(s.shape[1]):
+        for j in range(i + 1):
+            g = products[:, i, j]
+            moment = np.inf if tail_divergent(rule, g) else float(expectation(rule, g))
+            out[:, i, j] = out[:, j, i] = moment
+    return out

@@ -229,13 +229,15 @@ def standard_errors_or_why(fit: Fit, kind: str, **options: Any) -> tuple[dict[st
 
 def _reason(fit: Fit, error: Exception) -> str:
     """Say in a line why there are no standard errors."""
-    status = fit.certificate.status
     ends = [n for n in fit.names if not fit.family.parameter(n).regular]
     if ends:
         verb = "is an end" if len(ends) == 1 else "are ends"
         return f"{' and '.join(ends)} {verb} of the support, where no normal law holds"
     if isinstance(error, np.linalg.LinAlgError):
         return "the curvature at the estimate is singular"
+    if fit.sample.batch_shape:
+        return str(error)
+    status = fit.certificate.status
     if not status.solved:
         return "there is no estimate for them to belong to"
     if status.name == "BOUNDARY":
@@ -249,9 +251,10 @@ def intervals_or_none(
     """Return confidence intervals with a word on where they come from."""
     irregular = any(not fit.family.parameter(n).regular for n in fit.names)
     if method == "auto":
-        if not fit.names or not fit.certificate.status.solved:
+        single = not fit.sample.batch_shape
+        if not fit.names or fit.sample.truth is not None:
             return {}, ""
-        if fit.limit_models or fit.sample.truth is not None:
+        if single and (fit.limit_models or not fit.certificate.status.solved):
             return {}, ""
     try:
         found = fit.interval(level, method, kind=kind, **options)

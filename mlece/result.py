@@ -43,6 +43,8 @@ class Fit:
         How far from the optimum the fit can be, or why there is none.
     solver : str
         Which solver ran.
+    given : object
+        The frame, Series or covariates that were fitted, as they came; None for arrays and lists alone.
     """
 
     family: Model
@@ -56,6 +58,7 @@ class Fit:
     notes: dict[str, Any]
     ends: Any
     limit_models: dict[int, Any]
+    given: Any = None
 
     # ------------------------------------------------------------------ estimates
 
@@ -400,25 +403,10 @@ class Fit:
         return np.asarray(-np.broadcast_to(out, (1, y.shape[1]))[0])
 
     def with_whole_moments(self, b: Array) -> Array:
-        """Take the entries of B from the nodes with their tails: infinite where a moment diverges."""
-        from mlece.evaluation import stacked_scores
-        from mlece.sources.expectation import expectation, tail_divergent
+        """Return B with its moments under the whole truth; see :func:`mlece.population.whole_moments`."""
+        from mlece.population import whole_moments
 
-        y = self.objective.frame.apply(self.sample.values, slice(None))
-        columns = tuple(p[:, None] for p in self.framed)
-        with np.errstate(all="ignore"):
-            raw = self.family.score_hook(self.family.statistics(y), columns)
-        s = stacked_scores(raw, y.shape[1])[0]
-        rule = self.sample.rule
-        out = b.copy()
-        with np.errstate(over="ignore"):
-            products = s[:, :, None] * s[:, None, :]
-        for i in range(s.shape[1]):
-            for j in range(i + 1):
-                g = products[:, i, j]
-                moment = np.inf if tail_divergent(rule, g) else float(expectation(rule, g))
-                out[:, i, j] = out[:, j, i] = moment
-        return out
+        return whole_moments(self, b)
 
     # ------------------------------------------------------------------ floors above
 
@@ -451,6 +439,24 @@ class Fit:
             return survival_curve(self, **options)
         self.require_numbers("a plot")
         return fit_panels(self, **options)
+
+    def tidy(self, *args: Any, **options: Any) -> Any:
+        """Return a table with a row for each coefficient; see :func:`mlece.tidy.tidy`."""
+        from mlece.tidy import tidy
+
+        return tidy(self, *args, **options)
+
+    def glance(self, frame: str | None = None) -> Any:
+        """Return a table with one row for the fit; see :func:`mlece.tidy.glance`."""
+        from mlece.tidy import glance
+
+        return glance(self, frame)
+
+    def augment(self, *args: Any, **options: Any) -> Any:
+        """Return the data with what the fit says of each row; see :func:`mlece.tidy.augment`."""
+        from mlece.tidy import augment
+
+        return augment(self, *args, **options)
 
     def summary(self, units: str = "nats", covariance: str = "sandwich", **options: Any) -> str:
         """Return the table that ``print(fit)`` shows, in other units and with another covariance if wished.

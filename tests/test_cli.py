@@ -182,14 +182,6 @@ def test_version(capsys: Capture) -> None:
     assert capsys.readouterr().out.strip() == f"mlece {mlece.__version__}"
 
 
-def test_no_option_without_its_feature(capsys: Capture) -> None:
-    # Conditional fits are not in this release.
-    words = refused(
-        capsys, "fit", GEYSER, "--column", "waiting", "--model", "gamma", "--given", "x"
-    )
-    assert "--given" in words
-
-
 def test_entropy(capsys: Capture, table: Path) -> None:
     found = json.loads(run(capsys, "entropy", GEYSER, "--column", "waiting", "--json"))
     assert found["kind"] == "continuous"
@@ -234,6 +226,197 @@ def test_families_lists_every_family(capsys: Capture) -> None:
     out = run(capsys, "families")
     for family in mlece.families.__all__:
         assert family in out
+
+
+def test_families_say_which_slot_a_formula_means(capsys: Capture) -> None:
+    lines = {line.split()[0]: line for line in run(capsys, "families").splitlines() if line.strip()}
+    for family, slot in (("Gaussian", "mean*"), ("Ordinal", "location*"), ("Binomial", "p*")):
+        assert slot in lines[family]
+    assert "*" not in lines["Gamma"]
+
+
+# ---------------------------------------------------------------------------- covariates
+
+FLIGHTS = """count,day,carrier,age,trials,wins,times
+2,1,AA,30.5,7,3,1
+1,2,BB,41,8,4,2
+4,3,AA,28,9,2,1
+0,1,CC,55,6,3,3
+3,4,CC,39.5,7,5,1
+6,5,BB,47,8,4,1
+2,2,AA,33,9,6,2
+5,5,CC,61,5,1,1
+1,3,BB,52,6,3,1
+7,6,AA,36,7,2,1
+"""
+
+
+def table_of(text: str) -> dict[str, object]:
+    names, *rows = (line.split(",") for line in text.split())
+    cells = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return {k: list(v) if k == "carrier" else [float(c) for c in v] for k, v in cells.items()}
+
+
+@pytest.fixture
+def flights(tmp_path: Path) -> Path:
+    path = tmp_path / "flights.csv"
+    path.write_text(FLIGHTS, encoding="utf-8")
+    return path
+
+
+def same(found: dict[str, object], fit: mlece.Fit, kind: str, **options: object) -> None:
+    said = found["parameters"]
+    assert isinstance(said, dict)
+    assert {k: v["estimate"] for k, v in said.items()} == fit.params
+    assert {k: v["standard_error"] for k, v in said.items()} == fit.standard_errors(kind, **options)
+    ends = fit.interval(kind=kind, **options)
+    assert {k: v["interval"] for k, v in said.items()} == {k: list(v) for k, v in ends.items()}
+
+
+def test_a_formula_with_clusters(capsys: Capture, flights: Path) -> None:
+    given = table_of(FLIGHTS)
+    fit = mlece.fit("poisson", "count ~ day + C(carrier)", given=given)
+    asked = ["fit", flights, "--model", "poisson", "--formula", "count ~ day + C(carrier)"]
+    same(json.loads(run(capsys, *asked, "--json")), fit, "sandwich")
+    found = json.loads(run(capsys, *asked, "--cluster", "carrier", "--json"))
+    same(found, fit, "cluster", clusters="carrier")
+    assert (found["model"], found["covariance"]) == ("Poisson given covariates", "cluster, carrier")
+    out = run(capsys, *asked, "--cluster", "carrier, age")
+    assert "rate[C(carrier)[T.BB]]" in out
+    assert "se (cluster, carrier and age)" in out
+
+
+def test_slots_columns_and_kinds_of_covariance(capsys: Capture, flights: Path) -> None:
+    given = table_of(FLIGHTS)
+    asked = ["fit", flights, "--model", "gaussian", "--json"]
+    spread = mlece.fit(mlece.Gaussian(mean="day", sd="day"), "log(age)", given=given)
+    found = json.loads(
+        run(
+            capsys, *asked, "--formula", "log(age) ~ day", "--slot", "sd=day", "--covariance", "HC3"
+        )
+    )
+    same(found, spread, "HC3")
+    plain = mlece.fit(mlece.Gaussian(mean=["day", "carrier"]), "age", given=given)
+    found = json.loads(
+        run(
+            capsys, *asked, "--column", "age", "--given", "day,carrier",
+            "--covariance", "newey-west", "--lags", 2,
+        )
+    )  # fmt: skip
+    same(found, plain, "newey-west", lags=2)
+    counted = mlece.fit(mlece.Binomial(n="trials", p="age"), "wins", given=given, weights="times")
+    found = json.loads(
+        run(
+            capsys, "fit", flights, "--model", "binomial", "--slot", "n=trials",
+            "--formula", "wins ~ age", "--weights", "times", "--json",
+        )
+    )  # fmt: skip
+    same(found, counted, "sandwich")
+
+
+def test_clusters_without_covariates(capsys: Capture, flights: Path) -> None:
+    found = json.loads(
+        run(
+            capsys, "fit", flights, "--model", "poisson", "--column", "count",
+            "--cluster", "carrier", "--json",
+        )
+    )  # fmt: skip
+    fit = mlece.fit("poisson", "count", given=table_of(FLIGHTS))
+    same(found, fit, "cluster", clusters="carrier")
+
+
+def test_missing_covariates(capsys: Capture, flights: Path) -> None:
+    flights.write_text(FLIGHTS.replace("4,3,AA", "4,,AA").replace("7,6,AA", "7,6,NA"))
+    asked = ["fit", flights, "--model", "poisson", "--formula", "count ~ day + carrier"]
+    assert "2 of 10 rows" in refused(capsys, *asked)
+    kept = "\n".join(row for row in FLIGHTS.split() if not row.startswith(("4,3", "7,6")))
+    fit = mlece.fit("poisson", "count ~ day + carrier", given=table_of(kept))
+    found = json.loads(run(capsys, *asked, "--missing", "drop", "--json"))
+    assert found["n"] == 8
+    same(found, fit, "sandwich")
+
+
+def test_pictures_of_fits_with_covariates(capsys: Capture, flights: Path, tmp_path: Path) -> None:
+    for model, formula in (
+        ("poisson", "count ~ day"),
+        ("binomial", "wins ~ age"),
+        ("categorical", "carrier ~ day"),
+        ("bernoulli", "times > 1 ~ age"),
+    ):
+        figure = tmp_path / f"{model}.png"
+        trials = ["--slot", "n=trials"] if model == "binomial" else []
+        asked = ["fit", flights, "--model", model, "--formula", formula, *trials]
+        run(capsys, *asked, "--plot", figure)
+        assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare_with_formulas(capsys: Capture, flights: Path) -> None:
+    asked = ["compare", flights, "--models", "poisson,geometric", "--json"]
+    found = json.loads(run(capsys, *asked, "--formula", "count ~ day", "--formula", "count ~ 1"))
+    names = {row["model"] for row in found["rows"]}
+    assert names == {
+        "Poisson(rate='day')", "Poisson(rate='1')", "Geometric(p='day')", "Geometric(p='1')",
+    }  # fmt: skip
+    assert found["data"] == "count"
+
+
+POISSON = ["fit", "FILE", "--model", "poisson"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([*POISSON, "--formula", "count ~ dya"], "'day'"),
+        ([*POISSON, "--formula", "coutn ~ day"], "'count'"),
+        ([*POISSON, "--formula", "count ~ day +"], "formula"),
+        ([*POISSON, "--formula", "age ~ day"], "integers"),
+        ([*POISSON, "--formula", "carrier ~ day"], "numbers"),
+        ([*POISSON, "--formula", "count ~ day", "--column", "count"], "both"),
+        ([*POISSON, "--given", "day"], "neither"),
+        ([*POISSON, "--column", "count", "--given", "dya"], "'day'"),
+        ([*POISSON, "--formula", "count ~ day", "--given", "day"], "both"),
+        ([*POISSON, "--formula", "count ~ day", "--slot", "rat=day"], "'rate'"),
+        ([*POISSON, "--formula", "count ~ day", "--slot", "rate"], "--slot name="),
+        ([*POISSON, "--formula", "count ~ day", "--cluster", "carier"], "'carrier'"),
+        ([*POISSON, "--formula", "count ~ day", "--covariance", "cluster"], "--cluster"),
+        ([*POISSON, "--formula", "count ~ day", "--covariance", "HC9"], "HC9"),
+        ([*POISSON, "--formula", "count ~ day", "--lags", "2"], "newey-west"),
+        ([*POISSON, "--formula", "count ~ day", "--cluster", "age", "--covariance", "HC1"], "HC1"),
+        ([*POISSON, "--formula", "count ~ day", "--event", "times"], "right_censored"),
+        ([*POISSON, "--column", "count", "--missing", "drop"], "--formula"),
+        (["fit", "FILE", "--model", "gamma", "--formula", "age ~ day"], "MeanGamma"),
+        (["compare", "FILE", "--formula", "count ~ day"], "--models"),
+        (
+            ["compare", "FILE", "--models", "poisson", "--formula", "count ~ day", "--formula", "wins ~ 1"],
+            "one response",
+        ),
+    ],
+)  # fmt: skip
+def test_bad_covariates(capsys: Capture, flights: Path, arguments: list[str], words: str) -> None:
+    assert words in refused(capsys, *[flights if a == "FILE" else a for a in arguments])
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [("two", "1 of 10 cells that are none"), ('"1,5"', "decimal point")],
+)
+def test_covariates_that_are_half_numbers(
+    capsys: Capture, flights: Path, cells: str, words: str
+) -> None:
+    flights.write_text(FLIGHTS.replace("1,2,BB", f"1,{cells},BB"))
+    assert words in refused(
+        capsys, *[flights if a == "FILE" else a for a in POISSON], "--formula", "count ~ day"
+    )
+    # A column that nobody asks for may hold what it likes.
+    asked = [*[flights if a == "FILE" else a for a in POISSON], "--formula", "count ~ age"]
+    assert "rate[age]" in run(capsys, *asked)
+
+
+@pytest.mark.parametrize("command", ["fit", "compare", "entropy", "study", "families"])
+def test_help_has_an_example(capsys: Capture, command: str) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert f"example: mlece {command}" in capsys.readouterr().out
 
 
 def test_demo(capsys: Capture) -> None:

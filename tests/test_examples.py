@@ -227,5 +227,7 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", [m for m in modules() if not m.endswith("__main__")])
 def test_examples_in_docstrings(name: str) -> None:
+    if name == "mlece.sklearn":
+        pytest.importorskip("sklearn", reason="scikit-learn is an extra")
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0

@@ -174,7 +174,7 @@ class Categorical(Labelled):
         return type(self)(**{"p": self.slots["p"], "labels": self.labels, **slots})
 
     def masses(self) -> Array:
-        """Return the probabilities of the labels, (K,)."""
+        """Return the probabilities of the labels, (..., K) behind the batch axes."""
         return np.asarray(self.theta[0])
 
     def statistics(self, y: Array) -> Arrays:

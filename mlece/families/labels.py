@@ -68,8 +68,10 @@ class Labelled(Model, abstract=True):
         return np.asarray((y >= 0) & (y < len(self.labels or ())))
 
     def masses(self) -> Array:
-        """Return the probabilities of the labels, (K,)."""
-        return self.density(self.decode(np.arange(len(self.labels or ()))))
+        """Return the probabilities of the labels, (..., K) behind the batch axes."""
+        codes = np.arange(len(self.labels or ()), dtype=float)
+        theta = self._shaped(1 if self.batch_shape else 0)
+        return np.exp(self.log_density_hook(self.statistics(codes), theta))
 
     def indicators(self, y: Array) -> Array:
         """Return indicators (r, m, K) of codes (r, m)."""

@@ -55,7 +55,11 @@ def main_slot(model: Model) -> str:
     ParameterError
         If the family has none that is free, or two that do (shape and rate of a Gamma).
     """
-    free = [p.name for p in model.params if p.name in model.free]
+    # Labels in an order lie at 0 unless covariates say where.
+    labels = model.support.kind == "categories"
+    free = [
+        p.name for p in model.params if p.name in model.free or (labels and p.default is not None)
+    ]
     found = next((name for name in MAIN if name in free), None)
     if found is None or (found == "rate" and len(model.params) > 1):
         hint = "MeanGamma has a mean" if found == "rate" else "A formula goes into a slot"

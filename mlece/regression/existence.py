@@ -61,7 +61,7 @@ def separations(
         Fits a model to a sample.
     """
     model = objective.model
-    if not isinstance(model, Conditional):
+    if not isinstance(model, Conditional) or not model.free:
         return []
     squares = solution.notes.get("least squares")
     if squares is not None and "sd" in model.free:
@@ -174,7 +174,9 @@ def canonical_bound(objective: CrossEntropy, theta: Arrays, model: Conditional) 
         canonical = inner.link.name == "logit"
     if isinstance(inner, Poisson):
         canonical = model.terms[0].link.name == "log"
-    if not canonical or len(model.free) < len(model.params):
+    # On the face of a separation each label has its own columns.
+    shared = not labels or len({id(term.design) for term in model.terms}) == 1
+    if not canonical or not shared or len(model.free) < len(model.params):
         return None
     at = objective.evaluate(theta, 2)
     assert at.score is not None

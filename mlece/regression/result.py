@@ -26,13 +26,10 @@ class ConditionalFit(Fit):
 
     Attributes
     ----------
-    given : object
-        The covariates as they came.
     kept : array of bool (n,), optional
         The rows that were fitted, where some were dropped.
     """
 
-    given: Any = None
     kept: Array | None = None
 
     @property

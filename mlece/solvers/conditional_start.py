@@ -59,26 +59,30 @@ def conditional_starts(
     # A sample of counts is tabulated; what the family knows of all counts it knows of some.
     alone = CrossEntropy(inner, part, UNIT)
     starts = marginal(alone, np.arange(len(members)))
-    return [_behind(model, theta, len(members)) for theta in starts]
+    out = [_behind(model, theta, len(members)) for theta in starts]
+    if any(term.design.offset is not None and term.design.width for term in model.terms):
+        # Offsets that predictors have in common, as those of labels may, need no balance.
+        out += [_behind(model, theta, len(members), False) for theta in starts[:1]]
+    return out
 
 
-def _behind(model: Conditional, theta: Arrays, size: int) -> Arrays:
+def _behind(model: Conditional, theta: Arrays, size: int, balanced: bool = True) -> Arrays:
     """Return coefficients (r,) that make every observation's parameters those of the family alone."""
     found = {term.slot: term for term in model.terms}
     out: list[Array] = []
     for p, value in zip(model.inner.params, theta, strict=True):
         value = np.broadcast_to(np.asarray(value, dtype=float), (size,))
         term = found.get(p.name)
-        out += [value] if term is None else _coefficients(term, value)
+        out += [value] if term is None else _coefficients(term, value, balanced)
     return tuple(out)
 
 
-def _coefficients(term: Term, value: Array) -> list[Array]:
+def _coefficients(term: Term, value: Array, balanced: bool) -> list[Array]:
     design = term.design
     with np.errstate(all="ignore"):
         level = term.link.inverse(value)
     level = np.where(np.isfinite(level), level, 0.0)
-    if design.offset is not None:
+    if design.offset is not None and balanced:
         level = level - design.offset.mean()
     blank = [np.zeros_like(level) for _ in range(design.width)]
     at = design.constant

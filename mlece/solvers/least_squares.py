@@ -216,6 +216,47 @@ class _Metric:
         return (self.basis @ z[:, :, None])[:, :, 0], np.vecdot(t, z)
 
 
+@dataclass(frozen=True)
+class _OnBasis:
+    """Applies the inverse of a Gram matrix by a basis B in which it is the identity."""
+
+    basis: Array
+
+    def __call__(self, x: Array) -> Array:
+        return np.asarray(self.basis @ (self.basis.T @ x))
+
+
+class _Factored:
+    """Applies the inverse of a factored sparse Gram matrix; a copy is factored again."""
+
+    def __init__(self, unit: Any, inverse: Array) -> None:
+        self.unit, self.inverse = unit, inverse
+        self.lu = splu(
+            unit,
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+
+    def __call__(self, x: Array) -> Array:
+        return np.asarray(self.inverse * self.lu.solve(self.inverse * x))
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.unit, self.inverse)
+
+
+@dataclass(frozen=True)
+class _InUnits:
+    """Applies the inverse of a Gram matrix in the units of the data."""
+
+    solver: Callable[[Array], Array]
+    scale: Array
+    exponent: Any
+
+    def __call__(self, x: Array) -> Array:
+        return np.asarray(np.ldexp(self.scale * self.solver(self.scale * x), self.exponent))
+
+
 def _on_basis(triangle: Array, rank: Array) -> _Metric:
     """Return the metric of triangles (V, p, p), before the Gram matrix is known."""
     p = triangle.shape[2]
@@ -225,7 +266,7 @@ def _on_basis(triangle: Array, rank: Array) -> _Metric:
     basis = np.where(full, np.linalg.inv(regular), 0.0)
     digits = 54 + int(np.ceil(np.log2((values[:, 0] / values[:, -1]).max())))
     gram = np.broadcast_to(np.eye(p), basis.shape)
-    return _Metric(triangle, basis, gram, rank, digits, lambda x: basis[0] @ (basis[0].T @ x))
+    return _Metric(triangle, basis, gram, rank, digits, _OnBasis(basis[0]))
 
 
 def _sparse_metric(start: Start) -> _Metric:
@@ -244,17 +285,12 @@ def _sparse_metric(start: Start) -> _Metric:
         return _on_basis((triangle * size)[None], np.array([rank]))
     # A shift below rounding: where pivots vanish the factor says so instead of failing.
     shifted = (unit + 0.25 * nil * sparse.eye_array(p)).tocsc()
-    lu = splu(
-        shifted,
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    )
-    rank = int((np.abs(lu.U.diagonal()) > nil).sum())
-    inverse = (rank == p) / size[:, None]
+    factored = _Factored(shifted, 1 / size[:, None])
+    rank = int((np.abs(factored.lu.U.diagonal()) > nil).sum())
+    if rank < p:
+        factored.inverse = np.zeros_like(factored.inverse)
     none = np.zeros((1, 0, 0))
-    ranks = np.array([rank])
-    return _Metric(none, None, none, ranks, 0, lambda x: inverse * lu.solve(inverse * x))
+    return _Metric(none, None, none, np.array([rank]), 0, factored)
 
 
 def least_squares(
@@ -376,7 +412,7 @@ def _in_units(rows: Rows, start: Start, found: _Refined) -> LeastSquares:
         basis=basis,
         cholesky=None if basis is None else np.linalg.cholesky(metric.gram),
         factor=None if basis is None else _factor(rows, metric.triangle),
-        solve=lambda x: np.ldexp(scale * metric.solver(scale * x), -rows.w_exponent[0]),
+        solve=_InUnits(metric.solver, scale, -rows.w_exponent[0]),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.dataframes import data_frame
 from mlece.math import Array
 from mlece.sources.columns import Columns
 from mlece.sources.matrices import Matrix, dense_matrix, sparse_matrix
@@ -99,7 +100,7 @@ def _is_scalar(value: Any) -> bool:
     )
 
 
-def frame_like(given: Any, columns: Mapping[str, Array]) -> Any:
+def frame_like(given: Any, columns: Mapping[str, Array], rowwise: bool = True) -> Any:
     """Return columns of results as a table of the kind of another one.
 
     Parameters
@@ -108,6 +109,8 @@ def frame_like(given: Any, columns: Mapping[str, Array]) -> Any:
         The table whose kind is wanted.
     columns : mapping of str to array (m,)
         Columns of one length.
+    rowwise : bool
+        Whether results belong to the rows of the other one, so that they take over its index.
 
     Returns
     -------
@@ -132,9 +135,95 @@ def frame_like(given: Any, columns: Mapping[str, Array]) -> Any:
     native = nw.from_native(given, allow_series=True, pass_through=True)
     if not isinstance(native, nw.DataFrame | nw.LazyFrame | nw.Series):
         return dict(columns)
-    made = nw.from_dict(dict(columns), backend=native.implementation).to_native()
+    made = nw.from_dict(readable(columns), backend=native.implementation).to_native()
     rows = len(next(iter(columns.values()), ()))
     index = nw.maybe_get_index(native)
-    if index is not None and len(index) == rows:
+    if rowwise and index is not None and len(index) == rows:
         made.index = index
     return made
+
+
+def readable(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns as every library of frames reads them: text and what may be missing as lists."""
+    return {
+        name: v.tolist() if isinstance(v, np.ndarray) and v.dtype.kind in "OU" else v
+        for name, v in columns.items()
+    }
+
+
+def beside(given: Any, columns: Mapping[str, Array], name: str, library: str | None = None) -> Any:
+    """Return a table with columns of results behind its own.
+
+    Parameters
+    ----------
+    given : frame, Series, mapping, array (n, d) or sparse matrix
+        Of a sparse matrix no columns are taken over.
+    columns : mapping of str to array (n,)
+    name : str
+        Name of a Series that has none.
+    library : {"pandas", "polars", "pyarrow"}, optional
+        That of the table if not given.
+
+    Returns
+    -------
+    frame or dict of str to array
+        A frame if the table is one, or if a library is named.
+
+    Raises
+    ------
+    DataError
+        If a column is there already.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlece.sources.tables import beside
+    >>> beside({"x": [1, 2]}, {"fitted": np.array([0.5, 1.5])}, "y")
+    {'x': array([1, 2]), 'fitted': array([0.5, 1.5])}
+    """
+    import narwhals as nw
+
+    native = nw.from_native(given, allow_series=True, pass_through=True)
+    if isinstance(native, nw.Series):
+        given = native.alias(str(native.name or name)).to_frame().to_native()
+    table = read_covariates(given)
+    sparse = isinstance(table, Matrix) and not isinstance(table.values, np.ndarray)
+    taken = () if sparse else table.names
+    twice = [column for column in columns if column in taken]
+    if twice:
+        raise errors.DataError(
+            errors.message(
+                "new names for the columns of results",
+                f"{', '.join(twice)} among the columns that are there",
+                "Pass prefix='.' or another one",
+            )
+        )
+    if isinstance(table, Columns) and isinstance(table.source, nw.DataFrame):
+        frame = table.source
+        series = [
+            nw.new_series(column, v, backend=frame.implementation)
+            for column, v in readable(columns).items()
+        ]
+        frame = frame.with_columns(*[_indexed(one, frame) for one in series])
+        return frame.to_native() if library is None else as_library(frame, library)
+    own = {column: np.asarray(_cells(table, column)) for column in taken}
+    if library is None:
+        return own | dict(columns)
+    return data_frame(readable(own | dict(columns)), library)
+
+
+def _cells(table: Columns | Matrix, column: str) -> Any:
+    return table.source[column] if isinstance(table, Columns) else table[column].values
+
+
+def _indexed(series: Any, frame: Any) -> Any:
+    """Return a series with the index of a frame, where its library has one."""
+    import narwhals as nw
+
+    index = nw.maybe_get_index(frame)
+    return series if index is None else nw.maybe_set_index(series, index=index)
+
+
+def as_library(frame: Any, library: str) -> Any:
+    """Return a narwhals frame as one of a library."""
+    return data_frame({c: frame[c].to_list() for c in frame.columns}, library)

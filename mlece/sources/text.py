@@ -7,6 +7,7 @@ import io
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ def column_of(table: Table, name: str, labels: bool) -> Array:
         listed = "" if "Known:" in nearest else f" Columns: {', '.join(table)}"
         raise errors.UnknownNameError(nearest + listed)
     cells = table[name]
-    empty = [i for i, c in enumerate(cells) if c is None or str(c).strip().lower() in MISSING]
+    empty = _missing(cells)
     if empty:
         raise errors.DataError(
             errors.message(
@@ -178,6 +179,39 @@ def column_of(table: Table, name: str, labels: bool) -> Array:
                 "Missing values are not dropped in silence: remove or impute them first",
             )
         )
+    return _typed(cells, name, labels, range(len(cells)))
+
+
+def covariate_of(table: Table, name: str) -> Any:
+    """Return a column as numbers or as text; missing cells are NaN, or None among text.
+
+    Raises
+    ------
+    DataTypeError
+        If some cells are numbers and others not.
+    """
+    cells = table[name]
+    empty = set(_missing(cells))
+    if not empty:
+        return _typed(cells, name, False, range(len(cells)))
+    present = [i for i in range(len(cells)) if i not in empty]
+    if not present:
+        return [None] * len(cells)
+    values = _typed([cells[i] for i in present], name, False, present)
+    if values.dtype.kind in "if":
+        out = np.full(len(cells), np.nan)
+        out[present] = values
+        return out
+    return [None if i in empty else str(cells[i]) for i in range(len(cells))]
+
+
+def _missing(cells: list[Any]) -> list[int]:
+    """Return the positions of missing cells."""
+    return [i for i, c in enumerate(cells) if c is None or str(c).strip().lower() in MISSING]
+
+
+def _typed(cells: list[Any], name: str, labels: bool, rows: Sequence[int]) -> Array:
+    """Return cells of some rows, none of them missing, as numbers or as labels."""
     values = as_numbers(cells)
     if values is not None:
         return values
@@ -188,7 +222,7 @@ def column_of(table: Table, name: str, labels: bool) -> Array:
             errors.message(
                 f"numbers with a decimal point in column {name!r}",
                 f"{len(bad)} of {len(cells)} cells with commas or separators of thousands, the first "
-                f"{str(cells[bad[0]])!r:.40} in data row {bad[0] + 1}",
+                f"{str(cells[bad[0]])!r:.40} in data row {rows[bad[0]] + 1}",
                 "A decimal comma is read where ';' or a tab separates the cells and no number has a "
                 "separator of thousands: write the numbers that way, or with a point (1234.5)",
             )
@@ -199,7 +233,7 @@ def column_of(table: Table, name: str, labels: bool) -> Array:
         errors.message(
             f"numbers in column {name!r}",
             f"{len(bad)} of {len(cells)} cells that are none, the first {str(cells[bad[0]])!r:.40} "
-            f"in data row {bad[0] + 1}",
+            f"in data row {rows[bad[0]] + 1}",
         )
     )
 

@@ -1,0 +1,281 @@
+"""What the commands do: options in, text out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.candidates import read_kind
+from mlece.cli.covariates import (
+    asks_for_covariates,
+    compared_given,
+    covariance_of,
+    fit_given,
+    meant_by_formula,
+    pictured,
+)
+from mlece.cli.files import columns_of, incomplete_of
+from mlece.comparison import ALL, Comparison, compare
+from mlece.fitting import fit
+from mlece.intervals import check_level
+from mlece.math import Array
+from mlece.model import Model, model_by_name, registered
+from mlece.plot.files import check_picture, write_picture
+from mlece.result import Fit
+from mlece.units import Units, nats_per_unit, unit_name
+
+if TYPE_CHECKING:
+    from mlece.entropies.estimate import EntropyEstimate
+    from mlece.studies.study import Study
+
+
+def fit_command(options: argparse.Namespace) -> str:
+    """Fit one family, with covariates or without."""
+    from mlece.export import fit_json
+    from mlece.report import fit_table
+
+    units = _units(options.units)
+    check_level(options.level)
+    check_picture(options.plot)
+    family = model_by_name(options.model)
+    if family._width:
+        raise errors.DataTypeError(
+            errors.message(
+                "a family of numbers for one column",
+                f"{family.__name__}, a family of vectors",
+                "Fit it in Python: mlece.fit(model, array)",
+            )
+        )
+    fixed = _fixed(family, options.fix)
+    if asks_for_covariates(options):
+        result = fit_given(options, family, fixed)
+    else:
+        result = _fit_alone(options, family(**fixed))
+    kind, asked = covariance_of(options, result)
+    method = options.interval.replace("-", " ")
+    arguments: Any = (result, units, options.level, kind, method)
+    show: Any = fit_json if options.json else fit_table
+    shown = show(*arguments, **asked)
+    return (_json(shown) if options.json else shown) + _picture(options, result)
+
+
+def _fit_alone(options: argparse.Namespace, model: Model) -> Fit:
+    if options.missing != "raise":
+        raise errors.DataError(
+            errors.message(
+                "--missing with --formula, --given or --slot",
+                "a single column, which is read whole",
+            )
+        )
+    data = incomplete_of(options)
+    if data is not None:
+        return fit(model, data[0], weights=data[1], solver=options.solver)
+    name, columns = columns_of(options, labels=model.support.kind == "categories")
+    return fit(model, name, weights=options.weights, given=columns, solver=options.solver)
+
+
+def _fixed(family: type[Model], pairs: Sequence[str]) -> dict[str, Any]:
+    """Read name=value pairs."""
+    slots: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        names = [p.name for p in family.params]
+        if not equals:
+            raise errors.ParameterError(errors.message("--fix name=value", repr(pair)))
+        if name not in names:
+            raise errors.unknown_name(f"parameter of {family.__name__}", name, names)
+        try:
+            numbers = [float(v) for v in value.split(",")]
+        except ValueError:
+            raise errors.ParameterError(
+                errors.message(f"a number in --fix {name}=value", repr(value))
+            ) from None
+        vector = family.params[names.index(name)].vector
+        slots[name] = numbers if vector else numbers[0]
+        if len(numbers) > 1 and not vector:
+            raise errors.ParameterError(errors.message(f"one number for {name}", repr(value)))
+    return slots
+
+
+def compare_command(options: argparse.Namespace) -> str:
+    """Rank families, with covariates or without."""
+    from mlece.comparison_report import compare_table
+    from mlece.export import comparison_json
+
+    units = _units(options.units)
+    check_picture(options.plot)
+    named = [model_by_name(m.strip()) for m in (options.models or "").split(",") if m.strip()]
+    models = ALL if options.all else None if options.models is None else named
+    arguments: dict[str, Any] = {
+        "kind": options.kind,
+        "replicates": options.replicates,
+        "criterion": options.criterion.replace("-", " "),
+        "rng": options.seed,
+        "units": units,
+    }
+    if options.formula:
+        result = compared_given(options, named, arguments)
+    else:
+        result = _compare_alone(options, models, named, arguments)
+    text = _json(comparison_json(result)) if options.json else compare_table(result)
+    return text + _picture(options, result)
+
+
+def _compare_alone(
+    options: argparse.Namespace, models: Any, named: list[type[Model]], arguments: dict[str, Any]
+) -> Comparison:
+    labels = options.kind == "labels" or any(m.support.kind == "categories" for m in named)
+    data = incomplete_of(options)
+    name, columns = (None, {}) if data else columns_of(options, labels)
+    return compare(
+        models,
+        data[0] if data else name,
+        weights=data[1] if data else options.weights,
+        given=None if data else columns,
+        **arguments,
+    )
+
+
+def entropy_command(options: argparse.Namespace) -> str:
+    """Estimate an entropy."""
+    from mlece.export import plain
+    from mlece.report import facts, number
+
+    units = _units(options.units)
+    per = nats_per_unit(units)
+    name, columns = columns_of(options, options.kind == "labels")
+    values = columns[name]
+    kind, said = read_kind(values, options.kind)
+    weights = columns[options.weights] if options.weights else np.ones(len(values), dtype=int)
+    found, step = _floor(values, weights, kind, options.method)
+    value, se = float(found.value) / per, float(found.se) / per
+    if options.json:
+        entries = {"data": name, "n": float(weights.sum()), "kind": kind, "value": value, "se": se}
+        rest = {"units": unit_name(units), "method": found.method, "resolution": step}
+        if found.note:
+            rest["note"] = found.note
+        return _json(plain({**entries, **rest}))
+    pairs = [("entropy", f"{number(value)} ± {number(se, None, 2)} {unit_name(units)}")]
+    pairs += [("method", found.method)] + ([("data", said)] if said else [])
+    if step is not None:
+        pairs.append(("rounding", f"to multiples of {step:g}; the entropy of the rounded data"))
+        if step != 1:
+            density = value + float(np.log(step)) / per
+            pairs.append(("density", f"about {number(density)} {unit_name(units)} before rounding"))
+    if found.note:
+        pairs.append(("note", found.note))
+    return f"{name}, n = {weights.sum():,.6g}\n\n{facts(pairs)}"
+
+
+def _floor(
+    values: Array, weights: Array, kind: str, method: str | None
+) -> tuple[EntropyEstimate, float | None]:
+    """Estimate an entropy in nats, on the grid of rounded data where there is one."""
+    from mlece.entropies.ties import ties
+    from mlece.entropy_estimators import estimate_entropy
+    from mlece.sample import weights_like
+
+    counts = np.asarray(weights_like(weights, len(values)))
+    whole = np.round(counts).astype(int)
+    if np.any(whole != counts):
+        raise errors.DataError(errors.message("whole numbers as weights", "fractions"))
+    if kind != "continuous":
+        return estimate_entropy(values, True, whole, method), None
+    full = np.repeat(np.asarray(values, dtype=float), whole)
+    found = ties(full)
+    if found.fraction == 0 or found.grid is None:
+        return estimate_entropy(full, False, method=method), None
+    return estimate_entropy(found.record(full), True, method=method), float(found.grid)
+
+
+def study_command(options: argparse.Namespace) -> str:
+    """Simulate."""
+    from mlece.export import plain
+    from mlece.studies.spec import read_spec
+    from mlece.studies.study import study
+
+    check_picture(options.plot)
+    spec = read_spec(options.spec)
+    result = study(**spec, workers=options.workers, out=options.out)
+    text = _json({"rows": plain(list(result.rows))}) if options.json else str(result)
+    return text + _picture(options, result)
+
+
+def families(options: argparse.Namespace) -> str:
+    """List the families."""
+    from mlece.report import render
+
+    del options
+    rows = []
+    for family in registered(vectors=True).values():
+        meant = meant_by_formula(family)
+        parameters = ", ".join(
+            f"{p.name}{'*' * (p.name == meant)}{'' if p.estimable else ' (given)'}"
+            for p in family.params
+        )
+        solver = "Newton"
+        if family.profile_over:
+            solver = "profile root"
+        elif family.has("_maximise") or family.has("_estimate"):
+            solver = "closed form"
+        values = family._observations if family._width else str(family.support)
+        support = values.replace("a number in ", "").replace("inf", "∞").split(" in radians")[0]
+        rows.append([family.__name__, support, parameters, solver])
+    table = render(rows, ["family", "support", "parameters", "solved by"], left=(0, 1, 2, 3))
+    return f"{table}\n\n* covariates of a formula go here; --slot NAME=TERMS names another"
+
+
+def demo(options: argparse.Namespace) -> str:
+    """Show three short examples."""
+    from mlece import datasets
+    from mlece.comparison_report import compare_table
+    from mlece.report import fit_table
+
+    del options
+    faces, counts = datasets.wolf_dice().margin("red")
+    die = fit("categorical", "red", weights="count", given={"red": faces, "count": counts})
+    kicks, geyser = datasets.horse_kicks(), datasets.old_faithful()
+    good = compare(
+        ["poisson", "geometric"],
+        "deaths",
+        weights="count",
+        given={"deaths": kicks.values, "count": kicks.counts},
+    )
+    poor = compare(["gaussian", "gamma"], "waiting", given={"waiting": geyser.values})
+    parts = {
+        "20,000 throws of a die: the relative frequencies meet every condition of the optimum": (
+            fit_table(die, "bits")
+        ),
+        "Deaths by horse kick: a family that is right, and one that is not": compare_table(good),
+        "Old Faithful has two modes: no amount of data brings a family with one to the floor": (
+            compare_table(poor)
+        ),
+    }
+    numbered = enumerate(parts.items(), 1)
+    return "\n\n".join(f"{i}. {title}\n\n{text}" for i, (title, text) in numbered)
+
+
+def _json(found: dict[str, Any]) -> str:
+    return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _picture(options: argparse.Namespace, result: Fit | Comparison | Study) -> str:
+    """Write the figure, and say so below a table."""
+    if options.plot is None:
+        return ""
+    write_picture(options.plot, pictured(result))
+    return "" if options.json else f"\nFigure: {options.plot}"
+
+
+def _units(text: str) -> Units:
+    try:
+        units: Units = float(text)
+    except ValueError:
+        units = text
+    nats_per_unit(units)
+    return units

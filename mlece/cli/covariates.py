@@ -1,0 +1,183 @@
+"""Responses given covariates on the command line: formulas, slots, clusters."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+import numpy as np
+
+from mlece import errors
+from mlece.comparison import Comparison, compare
+from mlece.families.finite import Bernoulli
+from mlece.fitting import fit
+from mlece.model import Model
+from mlece.predictor import Predictor
+from mlece.regression.binding import main_slot, with_terms
+from mlece.regression.result import ConditionalFit
+from mlece.result import Fit
+from mlece.sources.covariates import response
+from mlece.sources.text import covariate_of, read_table
+
+_ASKED = ("formula", "given", "slot", "cluster")
+
+
+def asks_for_covariates(options: argparse.Namespace) -> bool:
+    """Tell whether an option asks for columns beside that of the response."""
+    named = any(getattr(options, name) for name in _ASKED)
+    return named or options.covariance == "newey-west"
+
+
+def fit_given(options: argparse.Namespace, family: type[Model], fixed: dict[str, Any]) -> Fit:
+    """Fit a family to a response given covariates."""
+    _refuse_incomplete(options)
+    slots = _slots(family, options.slot, fixed)
+    terms = [options.formula, options.given, options.column, *(p.terms for p in slots.values())]
+    table = _frame(options, terms)
+    model = family(**fixed, **slots)
+    if options.given:
+        if options.formula:
+            raise errors.DataError(errors.message("--formula or --given", "both"))
+        model = model.replace(**{main_slot(model): Predictor(_names(options.given))})
+    y = options.formula or options.column
+    if y is None or (options.formula and options.column):
+        got = "neither" if y is None else "both"
+        raise errors.DataError(errors.message("--formula 'y ~ x' or --column Y", got))
+    arguments: dict[str, Any] = {"weights": options.weights, "solver": options.solver}
+    if model.predictors or "~" in y:
+        arguments["missing"] = options.missing
+    return fit(model, y, given=table, **arguments)
+
+
+def covariance_of(options: argparse.Namespace, result: Fit) -> tuple[str, dict[str, Any]]:
+    """Return the kind of covariance that is asked for, and what it needs to know."""
+    kind = options.covariance or ("cluster" if options.cluster else "sandwich")
+    told: dict[str, Any] = {}
+    if options.cluster:
+        if kind not in ("cluster", "bootstrap"):
+            raise errors.DataError(
+                errors.message("--covariance cluster with --cluster", f"--covariance {kind}")
+            )
+        told["clusters"] = _ways(result, _names(options.cluster))
+    elif kind == "cluster":
+        raise errors.DataError(errors.message("--cluster COL with --covariance cluster", "none"))
+    if options.lags is not None:
+        if kind != "newey-west":
+            raise errors.DataError(
+                errors.message("--covariance newey-west with --lags", f"--covariance {kind}")
+            )
+        told["lags"] = options.lags
+    return kind, told
+
+
+def compared_given(
+    options: argparse.Namespace, families: list[type[Model]], arguments: dict[str, Any]
+) -> Comparison:
+    """Compare families, each given every formula."""
+    _refuse_incomplete(options)
+    if not families:
+        raise errors.DataError(errors.message("--models A,B,C with --formula", "none"))
+    table = _frame(options, options.formula)
+    sides = [response(formula, table) for formula in options.formula]
+    names = dict.fromkeys(side.name for side in sides)
+    if len(names) > 1:
+        raise errors.DataError(errors.message("one response", ", ".join(names)))
+    models = []
+    for side in sides:
+        if side.terms is None:
+            raise errors.ParameterError(errors.message("a formula 'y ~ x'", repr(side.name)))
+        models += [with_terms(family(), side.terms) for family in families]
+    return compare(models, sides[0].name, weights=options.weights, given=table, **arguments)
+
+
+def pictured(result: Any) -> Any:
+    """Return what to draw: of a fit with covariates its residuals, or the calibration of its labels."""
+    if not isinstance(result, ConditionalFit):
+        return result
+    from mlece.diagnostics.calibration import calibration
+    from mlece.diagnostics.residuals import residuals
+    from mlece.diagnostics.worm import worm
+
+    weights = None if result.sample.weights is None else result.sample.weights[0]
+    law: Any = result.predict()
+    happened = result.conditional.split(result.sample.values)[0]
+    if isinstance(law, Bernoulli):
+        return calibration(law.mean[result.rows[0]], happened, weights)
+    if law.support.kind == "categories":
+        labels = [str(label) for label in law.labels]
+        happened = np.array(labels)[happened.astype(int)]
+        return calibration(law.masses()[result.rows[0]], happened, weights, labels=labels)
+    return worm(residuals(result), weights=weights)
+
+
+def meant_by_formula(family: type[Model]) -> str:
+    """Return the slot of a family that a formula means, nothing where it means none."""
+    known = [p.name for p in family.params if not p.estimable and p.default is None]
+    try:
+        return main_slot(family(**{name: Predictor((name,)) for name in known}))
+    except (errors.ParameterError, errors.DataTypeError):
+        return ""
+
+
+# -------------------------------------------------------------------------------- pieces
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _slots(family: type[Model], pairs: list[str], fixed: dict[str, Any]) -> dict[str, Predictor]:
+    """Read slot=terms pairs."""
+    out: dict[str, Predictor] = {}
+    known = [p.name for p in family.params]
+    for pair in pairs:
+        name, equals, terms = (part.strip() for part in pair.partition("="))
+        if not equals or not terms:
+            raise errors.ParameterError(errors.message("--slot name='x + z'", repr(pair)))
+        if name not in known:
+            raise errors.unknown_name(f"parameter of {family.__name__}", name, known)
+        if name in fixed or name in out:
+            raise errors.ParameterError(
+                errors.message(f"{name} filled once", "--fix and --slot, or --slot twice")
+            )
+        out[name] = Predictor(terms)
+    return out
+
+
+def _refuse_incomplete(options: argparse.Namespace) -> None:
+    asked = [o for o in ("event", "entry", "lower", "upper") if getattr(options, o) is not None]
+    if asked:
+        raise errors.DataError(
+            errors.message(
+                "complete responses with covariates on the command line",
+                ", ".join(f"--{o}" for o in asked),
+                "In Python: mlece.fit(model, mlece.right_censored(time, event), given=frame)",
+            )
+        )
+
+
+def _frame(options: argparse.Namespace, terms: list[Any]) -> dict[str, Any]:
+    """Return the columns of the file: those that are named as numbers or text, the others as cells."""
+    table = read_table(options.file, options.format, header=not options.no_header)
+    texts = [" ".join(t) if isinstance(t, tuple) else t for t in terms if t]
+    texts += [options.weights or "", getattr(options, "cluster", None) or ""]
+    whole = any(re.search(r"(^|[~+\s])\.($|[+\s])", text) for text in texts)
+    return {
+        name: covariate_of(table, name) if whole or _occurs(name, texts) else cells
+        for name, cells in table.items()
+    }
+
+
+def _occurs(name: str, texts: list[str]) -> bool:
+    pattern = re.compile(rf"(?<![\w.]){re.escape(name)}(?![\w])")
+    return any(pattern.search(text) for text in texts)
+
+
+def _ways(result: Fit, names: tuple[str, ...]) -> Any:
+    """Return the names of the columns that name groups, one by itself."""
+    table: Any = result.given or {}
+    for name in names:
+        if name not in table:
+            raise errors.unknown_name("column", name, table)
+    return names[0] if len(names) == 1 else names

@@ -1,0 +1,77 @@
+"""What the commands read: columns of numbers and labels, and incomplete data, from a file."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+import numpy as np
+
+from mlece import errors
+from mlece.math import Array
+from mlece.sources.censoring import Censored, censored, right_censored
+from mlece.sources.text import Table, as_numbers, column_of, read_table
+
+
+def columns_of(options: argparse.Namespace, labels: bool) -> tuple[str, dict[str, Array]]:
+    """Return the name of the column asked for, and the columns needed as arrays."""
+    table = read_table(options.file, options.format, header=not options.no_header)
+    name = options.column
+    if name is None:
+        name = _only_column(table, options.weights)
+        if not options.no_header and as_numbers(list(table)) is not None:
+            raise errors.DataError(
+                errors.message(
+                    "names in the first line",
+                    f"numbers: {', '.join(table)}",
+                    "Say --no-header if they are data, --column NAME if they are names",
+                )
+            )
+    out = {name: column_of(table, name, labels)}
+    if options.weights is not None:
+        out[options.weights] = column_of(table, options.weights, False)
+    return name, out
+
+
+def incomplete_of(options: argparse.Namespace) -> tuple[Censored, Array | None] | None:
+    """Return incomplete data and their weights, None where no option asks for them."""
+    ends, event = (options.lower, options.upper), options.event
+    asked = [o for o in ("event", "lower", "upper") if getattr(options, o) is not None]
+    if not asked:
+        if options.entry is not None:
+            asked = ["entry"]
+        else:
+            return None
+    table = read_table(options.file, options.format, header=not options.no_header)
+
+    def column(name: str) -> Array:
+        return column_of(table, name, False)
+
+    entry = None if options.entry is None else column(options.entry)
+    weights = None if options.weights is None else column(options.weights)
+    if None not in ends and event is None and options.column is None:
+        data = censored(column(ends[0]), column(ends[1]), entry)
+        return replace(data, name=f"{ends[0]} to {ends[1]}"), weights
+    if ends == (None, None) and options.column is not None:
+        time = column(options.column)
+        seen = np.ones(len(time), dtype=bool) if event is None else column(event)
+        return replace(right_censored(time, seen, entry), name=options.column), weights
+    raise errors.DataError(
+        errors.message(
+            "--column TIME with --event or --entry, or --lower and --upper together",
+            ", ".join(f"--{o}" for o in ("column", *asked) if getattr(options, o) is not None),
+        )
+    )
+
+
+def _only_column(table: Table, weights: str | None) -> str:
+    """Return the column that must be meant: the only one, or the only one of numbers."""
+    others = [c for c in table if c != weights]
+    numeric = [c for c in others if as_numbers(table[c]) is not None]
+    for only in (others, numeric):
+        if len(only) == 1:
+            return only[0]
+    found = "several numeric columns" if numeric else "no numeric column"
+    raise errors.DataError(
+        errors.message("--column NAME", f"none and {found}: {', '.join(numeric or table)}")
+    )
