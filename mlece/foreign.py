@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -49,6 +49,16 @@ class ForeignFit(Fit):
         The Newton decrement √n (g' A⁻¹ g)^½ at its estimate; infinite where A is not positive definite.
         """
         return float(self.certificate.score_norm)
+
+    def gap(self, **options: Any) -> NoReturn:
+        """Refuse: no gap is worth its name without calibration, and no law to simulate is known."""
+        raise errors.NoDensityError(
+            errors.message(
+                "a law to draw from, to calibrate the gap",
+                f"{self.family.title}, whose likelihood another library holds",
+                "fit.cross_entropy less mlece.conditional_entropy(y, x) is the gap without calibration",
+            )
+        )
 
     def summary(self, units: str = "nats") -> str:
         """Return the table that ``print(fit)`` shows, with what was done to the likelihood."""
@@ -126,9 +136,7 @@ def from_likelihood(
     """
     centre = np.atleast_1d(np.asarray(params, dtype=float))
     if centre.ndim != 1 or not centre.size or not np.isfinite(centre).all():
-        raise errors.DataError(
-            errors.message("finite estimates in a vector", f"{params!r:.60}")
-        )
+        raise errors.DataError(errors.message("finite estimates in a vector", f"{params!r:.60}"))
     called = tuple(names) if names is not None else _numbered(len(centre))
     if len(called) != len(centre) or len(set(called)) < len(called):
         raise errors.DataError(

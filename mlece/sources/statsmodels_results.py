@@ -21,6 +21,7 @@ from mlece.math import Array
 from mlece.model import Model
 
 _STEPS = 100
+_CLOSE = 1e-8
 # The measures of models that do not say.
 _COUNTING = ("CountModel", "BinaryModel")
 
@@ -98,7 +99,7 @@ def _refuse(model: Any, why: str) -> None:
 
 
 def _parts(result: Any) -> tuple[tuple[str, ...], Array, str]:
-    """Return names and values of the parameters, in the order of the likelihood, and the response's name."""
+    """Return names and values of the parameters, as the likelihood takes them, and the response's name."""
     params, model = result.params, result.model
     values = np.asarray(params, dtype=float)
     names = [str(v) for v in getattr(params, "index", model.exog_names)]
@@ -171,22 +172,17 @@ class Dispersed:
             t, theta, _ = self._at(np.append(coefficients, value))
             with np.errstate(all="ignore"):
                 slope = float(w @ (theta[1] * self.inner.score_hook(t, theta)[1])[0])
-                bend = float(w @ (theta[1] ** 2 * self.inner.curvature_hook(t, theta)[2])[0])
-            bend += slope
+                bend = slope + float(
+                    w @ (theta[1] ** 2 * self.inner.curvature_hook(t, theta)[2])[0]
+                )
             step = float(np.clip(-slope / bend, -1, 1)) if bend < 0 else float(np.sign(slope))
             value *= float(np.exp(step))
-            if abs(step) <= 4 * np.finfo(float).eps:
-                break
-            if abs(step) < 1e-8 and bend < 0:
-                # One step from here is as exact as the sums are.
-                continue
-            if not (np.isfinite(value) and value > 0):
-                break
-        if not (np.isfinite(value) and value > 0 and abs(step) < 1e-8):
-            raise errors.NotRegularError(
-                errors.message("observations off their fitted means", "a dispersion that runs to 0")
-            )
-        return value
+            if abs(step) < _CLOSE:
+                # The next step would be the square of this one.
+                return value
+        raise errors.NotRegularError(
+            errors.message("observations off their fitted means", "a dispersion that runs to 0")
+        )
 
 
 def _dispersed(
@@ -197,9 +193,7 @@ def _dispersed(
     while second in names:
         second = f"{second}_"
     value = law.second(params, start, weights)
-    told = (
-        f"{second} is a parameter, at its maximum likelihood value given the means of statsmodels: {why}"
-    )
+    told = f"{second} is a parameter, at its maximum likelihood value given the means of statsmodels: {why}"
     return Reading(
         (*names, second),
         np.append(params, value),
@@ -284,7 +278,8 @@ def _generalized(result: Any) -> Reading:
         return np.asarray(out)[kept]
 
     def score(params: Array) -> Array:
-        return np.asarray(model.score_obs(params, scale=1.0))[kept] / frequency[kept, None]
+        slopes = np.asarray(model.score_obs(params, scale=1.0))
+        return np.asarray(slopes[kept] / frequency[kept, None])
 
     names, params, name = _parts(result)
     response = np.round(y * trials[kept]) if kind == "Binomial" and np.any(trials != 1) else y
@@ -313,14 +308,16 @@ def _discrete(result: Any, lineage: list[str]) -> Reading:
     def density(at: Array) -> Array:
         out = np.asarray(model.loglikeobs(at), dtype=float)
         # A column for each category, zero but for that which was seen.
-        return out.sum(axis=1) if out.ndim == 2 else out
+        return np.asarray(out.sum(axis=1)) if out.ndim == 2 else out
 
     def score(at: Array) -> Array:
         return np.asarray(model.score_obs(at), dtype=float)
 
     # Scores by somebody's differences lose half the digits when they are differenced again.
     owner = getattr(type(model), "score_obs", None)
-    numeric = owner is None or owner.__qualname__.startswith(("GenericLikelihoodModel", "Likelihood"))
+    numeric = owner is None or owner.__qualname__.startswith(
+        ("GenericLikelihoodModel", "Likelihood")
+    )
     if "OrderedModel" in lineage or several:
         measure = "categories"
     elif any("ZeroInflated" in base for base in lineage) or set(_COUNTING) & set(lineage):
