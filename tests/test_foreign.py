@@ -164,6 +164,18 @@ def test_information_matrix_statistic_is_that_of_a_regression(name: str) -> None
     assert found.statistic == pytest.approx(explained, rel=1e-5)
     assert found.form == "opg"
     assert found.replicates == 0
+    same = mlece.information_matrix_test(own, form="opg", replicates=0)
+    assert found.statistic == pytest.approx(same.statistic, rel=COARSE)
+    assert found.df == same.df
+
+
+@every
+def test_either_fit_may_be_held_against_the_other(name: str) -> None:
+    foreign, own, _ = pair(name)
+    # One model twice: nothing tells the two apart but rounding.
+    test = mlece.vuong(foreign, own)
+    assert abs(test.value) < 1e-8
+    assert test.variance < 1e-16
 
 
 @pytest.mark.parametrize("name", ["Poisson", "Logit", "GLM Binomial", "GLM Poisson"])
@@ -178,6 +190,23 @@ def test_sandwich_is_hc0_of_statsmodels(name: str) -> None:
     found = np.array(list(foreign.standard_errors().values()))
     # The own solution of statsmodels' normal equations loses digits to a column of size 3000.
     np.testing.assert_allclose(found, robust.bse, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["Poisson", "Logit", "MNLogit"])
+def test_dependent_observations_have_the_meat_of_the_own_fit(name: str) -> None:
+    foreign, own, result = pair(name)
+    groups = np.arange(300) // 6
+    options = {"clusters": groups, "correction": "none"}
+    for kind, asked in (("cluster", options), ("newey-west", {"lags": 3, "correction": "none"})):
+        first, second = (f.covariance(kind, **asked) for f in (foreign, own))
+        roots = np.sqrt(np.diagonal(second))
+        assert np.abs((first - second) / roots[:, None] / roots).max() < DIFFERENCES
+    if name != "MNLogit":
+        said = {"groups": groups, "use_correction": False}
+        robust = result.model.fit(disp=0, maxiter=200, cov_type="cluster", cov_kwds=said)
+        found = list(foreign.standard_errors("cluster", **options).values())
+        # Statsmodels inverts its matrices in the units of the covariates.
+        np.testing.assert_allclose(found, robust.bse, rtol=1e-6)
 
 
 def test_least_squares_are_the_gaussian_model_with_its_standard_deviation() -> None:
