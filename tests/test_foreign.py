@@ -444,6 +444,12 @@ def test_bad_likelihoods(change: dict[str, Any], error: type[Exception], said: s
         mlece.from_likelihood(**given)
 
 
+def test_a_perfect_fit_has_no_likelihood_to_adopt() -> None:
+    line = np.arange(5.0)
+    with pytest.raises(errors.MleceError, match="a perfect fit"):
+        mlece.from_statsmodels(sm.OLS(line, sm.add_constant(line)).fit())
+
+
 def test_results_without_a_density_of_each_observation_are_refused() -> None:
     y = drawn("line")
     for result, said in (

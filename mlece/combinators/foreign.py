@@ -246,6 +246,8 @@ def _require_scores(found: Likelihood, w: Array) -> None:
             errors.message(
                 "scores that are the derivatives of the log densities, without weights",
                 f"others, most at observation {used[row]} in parameter {column}",
+                "A likelihood without an interior maximum (separated data, a perfect fit) is too flat or "
+                "too steep at its estimate to tell: mlece.fit names such cases",
             )
         )
 
