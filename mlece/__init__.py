@@ -133,6 +133,7 @@ if TYPE_CHECKING:
     from mlece.entropies.conditional import conditional_entropy
     from mlece.entropies.contingency import mutual_information
     from mlece.entropy_estimators import estimate_entropy
+    from mlece.foreign import ForeignFit, from_likelihood, from_statsmodels
     from mlece.information import cross_entropy, entropy, kl_divergence, varentropy
     from mlece.losses import (
         binary_cross_entropy,
@@ -162,6 +163,9 @@ _LAZY = {
     "kl_divergence": "information",
     "softmax_cross_entropy": "losses",
     "varentropy": "information",
+    "ForeignFit": "foreign",
+    "from_likelihood": "foreign",
+    "from_statsmodels": "foreign",
     "goodness_of_fit": "diagnostics.goodness_of_fit",
     "Calibration": "diagnostics.calibration",
     "calibration": "diagnostics.calibration",
@@ -233,6 +237,7 @@ __all__ = [
     "ExGaussian",
     "Exponential",
     "Fit",
+    "ForeignFit",
     "Frechet",
     "Gamma",
     "Gap",
@@ -328,7 +333,9 @@ __all__ = [
     "estimate_entropy",
     "family",
     "fit",
+    "from_likelihood",
     "from_scipy",
+    "from_statsmodels",
     "gap",
     "gap_bound",
     "goodness_of_fit",

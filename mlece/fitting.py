@@ -227,7 +227,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             else certified(objective, place, strongest_bound(objective, place, at, solution))
         )
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
-        return _assemble(objective, sample, solution, verdict, bound)
+        return assemble(objective, sample, solution, verdict, bound)
 
 
 def _evaluated(outcome: Outcome, solution: Solution) -> Arrays:
@@ -256,7 +256,7 @@ def _met(objective: CrossEntropy, limits: list[Limit]) -> Array:
     return out
 
 
-def _assemble(
+def assemble(
     objective: CrossEntropy, sample: Sample, solution: Solution, verdict: Verdict, bound: Bound
 ) -> Fit:
     """Put the parts of a fit together in the user's units and batch axes."""

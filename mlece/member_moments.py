@@ -63,9 +63,16 @@ class Moments:
 
 
 def pseudo_inverse(matrix: Array) -> Array:
-    """Return the pseudo-inverse of symmetric matrices (R, k, k); NaN for those that are not finite."""
+    """Return generalised inverses of covariance matrices (R, k, k); NaN for those that are not finite.
+
+    Diagonals are scaled to one first: what counts as rank must not depend on units.
+    """
     known = np.isfinite(matrix).all(axis=(1, 2), keepdims=True)
-    found = np.linalg.pinv(np.where(known, matrix, 0.0), hermitian=True)
+    usable = np.where(known, matrix, 0.0)
+    size = np.sqrt(np.abs(np.diagonal(usable, axis1=1, axis2=2)))
+    size = np.where(size > 0, size, 1.0)
+    outer = size[:, :, None] * size[:, None, :]
+    found = np.linalg.pinv(usable / outer, hermitian=True) / outer
     return np.asarray(np.where(known, found, np.nan))
 
 

@@ -66,6 +66,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "covariance",
         "contributions",
         "regression",
+        "foreign",
     ),
     (
         "bootstrap",

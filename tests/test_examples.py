@@ -12,7 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import statsmodels.api as sm
 
 import mlece
 from mlece.testing import check_model
@@ -106,6 +108,28 @@ def test_robust_standard_errors() -> None:
         error = math.sqrt(coverage * (1 - coverage) / 20_000)
         assert usual == pytest.approx(coverage, abs=4 * error + 5e-4)  # printed to three digits
         assert 0.92 < sandwich < 0.95
+
+
+def test_statsmodels_results() -> None:
+    text = run("statsmodels_results")
+    # Huber and White's standard errors as statsmodels has them, and its own.
+    data = sm.datasets.randhie.load_pandas()
+    model = sm.Poisson(data.endog, sm.add_constant(data.exog))
+    usual, robust = model.fit(disp=0), model.fit(disp=0, cov_type="HC0")
+    for column in ("lncoins", "physlm", "disea", "hlthp"):
+        line = re.search(rf"^{column}(.*)", text, flags=re.MULTILINE).group(1)
+        printed = [float(v) for v in line.split()]
+        assert printed[:2] == pytest.approx([usual.bse[column], robust.bse[column]], abs=6e-6)
+    largest = float((robust.bse / usual.bse).max())
+    assert text.rstrip().endswith(f"by factors of up to {largest:.2f}.")
+    # tr(A⁻¹B) from the matrices of statsmodels: B is A C A for its sandwich C.
+    bread = usual.cov_params().to_numpy()
+    trace = float((robust.cov_params().to_numpy() @ np.linalg.inv(bread)).trace())
+    row = re.search(r"^Poisson(.*)", text, flags=re.MULTILINE).group(1).split()
+    assert float(row[1]) == pytest.approx(trace, abs=0.006)
+    assert float(row[2]) == pytest.approx(usual.aic, abs=0.6)
+    assert "NegativeBinomialP is nearer to the truth" in text
+    assert "A and B differ" in text
 
 
 def test_pseudo_true_gaussian() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.conditional import Conditional
+from mlece.combinators.foreign import Foreign
 from mlece.combinators.rowwise import RowLaws
 from mlece.combinators.terms import rows_of
 from mlece.math import Array
@@ -20,7 +21,7 @@ def response_family(family: Model) -> Model:
 
 def responses_of(family: Model, values: Array) -> Array:
     """Return the responses (..., n) or (..., n, d) of observations (..., n) or (..., n, width)."""
-    return family.split(values) if isinstance(family, Conditional) else values
+    return family.split(values) if isinstance(family, Conditional | Foreign) else values
 
 
 def laws_at(model: Model, values: Array) -> tuple[Any, Array]:

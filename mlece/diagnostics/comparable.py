@@ -8,6 +8,8 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
+from mlece.combinators.foreign import Foreign
+from mlece.combinators.observed import responses_of
 from mlece.combinators.terms import Term, dense
 from mlece.math import Array
 from mlece.regression.result import ConditionalFit
@@ -48,8 +50,9 @@ def require_comparable(first: Fit, second: Fit) -> None:
                 f"{one.title} ({one.measure}) and {two.title} ({two.measure})",
             )
         )
-    if isinstance(one, Conditional) != isinstance(two, Conditional):
-        plain = two.title if isinstance(one, Conditional) else one.title
+    kinds = Conditional | Foreign
+    if isinstance(one, kinds) != isinstance(two, kinds):
+        plain = two.title if isinstance(one, kinds) else one.title
         raise errors.ComparisonError(
             errors.message(
                 "two models of the response given covariates, or two without",
@@ -117,26 +120,52 @@ def _difference(first: Fit, second: Fit) -> str:
     """Say what tells the data of two fits apart; empty where nothing does."""
     a, b = first.sample, second.sample
     rows = [fit.kept for fit in (first, second) if isinstance(fit, ConditionalFit)]
-    if rows and not _equal(*rows):
+    if len(rows) == 2 and not _equal(*rows):
         gone = [0 if kept is None else int((~kept).sum()) for kept in rows]
         return (
             f"{gone[0]} and {gone[1]} rows left out for missing values, not the same ones: leave out "
             "before the fits those that either of them lacks"
         )
-    if a.batch_shape != b.batch_shape or a.values.shape != b.values.shape:
-        return f"{a.values.shape} and {b.values.shape} that differ"
+    one, two = _observed(first, second)
+    if a.batch_shape != b.batch_shape or one.shape != two.shape:
+        return f"{one.shape} and {two.shape} that differ"
     if not _equal(a.weights, b.weights):
         return "different weights"
     labels = [getattr(f.family, "labels", None) for f in (first, second)]
-    other = a.values != b.values
+    if one is not a.values:
+        # Another library knows codes alone.
+        labels = []
+    other = one != two
     other = other.any(axis=-1) if other.ndim == 3 else other
     if not other.any():
-        return "" if labels[0] == labels[1] else f"labels {labels[0]} and {labels[1]}"
+        same = not labels or labels[0] == labels[1]
+        return "" if same else f"labels {labels[0]} and {labels[1]}"
     at = tuple(int(i) for i in np.argwhere(other)[0])
     return (
-        f"{int(other.sum())} of {other.size} that differ, the first {_shown(a.values[at])} and "
-        f"{_shown(b.values[at])} at position {at[1]}"
+        f"{int(other.sum())} of {other.size} that differ, the first {_shown(one[at])} and "
+        f"{_shown(two[at])} at position {at[1]}"
     )
+
+
+def _observed(first: Fit, second: Fit) -> tuple[Array, Array]:
+    """Return observations; responses where the likelihood of another library is among the two.
+
+    It knows covariates in its own way, so that rows are held against each other by their place.
+    """
+    families = first.family, second.family
+    if not any(isinstance(family, Foreign) for family in families):
+        return first.sample.values, second.sample.values
+    for family in families:
+        if isinstance(family, Foreign) and not family.told:
+            raise errors.ComparisonError(
+                errors.message(
+                    "two fits that tell their observations",
+                    f"{family.title}, which does not",
+                    "Give response= to mlece.from_likelihood",
+                )
+            )
+    one, two = (responses_of(fit.family, fit.sample.values) for fit in (first, second))
+    return one, two
 
 
 def _shown(observation: Any) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.bootstrap import FEWEST, observations, parametric
+from mlece.combinators.foreign import Foreign
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import response_family
 from mlece.contributions import contributions
@@ -335,8 +336,10 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
         raise errors.ComparisonError(
             errors.message("frequency weights for an information-matrix test", "sampling weights")
         )
+    if isinstance(fit.family, Foreign):
+        _check_foreign(fit.family, form, replicates)
     # What incomplete observations of other outcomes would have been is not part of the model.
-    if form == "efficient" or not is_incomplete(response_family(fit.family)):
+    elif form == "efficient" or not is_incomplete(response_family(fit.family)):
         fit.require_numbers("an information-matrix test of this form")
     if not fit.names or fit.on_simplex:
         raise errors.NotRegularError(
@@ -371,3 +374,16 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
         raise errors.unknown_name("form", form, FORMS)
     if functional not in FUNCTIONALS:
         raise errors.unknown_name("functional", functional, FUNCTIONALS)
+
+
+def _check_foreign(model: Foreign, form: str, replicates: int) -> None:
+    """Refuse what a likelihood without a law cannot answer."""
+    if form == "efficient" or replicates:
+        raise errors.NoDensityError(
+            errors.message(
+                "a law to take expectations under and to draw from",
+                f"{model.label}, whose likelihood another library holds",
+                "form='opg', replicates=0 needs none; its χ² rejects too often in small samples",
+            )
+        )
+    model.require_curvatures("an information-matrix test")

@@ -17,6 +17,7 @@ from mlece.contributions import Contributions, contributions
 from mlece.diagnostics.comparable import names_of, require_comparable
 from mlece.intervals import check_level
 from mlece.math import Array, ndtr
+from mlece.member_moments import pseudo_inverse
 from mlece.quadratic_forms import weighted_chi2_sf
 from mlece.result import Fit
 
@@ -83,7 +84,7 @@ class Ratio:
         usable = self.regular
         for at, part, sign in ((slice(k), self.first, 1.0), (slice(k, None), self.second, -1.0)):
             hessian = np.where(usable[:, None, None], part.hessian, 0.0)
-            inverse[:, at, at] = sign * np.linalg.pinv(hessian, hermitian=True)
+            inverse[:, at, at] = sign * pseudo_inverse(hessian)
         forms = np.swapaxes(root, 1, 2) @ inverse @ root
         return np.where(usable[:, None], np.linalg.eigvalsh(forms), np.nan)
 

@@ -1,0 +1,240 @@
+"""Fits that another library made: its likelihood at its estimate, with everything that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn
+
+import numpy as np
+
+from mlece import errors
+from mlece.certificate import strongest_bound
+from mlece.combinators.foreign import Foreign, likelihood
+from mlece.existence import judge, reconcile
+from mlece.fitting import assemble
+from mlece.objective import CrossEntropy
+from mlece.result import Fit
+from mlece.sample import Sample, weights_like
+from mlece.solvers.solution import Solution
+from mlece.sources.statsmodels_results import read
+
+# An estimate farther from the optimum, in standard errors, is none.
+_NEAR = 0.01
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ForeignFit(Fit):
+    """A fit that another library made.
+
+    It answers what :class:`mlece.Fit` answers from log densities, scores and second derivatives: the
+    sandwich, intervals, criteria, tests of restrictions and against other models. What draws from the model
+    is refused, for a likelihood is no law to draw from.
+
+    Attributes
+    ----------
+    source : object
+        The result of the other library.
+    remarks : tuple of str
+        What was done to its likelihood.
+    """
+
+    source: Any = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def distance(self) -> float:
+        """How far the other library stopped from the optimum, in standard errors.
+
+        The Newton decrement √n (g' A⁻¹ g)^½ at its estimate; infinite where A is not positive definite.
+        """
+        return float(self.certificate.score_norm)
+
+    def gap(self, **options: Any) -> NoReturn:
+        """Refuse: a gap is calibrated by simulation, and no law to draw from is known."""
+        raise errors.NoDensityError(
+            errors.message(
+                "a law to draw from, to calibrate the gap",
+                f"{self.family.title}, whose likelihood another library holds",
+                "fit.cross_entropy less mlece.conditional_entropy(y, x) is the gap without calibration",
+            )
+        )
+
+    def summary(self, units: str = "nats", covariance: str = "sandwich", **options: Any) -> str:
+        """Return the table that ``print(fit)`` shows, with what was done to the likelihood."""
+        far = f"stopped {self.distance:.2g} standard errors from the optimum"
+        return "\n".join([super().summary(units, covariance, **options), far, *self.remarks])
+
+
+def from_likelihood(
+    params: Any,
+    loglikeobs: Any,
+    score_obs: Any = None,
+    hessian: Any = None,
+    *,
+    names: Sequence[str] | None = None,
+    response: Any = None,
+    weights: Any = None,
+    measure: str = "",
+    label: str = "Foreign",
+    name: str = "y",
+) -> ForeignFit:
+    """Adopt a fit of another library by its log densities.
+
+    Parameters
+    ----------
+    params : array_like (k,)
+        The estimate.
+    loglikeobs : callable or array_like (n,)
+        Log densities of the observations in nats, of parameters (k,); an array has them at the estimate
+        only, and then scores and Hessian are needed.
+    score_obs : callable or array_like (n, k), optional
+        Their first derivatives, without weights; by sixth-order differences if not given.
+    hessian : array_like (k, k), optional
+        Sum of their second derivatives with weights, at the estimate. Where the log densities are a
+        function of the parameters, second derivatives are differences, and this is held against them.
+    names : sequence of str, optional
+        Names of the parameters.
+    response : array_like (n,), optional
+        The observations, which tell whether two fits are to the same data.
+    weights : array_like (n,), optional
+        Frequency weights.
+    measure : {"Lebesgue", "counting", "categories"}, optional
+        What dominates the densities; two fits are compared under one measure only.
+    label, name : str
+        What the model and its response are called in reports.
+
+    Returns
+    -------
+    ForeignFit
+        Its certificate tells how far the estimate lies from the optimum. With more than a hundredth of a
+        standard error its status is STEP_LIMIT, and standard errors are refused.
+
+    Raises
+    ------
+    DataError
+        For shapes that do not fit and values that are not finite.
+    DataTypeError
+        If arrays come without scores or Hessian.
+    ComparisonError
+        If scores or Hessian are not the derivatives of the log densities.
+
+    Notes
+    -----
+    With arrays the second derivatives of single observations are not known, which the
+    information-matrix test asks for. The parameters are taken to lie in the interior of their domain.
+
+    Examples
+    --------
+    >>> import numpy as np, mlece
+    >>> y = np.array([0.0, 1.0, 1.0, 2.0, 4.0, 7.0])
+    >>> def log_density(theta):
+    ...     return -np.log(theta[0]) - y / theta[0]
+    >>> fit = mlece.from_likelihood([2.5], log_density, names=["mean"], response=y)
+    >>> print(round(fit.standard_errors()["mean"], 6), round(y.std() / 6**0.5, 6))
+    0.964653 0.964653
+    """
+    centre = np.atleast_1d(np.asarray(params, dtype=float))
+    if centre.ndim != 1 or not centre.size or not np.isfinite(centre).all():
+        raise errors.DataError(errors.message("finite estimates in a vector", f"{params!r:.60}"))
+    called = tuple(names) if names is not None else _numbered(len(centre))
+    if len(called) != len(centre) or len(set(called)) < len(called):
+        raise errors.DataError(
+            errors.message(f"{len(centre)} different names", f"{', '.join(map(str, called))}")
+        )
+    if not callable(loglikeobs):
+        loglikeobs = np.asarray(loglikeobs, dtype=float)
+    w = None
+    if weights is not None:
+        w = weights_like(weights, len(np.asarray(weights)))
+    with np.errstate(all="ignore"):
+        known = likelihood(centre, loglikeobs, score_obs, hessian, w)
+        n = len(known.log_density(np.zeros(len(centre))))
+    y = np.zeros(n) if response is None else np.asarray(response, dtype=float)
+    if y.shape != (n,):
+        raise errors.DataError(errors.message(f"{n} responses", f"shape {y.shape}"))
+    model = Foreign(
+        likelihood=known, names=called, label=label, dominated=measure, told=response is not None
+    )
+    values = np.stack([y, np.arange(n, dtype=float)], axis=-1)[None]
+    sample = Sample(values, None if w is None else w[None, :], (), name)
+    return _adopted(model, sample)
+
+
+def _numbered(k: int) -> tuple[str, ...]:
+    return tuple(f"x{j + 1}" for j in range(k))
+
+
+def _adopted(model: Foreign, sample: Sample, solver: str = "another library") -> ForeignFit:
+    """Return the fit at the centre of the frame, judged like any other."""
+    objective = CrossEntropy(model, sample)
+    theta = tuple(np.zeros(1) for _ in model.params)
+    with np.errstate(all="ignore"):
+        at = objective.evaluate(theta, 2)
+        start = Solution(theta, solver, np.ones(1, dtype=bool))
+        bound = strongest_bound(objective, theta, at, start)
+        near = bound.nu * np.sqrt(objective.total) <= _NEAR
+        solution = Solution(theta, solver, near)
+        outcome = reconcile(objective, solution, [])
+        verdict = judge(objective, solution, outcome, at.value, np.isfinite(bound.excess))
+        fit = assemble(objective, sample, solution, verdict, bound)
+    return ForeignFit(**{f.name: getattr(fit, f.name) for f in fields(Fit)})
+
+
+def from_statsmodels(result: Any, *, measure: str | None = None) -> ForeignFit:
+    """Adopt a fitted result of statsmodels.
+
+    Parameters
+    ----------
+    result : results object
+        Of OLS, WLS, GLM, a discrete model (Logit, Probit, MNLogit, Poisson, NegativeBinomial,
+        zero-inflated models, …), OrderedModel, BetaModel or a GenericLikelihoodModel of your own.
+    measure : {"Lebesgue", "counting", "categories"}, optional
+        What dominates the densities of a GenericLikelihoodModel, which does not say.
+
+    Returns
+    -------
+    ForeignFit
+        At the coefficients of statsmodels, nothing refitted; ``fit.distance`` tells how far it stopped
+        from the optimum.
+
+    Raises
+    ------
+    DataTypeError
+        For results without a log density for each observation (GLS, quasi-likelihoods).
+    ComparisonError
+        If the scores of the model are not the derivatives of its log densities.
+
+    Notes
+    -----
+    Least squares have no likelihood of their own: OLS and WLS are read as the Gaussian model with its
+    standard deviation ``sd`` as a parameter (of an observation of weight w, sd/√w). Gaussian, Gamma and
+    inverse Gaussian GLMs have their dispersion as a parameter too, a standard deviation or a shape, at
+    its maximum likelihood value and not at Pearson's: their log-likelihood is that of the law, which
+    ``result.llf`` is not. The dispersion of Poisson, Binomial and NegativeBinomial GLMs is 1.
+    ``freq_weights`` are frequency weights here; rows that have weight 0 are left out. Second derivatives
+    are the observed ones, whatever ``cov_type`` is.
+
+    Examples
+    --------
+    >>> import statsmodels.api as sm, mlece
+    >>> x = sm.add_constant([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    >>> result = sm.Poisson([1, 2, 2, 4, 9, 11], x).fit(disp=0)
+    >>> fit = mlece.from_statsmodels(result)
+    >>> fit.distance < 1e-6, round(fit.trace, 3)
+    (True, 0.23)
+    """
+    found = read(result)
+    fit = from_likelihood(
+        found.params,
+        found.density,
+        found.score,
+        names=found.names,
+        response=found.response,
+        weights=found.weights,
+        measure=found.measure if measure is None else measure,
+        label=found.label,
+        name=found.name,
+    )
+    kept = {f.name: getattr(fit, f.name) for f in fields(Fit)}
+    return ForeignFit(**kept | {"solver": "statsmodels"}, source=result, remarks=found.remarks)
