@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,9 +10,25 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from mlece.math import Array
+from mlece.math import Array, Arrays
+from mlece.moments import ROWS, ROWS_ROOM, room
 
 Rows = Any  # a slice, row numbers (m,) shared by a batch, or row numbers (r, m) of each member
+
+# A block of rows, 1 MB, stays in the second cache: a pass reads it several times.
+_SHORTEST, _LONGEST = 256, 8192
+
+
+def block_length(width: int) -> int:
+    """Return how many rows of so many columns stay in the cache."""
+    return min(max(ROWS_ROOM // max(width, 1), _SHORTEST), _LONGEST)
+
+
+def row_blocks(n: int, width: int) -> Iterator[slice]:
+    """Cut n rows of so many columns into blocks that stay in the cache."""
+    length = block_length(width)
+    for start in range(0, n, length):
+        yield slice(start, min(start + length, n))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,19 +68,36 @@ class Design:
         return not isinstance(self.matrix, np.ndarray)
 
     @cached_property
+    def sizes(self) -> Arrays:
+        """Least and largest entry of each column, and their mean absolute one, (p,) each."""
+        n, matrix = self.rows, self.matrix
+        if self.sparse:
+            low, high = (end.toarray().ravel() for end in (matrix.min(axis=0), matrix.max(axis=0)))
+            return low, high, np.asarray(abs(matrix).sum(axis=0)).ravel() / max(n, 1)
+        low, high = np.full((2, self.width), np.inf) * np.array([[1.0], [-1.0]])
+        total, scratch = np.zeros(self.width), np.empty((block_length(self.width), self.width))
+        for rows in row_blocks(n, self.width):
+            block = matrix[rows]
+            low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
+            total += np.abs(block, out=scratch[: len(block)]).sum(axis=0)
+        return low, high, total / max(n, 1)
+
+    @cached_property
     def constant(self) -> int | None:
         """Position of a column of ones, None if there is none."""
         for j in range(self.width):
-            first = self.matrix[0, j]
-            if first == 1.0 and bool(np.all(self.column(j) == 1.0)):
-                return j
+            # A look at the first rows spares most columns the second one.
+            ones = self.matrix[0, j] == 1.0
+            if ones and bool(np.all(self.column(j, slice(0, _LONGEST)) == 1.0)):
+                if bool(np.all(self.column(j) == 1.0)):
+                    return j
         return None
 
-    def column(self, j: int) -> Array:
-        """Return one column, (n,)."""
+    def column(self, j: int, rows: slice = slice(None)) -> Array:
+        """Return one column, (n,), or some rows of it."""
         if self.sparse:
-            return np.asarray(self.matrix[:, [j]].toarray()).ravel()
-        return np.asarray(self.matrix[:, j])
+            return np.asarray(self.matrix[rows, [j]].toarray()).ravel()
+        return np.asarray(self.matrix[rows, j])
 
     def block(self, rows: Rows) -> Any:
         """Return some rows: (m, p), or (r, m, p) for the rows of each member."""
@@ -86,7 +119,8 @@ class Design:
             own = self._gathered(rows)
             eta = np.asarray((own @ beta[:, :, None])[..., 0])
         else:
-            eta = np.asarray((self.block(rows) @ beta.T).T)
+            block = self.block(rows)
+            eta = np.asarray((block @ beta.T).T if self.sparse else beta @ block.T)
         return eta if self.offset is None else eta + self.offset[rows]
 
     def _gathered(self, rows: Array) -> Array:
@@ -151,7 +185,7 @@ def _weighted_gram(block: Array, c: Array, second: Array, same: bool) -> Array:
         sign = -1.0
     else:
         return np.asarray(block.T @ (c[:, None] * block))
-    scaled = np.sqrt(sign * c)[:, None] * block
+    scaled = np.multiply(np.sqrt(sign * c)[:, None], block, out=room(block.shape, ROWS))
     lower = dsyrk(sign, scaled.T, lower=1)
     return np.asarray(lower + np.tril(lower, -1).T)
 

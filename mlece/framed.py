@@ -76,7 +76,7 @@ class FramedSample:
 
     def _blocks(self, rows: slice | Array) -> Iterator[tuple[Array, Array | None]]:
         """Yield framed observations (r or 1, m) and weights of some members, block by block."""
-        for raw, w in self._cuts(rows, BLOCK):
+        for raw, w in self._cuts(rows, self.model.sums_blocks or BLOCK):
             yield self.frame.apply(raw, rows), w
 
     def median(self) -> tuple[Array, Array]:

@@ -116,7 +116,7 @@ class Model:
     concave: ClassVar[bool] = False
     concave_in: ClassVar[tuple[str, ...]] = ()
     jointly_concave: ClassVar[bool] = False
-    sums_blocks: ClassVar[bool] = False
+    sums_blocks: ClassVar[int] = 0
     unimodal: ClassVar[bool] = False
     exact_by: ClassVar[str] = "subgradient of a convex function"
     saturated: ClassVar[bool] = False
@@ -472,6 +472,10 @@ class Model:
     ) -> tuple[Array, Array | None, Array | None, Array | None]:
         """Return sums over a block of log q, score, curvature and outer products, if ``sums_blocks``."""
         raise NotImplementedError
+
+    def rowwise(self, t: Any, theta: Arrays) -> Any:
+        """Return what evaluates observations with parameters of their own, None for the plain hooks."""
+        return None
 
     def _held(self) -> list[int]:
         return [j for j, p in enumerate(self.params) if not p.estimable]

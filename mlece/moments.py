@@ -14,6 +14,8 @@ from mlece.math import Array, Arrays
 # Scratch arrays of 256 kB lie in the second cache.
 ROOM = 1 << 15
 FRAME = 7
+# A block of rows of a design is larger, and its products with weights are kept in this one.
+ROWS, ROWS_ROOM = 8, 1 << 17
 _SHORT = 1 << 13
 
 
@@ -140,11 +142,11 @@ def room(shape: tuple[int, ...], k: int = 0) -> Array:
 
     New arrays of this size would come from the system page by page for every block.
     """
-    size = math.prod(shape)
-    if size > ROOM:
+    size, limit = math.prod(shape), ROWS_ROOM if k == ROWS else ROOM
+    if size > limit:
         return np.empty(shape)
     if k not in _ROOMS.arrays:
-        _ROOMS.arrays[k] = np.empty(ROOM)
+        _ROOMS.arrays[k] = np.empty(limit)
     return _ROOMS.arrays[k][:size].reshape(shape)
 
 

@@ -31,7 +31,8 @@ from mlece.combinators.terms import (
     one_maximum,
     rows_of,
 )
-from mlece.design import Rows
+from mlece.design import Design, Rows, block_length
+from mlece.families.rowwise import Rowwise
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import Summary, present_sum
@@ -56,7 +57,7 @@ class Conditional(Model, abstract=True):
     """
 
     _observations = "responses with covariates"
-    sums_blocks = True
+    sums_blocks: int
     inner: Model
     terms: tuple[Term, ...]
 
@@ -87,6 +88,7 @@ class Conditional(Model, abstract=True):
             "params": tuple(params),
             "_layout": tuple(layout),
             "_width": (inner._width or 1) + 1,
+            "sums_blocks": block_length(max(term.design.width for term in terms)),
             "support": inner.support,
             "concave": one_maximum(inner, terms),
             "limit_families": conditional_limits(Conditional, inner, terms),
@@ -246,15 +248,10 @@ class Conditional(Model, abstract=True):
         natural: list[Array] = []
         first: list[Array | None] = []
         second: list[Array | None] = []
-        for term, place in self._layout:
-            if term is None:
-                natural.append(theta[place.start])
-                first.append(None)
-                second.append(None)
-                continue
-            eta = term.design.index(t.rows, beta_of(theta, place))
-            if term.link.name == "identity":
-                natural.append(eta)
+        predictors = self._predictors(t.rows, theta)
+        for (term, place), eta in zip(self._layout, predictors, strict=True):
+            if term is None or term.link.name == "identity":
+                natural.append(theta[place.start] if eta is None else eta)
                 first.append(None)
                 second.append(None)
                 continue
@@ -263,16 +260,51 @@ class Conditional(Model, abstract=True):
             first.append(slope)
             second.append(bend)
         whole = tuple(natural)
-        hidden = is_incomplete(self.inner)
-        shared = (
-            HiddenRows(self.inner, t.inner, whole) if hidden else self.inner.shared(t.inner, whole)
-        )
+        if is_incomplete(self.inner):
+            shared: Any = HiddenRows(self.inner, t.inner, whole)
+        else:
+            shared = self.inner.rowwise(t.inner, whole)
+            shared = self.inner.shared(t.inner, whole) if shared is None else shared
         return Point(t, whole, tuple(first), tuple(second), shared)
+
+    @cached_property
+    def _shared_designs(self) -> list[tuple[Design, list[int]]]:
+        """The designs, and which slots of the inner family each of them serves."""
+        found: dict[int, tuple[Design, list[int]]] = {}
+        for i, (term, _) in enumerate(self._layout):
+            if term is not None:
+                found.setdefault(id(term.design), (term.design, []))[1].append(i)
+        return list(found.values())
+
+    def _predictors(self, rows: Rows, theta: Arrays) -> list[Any]:
+        """Return the linear predictors (r, m) by slot, those of one design by one product."""
+        out: list[Any] = [None] * len(self._layout)
+        own = isinstance(rows, np.ndarray) and rows.ndim == 2
+        for design, slots in self._shared_designs:
+            groups = [[i] for i in slots] if own else [slots]
+            for group in groups:
+                betas = [beta_of(theta, self._layout[i][1]) for i in group]
+                eta = design.index(rows, np.concatenate(betas))
+                for i, part in zip(group, np.split(eta, len(group)), strict=True):
+                    out[i] = part
+        return out
+
+    def _slope_sums(self, rows: Rows, parts: list[Array], score: Array) -> None:
+        """Sum over observations the derivatives (r, m) by slot into those by coefficient, (r, k)."""
+        own = isinstance(rows, np.ndarray) and rows.ndim == 2
+        for i, (term, place) in enumerate(self._layout):
+            if term is None:
+                score[:, place] = parts[i].sum(axis=1)[:, None]
+        for design, slots in self._shared_designs:
+            for group in [[i] for i in slots] if own else [slots]:
+                sums = design.slope(rows, np.concatenate([parts[i] for i in group]))
+                for i, part in zip(group, np.split(sums, len(group)), strict=True):
+                    score[:, self._layout[i][1]] = part
 
     def log_density_hook(self, t: Rowed, theta: Arrays, shared: Any = None) -> Array:
         """Return the log density of responses given their covariates, (r, m)."""
         point = self.shared(t, theta) if shared is None else shared
-        if isinstance(point.shared, HiddenRows):
+        if isinstance(point.shared, Rowwise):
             return point.shared.value
         inner = self.inner
         out = inner.log_density_hook(point.at.inner, point.theta, point.shared)
@@ -281,12 +313,12 @@ class Conditional(Model, abstract=True):
         return np.asarray(out)
 
     def _inner_score(self, point: Point) -> Any:
-        if isinstance(point.shared, HiddenRows):
+        if isinstance(point.shared, Rowwise):
             return point.shared.score
         return self.inner.score_hook(point.at.inner, point.theta, point.shared)
 
     def _inner_curvature(self, point: Point) -> Any:
-        if isinstance(point.shared, HiddenRows):
+        if isinstance(point.shared, Rowwise):
             return point.shared.curvature
         return self.inner.curvature_hook(point.at.inner, point.theta, point.shared)
 
@@ -371,11 +403,7 @@ class Conditional(Model, abstract=True):
         slopes = [np.broadcast_to(s, (r, m)) for s in self._slopes(point)]
         weigh: Callable[[Array], Array] = (lambda a: a) if w is None else (lambda a: a * w)
         score = np.empty((r, len(self.params)))
-        for slope, (term, place) in zip(slopes, self._layout, strict=True):
-            part = weigh(slope)
-            score[:, place] = (
-                part.sum(axis=1)[:, None] if term is None else term.design.slope(t.rows, part)
-            )
+        self._slope_sums(t.rows, [weigh(slope) for slope in slopes], score)
         outer = curvature = None
         if opg:
             pairs = {

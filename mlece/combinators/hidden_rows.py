@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.compose import engine
+from mlece.families.rowwise import Rowwise
 from mlece.math import Array, Arrays
 
 # Laws that are integrated at the same time, so that their nodes stay in the cache.
 _AT_ONCE = 256
 
 
-class HiddenRows:
+class HiddenRows(Rowwise):
     """Log densities or probabilities of a block, with derivatives in the parameters of each observation.
 
     Parameters

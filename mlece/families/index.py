@@ -18,6 +18,7 @@ from mlece.errors import DataError, ParameterError, message, unknown_name
 from mlece.families.counts import Binomial, binomial_log_mass
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.labels import Each, PerLabel
+from mlece.families.rowwise import IndexRows, LabelRows, LogitRows
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     Array,
@@ -106,6 +107,11 @@ class BernoulliIndex(IndexModel, abstract=True):
     @classmethod
     def _curvature(cls, t: Arrays, index: Array) -> Arrays:
         return (cls._pull(t[0], 1 - t[0], index)[1],)
+
+    def rowwise(self, t: Arrays, theta: Arrays) -> IndexRows:
+        """Return density and derivatives at an index for each observation."""
+        kind = LogitRows if self.link.name == "logit" else IndexRows
+        return kind(self.link, t[0], theta[0])
 
     @classmethod
     def _expected_statistics(cls, index: Array) -> Arrays:
@@ -368,6 +374,10 @@ class CategoricalLogits(PerLabel):
             for j in cells
             if j >= i
         )
+
+    def rowwise(self, t: Arrays, theta: Arrays) -> LabelRows:
+        """Return density and derivatives at log-ratios for each observation."""
+        return LabelRows(t[0], theta)
 
     def _expected_statistics(self, *theta: Array) -> Arrays:
         return (exp(self._log_shares(theta)[0]),)

@@ -75,7 +75,9 @@ class Labelled(Model, abstract=True):
 
     def indicators(self, y: Array) -> Array:
         """Return indicators (r, m, K) of codes (r, m)."""
-        return np.asarray(y[..., None] == np.arange(len(self.labels or ())), dtype=float)
+        # Label by label, the order in which whole blocks of them are summed.
+        labels = np.arange(len(self.labels or ())).reshape(-1, *(1,) * y.ndim)
+        return np.moveaxis(np.asarray(y == labels, dtype=float), 0, -1)
 
     def block_sums(self, y: Array, w: Array | None) -> Arrays:
         """Return the total weight of each label, (r, K)."""

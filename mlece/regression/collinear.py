@@ -10,11 +10,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from mlece import errors
+from mlece.design import row_blocks
 from mlece.math import Array
 from mlece.regression.rowspace import RowSpace, column_sizes, dense, is_sparse, triangle
 
 # Of a vector of the null space, of length 1: an entry below is rounding.
 _ENTRY = 1e-8
+_SAMPLE = 4096  # rows that are looked at first
+# Least eigenvalue of a Gram matrix, by column, that its rounding errors cannot have made.
+_SAFE = 1e-8
 _SHOWN = 5  # dependences that a message spells out
 _TERMS = 8  # of one of them
 
@@ -82,6 +86,8 @@ def dependent(matrix: Any, names: Sequence[str]) -> tuple[Dependence, ...]:
     >>> [str(d) for d in dependent(np.column_stack([a, b, a + 2 * b]), ["a", "b", "c"])]
     ['c = a + 2 b']
     """
+    if _independent(matrix):
+        return ()
     size = column_sizes(matrix)
     scale = np.where(size > 0, size, 1.0)
     if is_sparse(matrix):
@@ -90,6 +96,38 @@ def dependent(matrix: Any, names: Sequence[str]) -> tuple[Dependence, ...]:
         null = RowSpace(triangle(matrix, scale)).null
     found = [_dependence(matrix, names, j, row / scale) for j, row in _echelon(null)]
     return tuple(sorted(found, key=lambda d: d.column))
+
+
+def _independent(matrix: Any) -> bool:
+    """Tell whether a few of the rows, or the Gram matrix of all, show that no column depends on others.
+
+    Columns that are independent in some of the rows are independent.
+    """
+    n, k = matrix.shape
+    step = n // max(_SAMPLE, 4 * k)
+    return k > 0 and ((step > 1 and _definite(matrix[::step])) or _definite(matrix))
+
+
+def _definite(matrix: Any) -> bool:
+    """Tell whether the Gram matrix of columns of length one is safely positive definite."""
+    n, k = matrix.shape
+    sparse = is_sparse(matrix)
+    gram = np.zeros((k, k))
+    with np.errstate(all="ignore"):
+        for rows in [slice(0, n)] if sparse else row_blocks(n, k):
+            block = matrix[rows]
+            own = block.T @ block
+            gram += own.toarray() if sparse else own
+        size = np.sqrt(gram.diagonal())
+        unit = gram / (size[:, None] * size)
+    if not np.isfinite(unit).all():
+        return False
+    try:
+        # There is a factor if the least eigenvalue exceeds what is taken from the diagonal.
+        np.linalg.cholesky(unit - _SAFE * k * np.eye(k))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _echelon(null: Array) -> list[tuple[int, Array]]:

@@ -11,7 +11,7 @@ import numpy as np
 from mlece.certificate import Bound
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
-from mlece.design import Design
+from mlece.design import Design, row_blocks
 from mlece.families.counts import Poisson
 from mlece.families.index import (
     BernoulliIndex,
@@ -182,13 +182,35 @@ def canonical_bound(objective: CrossEntropy, theta: Arrays, model: Conditional) 
     assert at.score is not None
     assert at.hessian is not None
     classes = len(inner.labels) if labels else 2  # type: ignore[attr-defined]
-    design = model.terms[-1].design.matrix
+    design = model.terms[-1].design
     with np.errstate(all="ignore"):
         usable: Array = np.isfinite(at.score.sum(axis=1) + at.hessian.sum(axis=(1, 2)))
         # A decrement of 1e300 proves nothing.
         score = np.where(usable[:, None], at.score, 1e300)
         hessian = np.where(usable[:, None, None], at.hessian, np.eye(at.score.shape[1]))
-        return certify(score, hessian, design, classes)
+        return certify(
+            score,
+            hessian,
+            design.matrix,
+            classes,
+            magnitude=_magnitude(objective, theta, model),
+            sizes=design.sizes,
+        )
+
+
+def _magnitude(objective: CrossEntropy, theta: Arrays, model: Conditional) -> Array | float:
+    """Return the size of what is subtracted in a residual: probabilities, counts and means, trials."""
+    inner = model.inner
+    if isinstance(inner, Poisson):
+        design, beta = model.terms[0].design, np.stack(theta, axis=1)
+        top = np.full(len(beta), -np.inf)
+        for rows in row_blocks(design.rows, design.width):
+            top = np.maximum(top, design.index(rows, beta).max(axis=1))
+        return np.maximum(np.exp(top), objective.summary.maximum)
+    if isinstance(inner, BinomialIndex):
+        known = [t.design.offset for t in model.terms if t.slot == "n"]
+        return float(np.max(np.asarray(known[0] if known else inner.slots["n"], dtype=float)))
+    return 1.0
 
 
 def _limit(

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from mlece.math import Array, log1p
-from mlece.regression.rowspace import blocks, is_sparse
+from mlece.design import Design
+from mlece.math import Array, Arrays, log1p
+from mlece.regression.rowspace import blocks
 
 _EPS = float(np.finfo(float).eps)
 # Below, the series to s^16; above, the closed form loses three digits at most.
@@ -106,6 +107,7 @@ def certify(
     reference: int = 0,
     magnitude: Array | float = 1.0,
     sharp: bool = False,
+    sizes: Arrays | None = None,
 ) -> ExcessBound:
     r"""Bound the excess of the mean cross-entropy of a logistic, softmax or Poisson regression.
 
@@ -130,6 +132,8 @@ def certify(
     sharp : bool
         Whether κ is computed exactly even where a bound of it, which needs no products of rows with
         a matrix, is as good.
+    sizes : (array (p,), array (p,), array (p,)), optional
+        Least and largest entry of each column and their mean absolute one, where they are known.
 
     Returns
     -------
@@ -149,7 +153,8 @@ def certify(
     shape, k = gradient.shape[:-1], gradient.shape[-1]
     g = gradient.reshape(-1, k)
     h = np.broadcast_to(hessian, (*shape, k, k)).reshape(-1, k, k)
-    share = _LOST * np.tile(_mean_sizes(design), classes - 1)
+    low, high, mean = Design(design, ()).sizes if sizes is None else sizes
+    share = _LOST * np.tile(mean, classes - 1)
     e = np.broadcast_to(np.asarray(magnitude)[..., None] * share, gradient.shape).reshape(-1, k)
 
     nu, kappa = np.full(len(g), np.inf), np.full(len(g), np.inf)
@@ -159,7 +164,7 @@ def certify(
         moved = np.abs((root @ g[good, :, None])[..., 0])
         moved += (np.abs(root) @ e[good, :, None])[..., 0]
         nu[good] = np.linalg.norm(moved, axis=1) * inflation
-        reach = _cheap_reach(design, size, least, classes, reference) * inflation
+        reach = _cheap_reach(np.maximum(-low, high), size, least, classes, reference) * inflation
         loose = sharp | ~(nu[good] * reach <= _CLOSE)
         if loose.any():
             own = _reach(design, root[loose], classes, reference) * inflation[loose]
@@ -208,24 +213,13 @@ def _top_two(a: Array) -> Array:
     return np.asarray(np.partition(a, len(a) - 2, axis=0)[-2:].sum(axis=0))
 
 
-def _mean_sizes(design: Any) -> Array:
-    """Return the mean absolute entry of each column, (p,)."""
-    total = np.zeros(design.shape[1])
-    for rows in blocks(design):
-        total += np.asarray(abs(design[rows]).sum(axis=0), dtype=float).ravel()
-    return np.asarray(total / max(design.shape[0], 1))
+def _cheap_reach(most: Array, size: Array, least: Array, classes: int, reference: int) -> Array:
+    """Bound κ by z'H⁻¹z ≤ Σ z_j²/H_jj over the smallest eigenvalue of the scaled Hessian, (g,).
 
-
-def _cheap_reach(design: Any, size: Array, least: Array, classes: int, reference: int) -> Array:
-    """Bound κ by z'H⁻¹z ≤ Σ z_j²/H_jj over the smallest eigenvalue of the scaled Hessian, (g,)."""
-    inverse = _by_class(1 / size, classes, reference)
-    best = np.zeros(len(size))
-    for rows in blocks(design):
-        block = design[rows]
-        square = block.multiply(block) if is_sparse(block) else np.square(block)
-        sums = np.stack([square @ inverse[:, c].T for c in range(classes)])
-        best = np.maximum(best, _top_two(sums).max(axis=0))
-    return np.asarray(np.sqrt(best / least))
+    No entry of z is larger than the largest of its column, ``most`` (p,).
+    """
+    sums = _by_class(1 / size, classes, reference) @ np.square(most)
+    return np.asarray(np.sqrt(_top_two(sums.T) / least))
 
 
 def _reach(design: Any, root: Array, classes: int, reference: int) -> Array:

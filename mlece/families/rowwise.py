@@ -1,0 +1,154 @@
+"""Observations of which each has parameters of its own: density and derivatives out of one exponential."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mlece.math import Array, Arrays, exp, log1p, times
+from mlece.unit_links import UnitLink
+
+
+class Rowwise:
+    """Log densities of a block with their derivatives in the parameters of each observation."""
+
+    value: Any
+    score: Any
+    curvature: Any
+
+
+class IndexRows(Rowwise):
+    """Successes with probability F(index): y log F + (1 − y) log (1 − F).
+
+    Parameters
+    ----------
+    link : UnitLink
+    y : array (r or 1, m)
+        Successes, or targets in [0, 1].
+    index : array (r, m)
+    """
+
+    def __init__(self, link: UnitLink, y: Array, index: Array) -> None:
+        self.link, self.y, self.index = link, y, index
+
+    @cached_property
+    def value(self) -> Array:
+        """Log density, (r, m)."""
+        below, above = self.link.log_pair(self.index)
+        return times(self.y, below) + times(1 - self.y, above)
+
+    @cached_property
+    def _pulls(self) -> tuple[Array, Array]:
+        y, rest = self.y, 1 - self.y
+        first, second, other, bend = self.link.log_pair_derivatives(self.index)
+        return times(y, first) + times(rest, other), times(y, second) + times(rest, bend)
+
+    @property
+    def score(self) -> Arrays:
+        """First derivative, (r, m)."""
+        return (self._pulls[0],)
+
+    @property
+    def curvature(self) -> Arrays:
+        """Second derivative, (r, m)."""
+        return (self._pulls[1],)
+
+
+class LogitRows(IndexRows):
+    """The same where F is logistic: everything from e^−|index|, no digit lost in either tail."""
+
+    @cached_property
+    def _odds(self) -> Array:
+        size = np.abs(self.index)
+        return exp(np.negative(size, out=size))
+
+    @cached_property
+    def value(self) -> Array:
+        """Log density, (r, m)."""
+        beside, rest = np.maximum(self.index, 0.0), 1 - self.y
+        out = log1p(self._odds)
+        out += times(rest, beside) if np.isinf(beside).any() else rest * beside
+        beside = np.minimum(self.index, 0.0)
+        out -= times(self.y, beside) if np.isinf(beside).any() else self.y * beside
+        return np.negative(out, out=out)
+
+    @cached_property
+    def _shares(self) -> tuple[Array, Array]:
+        """The smaller of both probabilities, and the larger."""
+        large = 1 / (1 + self._odds)
+        return self._odds * large, large
+
+    @cached_property
+    def _pulls(self) -> tuple[Array, Array]:
+        small, large = self._shares
+        up = self.index > 0
+        first = self.y * np.where(up, small, large)
+        first -= (1 - self.y) * np.where(up, large, small)
+        return first, -small * large
+
+
+class LabelRows(Rowwise):
+    """Labels by their log-ratios to the first one, label by label.
+
+    Parameters
+    ----------
+    target : array (r or 1, m, K)
+        Indicators, or probabilities.
+    theta : tuple of arrays (r, m)
+        Log-ratios of the labels but the first.
+    """
+
+    def __init__(self, target: Array, theta: Arrays) -> None:
+        self.target = np.moveaxis(target, -1, 0)
+        shape = np.broadcast_shapes(self.target.shape[1:], *(v.shape for v in theta))
+        z = np.empty((len(theta) + 1, *shape))
+        z[0] = 0.0
+        for own, v in zip(z[1:], theta, strict=True):
+            own[:] = v
+        z -= z.max(axis=0)
+        self.z = z
+
+    @cached_property
+    def _odds(self) -> tuple[Array, Array, Array]:
+        """Odds against the most probable label, which of them is that one, the sum of the others."""
+        odds, best = exp(self.z), self.z == 0
+        # 1 - p of the most probable has no other exact form; where several are, one of them stays.
+        rest = np.where(best, 0.0, odds).sum(axis=0) + (best.sum(axis=0) - 1.0)
+        return odds, best, rest
+
+    @cached_property
+    def value(self) -> Array:
+        """Log density, (r, m)."""
+        total = log1p(self._odds[2])
+        share = self.target.sum(axis=0)
+        z = self.z
+        own = times(self.target, z) if np.isinf(z.min()) else self.target * z
+        return np.asarray(own.sum(axis=0) - share * total)
+
+    @cached_property
+    def _shares(self) -> tuple[Array, Array]:
+        """Probabilities of the labels and their complements, (K, r, m) each."""
+        odds, best, rest = self._odds
+        total = 1 + rest
+        others = np.where(best, rest, total - odds)
+        others /= total
+        return odds / total, others
+
+    @cached_property
+    def score(self) -> Arrays:
+        """First derivatives, (r, m) each."""
+        p, others = self._shares
+        own = self.target[1:]
+        # t - p, without the difference of two numbers next to 1.
+        return tuple(own * others[1:] - (1 - own) * p[1:])
+
+    @cached_property
+    def curvature(self) -> Arrays:
+        """Second derivatives, the upper triangle row by row, (r, m) each."""
+        p, others = self._shares
+        cells = range(1, len(p))
+        return tuple(
+            -p[i] * others[i] if i == j else p[i] * p[j] for i in cells for j in cells if j >= i
+        )
