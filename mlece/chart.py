@@ -55,6 +55,11 @@ class Chart:
         lower, upper = zip(*[p.box for p in self.free], strict=True)
         return np.array(lower), np.array(upper)
 
+    def slope(self, eta: Array, score: Array) -> Array:
+        """Return the gradient (r, m) in eta of scalar parameters from the natural one."""
+        firsts = [p.bijection.derivatives(eta[:, j])[0] for j, p in enumerate(self.free)]
+        return np.asarray(score[:, self.index] * np.stack(firsts, axis=-1))
+
     def pull(self, eta: Array, at: Evaluation) -> tuple[Array, Array]:
         """Return gradient (r, m) and Hessian (r, m, m) in eta from the natural ones."""
         assert at.score is not None

@@ -17,11 +17,21 @@ Rows = Any  # a slice, row numbers (m,) shared by a batch, or row numbers (r, m)
 
 # A block of rows, 1 MB, stays in the second cache: a pass reads it several times.
 _SHORTEST, _LONGEST = 256, 8192
+_ALONE = 1 << 18  # products of two numbers that BLAS does without threads
 
 
 def block_length(width: int) -> int:
     """Return how many rows of so many columns stay in the cache."""
     return min(max(ROWS_ROOM // max(width, 1), _SHORTEST), _LONGEST)
+
+
+def joint_length(designs: list[Design]) -> int:
+    """Return how many rows are summed at a time over several designs."""
+    dense = [design.width for design in designs if not design.sparse]
+    if len(dense) == len(designs):
+        return block_length(max(dense, default=1))
+    # A Gram matrix is added for each block: the block should be larger.
+    return max(_LONGEST, 16 * max(design.width for design in designs))
 
 
 def row_blocks(n: int, width: int) -> Iterator[slice]:
@@ -120,7 +130,9 @@ class Design:
             eta = np.asarray((own @ beta[:, :, None])[..., 0])
         else:
             block = self.block(rows)
-            eta = np.asarray((block @ beta.T).T if self.sparse else beta @ block.T)
+            eta = np.empty((len(beta), block.shape[0]))
+            for piece in _pieces(block, len(beta)):
+                eta[:, piece] = (block[piece] @ beta.T).T
         return eta if self.offset is None else eta + self.offset[rows]
 
     def _gathered(self, rows: Array) -> Array:
@@ -137,7 +149,10 @@ class Design:
         block = self.block(rows)
         if self.sparse:
             return np.asarray((block.T @ u.T).T)
-        return np.asarray(u @ block)
+        out = np.zeros((len(u), self.width))
+        for piece in _pieces(block, len(u)):
+            out += u[:, piece] @ block[piece]
+        return out
 
     def gram(self, rows: Rows, c: Array, other: Design | None = None) -> Array:
         """Return the sums of c (r, m) times products of two columns, (r, p, q).
@@ -173,6 +188,18 @@ class Design:
             return out
         products = (block[:, :, None] * second[:, None, :]).reshape(len(block), p * q)
         return np.asarray((c @ products).reshape(len(c), p, q))
+
+
+def _pieces(block: Any, q: int) -> Iterator[slice]:
+    """Cut a block into pieces of which products with q vectors are too short to be shared by threads.
+
+    Threads that wait for each other at every block cost more than they bring.
+    """
+    m, p = block.shape
+    dense = isinstance(block, np.ndarray) and q > 1
+    length = max(_ALONE // max(p * q, 1), _SHORTEST) if dense else max(m, 1)
+    for start in range(0, m, length):
+        yield slice(start, start + length)
 
 
 def _weighted_gram(block: Array, c: Array, second: Array, same: bool) -> Array:

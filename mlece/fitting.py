@@ -214,6 +214,8 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         place = _evaluated(outcome, solution)
         if solution.shared is not None:
             at = objective.evaluate_shared(place, solution.shared)
+        elif solution.at is not None and not outcome.special.any():
+            at = solution.at
         else:
             at = objective.evaluate(place, 2)
         value = at.value if solution.value is None else solution.value
@@ -224,7 +226,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         bound = (
             joint_bound(objective, parts)
             if parts
-            else certified(objective, place, strongest_bound(objective, place, at, solution))
+            else certified(objective, place, at, strongest_bound(objective, place, at, solution))
         )
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         return assemble(objective, sample, solution, verdict, bound)

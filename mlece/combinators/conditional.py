@@ -31,7 +31,7 @@ from mlece.combinators.terms import (
     one_maximum,
     rows_of,
 )
-from mlece.design import Design, Rows, block_length
+from mlece.design import Design, Rows, joint_length
 from mlece.families.rowwise import Rowwise
 from mlece.math import Array, Arrays
 from mlece.model import Model
@@ -88,7 +88,7 @@ class Conditional(Model, abstract=True):
             "params": tuple(params),
             "_layout": tuple(layout),
             "_width": (inner._width or 1) + 1,
-            "sums_blocks": block_length(max(term.design.width for term in terms)),
+            "sums_blocks": joint_length([term.design for term in terms]),
             "support": inner.support,
             "concave": one_maximum(inner, terms),
             "limit_families": conditional_limits(Conditional, inner, terms),

@@ -12,6 +12,7 @@ from mlece.certificate import Bound
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
 from mlece.design import Design, row_blocks
+from mlece.evaluation import Evaluation
 from mlece.families.counts import Poisson
 from mlece.families.index import (
     BernoulliIndex,
@@ -156,14 +157,19 @@ def _proved(objective: CrossEntropy, solution: Solution, model: Conditional) -> 
     The bound is exact for logits, Poisson counts with the log link and log-ratios of labels; for the
     other links the linear programme decides.
     """
-    bound = canonical_bound(objective, solution.theta, model)
+    bound = canonical_bound(objective, solution.theta, model, solution.at)
     if bound is None:
         return np.zeros(objective.size, dtype=bool)
     return np.asarray(bound.exists)
 
 
-def canonical_bound(objective: CrossEntropy, theta: Arrays, model: Conditional) -> Any:
-    """Return what gradient and Hessian prove of a canonical regression; None for another model."""
+def canonical_bound(
+    objective: CrossEntropy, theta: Arrays, model: Conditional, at: Evaluation | None = None
+) -> Any:
+    """Return what gradient and Hessian prove of a canonical regression; None for another model.
+
+    ``at`` is the evaluation at theta, where it is known; its Hessian may be a lower bound.
+    """
     inner = model.inner
     labels = isinstance(inner, CategoricalLogits)
     canonical = labels or (
@@ -178,7 +184,7 @@ def canonical_bound(objective: CrossEntropy, theta: Arrays, model: Conditional) 
     shared = not labels or len({id(term.design) for term in model.terms}) == 1
     if not canonical or not shared or len(model.free) < len(model.params):
         return None
-    at = objective.evaluate(theta, 2)
+    at = objective.evaluate(theta, 2) if at is None else at
     assert at.score is not None
     assert at.hessian is not None
     classes = len(inner.labels) if labels else 2  # type: ignore[attr-defined]
@@ -315,12 +321,12 @@ def _along(
     return np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, at), infimum, 0.0
 
 
-def certified(objective: CrossEntropy, theta: Arrays, bound: Bound) -> Bound:
+def certified(objective: CrossEntropy, theta: Arrays, at: Evaluation, bound: Bound) -> Bound:
     """Return the closed-form bound of a canonical regression where it holds, the other one elsewhere."""
     model = objective.model
     if not isinstance(model, Conditional):
         return bound
-    found = canonical_bound(objective, theta, model)
+    found = canonical_bound(objective, theta, model, at)
     if found is None or not found.exists.all():
         return bound
     return Bound(found.excess, found.nu, "global", "νκ < 1, self-concordance", bound.multipliers)

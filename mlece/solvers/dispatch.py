@@ -17,6 +17,7 @@ from mlece.sample import Sample
 from mlece.solvers.gaussian_linear import by_least_squares, is_linear
 from mlece.solvers.newton import DECREMENT, newton
 from mlece.solvers.profile import Equation, near_root, profile_root
+from mlece.solvers.regression import descend, is_long, part_of
 from mlece.solvers.runs import best_run, undecided, with_rest
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
 from mlece.solvers.solution import Solution
@@ -193,19 +194,39 @@ def _thin(objective: CrossEntropy, one_in: int) -> CrossEntropy | None:
     """Return the objective on one in so many observations, where the full sample is long."""
     rows = objective.sample.rows
     long = rows > _THIN_ABOVE and objective.size == 1 and not objective.model.affine
-    return objective.thinned(rows // one_in) if long else None
+    size = part_of(objective.model, rows, one_in) if long else rows
+    return objective.thinned(size) if size < rows else None
 
 
-def _by_newton(objective: CrossEntropy, members: Array, tolerance: float = DECREMENT) -> Solution:
+def _by_newton(
+    objective: CrossEntropy, members: Array, enough: float | None = None
+) -> Solution:
+    """Run Newton's method from a solution of a part of a long sample, or from what the family proposes.
+
+    Parameters
+    ----------
+    enough : float, optional
+        Decrement that is small enough, where the solution is but a start.
+    """
     chart = Chart(objective)
+    tolerance = DECREMENT if enough is None else enough
     thinned = _thin(objective, 8)
     if any(p.vector for p in chart.free):
         starts = [np.zeros((members.size, objective.summary.mean[0].shape[-1] - 1))]
     elif thinned is not None:
         # Nearer than a tenth of its own standard error, the solution of a part is no better start.
-        enough = 0.1 / float(np.sqrt(thinned.sample.rows))
-        part = _by_newton(thinned, members, enough)
-        starts = [_from_thinned(objective, chart, thinned, part)]
+        part = _by_newton(thinned, members, 0.1 / float(np.sqrt(thinned.sample.rows)))
+        near = _near(objective, chart, part)
+        if near is not None and is_long(objective.model):
+            # No last step squares what is left: it is brought below a part of a standard error.
+            least = DECREMENT / float(np.sqrt(objective.sample.rows)) if enough is None else enough
+            found = descend(objective, thinned, chart, near, least)
+            if found is not None:
+                return found
+        if near is None:
+            starts = [chart.eta(starting_values(objective, members))]
+        else:
+            starts = [corrected(objective, thinned, chart, near)[0]]
         tolerance = max(tolerance, _LONG_DECREMENT)
     elif within(objective.model) is not None:
         return _by_em(objective, members, chart)
@@ -327,18 +348,14 @@ def _by_em(objective: CrossEntropy, members: Array, chart: Chart) -> Solution:
     return replace(best, solver="EM, newton")
 
 
-def _from_thinned(
-    objective: CrossEntropy, chart: Chart, thinned: CrossEntropy, thin: Solution
-) -> Array:
-    """Return the corrected solution of a thinned sample, unless it ran off where the whole may not."""
+def _near(objective: CrossEntropy, chart: Chart, thin: Solution) -> Array | None:
+    """Return the coordinates of the solution of a part, None if it ran off where the whole may not."""
     model = objective.model
     near = below_all(objective, np.arange(1), thin.theta)
     off = ~thin.solved | ~objective.holds(near)
     for limit in model.limit_families:
         off = off | limit.approached(model, thin.theta)
-    if off.any():
-        return chart.eta(starting_values(objective, np.arange(1)))
-    return corrected(objective, thinned, chart, chart.eta(near))
+    return None if off.any() else chart.eta(near)
 
 
 def _sunk(objective: CrossEntropy, members: Array, theta: Arrays) -> dict[str, Array]:

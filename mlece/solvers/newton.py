@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from mlece.math import Array
 
@@ -17,6 +18,7 @@ Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 DECREMENT = 1e-8
 _ROUNDING = 1e-6
 _FLAT = 1e-4
+_MANY = 100  # coordinates from which a factor is tried before eigenvectors
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
 # A step this much longer than the radius is cut instead of solved for again.
 _BEYOND = 1.1
@@ -77,7 +79,13 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     # the scale of the moment allows.
     unit = np.sqrt(np.abs(hessian.diagonal(0, 1, 2)))
     unit = np.where(unit > 0, unit, 1.0)
-    values, vectors = np.linalg.eigh(hessian / unit[:, :, None] / unit[:, None, :])
+    scaled = hessian / unit[:, :, None] / unit[:, None, :]
+    if len(scaled) == 1 and scaled.shape[1] >= _MANY:
+        found = _inner_step(gradient[0] / unit[0], scaled[0], radius[0])
+        if found is not None:
+            step, *told = found
+            return (-step / unit[0])[None], *(np.array([v]) for v in told)  # type: ignore[return-value]
+    values, vectors = np.linalg.eigh(scaled)
     along = ((gradient / unit)[:, None, :] @ vectors)[:, 0]
     smallest = values[:, 0]
     size = np.maximum(-smallest, values[:, -1])
@@ -92,6 +100,26 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     predicted = np.vecdot(q, along - 0.5 * values * q)
     step = (vectors @ -q[:, :, None])[:, :, 0] / unit
     return step, predicted, decrement, np.minimum(norm, radius)
+
+
+def _inner_step(
+    gradient: Array, hessian: Array, radius: float
+) -> tuple[Array, float, float, float] | None:
+    """Return the plain Newton step (m,) with what ``_step`` tells of it; None where it is not the one.
+
+    Cholesky's factor takes a tenth of the time of eigenvectors.
+    """
+    try:
+        factor = cho_factor(hessian, lower=True)
+    except (LinAlgError, ValueError):
+        return None
+    step = np.asarray(cho_solve(factor, gradient))
+    squared, norm = float(step @ gradient), float(np.sqrt(step @ step))
+    if not (squared > 0 and norm <= radius * _BEYOND):
+        return None
+    step = step * min(1.0, radius / norm)
+    predicted = float(step @ gradient - 0.5 * step @ (hessian @ step))
+    return step, predicted, float(np.sqrt(squared)), min(norm, radius)
 
 
 def _at_edge(

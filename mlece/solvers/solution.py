@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlece.evaluation import Evaluation
 from mlece.math import Array, Arrays
 
 
@@ -42,6 +43,9 @@ class Solution:
         The cross-entropy at theta, where the solver knows it to more digits than its sum.
     exact : tuple of arrays (R,), optional
         The parameters in the user's units, where the way through the frame would round them.
+    at : Evaluation, optional
+        The evaluation at theta with a lower bound in the place of the Hessian, where the solver has them:
+        what is proved with it holds, and no Hessian of all observations is needed.
     """
 
     theta: Arrays
@@ -58,3 +62,4 @@ class Solution:
     proof: str = "sign change of the profile score"
     value: Array | None = None
     exact: Arrays | None = None
+    at: Evaluation | None = None
