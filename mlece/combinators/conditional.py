@@ -23,7 +23,6 @@ from mlece.combinators.terms import (
     Point,
     Rowed,
     Term,
-    beta_of,
     coefficient,
     dense,
     mobility,
@@ -276,30 +275,37 @@ class Conditional(Model, abstract=True):
                 found.setdefault(id(term.design), (term.design, []))[1].append(i)
         return list(found.values())
 
+    def _groups(self, rows: Rows) -> list[tuple[Design, list[int]]]:
+        """Return the slots whose predictors are taken by one product."""
+        if isinstance(rows, np.ndarray) and rows.ndim == 2:
+            return [(design, [i]) for design, slots in self._shared_designs for i in slots]
+        return self._shared_designs
+
     def _predictors(self, rows: Rows, theta: Arrays) -> list[Any]:
         """Return the linear predictors (r, m) by slot, those of one design by one product."""
         out: list[Any] = [None] * len(self._layout)
-        own = isinstance(rows, np.ndarray) and rows.ndim == 2
-        for design, slots in self._shared_designs:
-            groups = [[i] for i in slots] if own else [slots]
-            for group in groups:
-                betas = [beta_of(theta, self._layout[i][1]) for i in group]
-                eta = design.index(rows, np.concatenate(betas))
-                for i, part in zip(group, np.split(eta, len(group)), strict=True):
-                    out[i] = part
+        whole = np.concatenate(theta, axis=1)
+        r = len(whole)
+        for design, slots in self._groups(rows):
+            betas = [whole[:, self._layout[i][1]] for i in slots]
+            eta = design.index(rows, betas[0] if len(betas) == 1 else np.concatenate(betas))
+            for at, i in enumerate(slots):
+                out[i] = eta[at * r : (at + 1) * r]
         return out
 
-    def _slope_sums(self, rows: Rows, parts: list[Array], score: Array) -> None:
+    def _slope_sums(self, rows: Rows, parts: list[Array]) -> Array:
         """Sum over observations the derivatives (r, m) by slot into those by coefficient, (r, k)."""
-        own = isinstance(rows, np.ndarray) and rows.ndim == 2
+        r = len(parts[0])
+        score = np.empty((r, len(self.params)))
         for i, (term, place) in enumerate(self._layout):
             if term is None:
                 score[:, place] = parts[i].sum(axis=1)[:, None]
-        for design, slots in self._shared_designs:
-            for group in [[i] for i in slots] if own else [slots]:
-                sums = design.slope(rows, np.concatenate([parts[i] for i in group]))
-                for i, part in zip(group, np.split(sums, len(group)), strict=True):
-                    score[:, self._layout[i][1]] = part
+        for design, slots in self._groups(rows):
+            own = [parts[i] for i in slots]
+            sums = design.slope(rows, own[0] if len(own) == 1 else np.concatenate(own))
+            for at, i in enumerate(slots):
+                score[:, self._layout[i][1]] = sums[at * r : (at + 1) * r]
+        return score
 
     def log_density_hook(self, t: Rowed, theta: Arrays, shared: Any = None) -> Array:
         """Return the log density of responses given their covariates, (r, m)."""
@@ -402,8 +408,7 @@ class Conditional(Model, abstract=True):
             return sums, None, None, None
         slopes = [np.broadcast_to(s, (r, m)) for s in self._slopes(point)]
         weigh: Callable[[Array], Array] = (lambda a: a) if w is None else (lambda a: a * w)
-        score = np.empty((r, len(self.params)))
-        self._slope_sums(t.rows, [weigh(slope) for slope in slopes], score)
+        score = self._slope_sums(t.rows, [weigh(slope) for slope in slopes])
         outer = curvature = None
         if opg:
             pairs = {

@@ -113,36 +113,40 @@ class LabelRows(Rowwise):
     @cached_property
     def _odds(self) -> tuple[Array, Array, Array]:
         """Odds against the most probable label, which of them is that one, the sum of the others."""
-        odds, best = exp(self.z), self.z == 0
+        best = self.z == 0
+        odds = exp(self.z)
         # 1 - p of the most probable has no other exact form; where several are, one of them stays.
-        rest = np.where(best, 0.0, odds).sum(axis=0) + (best.sum(axis=0) - 1.0)
-        return odds, best, rest
+        rest = np.multiply(odds, ~best).sum(axis=0)
+        count = np.count_nonzero(best, axis=0)
+        return odds, best, rest if (count == 1).all() else rest + (count - 1.0)
 
     @cached_property
     def value(self) -> Array:
         """Log density, (r, m)."""
-        total = log1p(self._odds[2])
-        share = self.target.sum(axis=0)
-        z = self.z
+        z, share = self.z, self.target.sum(axis=0)
         own = times(self.target, z) if np.isinf(z.min()) else self.target * z
-        return np.asarray(own.sum(axis=0) - share * total)
+        return np.asarray(own.sum(axis=0) - share * log1p(self._odds[2]))
 
     @cached_property
     def _shares(self) -> tuple[Array, Array]:
         """Probabilities of the labels and their complements, (K, r, m) each."""
         odds, best, rest = self._odds
         total = 1 + rest
-        others = np.where(best, rest, total - odds)
-        others /= total
-        return odds / total, others
+        p = odds / total
+        others = 1 - p
+        np.copyto(others, rest / total, where=best)
+        return p, others
 
     @cached_property
     def score(self) -> Arrays:
         """First derivatives, (r, m) each."""
         p, others = self._shares
-        own = self.target[1:]
         # t - p, without the difference of two numbers next to 1.
-        return tuple(own * others[1:] - (1 - own) * p[1:])
+        own = self.target[1:]
+        out = own - 1
+        out *= p[1:]
+        out += own * others[1:]
+        return tuple(out)
 
     @cached_property
     def curvature(self) -> Arrays:

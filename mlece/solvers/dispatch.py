@@ -226,7 +226,7 @@ def _by_newton(
         if near is None:
             starts = [chart.eta(starting_values(objective, members))]
         else:
-            starts = [corrected(objective, thinned, chart, near)[0]]
+            starts = [corrected(objective, thinned, chart, near)]
         tolerance = max(tolerance, _LONG_DECREMENT)
     elif within(objective.model) is not None:
         return _by_em(objective, members, chart)

@@ -2,9 +2,8 @@
 
 A gradient reads the rows twice; a Hessian costs as many products as there are pairs of coefficients. The
 Hessian of a part of the rows differs from that of all by the error of a sample, so steps in its metric
-lose a digit or so each, and the pairs of steps and gradients (L-BFGS: Nocedal 1980, Mathematics of
-Computation 35, 773-782) correct it where it is wrong. Where Hessians are cheap, one of all rows is
-taken at the solution of the part: with the part's third derivatives it predicts the solution of the whole.
+gain a digit or so each, and the pairs of steps and gradients (L-BFGS: Nocedal 1980, Mathematics of
+Computation 35, 773-782) correct it where it is wrong.
 """
 
 from __future__ import annotations
@@ -23,10 +22,7 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.solvers.solution import Solution
-from mlece.solvers.starts import corrected
 
-# Products of pairs of columns, by coefficient, up to which a Hessian of all rows is taken.
-_CHEAP = 64
 # Rows of a part by coefficient: with fewer, its Hessian is no metric for the whole.
 _ROWS_EACH = 20
 _PASSES = 40
@@ -49,20 +45,12 @@ def is_long(model: Model) -> bool:
     return held and whole and one_maximum(model.inner, model.terms)
 
 
-def has_cheap_hessian(model: Any) -> bool:
-    """Tell whether a Hessian of all rows costs no more than a few gradients."""
-    widths = np.array([term.design.width for term in model.terms])
-    pairs = (widths.sum() ** 2 + np.square(widths).sum()) / 2
-    return bool(pairs <= _CHEAP * widths.sum())
-
-
 def part_of(model: Model, rows: int, one_in: int) -> int:
     """Return how many rows of a regression make a part that tells its metric; all where none does."""
     if not isinstance(model, Conditional):
         return rows // one_in
-    if is_long(model) and not has_cheap_hessian(model):
-        one_in *= 2
-    size = max(rows // one_in, _ROWS_EACH * len(model.free))
+    # With gradients alone the other passes are cheaper, and so must be the part.
+    size = max(rows // (2 * one_in if is_long(model) else one_in), _ROWS_EACH * len(model.free))
     return size if 4 * size <= rows else rows
 
 
@@ -114,20 +102,14 @@ class _Search:
         self.pairs: list[tuple[Array, Array, float]] = []
         self.eta = near[0]
         self.metric: Any = None
-        hessian = None
-        if has_cheap_hessian(objective.model):
-            eta, hessian = corrected(objective, thinned, chart, near)
-            self.eta = eta[0]
-        self._take_metric(hessian)
+        self._take_metric()
         self.usable = self.metric is not None and self._evaluate(self.eta)
 
-    def _take_metric(self, hessian: Array | None = None) -> None:
-        """Factor a Hessian (k, k), that of the part at the point where none is given."""
+    def _take_metric(self) -> None:
+        """Factor the Hessian (k, k) of the part at the point."""
         self.pairs = []
-        if hessian is None:
-            one = np.arange(1)
-            at = self.thinned.evaluate(self.chart.theta(self.eta[None], one), 2)
-            hessian = self.chart.pull(self.eta[None], at)[1][0]
+        at = self.thinned.evaluate(self.chart.theta(self.eta[None], np.arange(1)), 2)
+        hessian = self.chart.pull(self.eta[None], at)[1][0]
         try:
             self.metric = cho_factor(hessian, lower=True)
         except (LinAlgError, ValueError):

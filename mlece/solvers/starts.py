@@ -56,12 +56,8 @@ def several_starts(objective: CrossEntropy, members: Array) -> list[Arrays]:
     return [_filled(objective, members, one) for one in guesses]
 
 
-def corrected(
-    objective: CrossEntropy, thinned: CrossEntropy, chart: Chart, near: Array
-) -> tuple[Array, Array | None]:
+def corrected(objective: CrossEntropy, thinned: CrossEntropy, chart: Chart, near: Array) -> Array:
     """Return coordinates (1, m) nearer the optimum of a long sample than that of a part of it.
-
-    With them comes an estimate (m, m) of the Hessian there, None if the search has not ended.
 
     The part's cross-entropy, its value, gradient and Hessian at the part's optimum replaced by those of
     the whole, differs from that of the whole by the third derivatives alone, times the cube of a distance
@@ -90,7 +86,7 @@ def corrected(
 
     out = newton(surrogate, near, *chart.box(), _CLOSE)
     usable = out.converged[0] and objective.holds(chart.theta(out.eta, one))[0]
-    return (out.eta, out.hessian[0]) if usable else (near, None)
+    return out.eta if usable else near
 
 
 def _filled(objective: CrossEntropy, members: Array, guess: Iterable[Array]) -> Arrays:
