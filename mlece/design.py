@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from mlece.math import Array, Arrays
+from mlece.math import Array
 from mlece.moments import ROWS, ROWS_ROOM, room
 
 Rows = Any  # a slice, row numbers (m,) shared by a batch, or row numbers (r, m) of each member
@@ -78,19 +78,21 @@ class Design:
         return not isinstance(self.matrix, np.ndarray)
 
     @cached_property
-    def sizes(self) -> Arrays:
-        """Least and largest entry of each column, and their mean absolute one, (p,) each."""
-        n, matrix = self.rows, self.matrix
+    def sizes(self) -> tuple[Array, Array]:
+        """Largest absolute entry of each column and their mean, (p,) each."""
+        n, matrix = max(self.rows, 1), self.matrix
         if self.sparse:
-            low, high = (end.toarray().ravel() for end in (matrix.min(axis=0), matrix.max(axis=0)))
-            return low, high, np.asarray(abs(matrix).sum(axis=0)).ravel() / max(n, 1)
-        low, high = np.full((2, self.width), np.inf) * np.array([[1.0], [-1.0]])
-        total, scratch = np.zeros(self.width), np.empty((block_length(self.width), self.width))
-        for rows in row_blocks(n, self.width):
+            size = abs(matrix)
+            return size.max(axis=0).toarray().ravel(), np.asarray(size.sum(axis=0)).ravel() / n
+        most, total = np.zeros((2, self.width))
+        length = block_length(self.width)
+        scratch, ones = np.empty((length, self.width)), np.ones(length)
+        for rows in row_blocks(self.rows, self.width):
             block = matrix[rows]
-            low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
-            total += np.abs(block, out=scratch[: len(block)]).sum(axis=0)
-        return low, high, total / max(n, 1)
+            size = np.abs(block, out=scratch[: len(block)])
+            most = np.maximum(most, size.max(axis=0))
+            total = total + ones[: len(block)] @ size
+        return most, total / n
 
     @cached_property
     def constant(self) -> int | None:
@@ -130,9 +132,8 @@ class Design:
             eta = np.asarray((own @ beta[:, :, None])[..., 0])
         else:
             block = self.block(rows)
-            eta = np.empty((len(beta), block.shape[0]))
-            for piece in _pieces(block, len(beta)):
-                eta[:, piece] = (block[piece] @ beta.T).T
+            parts = [block[piece] @ beta.T for piece in _pieces(block, len(beta))]
+            eta = np.asarray(parts[0] if len(parts) == 1 else np.concatenate(parts)).T
         return eta if self.offset is None else eta + self.offset[rows]
 
     def _gathered(self, rows: Array) -> Array:
@@ -141,6 +142,13 @@ class Design:
             return np.asarray(self.matrix[rows])
         flat = self.matrix[rows.ravel()].toarray()
         return np.asarray(flat.reshape(*rows.shape, self.width))
+
+    def taken(self, rows: slice) -> Design:
+        """Return a design of some of the rows, which lie together in memory."""
+        offset = None if self.offset is None else np.ascontiguousarray(self.offset[rows])
+        matrix = self.matrix[rows]
+        matrix = matrix if self.sparse else np.ascontiguousarray(matrix)
+        return Design(matrix, self.names, offset, self.recipe)
 
     def slope(self, rows: Rows, u: Array) -> Array:
         """Return the sums of u (r, m) times each column, (r, p)."""
@@ -214,7 +222,9 @@ def _weighted_gram(block: Array, c: Array, second: Array, same: bool) -> Array:
         return np.asarray(block.T @ (c[:, None] * block))
     scaled = np.multiply(np.sqrt(sign * c)[:, None], block, out=room(block.shape, ROWS))
     lower = dsyrk(sign, scaled.T, lower=1)
-    return np.asarray(lower + np.tril(lower, -1).T)
+    out = np.asarray(lower + lower.T)
+    out.flat[:: len(out) + 1] *= 0.5
+    return out
 
 
 def _sparse_product(block: Any, c: Array, second: Any) -> Array:

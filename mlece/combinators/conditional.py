@@ -9,6 +9,7 @@ any other, and every question that can be asked of a fit can be asked of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -275,6 +276,20 @@ class Conditional(Model, abstract=True):
                 found.setdefault(id(term.design), (term.design, []))[1].append(i)
         return list(found.values())
 
+    def _joined(self, theta: Arrays) -> Array:
+        """Return all parameters as (r, k); those of the last block are often those of the next."""
+        known: tuple[Arrays, Array] | None = self.__dict__.get("_last_joined")
+        if known is None or known[0] is not theta:
+            known = theta, np.concatenate(theta, axis=1)
+            self.__dict__["_last_joined"] = known
+        return known[1]
+
+    def on_rows(self, rows: slice) -> Conditional:
+        """Return the model whose observations are some rows of the designs, numbered anew."""
+        made = {id(design): design.taken(rows) for design, _ in self._shared_designs}
+        terms = tuple(replace(term, design=made[id(term.design)]) for term in self.terms)
+        return Conditional(**{**dict(self.slots), **self.settings, "terms": terms})
+
     def _groups(self, rows: Rows) -> list[tuple[Design, list[int]]]:
         """Return the slots whose predictors are taken by one product."""
         if isinstance(rows, np.ndarray) and rows.ndim == 2:
@@ -284,7 +299,7 @@ class Conditional(Model, abstract=True):
     def _predictors(self, rows: Rows, theta: Arrays) -> list[Any]:
         """Return the linear predictors (r, m) by slot, those of one design by one product."""
         out: list[Any] = [None] * len(self._layout)
-        whole = np.concatenate(theta, axis=1)
+        whole = self._joined(theta)
         r = len(whole)
         for design, slots in self._groups(rows):
             betas = [whole[:, self._layout[i][1]] for i in slots]
@@ -406,7 +421,9 @@ class Conditional(Model, abstract=True):
         sums = present_sum(value, w, m)
         if order < 1 and not opg:
             return sums, None, None, None
-        slopes = [np.broadcast_to(s, (r, m)) for s in self._slopes(point)]
+        slopes = [
+            s if s.shape == (r, m) else np.broadcast_to(s, (r, m)) for s in self._slopes(point)
+        ]
         weigh: Callable[[Array], Array] = (lambda a: a) if w is None else (lambda a: a * w)
         score = self._slope_sums(t.rows, [weigh(slope) for slope in slopes])
         outer = curvature = None

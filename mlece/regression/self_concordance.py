@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from mlece.design import Design
-from mlece.math import Array, Arrays, log1p
+from mlece.math import Array, log1p
 from mlece.regression.rowspace import blocks
 
 _EPS = float(np.finfo(float).eps)
@@ -107,7 +107,7 @@ def certify(
     reference: int = 0,
     magnitude: Array | float = 1.0,
     sharp: bool = False,
-    sizes: Arrays | None = None,
+    sizes: tuple[Array, Array] | None = None,
 ) -> ExcessBound:
     r"""Bound the excess of the mean cross-entropy of a logistic, softmax or Poisson regression.
 
@@ -132,8 +132,8 @@ def certify(
     sharp : bool
         Whether κ is computed exactly even where a bound of it, which needs no products of rows with
         a matrix, is as good.
-    sizes : (array (p,), array (p,), array (p,)), optional
-        Least and largest entry of each column and their mean absolute one, where they are known.
+    sizes : (array (p,), array (p,)), optional
+        Largest absolute entry of each column and their mean, where they are known.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def certify(
     shape, k = gradient.shape[:-1], gradient.shape[-1]
     g = gradient.reshape(-1, k)
     h = np.broadcast_to(hessian, (*shape, k, k)).reshape(-1, k, k)
-    low, high, mean = Design(design, ()).sizes if sizes is None else sizes
+    most, mean = Design(design, ()).sizes if sizes is None else sizes
     share = _LOST * np.tile(mean, classes - 1)
     e = np.broadcast_to(np.asarray(magnitude)[..., None] * share, gradient.shape).reshape(-1, k)
 
@@ -164,7 +164,7 @@ def certify(
         moved = np.abs((root @ g[good, :, None])[..., 0])
         moved += (np.abs(root) @ e[good, :, None])[..., 0]
         nu[good] = np.linalg.norm(moved, axis=1) * inflation
-        reach = _cheap_reach(np.maximum(-low, high), size, least, classes, reference) * inflation
+        reach = _cheap_reach(most, size, least, classes, reference) * inflation
         loose = sharp | ~(nu[good] * reach <= _CLOSE)
         if loose.any():
             own = _reach(design, root[loose], classes, reference) * inflation[loose]

@@ -17,7 +17,7 @@ from mlece.sample import Sample
 from mlece.solvers.gaussian_linear import by_least_squares, is_linear
 from mlece.solvers.newton import DECREMENT, newton
 from mlece.solvers.profile import Equation, near_root, profile_root
-from mlece.solvers.regression import descend, is_long, part_of
+from mlece.solvers.regression import compact, descend, is_long, part_of
 from mlece.solvers.runs import best_run, undecided, with_rest
 from mlece.solvers.scipy_optimize import minimise, simplex_slsqp
 from mlece.solvers.solution import Solution
@@ -195,7 +195,7 @@ def _thin(objective: CrossEntropy, one_in: int) -> CrossEntropy | None:
     rows = objective.sample.rows
     long = rows > _THIN_ABOVE and objective.size == 1 and not objective.model.affine
     size = part_of(objective.model, rows, one_in) if long else rows
-    return objective.thinned(size) if size < rows else None
+    return compact(objective.thinned(size)) if size < rows else None
 
 
 def _by_newton(

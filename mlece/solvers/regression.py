@@ -3,7 +3,8 @@
 A gradient reads the rows twice; a Hessian costs as many products as there are pairs of coefficients. The
 Hessian of a part of the rows differs from that of all by the error of a sample, so steps in its metric
 gain a digit or so each, and the pairs of steps and gradients (L-BFGS: Nocedal 1980, Mathematics of
-Computation 35, 773-782) correct it where it is wrong.
+Computation 35, 773-782) correct it where it is wrong. With few coefficients a Hessian of all rows costs
+as much as two gradients: it is taken once, after the first steps.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from mlece.chart import Chart
 from mlece.combinators.conditional import Conditional
-from mlece.combinators.terms import one_maximum
+from mlece.combinators.terms import one_maximum, rows_of
 from mlece.evaluation import Evaluation
-from mlece.math import Array
+from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.solvers.solution import Solution
 
+# Products of columns, by coefficient, up to which a Hessian of all rows is taken, and at which point.
+_CHEAP, _EXACT_AT = 64, 2
 # Rows of a part by coefficient: with fewer, its Hessian is no metric for the whole.
 _ROWS_EACH = 20
 _PASSES = 40
@@ -30,6 +33,7 @@ _HALVINGS = 8
 # Steps after which the metric is taken anew unless the decrement has fallen by a factor of ten.
 _PATIENCE = 8
 _ROUNDING = 1e-6
+_BOUND = 4096  # rows of which the Hessian bounds that of all, where there are few coefficients
 
 
 def is_long(model: Model) -> bool:
@@ -45,6 +49,14 @@ def is_long(model: Model) -> bool:
     return held and whole and one_maximum(model.inner, model.terms)
 
 
+def _has_cheap_hessian(model: Any) -> bool:
+    """Tell whether a Hessian of all rows costs no more than a few gradients."""
+    widths = np.array([term.design.width for term in model.terms])
+    sparse = any(term.design.sparse for term in model.terms)
+    pairs = (widths.sum() ** 2 + np.square(widths).sum()) / 2
+    return not sparse and bool(pairs <= _CHEAP * widths.sum())
+
+
 def part_of(model: Model, rows: int, one_in: int) -> int:
     """Return how many rows of a regression make a part that tells its metric; all where none does."""
     if not isinstance(model, Conditional):
@@ -52,6 +64,36 @@ def part_of(model: Model, rows: int, one_in: int) -> int:
     # With gradients alone the other passes are cheaper, and so must be the part.
     size = max(rows // (2 * one_in if is_long(model) else one_in), _ROWS_EACH * len(model.free))
     return size if 4 * size <= rows else rows
+
+
+def compact(part: CrossEntropy) -> CrossEntropy:
+    """Return the objective of a part of the rows of a regression, which then lie together in memory."""
+    model: Any = part.model
+    if not isinstance(model, Conditional) or any(term.design.sparse for term in model.terms):
+        return part
+    values = part.sample.values
+    rows = rows_of(values)
+    if len(values) > 1 or not isinstance(rows, slice) or rows.step == 1:
+        return part
+    values = values.copy()
+    values[..., -1] = np.arange(values.shape[1])
+    return CrossEntropy(model.on_rows(rows), replace(part.sample, values=values), part.frame)
+
+
+def _least_bend(objective: CrossEntropy, thinned: CrossEntropy, theta: Arrays) -> Array:
+    """Return a lower bound (1, k, k) of the Hessian, from as few rows as make it definite."""
+    size = max(_BOUND, _ROWS_EACH * len(theta))
+    small = [compact(thinned.thinned(size))] if 2 * size <= thinned.sample.rows else []
+    for part in [*small, thinned]:
+        bend = part.evaluate(theta, 2).hessian
+        assert bend is not None
+        share = float(part.total[0] / objective.total[0])
+        try:
+            np.linalg.cholesky(bend[0])
+        except np.linalg.LinAlgError:
+            continue
+        break
+    return share * bend
 
 
 def descend(
@@ -81,10 +123,7 @@ def descend(
         return None
     one = np.arange(1)
     theta = chart.theta(search.eta[None], one)
-    part = thinned.evaluate(theta, 2).hessian
-    assert part is not None
-    share = thinned.total / objective.total
-    at = replace(search.at, hessian=part * share[:, None, None])
+    at = replace(search.at, hessian=_least_bend(objective, thinned, theta))
     return Solution(theta, "quasi-Newton", np.ones(1, dtype=bool), at=at)
 
 
@@ -102,13 +141,14 @@ class _Search:
         self.pairs: list[tuple[Array, Array, float]] = []
         self.eta = near[0]
         self.metric: Any = None
-        self._take_metric()
+        self.seen = 0
+        self.exact_at = _EXACT_AT if _has_cheap_hessian(objective.model) else -1
+        self._take_metric(thinned.evaluate(chart.theta(near, np.arange(1)), 2))
         self.usable = self.metric is not None and self._evaluate(self.eta)
 
-    def _take_metric(self) -> None:
-        """Factor the Hessian (k, k) of the part at the point."""
+    def _take_metric(self, at: Evaluation) -> None:
+        """Factor the Hessian (k, k) of an evaluation at the point."""
         self.pairs = []
-        at = self.thinned.evaluate(self.chart.theta(self.eta[None], np.arange(1)), 2)
         hessian = self.chart.pull(self.eta[None], at)[1][0]
         try:
             self.metric = cho_factor(hessian, lower=True)
@@ -117,7 +157,9 @@ class _Search:
 
     def _evaluate(self, eta: Array) -> bool:
         """Read value and gradient at a point; tell whether they are numbers."""
-        at = self.objective.evaluate(self.chart.theta(eta[None], np.arange(1)), 1)
+        theta, exact = self.chart.theta(eta[None], np.arange(1)), self.seen == self.exact_at
+        self.seen += 1
+        at = self.objective.evaluate(theta, 2 if exact else 1)
         assert at.score is not None
         slope = self.chart.slope(eta[None], at.score)[0]
         if not np.isfinite(at.value[0] + slope.sum()):
@@ -147,7 +189,9 @@ class _Search:
                 along = float(change @ step)
                 if along > 0:
                     self.pairs.append((step, change, 1 / along))
-                return True
+                if self.at.hessian is not None:
+                    self._take_metric(self.at)
+                return self.metric is not None
             self.eta, self.value, self.gradient, self.at = start, value, gradient, at
             step = step / 4
         return False
@@ -170,7 +214,8 @@ class _Search:
                 if not self.pairs:
                     return False
                 best, since = decrement, 0
-                self._take_metric()
+                theta = self.chart.theta(self.eta[None], np.arange(1))
+                self._take_metric(self.thinned.evaluate(theta, 2))
                 if self.metric is None:
                     return False
         return False
