@@ -13,6 +13,7 @@ from mlece.evaluation import Evaluation
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import closed_form
+from mlece.solvers.newton import MANY
 from mlece.solvers.solution import Solution
 
 _EPS = float(np.finfo(float).eps)
@@ -163,6 +164,14 @@ def decrement(gradient: Array, hessian: Array) -> Array:
         scaled = hessian / d[:, :, None] / d[:, None, :]
         usable = np.isfinite(scaled).all(axis=(1, 2)) & np.isfinite(g).all(axis=1)
         scaled = np.where(usable[:, None, None], scaled, np.eye(m))
+        if m >= MANY and usable.all():
+            try:
+                root = np.linalg.cholesky(scaled)
+            except np.linalg.LinAlgError:
+                # Eigenvalues tell which members are to blame.
+                pass
+            else:
+                return np.asarray(np.linalg.norm(np.linalg.solve(root, g[:, :, None]), axis=(1, 2)))
         values, vectors = np.linalg.eigh(scaled)
         along = np.einsum("rij,ri->rj", vectors, np.where(usable[:, None], g, 0.0))
         squared = (along**2 / values).sum(axis=1)

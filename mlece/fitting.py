@@ -21,7 +21,7 @@ from mlece.model import Model
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.regression.binding import with_terms
-from mlece.regression.existence import certified, separations
+from mlece.regression.existence import canonical_bound, certified, separations
 from mlece.regression.reading import read as from_covariates
 from mlece.regression.result import ConditionalFit, with_covariates
 from mlece.regression.truth import ConditionalTruth
@@ -208,7 +208,9 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         limits = [limit for limit in limits if not limit.rival]
         stopped = _met(objective, limits)
         limits += undercutting(objective, solution, stopped, rivals, sample, fit_sample)
-        limits += separations(objective, solution, _met(objective, limits), sample, fit_sample)
+        proof = canonical_bound(objective, solution.theta, solution.at)
+        known = _met(objective, limits)
+        limits += separations(objective, solution, known, sample, fit_sample, proof)
         limits += at_edges(objective, solution, _met(objective, limits))
         outcome = reconcile(objective, solution, limits)
         place = _evaluated(outcome, solution)
@@ -223,10 +225,12 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             outcome = running(objective, solution, outcome, at)
         if outcome.special.any():
             value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
+        if outcome.special.any():
+            proof = canonical_bound(objective, place, at)
         bound = (
             joint_bound(objective, parts)
             if parts
-            else certified(objective, place, at, strongest_bound(objective, place, at, solution))
+            else certified(strongest_bound(objective, place, at, solution), proof)
         )
         verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
         return assemble(objective, sample, solution, verdict, bound)

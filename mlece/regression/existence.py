@@ -28,7 +28,7 @@ from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.regression.cones import Cone, binary, counts, ordinal, softmax
 from mlece.regression.plateau import plateaus
-from mlece.regression.self_concordance import certify
+from mlece.regression.self_concordance import ExcessBound, certify
 from mlece.regression.separation import Separation, recession
 from mlece.result import Fit
 from mlece.sample import Sample
@@ -45,6 +45,7 @@ def separations(
     stopped: Array,
     sample: Sample,
     refit: Callable[[Model, Sample], Fit],
+    proof: ExcessBound | None,
 ) -> list[Limit]:
     """Return, as limits, the members of a batch whose likelihood rises along a direction for ever.
 
@@ -60,6 +61,9 @@ def separations(
     sample : Sample
     refit : callable
         Fits a model to a sample.
+    proof : ExcessBound, optional
+        What is proved at the solution: exact for logits, Poisson counts with the log link and
+        log-ratios of labels; for the other links the linear programme decides.
     """
     model = objective.model
     if not isinstance(model, Conditional) or not model.free:
@@ -74,7 +78,8 @@ def separations(
     if kind is None:
         return plateaus(objective, solution, stopped)
     out = []
-    for r in np.flatnonzero(~stopped & ~_proved(objective, solution, model)).tolist():
+    proved = np.zeros(objective.size, dtype=bool) if proof is None else proof.exists
+    for r in np.flatnonzero(~stopped & ~proved).tolist():
         part = replace(sample.take(np.array([r])), batch_shape=())
         cone = kind(model, part)
         found = recession(cone)
@@ -151,25 +156,16 @@ def _counts(model: Conditional, sample: Sample) -> Cone:
     return counts(*_read(model, sample))
 
 
-def _proved(objective: CrossEntropy, solution: Solution, model: Conditional) -> Array:
-    """Tell which members have a maximum by νκ < 1, (R,).
-
-    The bound is exact for logits, Poisson counts with the log link and log-ratios of labels; for the
-    other links the linear programme decides.
-    """
-    bound = canonical_bound(objective, solution.theta, model, solution.at)
-    if bound is None:
-        return np.zeros(objective.size, dtype=bool)
-    return np.asarray(bound.exists)
-
-
 def canonical_bound(
-    objective: CrossEntropy, theta: Arrays, model: Conditional, at: Evaluation | None = None
-) -> Any:
+    objective: CrossEntropy, theta: Arrays, at: Evaluation | None
+) -> ExcessBound | None:
     """Return what gradient and Hessian prove of a canonical regression; None for another model.
 
     ``at`` is the evaluation at theta, where it is known; its Hessian may be a lower bound.
     """
+    model = objective.model
+    if not isinstance(model, Conditional):
+        return None
     inner = model.inner
     labels = isinstance(inner, CategoricalLogits)
     canonical = labels or (
@@ -321,12 +317,8 @@ def _along(
     return np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, at), infimum, 0.0
 
 
-def certified(objective: CrossEntropy, theta: Arrays, at: Evaluation, bound: Bound) -> Bound:
+def certified(bound: Bound, proof: ExcessBound | None) -> Bound:
     """Return the closed-form bound of a canonical regression where it holds, the other one elsewhere."""
-    model = objective.model
-    if not isinstance(model, Conditional):
+    if proof is None or not proof.exists.all():
         return bound
-    found = canonical_bound(objective, theta, model, at)
-    if found is None or not found.exists.all():
-        return bound
-    return Bound(found.excess, found.nu, "global", "νκ < 1, self-concordance", bound.multipliers)
+    return Bound(proof.excess, proof.nu, "global", "νκ < 1, self-concordance", bound.multipliers)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse.linalg import lsqr
 
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
@@ -93,6 +94,6 @@ def _coefficients(term: Term, value: Array, balanced: bool) -> list[Array]:
         return blank
     step = max(1, design.rows // _ENOUGH)
     some = design.block(slice(None, None, step))
-    dense = np.asarray(some.toarray() if design.sparse else some)
-    flat = np.linalg.lstsq(dense, np.ones(len(dense)), rcond=None)[0]
+    ones = np.ones(some.shape[0])
+    flat = lsqr(some, ones)[0] if design.sparse else np.linalg.lstsq(some, ones, rcond=None)[0]
     return [level * b for b in flat]

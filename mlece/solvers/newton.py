@@ -18,7 +18,7 @@ Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 DECREMENT = 1e-8
 _ROUNDING = 1e-6
 _FLAT = 1e-4
-_MANY = 100  # coordinates from which a factor is tried before eigenvectors
+MANY = 100  # coordinates from which a factor is tried before eigenvectors
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
 # A step this much longer than the radius is cut instead of solved for again.
 _BEYOND = 1.1
@@ -65,8 +65,16 @@ class NewtonResult:
         usable = np.asarray(np.isfinite(hessian).all(axis=(1, 2)) & (unit > 0).all(axis=1))
         h = np.where(usable[:, None, None], hessian, np.eye(hessian.shape[1]))
         unit = np.where(usable[:, None], unit, 1.0)
-        least = np.linalg.eigvalsh(h / unit[:, :, None] / unit[:, None, :])[:, 0]
-        return np.asarray(~usable | (least < _FLAT))
+        scaled = h / unit[:, :, None] / unit[:, None, :]
+        if h.shape[1] >= MANY and usable.all():
+            try:
+                np.linalg.cholesky(scaled - _FLAT * np.eye(h.shape[1]))
+            except np.linalg.LinAlgError:
+                # Eigenvalues tell which members are to blame.
+                pass
+            else:
+                return np.zeros(len(h), dtype=bool)
+        return np.asarray(~usable | (np.linalg.eigvalsh(scaled)[:, 0] < _FLAT))
 
 
 def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array, Array, Array]:
@@ -80,7 +88,7 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     unit = np.sqrt(np.abs(hessian.diagonal(0, 1, 2)))
     unit = np.where(unit > 0, unit, 1.0)
     scaled = hessian / unit[:, :, None] / unit[:, None, :]
-    if len(scaled) == 1 and scaled.shape[1] >= _MANY:
+    if len(scaled) == 1 and scaled.shape[1] >= MANY:
         found = _inner_step(gradient[0] / unit[0], scaled[0], radius[0])
         if found is not None:
             step, *told = found

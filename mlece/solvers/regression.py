@@ -52,9 +52,9 @@ def is_long(model: Model) -> bool:
 def _has_cheap_hessian(model: Any) -> bool:
     """Tell whether a Hessian of all rows costs no more than a few gradients."""
     widths = np.array([term.design.width for term in model.terms])
-    sparse = any(term.design.sparse for term in model.terms)
+    sparse = all(term.design.sparse for term in model.terms)
     pairs = (widths.sum() ** 2 + np.square(widths).sum()) / 2
-    return not sparse and bool(pairs <= _CHEAP * widths.sum())
+    return sparse or bool(pairs <= _CHEAP * widths.sum())
 
 
 def part_of(model: Model, rows: int, one_in: int) -> int:
@@ -204,8 +204,8 @@ class _Search:
             decrement = float(np.sqrt(max(-(self.gradient @ step), 0.0)))
             if decrement <= tolerance:
                 return True
-            stalled += decrement <= _ROUNDING and decrement > 0.5 * last
-            if stalled >= 2:
+            stalled += decrement <= _ROUNDING and decrement > 0.9 * last
+            if stalled >= 3:
                 return True
             last, since = decrement, since + 1
             if decrement <= 0.1 * best:
