@@ -51,17 +51,25 @@ def sklearn(x: Array, y: Array, solver: str) -> Array:
 def sklearn_poisson(x: Array, y: Array, solver: str) -> Array:
     from sklearn.linear_model import PoissonRegressor
 
-    return PoissonRegressor(
-        alpha=0, solver=solver, tol=_GRADIENT, max_iter=_STEPS, fit_intercept=False
-    ).fit(x, y).coef_
+    return (
+        PoissonRegressor(
+            alpha=0, solver=solver, tol=_GRADIENT, max_iter=_STEPS, fit_intercept=False
+        )
+        .fit(x, y)
+        .coef_
+    )
 
 
 def glum(x: Array, y: Array, family: str) -> Array:
     from glum import GeneralizedLinearRegressor
 
-    return GeneralizedLinearRegressor(
-        family=family, alpha=0, gradient_tol=_GRADIENT, max_iter=_STEPS, fit_intercept=False
-    ).fit(x, y).coef_
+    return (
+        GeneralizedLinearRegressor(
+            family=family, alpha=0, gradient_tol=_GRADIENT, max_iter=_STEPS, fit_intercept=False
+        )
+        .fit(x, y)
+        .coef_
+    )
 
 
 def statsmodels(x: Array, y: Array, kind: str) -> Array:
@@ -110,7 +118,9 @@ class Case:
         own = sklearn_poisson if kind == "poisson" else sklearn
         found: dict[str, Callable[[], Array]] = {"mlece": self.ours}
         if importlib.util.find_spec("sklearn"):
-            found |= {f"scikit-learn {s}": partial(own, x, y, s) for s in ("lbfgs", "newton-cholesky")}
+            found |= {
+                f"scikit-learn {s}": partial(own, x, y, s) for s in ("lbfgs", "newton-cholesky")
+            }
         if importlib.util.find_spec("glum") and kind != "softmax":
             family = "binomial" if kind == "logistic" else "poisson"
             found["glum"] = partial(glum, x, y, family)

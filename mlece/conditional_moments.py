@@ -42,7 +42,7 @@ def conditional_information(
     sums = working_weights(model, rows, theta)
     w = np.ones((1, 1)) if weights is None else weights
     shape = next(iter(sums.values())).shape
-    return model._products(rows, {pair: w * v for pair, v in sums.items()}, *shape)
+    return model._products.grams(rows, {pair: w * v for pair, v in sums.items()}, *shape)
 
 
 def working_weights(model: Conditional, rows: Rows, theta: Arrays) -> dict[tuple[int, int], Array]:

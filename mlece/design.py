@@ -100,9 +100,9 @@ class Design:
         for j in range(self.width):
             # A look at the first rows spares most columns the second one.
             ones = self.matrix[0, j] == 1.0
-            if ones and bool(np.all(self.column(j, slice(0, _LONGEST)) == 1.0)):
-                if bool(np.all(self.column(j) == 1.0)):
-                    return j
+            ones = ones and bool(np.all(self.column(j, slice(0, _LONGEST)) == 1.0))
+            if ones and bool(np.all(self.column(j) == 1.0)):
+                return j
         return None
 
     def column(self, j: int, rows: slice = slice(None)) -> Array:

@@ -116,7 +116,7 @@ class Model:
     concave: ClassVar[bool] = False
     concave_in: ClassVar[tuple[str, ...]] = ()
     jointly_concave: ClassVar[bool] = False
-    sums_blocks: ClassVar[int] = 0
+    sums_blocks: int = 0
     unimodal: ClassVar[bool] = False
     exact_by: ClassVar[str] = "subgradient of a convex function"
     saturated: ClassVar[bool] = False

@@ -9,7 +9,6 @@ any other, and every question that can be asked of a fit can be asked of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +18,7 @@ from mlece import errors
 from mlece.combinators.conditional_limits import conditional_limits
 from mlece.combinators.hidden_rows import HiddenRows
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.products import Products
 from mlece.combinators.rowwise import RowLaws
 from mlece.combinators.terms import (
     Point,
@@ -31,7 +31,7 @@ from mlece.combinators.terms import (
     one_maximum,
     rows_of,
 )
-from mlece.design import Design, Rows, joint_length
+from mlece.design import Rows, joint_length
 from mlece.families.rowwise import Rowwise
 from mlece.math import Array, Arrays
 from mlece.model import Model
@@ -57,7 +57,6 @@ class Conditional(Model, abstract=True):
     """
 
     _observations = "responses with covariates"
-    sums_blocks: int
     inner: Model
     terms: tuple[Term, ...]
 
@@ -248,7 +247,7 @@ class Conditional(Model, abstract=True):
         natural: list[Array] = []
         first: list[Array | None] = []
         second: list[Array | None] = []
-        predictors = self._predictors(t.rows, theta)
+        predictors = self._products.predictors(t.rows, theta)
         for (term, place), eta in zip(self._layout, predictors, strict=True):
             if term is None or term.link.name == "identity":
                 natural.append(theta[place.start] if eta is None else eta)
@@ -268,65 +267,19 @@ class Conditional(Model, abstract=True):
         return Point(t, whole, tuple(first), tuple(second), shared)
 
     @cached_property
-    def _shared_designs(self) -> list[tuple[Design, list[int]]]:
-        """The designs, and which slots of the inner family each of them serves."""
-        found: dict[int, tuple[Design, list[int]]] = {}
-        for i, (term, _) in enumerate(self._layout):
-            if term is not None:
-                found.setdefault(id(term.design), (term.design, []))[1].append(i)
-        return list(found.values())
-
-    def _joined(self, theta: Arrays) -> Array:
-        """Return all parameters as (r, k); those of the last block are often those of the next."""
-        known: tuple[Arrays, Array] | None = self.__dict__.get("_last_joined")
-        if known is None or known[0] is not theta:
-            known = theta, np.concatenate(theta, axis=1)
-            self.__dict__["_last_joined"] = known
-        return known[1]
+    def _products(self) -> Products:
+        return Products(self._layout)
 
     def on_rows(self, rows: slice) -> Conditional:
         """Return the model whose observations are some rows of the designs, numbered anew."""
-        made = {id(design): design.taken(rows) for design, _ in self._shared_designs}
-        terms = tuple(replace(term, design=made[id(term.design)]) for term in self.terms)
+        terms = self._products.terms_on(rows, self.terms)
         return Conditional(**{**dict(self.slots), **self.settings, "terms": terms})
-
-    def _groups(self, rows: Rows) -> list[tuple[Design, list[int]]]:
-        """Return the slots whose predictors are taken by one product."""
-        if isinstance(rows, np.ndarray) and rows.ndim == 2:
-            return [(design, [i]) for design, slots in self._shared_designs for i in slots]
-        return self._shared_designs
-
-    def _predictors(self, rows: Rows, theta: Arrays) -> list[Any]:
-        """Return the linear predictors (r, m) by slot, those of one design by one product."""
-        out: list[Any] = [None] * len(self._layout)
-        whole = self._joined(theta)
-        r = len(whole)
-        for design, slots in self._groups(rows):
-            betas = [whole[:, self._layout[i][1]] for i in slots]
-            eta = design.index(rows, betas[0] if len(betas) == 1 else np.concatenate(betas))
-            for at, i in enumerate(slots):
-                out[i] = eta[at * r : (at + 1) * r]
-        return out
-
-    def _slope_sums(self, rows: Rows, parts: list[Array]) -> Array:
-        """Sum over observations the derivatives (r, m) by slot into those by coefficient, (r, k)."""
-        r = len(parts[0])
-        score = np.empty((r, len(self.params)))
-        for i, (term, place) in enumerate(self._layout):
-            if term is None:
-                score[:, place] = parts[i].sum(axis=1)[:, None]
-        for design, slots in self._groups(rows):
-            own = [parts[i] for i in slots]
-            sums = design.slope(rows, own[0] if len(own) == 1 else np.concatenate(own))
-            for at, i in enumerate(slots):
-                score[:, self._layout[i][1]] = sums[at * r : (at + 1) * r]
-        return score
 
     def log_density_hook(self, t: Rowed, theta: Arrays, shared: Any = None) -> Array:
         """Return the log density of responses given their covariates, (r, m)."""
         point = self.shared(t, theta) if shared is None else shared
         if isinstance(point.shared, Rowwise):
-            return point.shared.value
+            return np.asarray(point.shared.value)
         inner = self.inner
         out = inner.log_density_hook(point.at.inner, point.theta, point.shared)
         if inner.has("_bounds") and not inner._width:
@@ -425,7 +378,7 @@ class Conditional(Model, abstract=True):
             s if s.shape == (r, m) else np.broadcast_to(s, (r, m)) for s in self._slopes(point)
         ]
         weigh: Callable[[Array], Array] = (lambda a: a) if w is None else (lambda a: a * w)
-        score = self._slope_sums(t.rows, [weigh(slope) for slope in slopes])
+        score = self._products.slopes(t.rows, [weigh(slope) for slope in slopes])
         outer = curvature = None
         if opg:
             pairs = {
@@ -433,32 +386,13 @@ class Conditional(Model, abstract=True):
                 for i in range(len(slopes))
                 for j in range(i, len(slopes))
             }
-            outer = self._products(t.rows, {key: weigh(v) for key, v in pairs.items()}, r, m)
+            outer = self._products.grams(t.rows, {key: weigh(v) for key, v in pairs.items()}, r, m)
         if order >= 2:
             bends = self._bends(point)
-            curvature = self._products(t.rows, {key: weigh(v) for key, v in bends.items()}, r, m)
+            curvature = self._products.grams(
+                t.rows, {key: weigh(v) for key, v in bends.items()}, r, m
+            )
         return sums, score, curvature, outer
-
-    def _products(self, rows: Rows, sums: dict[tuple[int, int], Array], r: int, m: int) -> Array:
-        """Return the sums over observations of products of columns, weighted by pair, (r, k, k)."""
-        k = len(self.params)
-        out = np.empty((r, k, k))
-        for (i, j), c in sums.items():
-            c = np.broadcast_to(c, (r, m))
-            (one, left), (other, right) = self._layout[i], self._layout[j]
-            if one is None and other is None:
-                block = c.sum(axis=1)[:, None, None]
-            elif one is None or other is None:
-                term = one or other
-                assert term is not None
-                column = term.design.slope(rows, c)
-                block = column[:, None, :] if one is None else column[:, :, None]
-            else:
-                block = one.design.gram(rows, c, other.design)
-            out[:, left, right] = block
-            if i != j:
-                out[:, right, left] = np.swapaxes(block, 1, 2)
-        return out
 
     # ------------------------------------------------------------------ distributions
 

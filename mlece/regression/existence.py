@@ -208,7 +208,7 @@ def _magnitude(objective: CrossEntropy, theta: Arrays, model: Conditional) -> Ar
         top = np.full(len(beta), -np.inf)
         for rows in row_blocks(design.rows, design.width):
             top = np.maximum(top, design.index(rows, beta).max(axis=1))
-        return np.maximum(np.exp(top), objective.summary.maximum)
+        return np.asarray(np.maximum(np.exp(top), objective.summary.maximum))
     if isinstance(inner, BinomialIndex):
         known = [t.design.offset for t in model.terms if t.slot == "n"]
         return float(np.max(np.asarray(known[0] if known else inner.slots["n"], dtype=float)))

@@ -128,7 +128,7 @@ def _heteroscedastic(fit: Fit, kind: str) -> Array:
                 for i in range(len(slopes))
                 for j in range(i, len(slopes))
             }
-            total = total + model._products(t.rows, pairs, r, cut.stop - cut.start)
+            total = total + model._products.grams(t.rows, pairs, r, cut.stop - cut.start)
         out[members] = total
     return out
 

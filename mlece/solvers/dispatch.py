@@ -198,9 +198,7 @@ def _thin(objective: CrossEntropy, one_in: int) -> CrossEntropy | None:
     return compact(objective.thinned(size)) if size < rows else None
 
 
-def _by_newton(
-    objective: CrossEntropy, members: Array, enough: float | None = None
-) -> Solution:
+def _by_newton(objective: CrossEntropy, members: Array, enough: float | None = None) -> Solution:
     """Run Newton's method from a solution of a part of a long sample, or from what the family proposes.
 
     Parameters

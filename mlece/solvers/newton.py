@@ -92,7 +92,7 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
         found = _inner_step(gradient[0] / unit[0], scaled[0], radius[0])
         if found is not None:
             step, *told = found
-            return (-step / unit[0])[None], *(np.array([v]) for v in told)  # type: ignore[return-value]
+            return (-step / unit[0])[None], *(np.array([v]) for v in told)
     values, vectors = np.linalg.eigh(scaled)
     along = ((gradient / unit)[:, None, :] @ vectors)[:, 0]
     smallest = values[:, 0]

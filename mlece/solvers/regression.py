@@ -83,17 +83,24 @@ def compact(part: CrossEntropy) -> CrossEntropy:
 def _least_bend(objective: CrossEntropy, thinned: CrossEntropy, theta: Arrays) -> Array:
     """Return a lower bound (1, k, k) of the Hessian, from as few rows as make it definite."""
     size = max(_BOUND, _ROWS_EACH * len(theta))
-    small = [compact(thinned.thinned(size))] if 2 * size <= thinned.sample.rows else []
-    for part in [*small, thinned]:
-        bend = part.evaluate(theta, 2).hessian
-        assert bend is not None
-        share = float(part.total[0] / objective.total[0])
-        try:
-            np.linalg.cholesky(bend[0])
-        except np.linalg.LinAlgError:
-            continue
-        break
-    return share * bend
+    part = compact(thinned.thinned(size)) if 2 * size <= thinned.sample.rows else thinned
+    bend = part.evaluate(theta, 2).hessian
+    assert bend is not None
+    if part is not thinned and not _is_definite(bend[0]):
+        return _share(thinned, objective) * np.asarray(thinned.evaluate(theta, 2).hessian)
+    return _share(part, objective) * bend
+
+
+def _share(part: CrossEntropy, whole: CrossEntropy) -> float:
+    return float(part.total[0] / whole.total[0])
+
+
+def _is_definite(hessian: Array) -> bool:
+    try:
+        np.linalg.cholesky(hessian)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def descend(
@@ -201,7 +208,7 @@ class _Search:
         best, since, stalled, last = np.inf, 0, 0, np.inf
         for _ in range(_PASSES):
             step = self._step()
-            decrement = float(np.sqrt(max(-(self.gradient @ step), 0.0)))
+            decrement = float(np.sqrt(max(-float(self.gradient @ step), 0.0)))
             if decrement <= tolerance:
                 return True
             stalled += decrement <= _ROUNDING and decrement > 0.9 * last
