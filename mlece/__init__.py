@@ -119,6 +119,7 @@ from mlece.limits import Status
 from mlece.model import Model
 from mlece.param import Param
 from mlece.predictor import Predictor, linear
+from mlece.regression.penalty import ridge
 from mlece.result import Fit
 from mlece.sources.censoring import censored, grouped, right_censored
 
@@ -358,6 +359,7 @@ __all__ = [
     "residuals",
     "restriction",
     "reverse_projection",
+    "ridge",
     "right_censored",
     "select_components",
     "shi",

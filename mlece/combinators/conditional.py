@@ -9,7 +9,7 @@ any other, and every question that can be asked of a fit can be asked of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from mlece import errors
 from mlece.combinators.conditional_limits import conditional_limits
 from mlece.combinators.hidden_rows import HiddenRows
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.penalties import Penalty
 from mlece.combinators.rowwise import RowLaws
 from mlece.combinators.terms import (
     Point,
@@ -53,6 +54,8 @@ class Conditional(Model, abstract=True):
         Makes the family that users know of the parameters of the inner one, by name.
     label : str
         Name of the family that users know, where it is another.
+    penalty : Penalty, optional
+        What is minimised beside the cross-entropy; the density knows nothing of it.
     """
 
     _observations = "responses with covariates"
@@ -67,6 +70,7 @@ class Conditional(Model, abstract=True):
         terms: tuple[Term, ...],
         respond: Callable[..., Model] | None = None,
         label: str = "",
+        penalty: Penalty | None = None,
         **slots: Any,
     ) -> None:
         found = {term.slot: term for term in terms}
@@ -84,12 +88,15 @@ class Conditional(Model, abstract=True):
             "terms": terms,
             "respond": respond,
             "label": label,
+            "penalty": penalty,
             "params": tuple(params),
             "_layout": tuple(layout),
             "_width": (inner._width or 1) + 1,
             "support": inner.support,
-            "concave": one_maximum(inner, terms),
-            "limit_families": conditional_limits(Conditional, inner, terms),
+            "concave": one_maximum(inner, terms, penalty),
+            "limit_families": conditional_limits(
+                partial(Conditional, penalty=penalty), inner, terms
+            ),
         }
         for name, fact in facts.items():
             object.__setattr__(self, name, fact)
@@ -98,6 +105,7 @@ class Conditional(Model, abstract=True):
     _layout: tuple[tuple[Term | None, slice], ...]
     respond: Callable[..., Model] | None
     label: str
+    penalty: Penalty | None
 
     def places(self) -> Iterator[tuple[Term, slice]]:
         """Yield the predictors and where their coefficients stand among the parameters."""
@@ -107,12 +115,13 @@ class Conditional(Model, abstract=True):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The inner family, its predictors and the family that users know."""
+        """The inner family, its predictors, the family that users know and the penalty."""
         return {
             "inner": self.inner,
             "terms": self.terms,
             "respond": self.respond,
             "label": self.label,
+            "penalty": self.penalty,
         }
 
     def __repr__(self) -> str:

@@ -21,12 +21,16 @@ from mlece.families.index import (
     SoftCategoricalLogits,
 )
 from mlece.families.ordinal import Ordinal
+from mlece.families.real_line import Gaussian
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.regression.cones import Cone, binary, counts, ordinal, softmax
+from mlece.regression.firth import Firth, offered
+from mlece.regression.penalty import Ridge, unpenalised
 from mlece.regression.plateau import plateaus
+from mlece.regression.rowspace import is_sparse
 from mlece.regression.self_concordance import certify
 from mlece.regression.separation import Separation, recession
 from mlece.result import Fit
@@ -36,6 +40,7 @@ from mlece.solvers.solution import Solution
 # Along the direction of a separation probabilities that vanish are carried to e^-60 of the others.
 _FAR = 60.0
 _SHOWN = 8
+_INTERPOLATED = 1e-14  # a residual against the responses, by row or column: rounding
 
 
 def separations(
@@ -66,20 +71,44 @@ def separations(
     squares = solution.notes.get("least squares")
     if squares is not None and "sd" in model.free:
         return perfect_fits(solution, np.broadcast_to(squares.perfect, (objective.size,)))
+    if model.penalty is not None and type(model.inner) is Gaussian and "sd" in model.free:
+        return perfect_fits(solution, _interpolated(model, sample, ~stopped & ~solution.solved))
     kind = _kind(model)
     whole = len({id(term.design) for term in model.terms}) == 1 or len(model.terms) < 2
-    if sample.truth is not None or not whole:
+    if sample.truth is not None or not whole or isinstance(model.penalty, Firth):
+        # Jeffreys' prior vanishes wherever a probability does: its mode is finite.
         return []
     if kind is None:
-        return plateaus(objective, solution, stopped)
+        return plateaus(objective, solution, stopped) if model.penalty is None else []
     out = []
     for r in np.flatnonzero(~stopped & ~_proved(objective, solution, model)).tolist():
         part = replace(sample.take(np.array([r])), batch_shape=())
         cone = kind(model, part)
-        found = recession(cone)
+        found = _unheld(model, cone)
         if found is not None:
             out.append(_limit(objective, solution, found, cone, r, part, refit))
     return out
+
+
+def _unheld(model: Conditional, cone: Cone) -> Separation | None:
+    """Search the directions of a cone that no ridge penalises."""
+    if model.penalty is None:
+        return recession(cone)
+    alone = np.zeros(len(model.params), dtype=bool)
+    for term, place in model._layout:
+        own = np.zeros(place.stop - place.start, dtype=bool)
+        own[slice(None) if term is None else unpenalised(term)] = True
+        alone[place] = own
+    alone = alone[[p.name in model.free for p in model.params]]
+    if not alone.any():
+        return None
+    rows, equalities = cone.rows[:, alone], cone.equalities[:, alone]
+    found = recession(replace(cone, rows=rows, equalities=equalities))
+    if found is None:
+        return None
+    direction, infinite = np.zeros(len(alone)), np.zeros(len(alone), dtype=int)
+    direction[alone], infinite[alone] = found.direction, found.infinite
+    return replace(found, direction=direction, infinite=infinite)
 
 
 def perfect_fits(solution: Solution, perfect: Array) -> list[Limit]:
@@ -93,6 +122,26 @@ def perfect_fits(solution: Solution, perfect: Array) -> list[Limit]:
     )
     theta = (*coefficients, np.zeros_like(sd))
     return [Limit(perfect, Status.UNBOUNDED, sentence, theta, np.full(sd.shape, -np.inf))]
+
+
+def _interpolated(model: Conditional, sample: Sample, doubtful: Array) -> Array:
+    """Tell which members have responses that are linear combinations of the columns, (R,).
+
+    A ridge keeps coefficients small, not residuals away from 0.
+    """
+    out = np.zeros(len(doubtful), dtype=bool)
+    straight = len(model.terms) == 1 and model.terms[0].link.name == "identity"
+    for r in np.flatnonzero(doubtful & straight).tolist():
+        matrix, y, weights = _read(model, sample.take(np.array([r])))
+        present = slice(None) if weights is None else weights > 0
+        columns = np.asarray(matrix.toarray() if is_sparse(matrix) else matrix)[present]
+        offset = model.terms[0].design.offset
+        if offset is not None:
+            y = y - offset[sample.values[min(r, len(sample.values) - 1), :, -1].astype(np.intp)]
+        own = y[present]
+        rest = own - columns @ np.linalg.lstsq(columns, own, rcond=None)[0]
+        out[r] = np.linalg.norm(rest) <= _INTERPOLATED * max(columns.shape) * np.linalg.norm(own)
+    return out
 
 
 def _kind(model: Conditional) -> Callable[[Conditional, Sample], Cone] | None:
@@ -154,7 +203,8 @@ def _proved(objective: CrossEntropy, solution: Solution, model: Conditional) -> 
     """Tell which members have a maximum by νκ < 1, (R,).
 
     The bound is exact for logits, Poisson counts with the log link and log-ratios of labels; for the
-    other links the linear programme decides.
+    other links the linear programme decides. A quadratic penalty has no third derivative, and its
+    curvature only adds to the second: the proof holds with it.
     """
     bound = canonical_bound(objective, solution.theta, model)
     if bound is None:
@@ -165,6 +215,8 @@ def _proved(objective: CrossEntropy, solution: Solution, model: Conditional) -> 
 def canonical_bound(objective: CrossEntropy, theta: Arrays, model: Conditional) -> Any:
     """Return what gradient and Hessian prove of a canonical regression; None for another model."""
     inner = model.inner
+    if model.penalty is not None and not isinstance(model.penalty, Ridge):
+        return None
     labels = isinstance(inner, CategoricalLogits)
     canonical = labels or (
         isinstance(inner, BernoulliIndex | SoftBernoulliIndex) and inner.link.name == "logit"
@@ -212,11 +264,13 @@ def _limit(
     more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
     kind = "completely" if found.kind == "complete" else "quasi-completely"
     told = int(found.strict.sum())
+    ways = [*(["penalty='firth'"] if offered(model) else []), "penalty=mlece.ridge(strength)"]
+    remedy = f"; {' or '.join(ways)} gives finite estimates" if model.penalty is None else ""
     sentence = (
         f"the covariates separate the responses {kind}: {', '.join(runs[:_SHOWN])}{more} "
-        f"({told} of {len(found.strict)} observations gain along that direction)"
+        f"({told} of {len(found.strict)} observations gain along that direction){remedy}"
     )
-    if isinstance(model.inner, Ordinal):
+    if isinstance(model.inner, Ordinal) or model.penalty is not None:
         values, infimum, excess = _along(objective, solution, found, r)
     else:
         values, infimum, excess = _on_face(model, found, cone, sample, refit)
