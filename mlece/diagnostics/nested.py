@@ -128,7 +128,7 @@ def restriction(fit: Fit, **values: Any) -> Restriction:
         [(fit.flat(fit.names[j]) - values[fit.names[j]]) / full.factors[:, j] for j in picked],
         axis=1,
     )
-    deviance = np.maximum(2.0 * n * (ratio_fit.values - fit.values), 0.0)
+    deviance = np.maximum(2.0 * n * (ratio_fit.minimum - fit.minimum), 0.0)
     wald, wald_robust = (n * _length(gap, _inverse(m)) for m in (naive, robust))
     weights = np.linalg.eigvals(np.linalg.solve(naive, robust)).real
     # Without spread of the scores the law of the ratio is not known.

@@ -11,6 +11,7 @@ from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.math import Array
 from mlece.model import Model
+from mlece.regression.prediction import Prediction, prediction
 from mlece.regression.reading import Given
 from mlece.regression.scoring import at_covariates, held_out
 from mlece.result import Fit
@@ -70,14 +71,20 @@ class ConditionalFit(Fit):
         >>> fit.predict({"x": [1.0, 4.0]}).mean.round(3)
         array([1.638, 5.769])
         """
+        return self.at(given).responses()
+
+    def at(self, given: Any = None) -> Conditional:
+        """Return the fitted conditional model at other covariates, or at those of the fit."""
         model = self.model
         if not isinstance(model, Conditional):
             raise errors.NoDensityError(
                 errors.message("a conditional model to predict from", f"{model!r}")
             )
-        if given is not None:
-            model = at_covariates(model, given)
-        return model.responses()
+        return model if given is None else at_covariates(model, given)
+
+    def prediction(self, given: Any = None, **options: Any) -> Prediction:
+        """Return means and their limits; see :func:`mlece.regression.prediction.prediction`."""
+        return prediction(self, given, **options)
 
     def held_out(self, data: Any, weights: Any = None, given: Any = None) -> Any:
         """Return the cross-entropy of new responses given their covariates, nats per observation.
