@@ -208,8 +208,8 @@ def prediction(
     if not labels:
         tails = law.quantile([0.5 * (1.0 - level), 0.5 * (1.0 + level)])
         predictive = (tails[..., 0], tails[..., 1])
-    arrays = (a.reshape(shape) for a in (mean, se, lower, upper))
-    return Prediction(law, *arrays, predictive, level, covariance, tuple(labels))
+    mean, se, lower, upper = (np.reshape(a, shape) for a in (mean, se, lower, upper))
+    return Prediction(law, mean, se, lower, upper, predictive, level, covariance, tuple(labels))
 
 
 def _means(model: Conditional, theta: Arrays) -> tuple[Array, Array]:
