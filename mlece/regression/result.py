@@ -17,6 +17,7 @@ from mlece.regression.scoring import at_covariates, held_out
 from mlece.result import Fit
 
 if TYPE_CHECKING:
+    from mlece.diagnostics.influence import Influence
     from mlece.diagnostics.nested import Restriction
     from mlece.diagnostics.term_tests import TermTests
 
@@ -126,6 +127,12 @@ class ConditionalFit(Fit):
                 "fit.predict(given) is the law at covariates, mlece.residuals(fit) are normal",
             )
         )
+
+    def influence(self, **options: Any) -> Influence:
+        """Return how much the estimates owe to each observation; see :func:`mlece.influence`."""
+        from mlece.diagnostics.influence import influence
+
+        return influence(self, **options)
 
     def test(self, terms: Any, slot: str | None = None) -> Restriction:
         """Test terms of the predictors; see :func:`mlece.diagnostics.term_tests.term_test`."""
