@@ -39,7 +39,6 @@ def conditional_information(
     E[s s' | x] = E[−H | x]: second derivatives of links do not enter. For links that are not canonical it
     differs from the curvature observed (Efron and Hinkley 1978, Biometrika 65, 457-482).
     """
-<<<<<<< HEAD
     sums = working_weights(model, rows, theta)
     w = np.ones((1, 1)) if weights is None else weights
     shape = next(iter(sums.values())).shape
@@ -57,10 +56,7 @@ def working_weights(model: Conditional, rows: Rows, theta: Arrays) -> dict[tuple
     model, rows, theta
         As in :func:`conditional_information`.
     """
-    point, shape = _point(model, rows, theta)
-=======
     point, shape = point_at(model, rows, theta)
->>>>>>> 6cb53fd (Predicted means and probabilities with standard errors, limits and intervals of new responses)
     flat = tuple(np.broadcast_to(v, shape).ravel() for v in point.theta)
     inner = _inner_information(model.inner, flat).reshape(*shape, len(flat), len(flat))
     slopes = [1.0 if f is None else f for f in point.first]

@@ -51,7 +51,7 @@ def test_refits_of_a_linear_model_are_those_of_the_hat_matrix() -> None:
     assert step.cook == pytest.approx(cook, rel=1e-10)
 
 
-@pytest.mark.parametrize("penalty", [None, mlece.ridge(0.1), "firth"])
+@pytest.mark.parametrize("penalty", [None, mlece.ridge(0.1, standardize=False), "firth"])
 def test_refits_leave_one_observation_out(penalty: Any) -> None:
     w = RNG.integers(1, 3, N)
     fit = mlece.fit(mlece.Bernoulli(p="x"), BINARY, given={"x": X}, weights=w, penalty=penalty)
@@ -113,3 +113,15 @@ def test_what_has_no_influence_is_refused() -> None:
         mlece.influence(mlece.fit("categorical", ["a", "b", "a"]))
     with pytest.raises(errors.ComparisonError):
         mlece.influence(mlece.fit("gaussian", mlece.Exponential(rate=1)))
+
+
+def test_leverages_are_the_hat_values_of_statsmodels() -> None:
+    sm = pytest.importorskip("statsmodels.api")
+    fit = mlece.fit(mlece.Poisson(rate="x"), COUNTS, given={"x": X})
+    other = sm.GLM(COUNTS, sm.add_constant(X), sm.families.Poisson()).fit(tol=1e-13)
+    expected = other.get_influence(observed=False).hat_matrix_diag
+    assert fit.leverage()["rate"] == pytest.approx(expected, abs=1e-10)
+    both = mlece.fit(mlece.Gaussian(mean="x", sd="x"), NUMBERS, given={"x": X}).leverage()
+    assert set(both) == {"mean", "sd"}
+    # A trace is the number of coefficients.
+    assert both["mean"].sum() == pytest.approx(2.0, rel=1e-10)

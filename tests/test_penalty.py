@@ -418,3 +418,38 @@ def test_what_cannot_be_penalised_is_refused() -> None:
         with pytest.raises(errors.ComparisonError, match="TIC"):
             getattr(fit, criterion)
     assert np.isfinite(fit.tic)
+    with pytest.raises(errors.ComparisonError, match="cross_validate"):
+        fit.test("a")
+
+
+def test_separated_numbers_of_successes_are_found_whatever_holds_the_trials() -> None:
+    given, y = {"x": np.arange(6.0), "t": np.full(6, 3)}, [0, 0, 0, 3, 3, 3]
+    for trials in (3, "t"):
+        model = mlece.Binomial(n=trials, p="x")
+        fit = mlece.fit(model, y, given=given)
+        assert fit.certificate.status.name == "NOT_ATTAINED"
+        assert fit.params == {"p[Intercept]": -np.inf, "p[x]": np.inf}
+        assert fit.cross_entropy == pytest.approx(0.0, abs=1e-12)
+        held = mlece.fit(model, y, given=given, penalty=mlece.ridge(0.1))
+        assert held.certificate.status.name == "OPTIMAL"
+        failed = mlece.fit(model, np.zeros(6), given=given, penalty=mlece.ridge(0.1))
+        assert failed.certificate.status.name == "NOT_ATTAINED"
+
+
+def test_firth_tests_are_ratios_of_one_penalised_likelihood() -> None:
+    fit = endometrial(penalty="firth")
+    found = fit.test("NV")
+    n, x = 79, np.column_stack([np.ones(79), *(ENDOMETRIAL["data"][c] for c in ("NV", "PI", "EH"))])
+    y = np.array(ENDOMETRIAL["data"]["HG"], dtype=float)
+
+    def minus(rest: np.ndarray) -> float:
+        beta = np.array([rest[0], 0.0, rest[1], rest[2]])
+        eta = x @ beta
+        p = expit(eta)
+        det = np.linalg.slogdet((x.T * (p * (1 - p))) @ x)[1]
+        return float(np.logaddexp(0, eta).sum() - y @ eta - 0.5 * det)
+
+    options = {"xatol": 1e-8, "fatol": 1e-11}
+    least = minimize(minus, np.array([3.8, 0.0, -2.6]), method="Nelder-Mead", options=options).fun
+    expected = 2 * (least - n * fit.minimum[0])
+    assert found.likelihood_ratio == pytest.approx(expected, abs=1e-6)

@@ -9,13 +9,13 @@ import numpy as np
 
 from mlece import errors
 from mlece.contributions import Contributions, contributions
-from mlece.covariance import symmetric_inverse
 from mlece.dataframes import data_frame
 from mlece.diagnostics.cross_validation import members_family
 from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.result import Fit
 from mlece.sample import Sample
+from mlece.symmetric import symmetric_inverse
 
 METHODS = ("one step", "refit")
 _SLAB = 1 << 21  # weights of the refits of a slab
@@ -114,7 +114,9 @@ def influence(fit: Fit, *, method: str = "one step") -> Influence:
     Notes
     -----
     The matrix of Cook's distance is the information of all parameters, the dispersion among them, and k
-    their number. In a linear model with one standard deviation σ̂² is that of maximum likelihood.
+    their number. In a linear model with one standard deviation σ̂² is that of maximum likelihood. One step
+    holds the penalty of a penalised fit as it is; a refit divides by the standard deviations of the
+    columns that are left.
 
     References
     ----------
@@ -154,15 +156,30 @@ def influence(fit: Fit, *, method: str = "one step") -> Influence:
         cook = np.vecdot(framed @ bread, framed) / framed.shape[-1]
         roots = np.sqrt(np.diagonal(symmetric_inverse(bread), axis1=1, axis2=2))
         scaled = framed / roots[:, None, :]
-    shape, places = fit.sample.batch_shape, fit.sample.places
-    at = slice(None) if places is None else places
+    shape, at = fit.sample.batch_shape, _places(fit)
+    change, scaled = (np.take_along_axis(a, at[:, :, None], axis=1) for a in (change, scaled))
     return Influence(
         fit.names,
-        change[:, at].reshape(*shape, -1, change.shape[-1]),
-        scaled[:, at].reshape(*shape, -1, change.shape[-1]),
-        cook[:, at].reshape(*shape, -1),
+        change.reshape(*shape, -1, change.shape[-1]),
+        scaled.reshape(*shape, -1, change.shape[-1]),
+        np.take_along_axis(cook, at, axis=1).reshape(*shape, -1),
         method,
     )
+
+
+def _places(fit: Fit) -> Array:
+    """Return where the engine has each observation that came, (R, n); counts are tabulated."""
+    sample, table = fit.sample, fit.objective.sample
+    own = np.arange(sample.rows)[None]
+    if table is not sample and sample.values.ndim == 2:
+        whole = np.broadcast_to(table.values, (len(table.values), table.rows))
+        if len(whole) == 1 and len(sample.values) == 1:
+            order = np.argsort(whole[0], kind="stable")
+            own = order[np.searchsorted(whole[0], sample.values[0], sorter=order)][None]
+        else:
+            own = (sample.values[:, :, None] == whole[:, None, :]).argmax(axis=2)
+    own = own if sample.places is None else own[:, sample.places]
+    return np.broadcast_to(own, (fit.objective.size, own.shape[1]))
 
 
 def _dropped(fit: Fit, found: Contributions) -> Array:
@@ -192,7 +209,8 @@ def _one_step(fit: Fit, found: Contributions, bread: Array, drop: Array) -> Arra
 
 def _refits(fit: Fit, drop: Array) -> Array:
     """Return estimate less that of the rest, (R, n, k), refitted in batches."""
-    sample, size, rows = fit.sample, fit.objective.size, fit.sample.rows
+    sample, size = fit.objective.sample, fit.objective.size
+    rows = sample.rows
     whole = np.ones((1, rows)) if sample.weights is None else sample.weights
     whole = np.broadcast_to(whole, (size, rows))
     member, row = (a.ravel() for a in np.indices((size, rows)))

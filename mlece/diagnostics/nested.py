@@ -235,6 +235,15 @@ def _at_restricted(fit: Fit, restricted: Fit) -> tuple[Fit, Contributions]:
 
 
 def _check(fit: Fit, values: dict[str, Any]) -> None:
+    penalty = getattr(fit.family, "penalty", None)
+    if penalty is not None and penalty.convex:
+        raise errors.ComparisonError(
+            errors.message(
+                "a likelihood, or Firth's, whose ratios follow a χ² law",
+                f"{penalty!r}, which shrinks the estimates",
+                "mlece.cross_validate compares the models",
+            )
+        )
     if not values:
         raise errors.ParameterError(
             errors.message("values of the parameters that are restricted", "none", "shape=1, say")

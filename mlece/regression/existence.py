@@ -74,7 +74,7 @@ def separations(
     if model.penalty is not None and type(model.inner) is Gaussian and "sd" in model.free:
         return perfect_fits(solution, _interpolated(model, sample, ~stopped & ~solution.solved))
     kind = _kind(model)
-    whole = len({id(term.design) for term in model.terms}) == 1 or len(model.terms) < 2
+    whole = len({id(term.design) for term in model.terms if term.design.width}) < 2
     if sample.truth is not None or not whole or isinstance(model.penalty, Firth):
         # Jeffreys' prior vanishes wherever a probability does: its mode is finite.
         return []
@@ -91,15 +91,17 @@ def separations(
 
 
 def _unheld(model: Conditional, cone: Cone) -> Separation | None:
-    """Search the directions of a cone that no ridge penalises."""
-    if model.penalty is None:
-        return recession(cone)
-    alone = np.zeros(len(model.params), dtype=bool)
+    """Search the directions of a cone in which coefficients are free, and no ridge penalises them."""
+    alone = np.array([p.name in model.free for p in model.params])
     for term, place in model._layout:
-        own = np.zeros(place.stop - place.start, dtype=bool)
-        own[slice(None) if term is None else unpenalised(term)] = True
-        alone[place] = own
-    alone = alone[[p.name in model.free for p in model.params]]
+        if term is not None:
+            own = np.zeros(term.design.width, dtype=bool)
+            own[unpenalised(term)] = True
+            alone[place] &= own
+    # A number of trials is no coordinate of the cone.
+    alone = alone[[p.estimable for p in model.params]]
+    if alone.all():
+        return recession(cone)
     if not alone.any():
         return None
     rows, equalities = cone.rows[:, alone], cone.equalities[:, alone]
@@ -255,7 +257,7 @@ def _limit(
     """Return the infimum of a separated regression, with the finite limits of its other coefficients."""
     model = objective.model
     assert isinstance(model, Conditional)
-    names = [p.name for p in model.params if p.name in model.free]
+    names = [p.name for p in model.params if p.estimable]
     runs = [
         f"{name} to {'+' if sign > 0 else '−'}∞"
         for name, sign in zip(names, found.infinite, strict=True)
@@ -270,13 +272,18 @@ def _limit(
         f"the covariates separate the responses {kind}: {', '.join(runs[:_SHOWN])}{more} "
         f"({told} of {len(found.strict)} observations gain along that direction){remedy}"
     )
-    if isinstance(model.inner, Ordinal) or model.penalty is not None:
+    partial = model.penalty is not None or len(model.free) < len(model.params)
+    if isinstance(model.inner, Ordinal) or partial:
         values, infimum, excess = _along(objective, solution, found, r)
     else:
         values, infimum, excess = _on_face(model, found, cone, sample, refit)
     mask = np.zeros(objective.size, dtype=bool)
     mask[r] = True
-    theta = tuple(np.full(objective.size, v) for v in values)
+    own = iter(values)
+    theta = tuple(
+        np.full(objective.size, next(own)) if p.estimable else objective.fixed[p.name]
+        for p in model.params
+    )
     return Limit(
         mask,
         Status.NOT_ATTAINED,
@@ -320,12 +327,25 @@ def _on_face(
         terms.append(replace(term, design=Design(term.design.matrix[:, kept], names, offset)))
         places += (at + kept).tolist()
         at += p
-    settings: dict[str, Any] = {**model.settings, "terms": tuple(terms)}
+    held: dict[str, float] = {}
+    if not places:
+        # Nothing is left to estimate: one coefficient of 0 stands for all of them.
+        j, width = next((j, t.design.width) for j, t in enumerate(model.terms) if t.design.width)
+        first = np.arange(width)[:1]
+        own = Design(
+            model.terms[j].design.matrix[:, first],
+            model.terms[j].design.names[:1],
+            terms[j].design.offset,
+        )
+        terms[j] = replace(terms[j], design=own)
+        held = {terms[j].names[0]: 0.0}
+    settings: dict[str, Any] = {**model.settings, "terms": tuple(terms), **held}
     weights = None if sample.weights is None else sample.weights[:, stay]
     part = replace(sample, values=sample.values[:, stay], weights=weights)
     fit = refit(Conditional(**settings), part)
     share = float(part.total[0] / sample.total[0])
-    for place, t in zip(places, fit.theta, strict=True):
+    theta = [t for p, t in zip(fit.family.params, fit.theta, strict=True) if p.estimable]
+    for place, t in zip(places, theta if places else (), strict=True):
         if np.isnan(values[place]):
             values[place] = float(t[0])
     excess = float(np.ravel(fit.certificate.excess)[0])
@@ -339,12 +359,15 @@ def _along(
 
     The other coefficients have come as near to their limits as the likelihood to its supremum.
     """
+    moves = np.array([p.estimable for p in objective.model.params])
     at = np.array([float(t[r]) for t in solution.theta])
-    away = at + _FAR * found.direction / np.abs(found.direction).max()
+    away = at.copy()
+    away[moves] += _FAR * found.direction / np.abs(found.direction).max()
     value = objective.evaluate(tuple(np.array([v]) for v in away), 0, np.array([r])).value
     here = objective.evaluate(tuple(np.array([v]) for v in at), 0, np.array([r])).value
     infimum = float(np.fmin(value, here)[0])
-    return np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, at), infimum, 0.0
+    ends = np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, at[moves])
+    return ends, infimum, 0.0
 
 
 def certified(objective: CrossEntropy, theta: Arrays, bound: Bound) -> Bound:

@@ -13,6 +13,7 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.prediction import Prediction, prediction
 from mlece.regression.reading import Given
+from mlece.regression.robust import leverages
 from mlece.regression.scoring import at_covariates, held_out
 from mlece.result import Fit
 
@@ -127,6 +128,12 @@ class ConditionalFit(Fit):
                 "fit.predict(given) is the law at covariates, mlece.residuals(fit) are normal",
             )
         )
+
+    def leverage(self) -> dict[str, Array]:
+        """Return leverages by slot, (..., n); see :func:`mlece.regression.robust.leverages`."""
+        shape = self.sample.batch_shape
+        slots = [p.name for p in self.conditional.inner.params]
+        return {slots[at]: h.reshape(*shape, -1) for at, h in leverages(self).items()}
 
     def influence(self, **options: Any) -> Influence:
         """Return how much the estimates owe to each observation; see :func:`mlece.influence`."""
