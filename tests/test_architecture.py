@@ -132,6 +132,7 @@ DELEGATIONS = {
     ("result", "ledger", "diagnostics"),
     ("result", "residuals", "diagnostics"),
     ("result", "plot", "plot"),
+    ("regression", "plot", "plot"),
     ("regression", "influence", "diagnostics"),
     ("regression", "test", "diagnostics"),
     ("regression", "terms", "diagnostics"),

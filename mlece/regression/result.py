@@ -120,14 +120,10 @@ class ConditionalFit(Fit):
         return held_out(self, data, weights, given)
 
     def plot(self, **options: Any) -> Any:
-        """Refuse: the panels show one law, and here every observation has its own."""
-        raise errors.ComparisonError(
-            errors.message(
-                "a fit of one law for its four panels",
-                "laws that vary with covariates",
-                "fit.predict(given) is the law at covariates, mlece.residuals(fit) are normal",
-            )
-        )
+        """Draw four panels; see :func:`mlece.plot.regression_panels`."""
+        from mlece.plot import regression_panels
+
+        return regression_panels(self, **options)
 
     def leverage(self) -> dict[str, Array]:
         """Return leverages by slot, (..., n); see :func:`mlece.regression.robust.leverages`."""
