@@ -14,6 +14,7 @@ from mlece.arrays import as_array
 from mlece.certificate import Certificate
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import response_family
+from mlece.combinators.penalties import require_likelihood
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
@@ -270,14 +271,7 @@ class Fit:
 
     def _likelihood_only(self, what: str) -> None:
         self._frequencies_only(what)
-        if self.objective.penalty is not None:
-            raise errors.ComparisonError(
-                errors.message(
-                    f"a maximum of the likelihood for {what}",
-                    "a penalty, under which fewer parameters than coefficients are estimated",
-                    "TIC counts them by tr(A⁻¹B)",
-                )
-            )
+        require_likelihood(self.objective.penalty, what)
 
     @property
     def log_likelihood(self) -> Any:

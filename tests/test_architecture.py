@@ -133,6 +133,7 @@ DELEGATIONS = {
     ("result", "residuals", "diagnostics"),
     ("result", "plot", "plot"),
     ("regression", "plot", "plot"),
+    ("regression", "__str__", "report"),
     ("regression", "influence", "diagnostics"),
     ("regression", "test", "diagnostics"),
     ("regression", "terms", "diagnostics"),

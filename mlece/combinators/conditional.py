@@ -116,13 +116,8 @@ class Conditional(Model, abstract=True):
     @property
     def settings(self) -> dict[str, Any]:
         """The inner family, its predictors, the family that users know and the penalty."""
-        return {
-            "inner": self.inner,
-            "terms": self.terms,
-            "respond": self.respond,
-            "label": self.label,
-            "penalty": self.penalty,
-        }
+        names = ("inner", "terms", "respond", "label", "penalty")
+        return {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
         told = [f"{term.label}: {', '.join(term.design.names)}" for term in self.terms]

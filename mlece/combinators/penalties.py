@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from mlece import errors
 from mlece.math import Array, Arrays
 
 
@@ -44,6 +45,18 @@ class Penalty(Protocol):
     def on(self, model: Any, sample: Any, scale: Array) -> BoundPenalty:
         """Return it for a model on a sample whose frame has this scale."""
         ...
+
+
+def require_likelihood(penalty: BoundPenalty | None, what: str) -> None:
+    """Raise for a penalty, where something is asked that counts parameters of a maximum likelihood fit."""
+    if penalty is not None:
+        raise errors.ComparisonError(
+            errors.message(
+                f"a maximum of the likelihood for {what}",
+                "a penalty, under which fewer parameters than coefficients are estimated",
+                "TIC counts them by tr(A⁻¹B)",
+            )
+        )
 
 
 def penalised(evaluation: Any, added: Added) -> Any:
