@@ -119,6 +119,7 @@ from mlece.limits import Status
 from mlece.model import Model
 from mlece.param import Param
 from mlece.predictor import Predictor, linear
+from mlece.regression.penalty import ridge
 from mlece.result import Fit
 from mlece.sources.censoring import censored, grouped, right_censored
 
@@ -171,6 +172,8 @@ _LAZY = {
     "calibration": "diagnostics.calibration",
     "Worm": "diagnostics.worm",
     "worm": "diagnostics.worm",
+    "Influence": "diagnostics.influence",
+    "influence": "diagnostics.influence",
     "information_matrix_test": "diagnostics.information_matrix",
     "gap_bound": "diagnostics.universal",
     "universal_sequence": "diagnostics.universal",
@@ -254,6 +257,7 @@ __all__ = [
     "Hurdle",
     "HyperbolicSecant",
     "Inflated",
+    "Influence",
     "InverseGamma",
     "InverseGaussian",
     "JohnsonSU",
@@ -340,6 +344,7 @@ __all__ = [
     "gap_bound",
     "goodness_of_fit",
     "grouped",
+    "influence",
     "information_matrix_test",
     "ios",
     "j_test",
@@ -358,6 +363,7 @@ __all__ = [
     "residuals",
     "restriction",
     "reverse_projection",
+    "ridge",
     "right_censored",
     "select_components",
     "shi",

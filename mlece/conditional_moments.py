@@ -56,7 +56,7 @@ def working_weights(model: Conditional, rows: Rows, theta: Arrays) -> dict[tuple
     model, rows, theta
         As in :func:`conditional_information`.
     """
-    point, shape = _point(model, rows, theta)
+    point, shape = point_at(model, rows, theta)
     flat = tuple(np.broadcast_to(v, shape).ravel() for v in point.theta)
     inner = _inner_information(model.inner, flat).reshape(*shape, len(flat), len(flat))
     slopes = [1.0 if f is None else f for f in point.first]
@@ -79,7 +79,7 @@ def _inner_information(family: Model, theta: Arrays) -> Array:
     return triangle(tuple(-np.broadcast_to(c, size)[:, 0] for c in raw), len(theta))
 
 
-def _point(model: Conditional, rows: Rows, theta: Arrays) -> tuple[Point, tuple[int, int]]:
+def point_at(model: Conditional, rows: Rows, theta: Arrays) -> tuple[Point, tuple[int, int]]:
     """Return the inner parameters of every observation, and (r, n)."""
     with np.errstate(all="ignore"):
         none = np.zeros((1, 1))
@@ -110,7 +110,7 @@ def conditional_moments(
     Moments
         Of the free coefficients and parameters, in the frame.
     """
-    point, (r, n) = _point(model, rows, theta)
+    point, (r, n) = point_at(model, rows, theta)
     free = [i for i, p in enumerate(model.params) if p.name in model.free]
     slot_of = np.concatenate(
         [np.full(place.stop - place.start, i) for i, (_, place) in enumerate(model._layout)]
@@ -119,7 +119,7 @@ def conditional_moments(
     flat = tuple(np.broadcast_to(v, (r, n)).ravel() for v in point.theta)
     own = member_moments(model.inner, flat, used).unframed()
     scores, cross, whole = _in_predictors(own, point, used, (r, n))
-    columns = _columns(model, rows)[..., free]
+    columns = columns_at(model, rows)[..., free]
     place = np.searchsorted(used, slot_of)
     left, right = np.triu_indices(len(free))
     pairs = _pair_index(len(used))[place[left], place[right]]
@@ -170,7 +170,7 @@ def _in_predictors(
     return first[..., :, None] * ss * first[..., None, :], ds, dd
 
 
-def _columns(model: Conditional, rows: Rows) -> Array:
+def columns_at(model: Conditional, rows: Rows) -> Array:
     """Return the covariates behind every coefficient, ones behind other parameters, (1 or r, n, k)."""
     found = [None if term is None else dense(term.design, rows) for term, _ in model._layout]
     shape = next(c.shape[:-1] for c in found if c is not None)

@@ -42,7 +42,8 @@ class Contributions:
     regular : array of bool (R,)
         Whether the estimate is a regular interior optimum, so that its scores have a normal limit.
     kink : array (R, k, k) or None
-        What a kink of the density adds to the mean of minus the curvatures, which are those away from it.
+        What a kink of the density adds to the mean of minus the curvatures, which are those away from
+        it, and the curvature of a penalty.
     """
 
     log_density: Array
@@ -144,6 +145,9 @@ def contributions(fit: Fit, order: int = 1) -> Contributions:
     weights = np.broadcast_to(weights, (size, rows))
     regular = _regular(fit, order)
     kink = _kink(fit, k) if order >= 2 and family.has("_kink") and regular.any() else None
+    if order >= 2 and fit.objective.penalty is not None:
+        bend = fit.objective.penalty.at(theta, slice(None)).bend[:, free][:, :, free]
+        kink = bend if kink is None else kink + bend
     return Contributions(log_density, weights, score, curvature, reach, regular, kink)
 
 

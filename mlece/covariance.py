@@ -206,6 +206,7 @@ def _squared_meat(objective: CrossEntropy, theta: Arrays) -> Array:
         w = np.ones((1, objective.sample.rows))
     squares = replace(objective.sample, weights=w * w)
     twice = CrossEntropy(objective.model, squares, objective.frame)
+    twice.penalty = objective.penalty
     at = twice.evaluate(theta, 1, opg=True)
     assert at.opg is not None
     return np.asarray(at.opg * (twice.total / objective.total)[:, None, None])

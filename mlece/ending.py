@@ -238,7 +238,7 @@ def _as_limits(
     kinds = np.ravel(np.asarray(other.certificate.status, dtype=object))
     given = tuple(whole(np.broadcast_to(t, (count, *np.shape(t)[1:])), np.nan) for t in theta)
     framed = objective.model.to_frame(given, user.shift, user.scale)
-    infimum = whole(other.values, np.nan) - objective.log_scale
+    infimum = whole(other.minimum, np.nan) - objective.log_scale
     excess = whole(np.ravel(other.certificate.excess), np.nan)
     solved = whole([k.solved for k in kinds], False)
     # An end of the support that is sought without a closed form shows no infimum.

@@ -22,6 +22,7 @@ from mlece.moments import wide
 from mlece.objective import CrossEntropy
 from mlece.regression.binding import with_terms
 from mlece.regression.existence import canonical_bound, certified, separations
+from mlece.regression.penalty import as_penalty
 from mlece.regression.reading import read as from_covariates
 from mlece.regression.result import ConditionalFit, with_covariates
 from mlece.regression.truth import ConditionalTruth
@@ -43,6 +44,7 @@ def fit(
     weighting: str = "frequency",
     given: Any = None,
     missing: str = "raise",
+    penalty: Any = None,
     solver: str = "auto",
 ) -> Fit:
     """Fit a model: minimise E_p[−log q_θ] over its free slots.
@@ -75,6 +77,11 @@ def fit(
     missing : {"raise", "drop"}
         What to do about rows with a missing response or covariate: refuse them with their count, or leave
         them out (``fit.notes["dropped"]`` tells how many).
+    penalty : "firth" or what :func:`mlece.ridge` returns, optional
+        Where separated or collinear covariates leave no maximum, a remedy that has one. Firth's is −log det
+        of the expected information over 2n, Jeffreys' prior, for probabilities and Poisson rates; a
+        ridge holds for every family. ``fit.cross_entropy`` is that of the estimate without it,
+        ``fit.penalty`` what it adds.
     solver : {"auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP"}
         The default takes the fastest that the model offers; the certificate is the same for all.
 
@@ -117,6 +124,10 @@ def fit(
             raise errors.DataError(
                 errors.message("no weights and no frame with a known distribution", "some")
             )
+        if penalty is not None:
+            raise errors.DataError(
+                errors.message("data for a penalty", "a known distribution", "It has a minimum")
+            )
         from mlece.population import fit_draws, fit_population
         from mlece.regression.projection import fit_conditional
 
@@ -148,8 +159,19 @@ def fit(
         )
     label = str(getattr(data, "name", None) or name)
     if family.predictors:
-        known = from_covariates(family, data, given, weights, label, weighting, missing, used)
+        known = from_covariates(
+            family,
+            data,
+            given,
+            weights,
+            label,
+            weighting,
+            missing,
+            used,
+            as_penalty(penalty, family.predictors),
+        )
         return with_covariates(fit_sample(known.model, known.sample, solver), known, given)
+    as_penalty(penalty)
     read = from_censored if isinstance(data, Censored) else from_data
     family, sample = read(family, data, weights, label, weighting)
     return replace(fit_sample(family, sample, solver), given=held)
@@ -268,7 +290,7 @@ def assemble(
     """Put the parts of a fit together in the user's units and batch axes."""
     model, frame = objective.model, objective.user
     ends = solution.ends
-    values = verdict.value + objective.log_scale
+    values = verdict.value - _penalty_of(objective, verdict.theta) + objective.log_scale
     kind = ConditionalFit if isinstance(model, Conditional) else Fit
     return kind(
         family=model,
@@ -285,6 +307,13 @@ def assemble(
         else tuple(model.from_frame(e, frame.shift, frame.scale) for e in ends),
         limit_models=verdict.models,
     )
+
+
+def _penalty_of(objective: CrossEntropy, theta: Arrays) -> Array:
+    """Return the penalty at the estimates, 0 where there are none to tell it of."""
+    with np.errstate(all="ignore"):
+        out = objective.penalty_at(theta)
+    return np.where(np.isfinite(out), out, 0.0)
 
 
 def _certify(
@@ -317,6 +346,8 @@ def _certify(
         told = any(caveat in said for said in sentences)
         if caveat and dense and not told and any(v.solved for v in verdict.status):
             sentences[f"a local maximum: {caveat}"] = None
+    if objective.penalty is not None and any(v.solved for v in verdict.status):
+        sentences["of the cross-entropy with its penalty"] = None
     multipliers = {**bound.multipliers, **verdict.multipliers}
     return Certificate(
         status=shaped(verdict.status),

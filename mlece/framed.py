@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from mlece.combinators.penalties import BoundPenalty
 from mlece.frame import Frame
-from mlece.math import Array
+from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import FRAME, Summary, room, weighted_sum
 from mlece.sample import Sample
@@ -27,6 +29,9 @@ class FramedSample:
     model : Model
     sample : Sample
     frame : Frame
+        That of the values.
+    user : Frame
+        The same against the user's units.
     size : int
         Number of members of the batch.
     summary : Summary
@@ -35,8 +40,22 @@ class FramedSample:
     model: Model
     sample: Sample
     frame: Frame
+    user: Frame
     size: int
     summary: Summary
+
+    @cached_property
+    def penalty(self) -> BoundPenalty | None:
+        """What a penalised model adds to the cross-entropy; None for any other."""
+        own = getattr(self.model, "penalty", None)
+        bound: BoundPenalty | None = own and own.on(self.model, self.sample, self.user.scale)
+        return bound
+
+    def penalty_at(self, theta: Arrays) -> Array:
+        """Return the penalty of every member at framed parameters, in nats per observation, (R,)."""
+        if self.penalty is None:
+            return np.zeros(self.size)
+        return np.broadcast_to(self.penalty.at(theta, slice(None)).value, (self.size,))
 
     def _cuts(self, rows: slice | Array, size: int) -> Iterator[tuple[Array, Array | None]]:
         """Yield raw observations (r or 1, m) and weights of some members, ``size`` at a time."""

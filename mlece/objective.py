@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.penalties import penalised
 from mlece.evaluation import Evaluation, joined, negative_sums, stacked_scores, symmetric
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.framed import BLOCK, BOTH, FramedSample
@@ -267,6 +268,8 @@ class CrossEntropy(FramedSample):
                 rows: Any = cut if members is None else members[cut]
                 parts.append(self._accumulate(tuple(t[cut] for t in theta), rows, order, opg))
         out = parts[0] if len(parts) == 1 else joined(parts)
+        if self.penalty is not None:
+            out = penalised(out, self.penalty.at(theta, slice(None) if whole else members))
         if whole and not opg:
             self._last = theta, out
         return out

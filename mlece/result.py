@@ -14,6 +14,7 @@ from mlece.arrays import as_array
 from mlece.certificate import Certificate
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import response_family
+from mlece.combinators.penalties import require_likelihood
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
@@ -188,6 +189,16 @@ class Fit:
             return Population.measured(value, self.sample.drawn.mean(terms)[1])
         return Population(value) if self.sample.truth is not None else InSample(value)
 
+    @property
+    def penalty(self) -> Any:
+        """What a penalty adds to the cross-entropy at the estimate, nats per observation; 0 without."""
+        return self._shaped(np.array(self.objective.penalty_at(self.framed)))
+
+    @property
+    def minimum(self) -> Array:
+        """What was minimised, at the estimate: the cross-entropy with its penalty, (R,)."""
+        return np.asarray(self.values + self.objective.penalty_at(self.framed))
+
     def held_out(self, data: Any, weights: Any = None) -> Any:
         """Return the cross-entropy of observations that the fit has not seen, nats per observation.
 
@@ -258,6 +269,10 @@ class Fit:
                 )
             )
 
+    def _likelihood_only(self, what: str) -> None:
+        self._frequencies_only(what)
+        require_likelihood(self.objective.penalty, what)
+
     @property
     def log_likelihood(self) -> Any:
         """Log-likelihood, −n times the cross-entropy."""
@@ -274,7 +289,7 @@ class Fit:
     @property
     def aic(self) -> Any:
         """Akaike's criterion, −2 ℓ + 2 k."""
-        self._frequencies_only("Akaike's criterion")
+        self._likelihood_only("Akaike's criterion")
         return -2.0 * self.log_likelihood + 2.0 * self.parameter_count
 
     @property
@@ -292,7 +307,7 @@ class Fit:
     @property
     def bic(self) -> Any:
         """Schwarz's criterion, −2 ℓ + k log n."""
-        self._frequencies_only("Schwarz's criterion")
+        self._likelihood_only("Schwarz's criterion")
         return -2.0 * self.log_likelihood + np.log(self.n) * self.parameter_count
 
     @property

@@ -9,7 +9,7 @@ any other, and every question that can be asked of a fit can be asked of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from mlece import errors
 from mlece.combinators.conditional_limits import conditional_limits
 from mlece.combinators.hidden_rows import HiddenRows
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.penalties import Penalty
 from mlece.combinators.products import Products
 from mlece.combinators.rowwise import RowLaws
 from mlece.combinators.terms import (
@@ -54,6 +55,8 @@ class Conditional(Model, abstract=True):
         Makes the family that users know of the parameters of the inner one, by name.
     label : str
         Name of the family that users know, where it is another.
+    penalty : Penalty, optional
+        What is minimised beside the cross-entropy; the density knows nothing of it.
     """
 
     _observations = "responses with covariates"
@@ -67,6 +70,7 @@ class Conditional(Model, abstract=True):
         terms: tuple[Term, ...],
         respond: Callable[..., Model] | None = None,
         label: str = "",
+        penalty: Penalty | None = None,
         **slots: Any,
     ) -> None:
         found = {term.slot: term for term in terms}
@@ -84,13 +88,16 @@ class Conditional(Model, abstract=True):
             "terms": terms,
             "respond": respond,
             "label": label,
+            "penalty": penalty,
             "params": tuple(params),
             "_layout": tuple(layout),
             "_width": (inner._width or 1) + 1,
             "sums_blocks": joint_length([term.design for term in terms]),
             "support": inner.support,
-            "concave": one_maximum(inner, terms),
-            "limit_families": conditional_limits(Conditional, inner, terms),
+            "concave": one_maximum(inner, terms, penalty),
+            "limit_families": conditional_limits(
+                partial(Conditional, penalty=penalty), inner, terms
+            ),
         }
         for name, fact in facts.items():
             object.__setattr__(self, name, fact)
@@ -99,6 +106,7 @@ class Conditional(Model, abstract=True):
     _layout: tuple[tuple[Term | None, slice], ...]
     respond: Callable[..., Model] | None
     label: str
+    penalty: Penalty | None
 
     def places(self) -> Iterator[tuple[Term, slice]]:
         """Yield the predictors and where their coefficients stand among the parameters."""
@@ -108,13 +116,9 @@ class Conditional(Model, abstract=True):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The inner family, its predictors and the family that users know."""
-        return {
-            "inner": self.inner,
-            "terms": self.terms,
-            "respond": self.respond,
-            "label": self.label,
-        }
+        """The inner family, its predictors, the family that users know and the penalty."""
+        names = ("inner", "terms", "respond", "label", "penalty")
+        return {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
         told = [f"{term.label}: {', '.join(term.design.names)}" for term in self.terms]

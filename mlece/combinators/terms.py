@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlece.bijection import Bijection
+from mlece.combinators.penalties import Penalty
 from mlece.design import Design, Rows
 from mlece.domain import real
 from mlece.math import Array, Arrays
@@ -28,12 +29,15 @@ class Term:
         From the linear predictor to the slot.
     label : str
         Name under which the coefficients are reported.
+    strength : float
+        Of a ridge penalty on the coefficients.
     """
 
     slot: str
     design: Design
     link: Bijection
     label: str
+    strength: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,12 +146,14 @@ def moved_coefficients(
     return moved
 
 
-def one_maximum(inner: Model, terms: tuple[Term, ...]) -> bool:
+def one_maximum(inner: Model, terms: tuple[Term, ...], penalty: Penalty | None = None) -> bool:
     """Tell whether no local optimum can differ from the global one.
 
     Where a log-concave family has one predictor, in a slot and by a link that it names, the likelihood is
     concave in the coefficients, or in those over the scale and one over the scale (Burridge 1981).
     """
+    if penalty is not None and not (penalty.convex and _straight(inner, terms)):
+        return False
     if inner.jointly_concave:
         return all(term.link.name == "identity" for term in terms)
     terms = tuple(term for term in terms if term.design.width)
@@ -155,3 +161,10 @@ def one_maximum(inner: Model, terms: tuple[Term, ...]) -> bool:
         return False
     slot, *links = inner.concave_in or ("",)
     return terms[0].slot == slot and terms[0].link.name in links
+
+
+def _straight(inner: Model, terms: tuple[Term, ...]) -> bool:
+    """Tell whether a concave likelihood is concave in the coefficients themselves, not over a scale."""
+    varying = {term.slot for term in terms}
+    rest = [p for p in inner.params if p.name not in varying and inner.slots[p.name] is None]
+    return all(p.domain == real for p in rest if p.estimable)

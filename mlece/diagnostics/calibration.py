@@ -15,11 +15,13 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import as_array, factorize
 from mlece.bootstrap import check_replicates
+from mlece.diagnostics.forecasts import class_forecasts
 from mlece.diagnostics.recalibration import Strand, Table, by_winner, parts, simulated, strand
 from mlece.intervals import check_level
 from mlece.laws import probabilities_of
 from mlece.losses import in_unit_interval
 from mlece.math import Array, betaincinv, log, log1p, xlogy
+from mlece.regression.result import ConditionalFit
 from mlece.sample import weights_like
 from mlece.units import Units, nats_per_unit, unit_name
 
@@ -158,9 +160,10 @@ class Calibration:
 
 def calibration(
     p: Any,
-    y: Any,
+    y: Any = None,
     weights: Any = None,
     *,
+    folds: int | None = None,
     labels: Sequence[Any] | None = None,
     method: str = "pav",
     bins: int = 10,
@@ -172,12 +175,16 @@ def calibration(
 
     Parameters
     ----------
-    p : array_like (n,) or (n, K)
-        Forecast probability of the second class, or of each class, in rows that sum to 1.
-    y : array_like (n,)
+    p : array_like (n,) or (n, K), or ConditionalFit
+        Forecast probability of the second class, or of each class, in rows that sum to 1. A fit of
+        classes given covariates brings its forecasts, outcomes, weights and labels with it.
+    y : array_like (n,), optional
         Classes that occurred.
     weights : array_like (n,), optional
         Frequency weights.
+    folds : int, optional
+        For a fit: forecasts of observations by fits to the other folds, out of sample; those of the fit
+        itself, which has seen the outcomes, if not given.
     labels : sequence of K, optional
         The classes in the order of the forecasts; 0 to K − 1 by default.
     method : {"pav", "quantile"}
@@ -227,6 +234,12 @@ def calibration(
     [0.25, 1.0]
     """
     _check(method, bins, replicates, level)
+    if isinstance(p, ConditionalFit):
+        if y is not None or weights is not None or labels is not None:
+            raise errors.DataError(
+                errors.message("a fit alone, which brings its outcomes", "a fit and outcomes")
+            )
+        p, y, weights, labels = class_forecasts(p, folds, rng)
     log_p, probability = _forecasts(p)
     counts = _outcomes(y, log_p, labels, weights)
     seen = counts.sum(axis=1) > 0

@@ -336,10 +336,10 @@ def _refits(fit: Fit, table: _Table, split: _Split) -> Iterator[tuple[slice, Fit
         values = table.values if len(table.values) == 1 else table.values[member]
         sample = Sample(values, seen, (member.size,), fit.sample.name)
         left = values[0][row] if len(values) == 1 else values[np.arange(len(values))[:, None], row]
-        yield slab, fit_sample(_family(fit, member), sample), left
+        yield slab, fit_sample(members_family(fit, member), sample), left
 
 
-def _family(fit: Fit, member: Array) -> Model:
+def members_family(fit: Fit, member: Array) -> Model:
     """Return the family, with the filled slots of some members of a batch."""
     filled = [p.name for p in fit.family.params if p.name not in fit.names]
     if fit.objective.size == 1 or not filled:

@@ -128,7 +128,7 @@ def restriction(fit: Fit, **values: Any) -> Restriction:
         [(fit.flat(fit.names[j]) - values[fit.names[j]]) / full.factors[:, j] for j in picked],
         axis=1,
     )
-    deviance = np.maximum(2.0 * n * (ratio_fit.values - fit.values), 0.0)
+    deviance = np.maximum(2.0 * n * (ratio_fit.minimum - fit.minimum), 0.0)
     wald, wald_robust = (n * _length(gap, _inverse(m)) for m in (naive, robust))
     weights = np.linalg.eigvals(np.linalg.solve(naive, robust)).real
     # Without spread of the scores the law of the ratio is not known.
@@ -235,6 +235,15 @@ def _at_restricted(fit: Fit, restricted: Fit) -> tuple[Fit, Contributions]:
 
 
 def _check(fit: Fit, values: dict[str, Any]) -> None:
+    penalty = getattr(fit.family, "penalty", None)
+    if penalty is not None and penalty.convex:
+        raise errors.ComparisonError(
+            errors.message(
+                "a likelihood, or Firth's, whose ratios follow a χ² law",
+                f"{penalty!r}, which shrinks the estimates",
+                "mlece.cross_validate compares the models",
+            )
+        )
     if not values:
         raise errors.ParameterError(
             errors.message("values of the parameters that are restricted", "none", "shape=1, say")

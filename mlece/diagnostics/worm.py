@@ -9,8 +9,11 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import as_array, numeric, require_finite
+from mlece.diagnostics.forecasts import covariate_of
+from mlece.diagnostics.residuals import residuals as of_fit
 from mlece.intervals import check_level
 from mlece.math import Array, betaincinv, ndtri
+from mlece.regression.result import ConditionalFit
 from mlece.sample import weights_like
 from mlece.selection import equal_counts
 
@@ -115,10 +118,11 @@ def worm(
 
     Parameters
     ----------
-    residuals : array_like (n,)
-        Normal quantile residuals, as :func:`mlece.residuals` returns them.
-    covariate : array_like (n,), optional
-        Numbers; the residuals are divided into bins by them.
+    residuals : array_like (n,), or ConditionalFit
+        Normal quantile residuals, as :func:`mlece.residuals` returns them; of a fit given covariates its
+        own, with its weights.
+    covariate : array_like (n,) or str, optional
+        Numbers, or for a fit the name of a column; the residuals are divided into bins by them.
     weights : array_like (n,), optional
         Frequency weights.
     bins : int
@@ -153,6 +157,13 @@ def worm(
     ('intercept', 'slope', 'quadratic', 'cubic')
     """
     check_level(level)
+    if isinstance(residuals, ConditionalFit):
+        fit = residuals
+        if isinstance(covariate, str):
+            covariate, name = covariate_of(fit, covariate), covariate
+        if weights is None and fit.sample.weights is not None:
+            weights = fit.sample.weights[0]
+        residuals = of_fit(fit)
     if bins != int(bins) or bins < 1:
         raise errors.ParameterError(errors.message("a positive whole number of bins", f"{bins!r}"))
     z = _numbers(residuals, "residuals", None)

@@ -254,7 +254,8 @@ class Ordinal(PerLabel):
     # ------------------------------------------------------------------ probabilities
 
     def probabilities(self, *theta: Array) -> Array:
-        """Return the probabilities of the labels (..., K) under parameters (...)."""
+        """Return the probabilities of the labels (..., K) under parameters (...), by default its own."""
+        theta = theta or self.theta
         wide = tuple(np.asarray(v)[..., None] for v in theta)
         return exp(self._log_density(np.arange(len(theta), dtype=float), *wide))
 

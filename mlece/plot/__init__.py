@@ -7,6 +7,12 @@ from mlece.plot.calibration import calibration_plot
 from mlece.plot.curves import CurveNumbers, confidence_curve
 from mlece.plot.panels import PanelNumbers, fit_panels
 from mlece.plot.projections import ProjectionNumbers, projections
+from mlece.plot.regressions import (
+    RegressionNumbers,
+    ResponseNumbers,
+    regression_panels,
+    response_curve,
+)
 from mlece.plot.study import StudyNumbers, study_panels
 from mlece.plot.survival import SurvivalNumbers, survival_curve
 from mlece.plot.worms import worm_plot
@@ -16,6 +22,8 @@ __all__ = [
     "CurveNumbers",
     "PanelNumbers",
     "ProjectionNumbers",
+    "RegressionNumbers",
+    "ResponseNumbers",
     "StudyNumbers",
     "SurvivalNumbers",
     "calibration_plot",
@@ -24,6 +32,8 @@ __all__ = [
     "fit_panels",
     "ledger_bars",
     "projections",
+    "regression_panels",
+    "response_curve",
     "study_panels",
     "survival_curve",
     "worm_plot",

@@ -237,8 +237,8 @@ class Refits:
                 held |= {n: fit.flat(n)[own] for n in filled}
             other = fit_sample(family.replace(**held), fit.sample.take(own))
             statuses = np.ravel(np.asarray(other.certificate.status, dtype=object))
-            bounded = np.where(np.isneginf(other.values), np.nan, other.values)
-            out[some] = 2.0 * self.total[own] * (bounded - fit.values[own])
+            bounded = np.where(np.isneginf(other.minimum), np.nan, other.minimum)
+            out[some] = 2.0 * self.total[own] * (bounded - fit.minimum[own])
             shown[some] = [s.name != "STEP_LIMIT" for s in statuses]
         return out, shown
 
@@ -360,7 +360,7 @@ def _asymptote(refits: Refits, p: Param, members: Array, sides: Array) -> Array:
             if found is not None:
                 other, some = found
                 tends = np.full(fit.objective.size, np.inf)
-                tends[some] = 2.0 * refits.total[some] * (other.values - fit.values[some])
+                tends[some] = 2.0 * refits.total[some] * (other.minimum - fit.minimum[some])
                 out[there] = np.fmin(out[there], tends[members[there]])
     return out
 

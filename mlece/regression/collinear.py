@@ -156,7 +156,7 @@ def _dependence(matrix: Any, names: Sequence[str], j: int, row: Array) -> Depend
     return Dependence(j, names[j], terms, bool(constant))
 
 
-def collinear(found: Sequence[Dependence], width: int) -> errors.DataError:
+def collinear(found: Sequence[Dependence], width: int, remedy: bool = False) -> errors.DataError:
     """Return the error for a design with dependent columns.
 
     Parameters
@@ -164,6 +164,8 @@ def collinear(found: Sequence[Dependence], width: int) -> errors.DataError:
     found : sequence of Dependence
     width : int
         Number of columns.
+    remedy : bool
+        Whether a ridge penalty is still to be named.
 
     Examples
     --------
@@ -178,6 +180,7 @@ def collinear(found: Sequence[Dependence], width: int) -> errors.DataError:
         errors.message(
             "linearly independent columns",
             f"{len(found)} of {width} that others determine: {shown}{more}",
-            f"Leave out {names}.",
+            f"Leave out {names}"
+            + (", or shrink them: penalty=mlece.ridge(strength)." if remedy else "."),
         )
     )

@@ -22,12 +22,16 @@ from mlece.families.index import (
     SoftCategoricalLogits,
 )
 from mlece.families.ordinal import Ordinal
+from mlece.families.real_line import Gaussian
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.regression.cones import Cone, binary, counts, ordinal, softmax
+from mlece.regression.firth import Firth, offered
+from mlece.regression.penalty import Ridge, unpenalised
 from mlece.regression.plateau import plateaus
+from mlece.regression.rowspace import is_sparse
 from mlece.regression.self_concordance import ExcessBound, certify
 from mlece.regression.separation import Separation, recession
 from mlece.result import Fit
@@ -37,6 +41,7 @@ from mlece.solvers.solution import Solution
 # Along the direction of a separation probabilities that vanish are carried to e^-60 of the others.
 _FAR = 60.0
 _SHOWN = 8
+_INTERPOLATED = 1e-14  # a residual against the responses, by row or column: rounding
 
 
 def separations(
@@ -71,21 +76,47 @@ def separations(
     squares = solution.notes.get("least squares")
     if squares is not None and "sd" in model.free:
         return perfect_fits(solution, np.broadcast_to(squares.perfect, (objective.size,)))
+    if model.penalty is not None and type(model.inner) is Gaussian and "sd" in model.free:
+        return perfect_fits(solution, _interpolated(model, sample, ~stopped & ~solution.solved))
     kind = _kind(model)
-    whole = len({id(term.design) for term in model.terms}) == 1 or len(model.terms) < 2
-    if sample.truth is not None or not whole:
+    whole = len({id(term.design) for term in model.terms if term.design.width}) < 2
+    if sample.truth is not None or not whole or isinstance(model.penalty, Firth):
+        # Jeffreys' prior vanishes wherever a probability does: its mode is finite.
         return []
     if kind is None:
-        return plateaus(objective, solution, stopped)
+        return plateaus(objective, solution, stopped) if model.penalty is None else []
     out = []
     proved = np.zeros(objective.size, dtype=bool) if proof is None else proof.exists
     for r in np.flatnonzero(~stopped & ~proved).tolist():
         part = replace(sample.take(np.array([r])), batch_shape=())
         cone = kind(model, part)
-        found = recession(cone)
+        found = _unheld(model, cone)
         if found is not None:
             out.append(_limit(objective, solution, found, cone, r, part, refit))
     return out
+
+
+def _unheld(model: Conditional, cone: Cone) -> Separation | None:
+    """Search the directions of a cone in which coefficients are free, and no ridge penalises them."""
+    alone = np.array([p.name in model.free for p in model.params])
+    for term, place in model._layout:
+        if term is not None:
+            own = np.zeros(term.design.width, dtype=bool)
+            own[unpenalised(term)] = True
+            alone[place] &= own
+    # A number of trials is no coordinate of the cone.
+    alone = alone[[p.estimable for p in model.params]]
+    if alone.all():
+        return recession(cone)
+    if not alone.any():
+        return None
+    rows, equalities = cone.rows[:, alone], cone.equalities[:, alone]
+    found = recession(replace(cone, rows=rows, equalities=equalities))
+    if found is None:
+        return None
+    direction, infinite = np.zeros(len(alone)), np.zeros(len(alone), dtype=int)
+    direction[alone], infinite[alone] = found.direction, found.infinite
+    return replace(found, direction=direction, infinite=infinite)
 
 
 def perfect_fits(solution: Solution, perfect: Array) -> list[Limit]:
@@ -99,6 +130,26 @@ def perfect_fits(solution: Solution, perfect: Array) -> list[Limit]:
     )
     theta = (*coefficients, np.zeros_like(sd))
     return [Limit(perfect, Status.UNBOUNDED, sentence, theta, np.full(sd.shape, -np.inf))]
+
+
+def _interpolated(model: Conditional, sample: Sample, doubtful: Array) -> Array:
+    """Tell which members have responses that are linear combinations of the columns, (R,).
+
+    A ridge keeps coefficients small, not residuals away from 0.
+    """
+    out = np.zeros(len(doubtful), dtype=bool)
+    straight = len(model.terms) == 1 and model.terms[0].link.name == "identity"
+    for r in np.flatnonzero(doubtful & straight).tolist():
+        matrix, y, weights = _read(model, sample.take(np.array([r])))
+        present = slice(None) if weights is None else weights > 0
+        columns = np.asarray(matrix.toarray() if is_sparse(matrix) else matrix)[present]
+        offset = model.terms[0].design.offset
+        if offset is not None:
+            y = y - offset[sample.values[min(r, len(sample.values) - 1), :, -1].astype(np.intp)]
+        own = y[present]
+        rest = own - columns @ np.linalg.lstsq(columns, own, rcond=None)[0]
+        out[r] = np.linalg.norm(rest) <= _INTERPOLATED * max(columns.shape) * np.linalg.norm(own)
+    return out
 
 
 def _kind(model: Conditional) -> Callable[[Conditional, Sample], Cone] | None:
@@ -161,12 +212,17 @@ def canonical_bound(
 ) -> ExcessBound | None:
     """Return what gradient and Hessian prove of a canonical regression; None for another model.
 
+    The bound is exact for logits, Poisson counts with the log link and log-ratios of labels; for the
+    other links the linear programme decides. A quadratic penalty has no third derivative, and its
+    curvature only adds to the second: the proof holds with it.
     ``at`` is the evaluation at theta, where it is known; its Hessian may be a lower bound.
     """
     model = objective.model
     if not isinstance(model, Conditional):
         return None
     inner = model.inner
+    if model.penalty is not None and not isinstance(model.penalty, Ridge):
+        return None
     labels = isinstance(inner, CategoricalLogits)
     canonical = labels or (
         isinstance(inner, BernoulliIndex | SoftBernoulliIndex) and inner.link.name == "logit"
@@ -227,7 +283,7 @@ def _limit(
     """Return the infimum of a separated regression, with the finite limits of its other coefficients."""
     model = objective.model
     assert isinstance(model, Conditional)
-    names = [p.name for p in model.params if p.name in model.free]
+    names = [p.name for p in model.params if p.estimable]
     runs = [
         f"{name} to {'+' if sign > 0 else '−'}∞"
         for name, sign in zip(names, found.infinite, strict=True)
@@ -236,17 +292,24 @@ def _limit(
     more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
     kind = "completely" if found.kind == "complete" else "quasi-completely"
     told = int(found.strict.sum())
+    ways = [*(["penalty='firth'"] if offered(model) else []), "penalty=mlece.ridge(strength)"]
+    remedy = f"; {' or '.join(ways)} gives finite estimates" if model.penalty is None else ""
     sentence = (
         f"the covariates separate the responses {kind}: {', '.join(runs[:_SHOWN])}{more} "
-        f"({told} of {len(found.strict)} observations gain along that direction)"
+        f"({told} of {len(found.strict)} observations gain along that direction){remedy}"
     )
-    if isinstance(model.inner, Ordinal):
+    partial = model.penalty is not None or len(model.free) < len(model.params)
+    if isinstance(model.inner, Ordinal) or partial:
         values, infimum, excess = _along(objective, solution, found, r)
     else:
         values, infimum, excess = _on_face(model, found, cone, sample, refit)
     mask = np.zeros(objective.size, dtype=bool)
     mask[r] = True
-    theta = tuple(np.full(objective.size, v) for v in values)
+    own = iter(values)
+    theta = tuple(
+        np.full(objective.size, next(own)) if p.estimable else objective.fixed[p.name]
+        for p in model.params
+    )
     return Limit(
         mask,
         Status.NOT_ATTAINED,
@@ -290,12 +353,25 @@ def _on_face(
         terms.append(replace(term, design=Design(term.design.matrix[:, kept], names, offset)))
         places += (at + kept).tolist()
         at += p
-    settings: dict[str, Any] = {**model.settings, "terms": tuple(terms)}
+    held: dict[str, float] = {}
+    if not places:
+        # Nothing is left to estimate: one coefficient of 0 stands for all of them.
+        j, width = next((j, t.design.width) for j, t in enumerate(model.terms) if t.design.width)
+        first = np.arange(width)[:1]
+        own = Design(
+            model.terms[j].design.matrix[:, first],
+            model.terms[j].design.names[:1],
+            terms[j].design.offset,
+        )
+        terms[j] = replace(terms[j], design=own)
+        held = {terms[j].names[0]: 0.0}
+    settings: dict[str, Any] = {**model.settings, "terms": tuple(terms), **held}
     weights = None if sample.weights is None else sample.weights[:, stay]
     part = replace(sample, values=sample.values[:, stay], weights=weights)
     fit = refit(Conditional(**settings), part)
     share = float(part.total[0] / sample.total[0])
-    for place, t in zip(places, fit.theta, strict=True):
+    theta = [t for p, t in zip(fit.family.params, fit.theta, strict=True) if p.estimable]
+    for place, t in zip(places, theta if places else (), strict=True):
         if np.isnan(values[place]):
             values[place] = float(t[0])
     excess = float(np.ravel(fit.certificate.excess)[0])
@@ -309,12 +385,15 @@ def _along(
 
     The other coefficients have come as near to their limits as the likelihood to its supremum.
     """
+    moves = np.array([p.estimable for p in objective.model.params])
     at = np.array([float(t[r]) for t in solution.theta])
-    away = at + _FAR * found.direction / np.abs(found.direction).max()
+    away = at.copy()
+    away[moves] += _FAR * found.direction / np.abs(found.direction).max()
     value = objective.evaluate(tuple(np.array([v]) for v in away), 0, np.array([r])).value
     here = objective.evaluate(tuple(np.array([v]) for v in at), 0, np.array([r])).value
     infimum = float(np.fmin(value, here)[0])
-    return np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, at), infimum, 0.0
+    ends = np.where(found.infinite != 0, np.sign(found.infinite) * np.inf, at[moves])
+    return ends, infimum, 0.0
 
 
 def certified(bound: Bound, proof: ExcessBound | None) -> Bound:

@@ -11,6 +11,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import as_array
 from mlece.combinators.conditional import Conditional
+from mlece.combinators.penalties import Penalty
 from mlece.combinators.terms import Term
 from mlece.design import Design
 from mlece.families.index import CategoricalLogits
@@ -19,6 +20,8 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.binding import Bound, bound
 from mlece.regression.collinear import collinear, dependent
+from mlece.regression.firth import Firth, require_firth
+from mlece.regression.penalty import unpenalised, with_strength
 from mlece.sample import Sample, check_support, from_data, weights_like
 from mlece.sources.censoring import Censored, from_censored
 from mlece.sources.covariates import designs
@@ -53,6 +56,7 @@ def read(
     weighting: str,
     missing: str = "raise",
     exclude: tuple[str, ...] = (),
+    penalty: Penalty | None = None,
 ) -> Given:
     """Read responses and covariates for a model with predictors.
 
@@ -72,6 +76,8 @@ def read(
         What to do about rows in which a value is missing.
     exclude : tuple of str
         Columns that are no covariates: the response.
+    penalty : Penalty, optional
+        On the coefficients.
 
     Raises
     ------
@@ -109,10 +115,13 @@ def read(
         check_support(bare, sample, sample.values.min(), sample.values.max())
     conditional = Conditional(
         inner=bare,
-        terms=tuple(_terms(plan, bare, found)),
+        terms=tuple(_terms(plan, bare, found, penalty)),
         respond=respond_of(plan, bare),
         label="" if plan.respond is None else model.title,
+        penalty=penalty,
     )
+    if isinstance(penalty, Firth):
+        require_firth(conditional)
     counts = data.counts if isinstance(data, Censored) and weights is None else weights
     values, w, batch = _with_rows(bare, sample, weights_like(counts, rows))
     whole = replace(sample, values=values, weights=w, batch_shape=batch, weighting=weighting)
@@ -124,7 +133,9 @@ def respond_of(plan: Bound, bare: Any) -> Any:
     return None if plan.respond is None else bare.respond
 
 
-def _terms(plan: Bound, bare: Model, found: dict[str, Design]) -> Iterator[Term]:
+def _terms(
+    plan: Bound, bare: Model, found: dict[str, Design], penalty: Penalty | None
+) -> Iterator[Term]:
     """Yield the predictors that have met their covariates, and refuse collinear columns."""
     shifts = isinstance(bare, Ordinal)
     for slot, entry in plan.terms.items():
@@ -133,13 +144,18 @@ def _terms(plan: Bound, bare: Model, found: dict[str, Design]) -> Iterator[Term]
             continue
         # Cut points take the place of a constant.
         design = without_constant(found[slot]) if shifts else found[slot]
-        dependences = dependent(design.matrix, design.names)
+        labels = isinstance(bare, CategoricalLogits)
+        slots = [p.name for p in bare.params] if labels else [slot]
+        terms = [
+            with_strength(Term(s, design, entry.link, s if labels else entry.label), penalty)
+            for s in slots
+        ]
+        # Columns that a ridge holds have one best combination, whatever they depend on.
+        alone = unpenalised(terms[0])
+        dependences = dependent(design.matrix[:, alone], [design.names[j] for j in alone])
         if dependences:
-            raise collinear(dependences, design.width)
-        if isinstance(bare, CategoricalLogits):
-            yield from (Term(p.name, design, entry.link, p.name) for p in bare.params)
-        else:
-            yield Term(slot, design, entry.link, entry.label)
+            raise collinear(dependences, len(alone), penalty is None)
+        yield from terms
 
 
 def as_offset(design: Design) -> Design:

@@ -11,11 +11,14 @@ from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.math import Array
 from mlece.model import Model
+from mlece.regression.prediction import Prediction, prediction
 from mlece.regression.reading import Given
+from mlece.regression.robust import leverages
 from mlece.regression.scoring import at_covariates, held_out
 from mlece.result import Fit
 
 if TYPE_CHECKING:
+    from mlece.diagnostics.influence import Influence
     from mlece.diagnostics.nested import Restriction
     from mlece.diagnostics.term_tests import TermTests
 
@@ -70,14 +73,20 @@ class ConditionalFit(Fit):
         >>> fit.predict({"x": [1.0, 4.0]}).mean.round(3)
         array([1.638, 5.769])
         """
+        return self.at(given).responses()
+
+    def at(self, given: Any = None) -> Conditional:
+        """Return the fitted conditional model at other covariates, or at those of the fit."""
         model = self.model
         if not isinstance(model, Conditional):
             raise errors.NoDensityError(
                 errors.message("a conditional model to predict from", f"{model!r}")
             )
-        if given is not None:
-            model = at_covariates(model, given)
-        return model.responses()
+        return model if given is None else at_covariates(model, given)
+
+    def prediction(self, given: Any = None, **options: Any) -> Prediction:
+        """Return means and their limits; see :func:`mlece.regression.prediction.prediction`."""
+        return prediction(self, given, **options)
 
     def held_out(self, data: Any, weights: Any = None, given: Any = None) -> Any:
         """Return the cross-entropy of new responses given their covariates, nats per observation.
@@ -111,14 +120,22 @@ class ConditionalFit(Fit):
         return held_out(self, data, weights, given)
 
     def plot(self, **options: Any) -> Any:
-        """Refuse: the panels show one law, and here every observation has its own."""
-        raise errors.ComparisonError(
-            errors.message(
-                "a fit of one law for its four panels",
-                "laws that vary with covariates",
-                "fit.predict(given) is the law at covariates, mlece.residuals(fit) are normal",
-            )
-        )
+        """Draw four panels; see :func:`mlece.plot.regression_panels`."""
+        from mlece.plot import regression_panels
+
+        return regression_panels(self, **options)
+
+    def leverage(self) -> dict[str, Array]:
+        """Return leverages by slot, (..., n); see :func:`mlece.regression.robust.leverages`."""
+        shape = self.sample.batch_shape
+        slots = [p.name for p in self.conditional.inner.params]
+        return {slots[at]: h.reshape(*shape, -1) for at, h in leverages(self).items()}
+
+    def influence(self, **options: Any) -> Influence:
+        """Return how much the estimates owe to each observation; see :func:`mlece.influence`."""
+        from mlece.diagnostics.influence import influence
+
+        return influence(self, **options)
 
     def test(self, terms: Any, slot: str | None = None) -> Restriction:
         """Test terms of the predictors; see :func:`mlece.diagnostics.term_tests.term_test`."""

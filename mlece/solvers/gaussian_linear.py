@@ -29,7 +29,7 @@ def is_linear(model: Model) -> bool:
     if not (isinstance(model, Conditional) and type(model.inner) is Gaussian):
         return False
     one = len(model.terms) == 1 and model.terms[0].slot == "mean"
-    if not one or model.terms[0].link.name != "identity":
+    if not one or model.penalty is not None or model.terms[0].link.name != "identity":
         return False
     design = model.terms[0].design
     held = [p.name for p in model.params if p.name not in model.free and p.name != "sd"]

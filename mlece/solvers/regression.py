@@ -41,7 +41,7 @@ def is_long(model: Model) -> bool:
 
     Then the Hessian of a part of the rows, as a share of the whole, is a lower bound of that of all.
     """
-    if not isinstance(model, Conditional):
+    if not isinstance(model, Conditional) or model.penalty is not None:
         return False
     slots = {term.slot for term in model.terms}
     held = all(p.name in slots or model.slots[p.name] is not None for p in model.inner.params)
@@ -69,7 +69,9 @@ def part_of(model: Model, rows: int, one_in: int) -> int:
 def compact(part: CrossEntropy) -> CrossEntropy:
     """Return the objective of a part of the rows of a regression, which then lie together in memory."""
     model: Any = part.model
-    if not isinstance(model, Conditional) or any(term.design.sparse for term in model.terms):
+    if not isinstance(model, Conditional) or model.penalty is not None:
+        return part
+    if any(term.design.sparse for term in model.terms):
         return part
     values = part.sample.values
     rows = rows_of(values)
