@@ -37,11 +37,21 @@ PUBLISHED = {
     "air_conditioning": (213, 213, 93.14, 5e-3, "Proschan 1963: all 13 planes pooled"),
     "speed_of_light": (100, 100, 299_852.4, 1e-9, "NIST Michelso: 299.8524"),
     "ground_beef": (254, 254, 73.6457, 5e-5, "fitdistrplus: mean of serving 73.65"),
+    "endometrial": (79, 79, 30 / 79, 1e-12, "Heinze and Schemper 2002: 30 of high grade"),
+    "public_schools": (50, 50, 373.26, 5e-3, "R, mean(PublicSchools$Expenditure, na.rm = TRUE)"),
+    "affairs": (601, 601, 1.455907, 5e-7, "R, mean(Affairs$affairs)"),
+    "articles": (915, 915, 1.692896, 5e-7, "R, mean(bioChemists$art)"),
+    "lung": (227, 227, 306.2643, 5e-5, "R, mean of lung$time without its row 14"),
 }
 
 
 def reference_cases() -> dict[str, dict[str, Any]]:
     cases = json.loads((REFERENCE / "reference_fits.json").read_text(encoding="utf-8"))["cases"]
+    return {case["id"]: case for case in cases}
+
+
+def regressions() -> dict[str, dict[str, Any]]:
+    cases = json.loads((REFERENCE / "regressions.json").read_text(encoding="utf-8"))["cases"]
     return {case["id"]: case for case in cases}
 
 
@@ -78,8 +88,11 @@ def test_arrays_are_typed_aligned_and_read_only(name: str) -> None:
     arrays = [*data.columns.values(), *([] if data.counts is None else [data.counts])]
     for array in arrays:
         assert array.shape == (data.rows,)
-        assert array.dtype in (np.float64, np.int64)
-        assert np.isfinite(array).all()
+        if array.dtype.kind == "U":
+            assert all(array.tolist())
+        else:
+            assert array.dtype in (np.float64, np.int64)
+            assert np.isfinite(array).all()
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
     if data.counts is not None:
@@ -101,7 +114,7 @@ def test_margins_keep_the_total(name: str) -> None:
     for column in data.column_names:
         values, counts = data.margin(column)
         assert counts.sum() == data.n
-        assert (np.diff(values) > 0).all()
+        assert (values[1:] > values[:-1]).all()
 
 
 @every_set
@@ -239,6 +252,51 @@ def test_ground_beef_is_groundbeef() -> None:
     data = datasets.ground_beef()
     assert data.values.tolist() == reference_cases()["groundbeef-gamma-uml"]["data"]
     assert data.margin()[0].size == 33
+
+
+def test_endometrial_is_the_published_separation() -> None:
+    data = datasets.endometrial().columns
+    published = json.loads((REFERENCE / "separation.json").read_text(encoding="utf-8"))
+    for name, values in published["endometrial"]["data"].items():
+        assert data[name].tolist() == values
+
+
+def test_public_schools_and_affairs_are_those_of_r() -> None:
+    for name, value in (("public_schools", "expenditure"), ("affairs", "affairs")):
+        published = json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
+        data = datasets.load(name)
+        assert data.value == value
+        for column in data.column_names:
+            assert data.columns[column].tolist() == published[column]
+
+
+def test_articles_are_biochemists() -> None:
+    case = regressions()["art-glm-pois"]
+    data = datasets.articles().columns
+    assert data["articles"].tolist() == case["y"]
+    design = np.column_stack(
+        [
+            np.ones(915),
+            data["gender"] == "woman",
+            data["married"] == "yes",
+            data["children"],
+            data["prestige"],
+            data["mentor"],
+        ]
+    )
+    # The prestige of the file was stored with 24 bits.
+    np.testing.assert_allclose(design, case["X"], rtol=2**-24)
+
+
+def test_lung_has_the_complete_cases_of_r() -> None:
+    case = regressions()["lung-weibull"]
+    data = datasets.lung().columns
+    assert data["days"].tolist() == case["y"]
+    assert data["died"].tolist() == case["censoring"]["event"]
+    design = np.column_stack(
+        [np.ones(227), data["age"], 1 + (data["sex"] == "female"), data["ecog"]]
+    )
+    np.testing.assert_array_equal(design, case["X"])
 
 
 # Packaging.

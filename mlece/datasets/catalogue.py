@@ -35,7 +35,7 @@ def _read_columns(name: str) -> dict[str, list[str]]:
 
 
 def _array(text: list[str], dtype: str) -> Column:
-    """Parse one column and make it read-only."""
+    """Parse one column (dtype "str" for labels) and make it read-only."""
     array: Column = np.array(text, dtype=dtype)
     array.flags.writeable = False
     return array
@@ -210,3 +210,68 @@ def ground_beef() -> Dataset:
     (254, 73.646)
     """
     return load("ground_beef")
+
+
+def endometrial() -> Dataset:
+    """Histology of endometrial cancer in 79 patients, separated by a covariate (Heinze and Schemper 2002).
+
+    Examples
+    --------
+    >>> from mlece import datasets
+    >>> patients = datasets.endometrial().columns
+    >>> patients["HG"][patients["NV"] == 1].tolist()
+    [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    """
+    return load("endometrial")
+
+
+def public_schools() -> Dataset:
+    """Expenditure on public schools and income by state, 1979 (Greene 1993).
+
+    Examples
+    --------
+    >>> from mlece import datasets
+    >>> states = datasets.public_schools()
+    >>> str(states.columns["state"][states.columns["income"].argmax()])
+    'Alaska'
+    """
+    return load("public_schools")
+
+
+def affairs() -> Dataset:
+    """Extramarital affairs of 601 readers of a magazine in the past year (Fair 1978).
+
+    Examples
+    --------
+    >>> from mlece import datasets
+    >>> had = datasets.affairs().values > 0
+    >>> int(had.sum()), had.size
+    (150, 601)
+    """
+    return load("affairs")
+
+
+def articles() -> Dataset:
+    """Articles of 915 doctoral students of biochemistry (Long 1990).
+
+    Examples
+    --------
+    >>> from mlece import datasets
+    >>> y = datasets.articles().values
+    >>> round(float(y.mean()), 4), round(float(y.var(ddof=1)), 4)
+    (1.6929, 3.7097)
+    """
+    return load("articles")
+
+
+def lung() -> Dataset:
+    """Survival of 227 patients with advanced lung cancer, 63 of them censored (Loprinzi et al. 1994).
+
+    Examples
+    --------
+    >>> from mlece import datasets
+    >>> patients = datasets.lung()
+    >>> patients.n, int(patients.columns["died"].sum())
+    (227, 164)
+    """
+    return load("lung")

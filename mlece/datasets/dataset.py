@@ -14,7 +14,7 @@ from mlece.errors import MissingDependencyError, message, unknown_name
 COUNT = "count"
 
 Backend = Literal["pandas", "polars", "pyarrow"]
-Column = NDArray[Any]  # float64 or int64, as the catalogue says
+Column = NDArray[Any]  # float64, int64 or text, as the catalogue says
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,7 +83,7 @@ class Dataset:
         Returns
         -------
         values : array, shape (distinct,)
-            In increasing order.
+            In increasing order; text in that of the alphabet.
         counts : array of int64, shape (distinct,)
             They sum to `n`.
 
