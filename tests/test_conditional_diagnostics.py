@@ -528,6 +528,14 @@ def test_rounded_responses_are_compared_in_cells() -> None:
     assert "classes" in found.remark
 
 
+def test_responses_that_tie_now_and_then_are_spread_within_their_cells() -> None:
+    # Greene (1993): 50 states, in whole dollars; 45 of the expenditures are distinct.
+    schools = mlece.datasets.public_schools().frame()
+    found = mlece.fit(mlece.Gaussian(mean="income"), "expenditure", given=schools).gap(replicates=99)
+    assert found.misspecified  # of unequal variances (Greene 1993, p. 385)
+    assert "spread evenly" in found.remark
+
+
 def test_the_gap_is_right_at_its_level() -> None:
     """Forty right models: at most 6 rejections of 2 expected."""
     rejected = 0

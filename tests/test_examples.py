@@ -157,6 +157,33 @@ def test_own_family() -> None:
     assert number(text, "Gaussian ") == pytest.approx(gaussian, abs=5e-5)
 
 
+def test_articles() -> None:
+    text = run("articles")
+    # Log-likelihoods by R 4.2.2: glm, pscl::zeroinfl and MASS::glm.nb on bioChemists
+    # (tests/reference/regressions.json); the last by pscl::zeroinfl(dist = "negbin").
+    published = {
+        "Poisson": -1651.0563,
+        "zero-inflated Poisson": -1604.7729,
+        "negative binomial": -1560.9583,
+        "zero-inflated nb": -1549.9909,
+    }
+    held_out = {}
+    for name, value in published.items():
+        row = re.search(rf"^{name} +(-[\d.]+) +([\d.]+) +([\d.]+)%$", text, re.MULTILINE)
+        assert row
+        assert float(row[1]) == pytest.approx(value, abs=6e-4)
+        held_out[name] = float(row[2])
+        assert held_out[name] > -float(row[1]) / 915
+    assert sorted(held_out, key=held_out.__getitem__, reverse=True) == list(published)
+    assert number(text, "the data") == pytest.approx(100 * 275 / 915, abs=0.05)  # Long (1990)
+    # R: pscl::vuong without correction, 2.531568 with divisor n - 1 in the variance.
+    assert number(text, "z =") == pytest.approx(2.531568 * math.sqrt(915 / 914), abs=6e-4)
+    assert "probability runs to 0: the limit is NegativeBinomial" in text
+    # R: sandwich::sandwich of the Poisson fit, standard error 0.0716622 of -0.2245942.
+    low, high = (math.exp(-0.2245942 + s * 1.959964 * 0.0716622) for s in (-1, 1))
+    assert f"Poisson, robust   {low:.3f} to {high:.3f}" in text
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_examples_draw_on_request_only(script: Path, tmp_path: Path) -> None:
     source = script.read_text(encoding="utf-8")
