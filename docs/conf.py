@@ -67,6 +67,7 @@ html_sidebars = {
         "floor",
         "standard_errors",
         "misspecification",
+        "regression",
         "incomplete",
         "combinators",
         "no_maximum",
