@@ -72,6 +72,8 @@ def typical_members(model: Model, count: int = 3) -> list[Model]:
             low, high = p.typical
             if p.vector:
                 slots[p.name] = np.roll([0.5, 0.3, 0.2], k)
+            elif p.open:  # two numbers in order, for three labels
+                slots[p.name] = low + (share + np.arange(2)) / 2 * (high - low)
             else:
                 slots[p.name] = low + share * (high - low)
         members.append(model.replace(**slots))

@@ -30,8 +30,9 @@ GROUPS = {
     ("unit_interval", "proportions"): "An interval and proportions",
     ("circle",): "The circle: angles",
     ("counts", "counts_mixed", "counts_dispersed", "counts_tailed"): "Counts",
-    ("finite",): "Labels and two outcomes",
+    ("finite", "ordinal"): "Labels and two outcomes",
     ("multivariate",): "Vectors",
+    ("means",): "Told by the mean, for regressions",
 }
 # Families of vectors: where an observation lies, and code that draws a sample.
 VECTORS = {
@@ -80,7 +81,7 @@ def write_pages(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "families" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
     known = registered(vectors=True).values()
-    families = [c for c in known if c.__module__.startswith("mlece.families.")]
+    families = [c for c in known if c.__name__ in mlece.families.__all__]
     for old in folder.iterdir():
         if old.stem not in {c.__name__ for c in families} | {"index"}:
             old.unlink()
@@ -273,11 +274,18 @@ def example(member: Model) -> tuple[mlece.Fit, str]:
     settings = ", ".join(f"{k}={v:g}" for k, v in known.items())
     fit = mlece.fit(family(**known), member.sample(500, rng=1))
     call = (
-        f"truth = mlece.{member!r}\n"
+        f"truth = mlece.{spelled(member)}\n"
         f"fit = mlece.fit(mlece.{family.__name__}({settings}), truth.sample(500, rng=1))\n"
         "print(fit.model, fit.certificate.status, sep='\\n')"
     )
     return fit, call
+
+
+def spelled(member: Model) -> str:
+    """Return the code of a member; numbers that labels have one by one are written as an array."""
+    each = [p.name for p in type(member).params if p.open]
+    arrays = ", ".join(f"{name}={getattr(member, name).tolist()}" for name in each)
+    return f"{type(member).__name__}({arrays})" if each else repr(member)
 
 
 def vector_example(family: type[Model]) -> tuple[mlece.Fit, str]:
@@ -371,7 +379,7 @@ def grid(members: list[Model]) -> np.ndarray:
 def masses(member: Model, categories: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the points that hold nearly all mass, with their probabilities."""
     if categories:
-        p = np.asarray(member.slots["p"])
+        p = np.ravel(member.masses())
         return np.arange(p.size, dtype=float), p
     low, high = (float(q) for q in member.quantile(np.array([0.002, 0.99])))
     x = np.arange(low, high + 1)
