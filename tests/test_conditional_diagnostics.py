@@ -212,7 +212,7 @@ def test_expectations_are_sums_over_the_responses(name: str) -> None:
 
 def test_censored_responses_have_no_expected_information() -> None:
     fit = mlece.fit(mlece.Exponential(rate="x"), CENSORED, given=GIVEN)
-    with pytest.raises(errors.ComparisonError, match="numbers for expected information"):
+    with pytest.raises(errors.ComparisonError, match="complete responses for expected information"):
         fit.covariance("fisher")
 
 
@@ -362,8 +362,6 @@ def test_what_held_out_cannot_read_is_refused() -> None:
         fit.held_out(y, given={"z": Z})
     with pytest.raises(errors.DataError, match="held-out data of shape"):
         fit.held_out(np.stack([y, y]), given=GIVEN)
-    with pytest.raises(errors.ComparisonError, match="laws that vary"):
-        fit.plot()
 
 
 def test_in_and_out_of_sample() -> None:
@@ -531,7 +529,9 @@ def test_rounded_responses_are_compared_in_cells() -> None:
 def test_responses_that_tie_now_and_then_are_spread_within_their_cells() -> None:
     # Greene (1993): 50 states, in whole dollars; 45 of the expenditures are distinct.
     schools = mlece.datasets.public_schools().frame()
-    found = mlece.fit(mlece.Gaussian(mean="income"), "expenditure", given=schools).gap(replicates=99)
+    found = mlece.fit(mlece.Gaussian(mean="income"), "expenditure", given=schools).gap(
+        replicates=99
+    )
     assert found.misspecified  # of unequal variances (Greene 1993, p. 385)
     assert "spread evenly" in found.remark
 

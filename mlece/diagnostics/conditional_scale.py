@@ -61,7 +61,9 @@ def conditional_scale(fit: Fit, y: Array, resolution: float | None) -> Scale:
     if resolution is None and found.distinct == len(y):
         return _of_density(y, x, "")
     if resolution is None and found.grid is not None and found.fraction < LIGHT:
-        return _of_density(beside(spread_out(responses, found.grid), y[None]), x, lightly_tied(found))
+        return _of_density(
+            beside(spread_out(responses, found.grid), y[None]), x, lightly_tied(found)
+        )
     if resolution is None and found.grid is None:
         raise errors.DataError(
             errors.message(

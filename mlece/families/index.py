@@ -317,7 +317,7 @@ def _made_again(link: Any, kind: str, slots: dict[str, Any]) -> Model:
 # ---------------------------------------------------------------------------- many categories
 
 
-class CategoricalLogits(PerLabel):
+class CategoricalLogits(PerLabel, abstract=True):
     r"""Labels by their log-ratios to the first one: log p_k = η_k − log Σ e^(η_j), η of the first 0.
 
     R: ``nnet::multinom``; the parameters are ``p[label]``, one for each label but the first.
@@ -416,7 +416,7 @@ class CategoricalLogits(PerLabel):
         return Categorical(p=exp(self._log_shares(theta)[0]), labels=self.labels)
 
 
-class SoftCategoricalLogits(CategoricalLogits):
+class SoftCategoricalLogits(CategoricalLogits, abstract=True):
     """Targets that are probabilities of K labels, rows (..., n, K): their cross-entropy.
 
     It is no density on the simplex: labels are drawn.

@@ -143,8 +143,7 @@ class LabelRows(Rowwise):
         p, others = self._shares
         # t - p, without the difference of two numbers next to 1.
         own = self.target[1:]
-        out = own - 1
-        out *= p[1:]
+        out = (own - 1) * p[1:]
         out += own * others[1:]
         return tuple(out)
 

@@ -154,8 +154,17 @@ def bound(model: Model, data: Any) -> Bound:
         name: Entry(predictor, predictor.bijection(model.parameter(name).bijection), name)
         for name, predictor in varying.items()
     }
-    held = {k: v for k, v in model.held.items() if k not in varying}
+    for name, value in model.slots.items():
+        # One value for each response; with several samples of responses, one for each sample.
+        if np.ndim(value) == 1 and _single(data) and model.parameter(name).estimable:
+            terms[name] = Entry(Predictor(), identity, name, known=True, values=value)
+    held = {k: v for k, v in model.held.items() if k not in varying and k not in terms}
     return Bound(type(model)(**{**held, **plain}, **model.settings), terms)
+
+
+def _single(data: Any) -> bool:
+    """Tell whether responses are one sample."""
+    return isinstance(data, Censored) or as_array(data, "y").ndim == 1
 
 
 def _known(model: Model, name: str) -> Entry | None:
