@@ -102,6 +102,7 @@ def test_every_offender_is_counted_and_the_first_is_shown(name: str) -> None:
 OUTSIDE = {
     "Bernoulli": [2, -1, 0.5],
     "Beta": [-1e-9, 1 + 1e-9, 7],
+    "MeanBeta": [-1e-9, 1 + 1e-9, 7],
     "BetaPrime": [0, -3],
     "Binomial": [-1, 2.5, 0.5],
     "BoxCoxColeGreen": [0, -3],
@@ -384,7 +385,7 @@ SLOTS = [
     (name, p.name, value)
     for name in NUMERIC
     for p in FAMILIES[name].params
-    for value in (nan, inf, -inf, "a", 1j, [1.0, nan])
+    for value in (nan, inf, -inf, {}, 1j, [1.0, nan])
 ] + [
     (name, p.name, value)
     for name in NUMERIC

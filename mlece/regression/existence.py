@@ -80,11 +80,13 @@ def separations(
         return perfect_fits(solution, _interpolated(model, sample, ~stopped & ~solution.solved))
     kind = _kind(model)
     whole = len({id(term.design) for term in model.terms if term.design.width}) < 2
-    if sample.truth is not None or not whole or isinstance(model.penalty, Firth):
+    if sample.truth is not None or isinstance(model.penalty, Firth):
         # Jeffreys' prior vanishes wherever a probability does: its mode is finite.
         return []
     if kind is None:
         return plateaus(objective, solution, stopped) if model.penalty is None else []
+    if not whole:
+        return []
     out = []
     proved = np.zeros(objective.size, dtype=bool) if proof is None else proof.exists
     for r in np.flatnonzero(~stopped & ~proved).tolist():

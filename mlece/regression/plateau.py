@@ -76,13 +76,16 @@ def _gram(design: Design) -> Array | None:
 def _side(
     objective: CrossEntropy, theta: Arrays, place: slice, way: Array, r: int, value: float
 ) -> int:
-    """Return the side on which a member loses nothing further out, 0 if it loses on both."""
+    """Return the side on which a member loses nothing further out, 0 if it loses on both or on none.
+
+    A predictor that changes nothing on either side is not identified by the observations.
+    """
     resolution = 1e-13 * (1.0 + abs(value))
+    loses = []
     for side in (1, -1):
         moved = [np.array([float(t[r])]) for t in theta]
         for j, step in zip(range(place.start, place.stop), way, strict=True):
             moved[j] = moved[j] + side * _FURTHER * step
         further = objective.evaluate(tuple(moved), 0, np.array([r])).value[0]
-        if further <= value + resolution:
-            return side
-    return 0
+        loses.append(not further <= value + resolution)
+    return int(loses[1]) - int(loses[0])
