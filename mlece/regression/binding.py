@@ -156,7 +156,12 @@ def bound(model: Model, data: Any) -> Bound:
     }
     for name, value in model.slots.items():
         # One value for each response; with several samples of responses, one for each sample.
-        if value is not None and value.ndim == 1 and _single(data) and model.parameter(name).estimable:
+        if (
+            value is not None
+            and value.ndim == 1
+            and _single(data)
+            and model.parameter(name).estimable
+        ):
             terms[name] = Entry(Predictor(), identity, name, known=True, values=value)
     held = {k: v for k, v in model.held.items() if k not in varying and k not in terms}
     return Bound(type(model)(**{**held, **plain}, **model.settings), terms)
