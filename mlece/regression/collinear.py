@@ -86,6 +86,7 @@ def dependent(matrix: Any, names: Sequence[str]) -> tuple[Dependence, ...]:
     >>> [str(d) for d in dependent(np.column_stack([a, b, a + 2 * b]), ["a", "b", "c"])]
     ['c = a + 2 b']
     """
+    matrix = sp.csr_array(matrix) if is_sparse(matrix) else matrix  # the kinds without rows too
     if _independent(matrix):
         return ()
     size = column_sizes(matrix)
