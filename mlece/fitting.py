@@ -247,7 +247,6 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             outcome = running(objective, solution, outcome, at)
         if outcome.special.any():
             value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
-        if outcome.special.any():
             proof = canonical_bound(objective, place, at)
         bound = (
             joint_bound(objective, parts)

@@ -186,10 +186,14 @@ def _binary(model: Conditional, sample: Sample) -> Cone:
 
 def _binomial(model: Conditional, sample: Sample) -> Cone:
     matrix, y, weights = _read(model, sample)
-    rows = sample.values[0, :, -1].astype(np.intp)
-    known = [t.design.offset for t in model.terms if t.slot == "n"]
-    trials = model.inner.slots["n"] if not known else known[0][rows]  # type: ignore[index]
-    return binary(matrix, y / trials, weights)
+    trials = np.broadcast_to(_trials(model), (model.terms[-1].design.rows,))
+    return binary(matrix, y / trials[sample.values[0, :, -1].astype(np.intp)], weights)
+
+
+def _trials(model: Conditional) -> Array:
+    """Return the numbers of trials: one for each row of the designs (n,), or the same for all, ()."""
+    known = [term.design.offset for term in model.terms if term.slot == "n"]
+    return np.asarray(known[0] if known else model.inner.slots["n"], dtype=float)
 
 
 def _softmax(model: Conditional, sample: Sample) -> Cone:
@@ -268,8 +272,7 @@ def _magnitude(objective: CrossEntropy, theta: Arrays, model: Conditional) -> Ar
             top = np.maximum(top, design.index(rows, beta).max(axis=1))
         return np.asarray(np.maximum(np.exp(top), objective.summary.maximum))
     if isinstance(inner, BinomialIndex):
-        known = [t.design.offset for t in model.terms if t.slot == "n"]
-        return float(np.max(np.asarray(known[0] if known else inner.slots["n"], dtype=float)))
+        return float(np.max(_trials(model)))
     return 1.0
 
 
