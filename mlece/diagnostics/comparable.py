@@ -1,4 +1,4 @@
-"""What makes two fits comparable: one measure, the same observations, weights and rows."""
+"""What makes two fits comparable, one measure and the same observations, and what they are called."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ def names_of(first: Fit, second: Fit) -> tuple[str, str]:
     if one.title == two.title and isinstance(one, Conditional) and isinstance(two, Conditional):
         return repr(one), repr(two)
     return one.title, two.title
+
+
+def standing(first: bool, second: bool) -> str:
+    """Return which of two models stand a test in both directions: both, first, second or neither."""
+    if first == second:
+        return "both" if first else "neither"
+    return "first" if first else "second"
 
 
 def require_comparable(first: Fit, second: Fit) -> None:

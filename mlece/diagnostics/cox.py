@@ -23,7 +23,7 @@ import numpy as np
 from mlece import errors
 from mlece.bootstrap import FEWEST, check_replicates, observations, parametric
 from mlece.combinators.observed import drawn_like
-from mlece.diagnostics.comparable import names_of, nested
+from mlece.diagnostics.comparable import names_of, nested, standing
 from mlece.diagnostics.scale import recording
 from mlece.diagnostics.vuong import log_ratio
 from mlece.fitting import fit_sample
@@ -87,13 +87,7 @@ class Cox:
     def verdict(self) -> str:
         """Which model stands: "first", "second", "both" or "neither"."""
         size = 1.0 - self.level + 1e-12
-        stands = (self.first.p_value > size, self.second.p_value > size)
-        return {
-            (True, True): "both",
-            (True, False): "first",
-            (False, True): "second",
-            (False, False): "neither",
-        }[stands]
+        return standing(self.first.p_value > size, self.second.p_value > size)
 
     def __str__(self) -> str:
         one, two = self.names

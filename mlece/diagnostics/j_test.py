@@ -11,7 +11,7 @@ from mlece.bijection import identity
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term, dense
 from mlece.design import Design
-from mlece.diagnostics.comparable import names_of, outside, require_comparable
+from mlece.diagnostics.comparable import names_of, outside, require_comparable, standing
 from mlece.diagnostics.nested import restriction
 from mlece.families.real_line import Gaussian
 from mlece.fitting import fit_sample
@@ -75,13 +75,7 @@ class JTest:
     def verdict(self) -> str:
         """Which model stands, by the robust p-values: "first", "second", "both" or "neither"."""
         size = 1.0 - self.level
-        stands = (self.first.robust_p > size, self.second.robust_p > size)
-        return {
-            (True, True): "both",
-            (True, False): "first",
-            (False, True): "second",
-            (False, False): "neither",
-        }[stands]
+        return standing(self.first.robust_p > size, self.second.robust_p > size)
 
     def __str__(self) -> str:
         tails = {
