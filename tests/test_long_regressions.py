@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -171,3 +172,25 @@ def test_rows_with_log_ratios_of_their_own() -> None:
     np.testing.assert_allclose(rows.value, law._log_density(t, *theta), rtol=1e-14)
     np.testing.assert_allclose(rows.score, law._score(t, *theta), rtol=1e-13)
     np.testing.assert_allclose(rows.curvature, law._curvature(t, *theta), rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "softmax", "poisson"])
+def test_memory_beside_the_design(kind: str) -> None:
+    g = np.random.default_rng(3)
+    x = g.standard_normal((200_000, 50))
+    x[:, 0] = 1.0
+    eta = x @ (0.1 * g.standard_normal(50))
+    model: mlece.Model
+    if kind == "logistic":
+        model, y = mlece.Bernoulli(p=_PLAIN), (g.random(len(x)) < expit(eta)).astype(float)
+    elif kind == "softmax":
+        model, y = mlece.Categorical(p=_PLAIN), g.binomial(2, expit(eta))
+    else:
+        log = mlece.linear(intercept=False, link="log")
+        model, y = mlece.Poisson(rate=log), g.poisson(np.exp(eta)).astype(float)
+    tracemalloc.start()
+    fit = mlece.fit(model, y, given=x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert fit.certificate.status is Status.OPTIMAL
+    assert peak <= 0.2 * x.nbytes

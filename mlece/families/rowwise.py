@@ -65,28 +65,33 @@ class LogitRows(IndexRows):
         return exp(np.negative(size, out=size))
 
     @cached_property
+    def _missed(self) -> Array:
+        """Target less the more probable outcome: 0 where a success or a failure is foreseen."""
+        return np.subtract(self.y, ~np.signbit(self.index))
+
+    @cached_property
     def value(self) -> Array:
         """Log density, (r, m)."""
-        beside, rest = np.maximum(self.index, 0.0), 1 - self.y
-        out = log1p(self._odds)
-        out += times(rest, beside) if np.isinf(beside).any() else rest * beside
-        beside = np.minimum(self.index, 0.0)
-        out -= times(self.y, beside) if np.isinf(beside).any() else self.y * beside
-        return np.negative(out, out=out)
+        # Odds of 0 may belong to an index without bound, of which an outcome foreseen takes no part.
+        bounded = self._odds.min(initial=1.0) > 0
+        out = self._missed * self.index if bounded else times(self._missed, self.index)
+        out -= log1p(self._odds)
+        return out
 
     @cached_property
-    def _shares(self) -> tuple[Array, Array]:
-        """The smaller of both probabilities, and the larger."""
-        large = 1 / (1 + self._odds)
-        return self._odds * large, large
+    def _smaller(self) -> Array:
+        """The smaller of both probabilities."""
+        return np.asarray(self._odds / (1 + self._odds))
 
-    @cached_property
-    def _pulls(self) -> tuple[Array, Array]:
-        small, large = self._shares
-        up = self.index > 0
-        first = self.y * np.where(up, small, large)
-        first -= (1 - self.y) * np.where(up, large, small)
-        return first, -small * large
+    @property
+    def score(self) -> Arrays:
+        """First derivative, (r, m)."""
+        return (self._missed + np.copysign(self._smaller, self.index),)
+
+    @property
+    def curvature(self) -> Arrays:
+        """Second derivative, (r, m)."""
+        return (self._smaller * (self._smaller - 1),)
 
 
 class LabelRows(Rowwise):

@@ -152,7 +152,9 @@ def _terms(
         ]
         # Columns that a ridge holds have one best combination, whatever they depend on.
         alone = unpenalised(terms[0])
-        dependences = dependent(design.matrix[:, alone], [design.names[j] for j in alone])
+        # A choice of all columns would be a copy of the design.
+        held = design.matrix if len(alone) == design.width else design.matrix[:, alone]
+        dependences = dependent(held, [design.names[j] for j in alone])
         if dependences:
             raise collinear(dependences, len(alone), penalty is None)
         yield from terms
