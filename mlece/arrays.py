@@ -158,7 +158,8 @@ def numeric(array: Array, what: str) -> Array:
         errors.message(
             f"{what} as real numbers",
             f"dtype {array.dtype} ({array.size} values, the first {first!r:.40} at position 0)",
-            "Labels can be fitted with Categorical(); convert text to numbers first otherwise",
+            f"Labels can be fitted with Categorical(), and with Bernoulli() as y == {first!r:.40}; "
+            "convert text to numbers first otherwise",
         )
     )
 
