@@ -174,7 +174,7 @@ def _fit_nodes(
     result = fit_sample(admitted, sample, solver)
     if not np.all(inside):
         lost = float(rule.weights[~inside].sum())
-        return infinite(result, f"the truth has mass {lost:.3g} outside {model.support}")
+        return infinite(result, f"the truth has mass {lost:.3g} outside {_reach(model)}")
     if extent is not None and not _ends_fit(model, extent):
         return infinite(result, "the truth reaches beyond every support that the family offers")
     terms = _terms(result, truth)
@@ -192,6 +192,14 @@ def _inside(model: Model, values: Array, outer: tuple[float, float]) -> Array:
     slots: Any = tuple(model.slots[p.name] for p in model.params)
     low, high = model.settled_bounds(model.to_frame(slots, *outer))
     return np.asarray(inside & (values >= low) & (values <= high))
+
+
+def _reach(model: Model) -> str:
+    """Describe the support, with the ends that known constants set."""
+    if all(p.estimable for p in model.params):
+        return str(model.support)
+    low, high = model.settled_bounds(tuple(model.slots[p.name] for p in model.params))
+    return f"the support of {model!r}, {low:g} to {high:g}"
 
 
 def _moves_ends(model: Model) -> bool:
