@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
 import mlece
+from mlece import errors
 from mlece.chart import Chart
+from mlece.math import Array
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.registry import registered
@@ -168,6 +171,42 @@ def test_far_away_units_keep_their_digits() -> None:
     # At 1e9 a float resolves 1e-7: one part in ten thousand of the spread.
     assert far.params["loc[x]"] == pytest.approx(1e-3 * near.params["loc[x]"], rel=1e-3)
     assert far.params["scale"] == pytest.approx(1e-3 * near.params["scale"], rel=1e-3)
+
+
+def test_constants_by_observation() -> None:
+    rng = np.random.default_rng(4)
+    trials = rng.integers(1, 9, N)
+    p = 1 / (1 + np.exp(-X))
+    y = rng.binomial(trials, rng.beta(3 * p, 3 * (1 - p)))
+    frame = {"x": X, "n": trials}
+    fits = [mlece.fit(mlece.BetaBinomial(n=n, p="x"), y, given=frame) for n in ("n", trials)]
+    assert fits[0].params == fits[1].params
+
+    def loss(b: Array) -> float:
+        mean, rho = 1 / (1 + np.exp(-b[0] - b[1] * X)), 1 / (1 + np.exp(-b[2]))
+        size = 1 / rho - 1
+        return -float(stats.betabinom.logpmf(y, trials, mean * size, (1 - mean) * size).mean())
+
+    own = list(fits[0].params.values())
+    best = optimize.minimize(loss, np.zeros(3), method="BFGS", options={"gtol": 1e-9})
+    assert fits[0].cross_entropy == pytest.approx(best.fun, abs=1e-12)
+    assert own[:2] == pytest.approx(best.x[:2], rel=1e-5)
+    threshold = np.where(X > 0, 0.5, 0.0)
+    excess = rng.exponential(np.exp(0.3 * X))
+    one, other = (
+        mlece.fit(mlece.GeneralizedPareto(loc=loc, scale="x"), values, given={"x": X})
+        for loc, values in ((threshold, excess + threshold), (0.0, excess))
+    )
+    assert one.cross_entropy == pytest.approx(float(other.cross_entropy), abs=1e-10)
+
+
+def test_constants_by_observation_that_cannot_be() -> None:
+    frame = {"x": [1.0, 2.0, 3.0, 4.0], "n": [2, 3, 4, 5], "h": [2.0, 3.5, 4.0, 5.0]}
+    for model in (mlece.BetaBinomial(n="n", p="x"), mlece.Binomial(n="n", p="x")):
+        with pytest.raises(errors.SupportError, match="0 to 4; got 1 such value of 4, the first 5"):
+            mlece.fit(model, [1, 2, 5, 1], given=frame)
+    with pytest.raises(errors.ParameterError, match="n by row to be the integers from 1 on"):
+        mlece.fit(mlece.BetaBinomial(n="h", p="x"), [1, 2, 3, 1], given=frame)
 
 
 def test_offsets_and_trials_by_observation() -> None:

@@ -263,13 +263,24 @@ def test_a_column_may_not_take_the_name_of_the_constant() -> None:
     assert made("Intercept - 1", {"Intercept": [1.0, 2.0]}).names == ("Intercept",)
 
 
-def test_a_single_level_has_no_coefficient_beside_a_constant() -> None:
-    fitted = made("x + s", {"x": [1.0, 2.0], "s": ["a", "a"]})
-    assert fitted.names == ("Intercept", "x")
-    with pytest.raises(
-        errors.DataError, match="levels of 's' that the fit has met; got 'b' in 1 of 1"
-    ):
-        fitted.recipe({"x": 1.0, "s": "b"})
+def test_a_single_level_adds_no_column_beside_a_constant() -> None:
+    alike = {"x": [1.0, 2.0], "s": ["a", "a"]}
+    for term in ("s", "C(s)", "x * s"):
+        with pytest.raises(errors.DataError, match="adds none; s is 'a' everywhere"):
+            made(f"x + {term}", alike)
+    assert made("s - 1", alike).names == ("s[a]",)
+    assert made("x + x:s - x", alike).names == ("Intercept", "x:s[a]")
+
+
+def test_text_that_reads_as_numbers_is_labels_only_where_that_is_said() -> None:
+    given = {"s": ["1.5", "2", "n/a", "2"]}
+    told = "text that reads as numbers, the first '1.5'; 1 such value of 4, the first 'n/a' at position 2"
+    for terms in ("s", ["s"]):
+        with pytest.raises(errors.DataError, match=told):
+            made(terms, given)
+    assert len(made("C(s)", given).names) == 3
+    assert len(made("s", {"s": pd.Categorical(given["s"])}).names) == 3
+    assert len(made("s", {"s": ["18", "19-25", "26+"]}).names) == 3
 
 
 def test_scalars_of_a_mapping_are_repeated() -> None:

@@ -114,7 +114,8 @@ def bound(model: Model, data: Any) -> Bound:
     ParameterError
         For a predictor in an end of the support, and for a link that does not suit its slot.
     """
-    varying = dict(model.predictors)
+    fixed = constants(model)
+    varying = {k: v for k, v in model.predictors.items() if k not in fixed}
     for name, predictor in varying.items():
         p = model.parameter(name)
         if not p.regular:
@@ -154,17 +155,27 @@ def bound(model: Model, data: Any) -> Bound:
         name: Entry(predictor, predictor.bijection(model.parameter(name).bijection), name)
         for name, predictor in varying.items()
     }
-    for name, value in model.slots.items():
+    for name in model.held:
+        entry = _known(model, name)
         # One value for each response; with several samples of responses, one for each sample.
-        if (
-            value is not None
-            and value.ndim == 1
-            and _single(data)
-            and model.parameter(name).estimable
-        ):
-            terms[name] = Entry(Predictor(), identity, name, known=True, values=value)
+        if entry is not None and (name in fixed or (name not in varying and _single(data))):
+            terms[name] = entry
+            plain[name] = _placeholder(model, name)
     held = {k: v for k, v in model.held.items() if k not in varying and k not in terms}
     return Bound(type(model)(**{**held, **plain}, **model.settings), terms)
+
+
+def constants(model: Model) -> list[str]:
+    """Return the slots whose values are known and never estimated; the place of labels is none of them."""
+    if model.support.kind == "categories":
+        return []
+    return [p.name for p in model.params if not p.estimable]
+
+
+def _placeholder(model: Model, name: str) -> Any:
+    """Return what stands in a slot that each observation fills for itself, until its values are read."""
+    p = model.parameter(name)
+    return None if p.estimable else p.typical[1]
 
 
 def _single(data: Any) -> bool:
@@ -207,8 +218,7 @@ def _of_probability(model: Model, varying: dict[str, Predictor], data: Any) -> B
     if trials is None:
         counted = binomial_index(link.name, "binomial")(n=model.slots["n"])
         return Bound(counted, terms, counted.respond)
-    # Some number of trials has to stand in the slot; each observation has its own.
-    counted = binomial_index(link.name, "binomial")(n=2**53)
+    counted = binomial_index(link.name, "binomial")(n=_placeholder(model, "n"))
     return Bound(counted, {"n": trials, **terms}, counted.respond)
 
 

@@ -18,7 +18,7 @@ from mlece.families.index import CategoricalLogits
 from mlece.families.ordinal import Ordinal
 from mlece.math import Array
 from mlece.model import Model
-from mlece.regression.binding import Bound, bound
+from mlece.regression.binding import Bound, bound, constants
 from mlece.regression.collinear import collinear, dependent
 from mlece.regression.firth import Firth, require_firth
 from mlece.regression.penalty import unpenalised, with_strength
@@ -110,6 +110,7 @@ def read(
         data = _taken(data, kept, plan.inner, name)
         weights = None if weights is None else as_array(weights, "weights")[..., kept]
     bare, sample = read_responses(plan.inner, data, name)
+    bare = _with_widest(bare, found)
     rows = _same_length(sample, found, name)
     if not bare._width:
         check_support(bare, sample, sample.values.min(), sample.values.max())
@@ -120,12 +121,57 @@ def read(
         label="" if plan.respond is None else model.title,
         penalty=penalty,
     )
+    if not bare._width:
+        _check_known_ends(conditional, sample, found)
     if isinstance(penalty, Firth):
         require_firth(conditional)
     counts = data.counts if isinstance(data, Censored) and weights is None else weights
     values, w, batch = _with_rows(bare, sample, weights_like(counts, rows))
     whole = replace(sample, values=values, weights=w, batch_shape=batch, weighting=weighting)
     return Given(conditional, whole, kept)
+
+
+def _with_widest(bare: Model, found: dict[str, Design]) -> Model:
+    """Return the family whose constants that vary by row stand at the value of the widest support."""
+    for name in set(constants(bare)) & set(found):
+        values = np.asarray(as_offset(found[name]).offset)
+        domain = bare.parameter(name).domain
+        bad = ~domain.contains(values)
+        if bad.any():
+            raise errors.ParameterError(
+                errors.message(f"{name} by row to be {domain}", errors.offenders(bad, values))
+            )
+        ends = [bare.replace(**{name: value}) for value in (values.min(), values.max())]
+        bare = max(ends, key=_reach)
+    return bare
+
+
+def _reach(model: Model) -> tuple[float, float]:
+    """Order models by their settled support: which begins lowest, then which ends highest."""
+    low, high = model.settled_bounds(tuple(model.slots.values()))
+    return -float(low), float(high)
+
+
+def _check_known_ends(model: Conditional, sample: Sample, found: dict[str, Design]) -> None:
+    """Refuse responses beyond the ends that known constants set, row by row (trials of a Binomial)."""
+    inner, fixed = model.inner, constants(model.inner)
+    if not fixed:
+        return
+    slots = tuple(
+        as_offset(found[name]).offset if name in found and name in fixed else value
+        for name, value in inner.slots.items()
+    )
+    low, high = np.broadcast_arrays(*inner.settled_bounds(slots), sample.values)[:2]
+    bad = (sample.values < low) | (sample.values > high)
+    if bad.any():
+        at = int(np.argmax(bad)) % bad.shape[-1]
+        raise errors.SupportError(
+            errors.message(
+                f"{sample.name} in the support of {model.title}, {low[0, at]:g} to {high[0, at]:g}",
+                errors.offenders(bad[0] if len(bad) == 1 else bad, np.squeeze(sample.values)),
+                "The cross-entropy is infinite for every member of the family",
+            )
+        )
 
 
 def respond_of(plan: Bound, bare: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -31,12 +32,15 @@ class Column:
         Where nothing was observed; None if everywhere something was.
     levels : tuple, optional
         The labels in their order: as declared, else sorted; None for numbers and truth values.
+    declared : bool
+        Whether the source says that they are labels, as a categorical column does and text does not.
     """
 
     name: str
     values: Array
     missing: Array | None = None
     levels: tuple[Any, ...] | None = None
+    declared: bool = False
 
     @property
     def kind(self) -> str:
@@ -66,7 +70,26 @@ class Column:
             place = np.full(len(self.levels) + 1, -1)
             place[used] = np.arange(len(used))
             values = place[values]
-        return Column(self.name, values, missing, tuple(self.levels[i] for i in used))
+        levels = tuple(self.levels[i] for i in used)
+        return replace(self, values=values, missing=missing, levels=levels)
+
+    def require_labels(self) -> None:
+        """Raise DataError for text most of which are numbers: they were to be read as such, it seems."""
+        levels = self.levels or ()
+        read = [is_number(level) for level in levels]
+        if self.declared or 2 * sum(read) <= len(read):
+            return
+        bad = np.isin(self.values, np.flatnonzero(~np.array(read)))
+        got = f"text that reads as numbers, the first {self.label(0)!r}"
+        if bad.any():
+            got += f"; {errors.offenders(bad, [self.label(i) for i in range(len(bad))])} does not"
+        raise errors.DataError(
+            errors.message(
+                f"numbers or labels in the covariate {self.name!r}",
+                got,
+                f"Convert the column to numbers, or write C({self.name}) for labels",
+            )
+        )
 
     def require_finite(self) -> None:
         """Raise DataError for infinite numbers."""
@@ -245,6 +268,14 @@ def _of_objects(array: Array, name: str) -> Column:
     return Column(name, values, missing if missing.any() else None)
 
 
+def is_number(label: Any) -> bool:
+    """Tell whether a label is the text of a finite number."""
+    try:
+        return math.isfinite(float(label))
+    except (TypeError, ValueError):
+        return False
+
+
 def _kind(cell: Any) -> str:
     if isinstance(cell, bool | np.bool_):
         return "truth value"
@@ -302,8 +333,8 @@ def _of_categories(series: Any, name: str) -> Column:
 
         plain = _labelled(np.asarray(series.cast(nw.String).to_numpy(), dtype=object), name)
         if declared is None or plain.levels is None:
-            return plain
+            return replace(plain, declared=True)
         place = [declared.index(level) for level in plain.levels] + [-1]
         codes = np.asarray(place)[plain.values]
     missing = codes < 0
-    return Column(name, codes, missing if missing.any() else None, declared)
+    return Column(name, codes, missing if missing.any() else None, declared, declared=True)

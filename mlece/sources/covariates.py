@@ -85,8 +85,9 @@ def designs(
     Numbers enter as they are. Text, categories and truth values enter through treatment contrasts: a
     column of zeros and ones for each level but the first, levels in declared order where the column
     declares one, else sorted; levels that do not occur have no column. Without an intercept the first
-    such term keeps all its levels; beside one, a column of a single level has no coefficient. A matrix
-    of more than a million cells, of which less than a tenth are not zero, is sparse.
+    such term keeps all its levels; beside one, a column of a single level is refused, and so is text
+    most of which reads as numbers, unless C() or its type says that it holds labels. A matrix of more
+    than a million cells, of which less than a tenth are not zero, is sparse.
 
     Expressions are evaluated in the columns and in a few named functions, never in the caller's names:
     elementwise ones (log, exp, sqrt, where, ..., np.*), and bs, cr, cc, poly, center and scale, which

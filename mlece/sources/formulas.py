@@ -306,6 +306,32 @@ def build(
     return np.asarray(matrix, dtype=float), made.model_spec
 
 
+def require_labels(formula: Any, columns: Mapping[str, Column]) -> None:
+    """Raise DataError where a column enters as labels, and its text looks like numbers."""
+    for term in getattr(formula, "formula", formula):
+        for factor in term.factors:
+            if factor.expr in columns:
+                columns[factor.expr].require_labels()
+
+
+def require_terms(spec: Any, columns: Mapping[str, Column], where: str) -> None:
+    """Raise DataError for a term without columns: labels of one level beside a constant."""
+    for term, places in spec.term_indices.items():
+        if places:
+            continue
+        alone = [
+            c for c in columns.values() if mentions(str(term), c.name) and len(c.levels or "") == 1
+        ]
+        of = "".join(f"; {c.name} is {c.label(0)!r} everywhere" for c in alone)
+        raise errors.DataError(
+            errors.message(
+                f"terms that add a column for {where}",
+                f"{term}, which adds none{of}",
+                f"Leave out {term}: beside a constant it has no coefficient",
+            )
+        )
+
+
 def _not_evaluated(
     error: Exception, frame: pd.DataFrame, where: str, shown: str | None
 ) -> errors.MleceError:

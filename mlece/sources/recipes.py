@@ -135,10 +135,12 @@ class Recipe:
         from mlece.sources import formulas
 
         columns = self._columns(table, kept)
+        formulas.require_labels(self.formula, columns)
         rows = _rows(table, kept)
         sparse = formulas.is_sparse(self.formula, columns, rows)
         frame = formulas.frame_of(columns.values(), rows)
         matrix, spec = formulas.build(self.formula, frame, self.where, sparse)
+        formulas.require_terms(spec, columns, self.where)
         names = tuple(spec.column_names)
         _require_finite(matrix, names, self.where, columns, kept)
         return matrix, names, spec
