@@ -10,6 +10,7 @@ import numpy as np
 
 from mlece.certificate import rounding
 from mlece.limits import KnownMember, Limit, LimitFamily, LimitMember, Status
+from mlece.masks import every, some
 from mlece.math import Array, Arrays
 from mlece.model import Model, model_by_name
 from mlece.objective import CrossEntropy
@@ -46,7 +47,7 @@ def undercutting(
         Fits a model to a sample.
     """
     model = objective.model
-    if not model.free or stopped.all():
+    if not model.free or every(stopped):
         return []
     unsure = ~solution.solved
     for held in solution.edges.values():
@@ -267,7 +268,7 @@ def _without_end(objective: CrossEntropy, solution: Solution, members: Array) ->
             continue
         (name,) = limit.runs
         mask = members & limit.approached(model, solution.theta)
-        if not mask.any():
+        if not some(mask):
             continue
         if reached is None:
             reached = _reached(objective, solution.theta, members)

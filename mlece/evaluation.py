@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.masks import every
 from mlece.math import Array, Arrays
 from mlece.moments import present_sum, weighted_sum
 
@@ -51,7 +52,7 @@ class Evaluation:
     def mean(self) -> Evaluation:
         """Divide by the weight: the cross-entropy and its derivatives."""
         w = self.weight
-        if (w == 1).all():
+        if every(w == 1):
             return self
         return Evaluation(
             np.ones_like(w),

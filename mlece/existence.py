@@ -13,6 +13,7 @@ from mlece.combinators.incomplete import Incomplete
 from mlece.combinators.mixture_parts import SCALES
 from mlece.evaluation import Evaluation
 from mlece.limits import Limit, Status
+from mlece.masks import every, filled
 from mlece.math import Array, Arrays
 from mlece.moments import wide
 from mlece.objective import CrossEntropy
@@ -87,7 +88,7 @@ def judge(
     """
     proved = solution.solved & bounded
     settled = outcome.special | (proved & (value < np.inf) & ~outcome.outside)
-    if settled.all() and not objective.model.runs_off:
+    if every(settled) and not objective.model.runs_off:
         return Verdict(**vars(outcome), value=value, lost=np.zeros(objective.size, dtype=bool))
     status, special, sentences = outcome.status.copy(), outcome.special, list(outcome.sentences)
     # Only filled slots leave data outside for good; where free ones move the ends of the support, a
@@ -244,7 +245,7 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
     size = objective.size
     theta = [np.array(wide(t, size), float) for t in solution.theta]
     status = np.array([Status.OPTIMAL] * size, dtype=object)
-    infimum, special = np.array([np.nan] * size), np.zeros(size, dtype=bool)
+    infimum, special = filled(size, np.nan), np.zeros(size, dtype=bool)
     excess = np.zeros(size)
     sentences: list[str] = []
     models: dict[int, Any] = {}

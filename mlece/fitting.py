@@ -16,6 +16,7 @@ from mlece.combinators.scipy_family import adopt
 from mlece.ending import undercutting
 from mlece.existence import Outcome, Verdict, at_edges, judge, reconcile, running
 from mlece.limits import Limit
+from mlece.masks import some
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import wide
@@ -174,7 +175,8 @@ def fit(
     as_penalty(penalty)
     read = from_censored if isinstance(data, Censored) else from_data
     family, sample = read(family, data, weights, label, weighting)
-    return replace(fit_sample(family, sample, solver), given=held)
+    out = fit_sample(family, sample, solver)
+    return out if held is None else replace(out, given=held)
 
 
 def _held(data: Any) -> Any:
@@ -218,7 +220,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
     slots = objective.fixed_slots()
     with np.errstate(all="ignore"):
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
-        limits = [limit for limit in limits if limit.mask.any()]
+        limits = [limit for limit in limits if some(limit.mask)]
         stopped = _met(objective, [limit for limit in limits if not limit.rival])
         parts = block_fits(objective, fit_sample) if _separable(model, solver) else []
         if parts:
@@ -235,17 +237,18 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
         limits += separations(objective, solution, known, sample, fit_sample, proof)
         limits += at_edges(objective, solution, _met(objective, limits))
         outcome = reconcile(objective, solution, limits)
-        place = _evaluated(outcome, solution)
+        special = some(outcome.special)
+        place = _evaluated(outcome, solution) if special else outcome.theta
         if solution.shared is not None:
             at = objective.evaluate_shared(place, solution.shared)
-        elif solution.at is not None and not outcome.special.any():
+        elif solution.at is not None and not special:
             at = solution.at
         else:
             at = objective.evaluate(place, 2)
         value = at.value if solution.value is None else solution.value
         if not parts and (solution.solver == "newton" or solution.solver.startswith("scipy")):
             outcome = running(objective, solution, outcome, at)
-        if outcome.special.any():
+        if some(outcome.special):
             value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
             proof = canonical_bound(objective, place, at)
         bound = (
@@ -259,8 +262,6 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
 
 def _evaluated(outcome: Outcome, solution: Solution) -> Arrays:
     """Return where to evaluate: at the limits, or at the solution where their infimum is known."""
-    if not outcome.special.any():
-        return outcome.theta
     known = ~np.isnan(outcome.infimum)
     for t in solution.theta:
         known = known & np.isfinite(t).reshape(len(known), -1).all(axis=1)
@@ -289,7 +290,9 @@ def assemble(
     """Put the parts of a fit together in the user's units and batch axes."""
     model, frame = objective.model, objective.user
     ends = solution.ends
-    values = verdict.value - _penalty_of(objective, verdict.theta) + objective.log_scale
+    values = verdict.value + objective.log_scale
+    if objective.penalty is not None:
+        values = values - _penalty_of(objective, verdict.theta)
     kind = ConditionalFit if isinstance(model, Conditional) else Fit
     return kind(
         family=model,
@@ -310,8 +313,7 @@ def assemble(
 
 def _penalty_of(objective: CrossEntropy, theta: Arrays) -> Array:
     """Return the penalty at the estimates, 0 where there are none to tell it of."""
-    with np.errstate(all="ignore"):
-        out = objective.penalty_at(theta)
+    out = objective.penalty_at(theta)
     return np.where(np.isfinite(out), out, 0.0)
 
 
@@ -325,7 +327,7 @@ def _certify(
 ) -> Certificate:
     value, special = verdict.value, verdict.special
     excess, steps = bound.excess, bound.nu * np.sqrt(objective.total)
-    if special.any():
+    if some(special):
         excess = np.where(special, np.where(np.isinf(value), np.inf, verdict.excess), excess)
         steps = np.where(special, 0.0, steps)
     excess = excess + np.where(np.isfinite(value), rounding(value), 0.0)
@@ -340,10 +342,8 @@ def _certify(
     if objective.model.free:
         slots = [objective.fixed.get(p.name) for p in objective.model.params]
         caveat = objective.model._caveat(*slots)
-        # A sentence on estimates, where there are any; probabilities are bounded.
-        dense = np.any(objective.model.density_share(objective.summary) > 0)
-        told = any(caveat in said for said in sentences)
-        if caveat and dense and not told and any(v.solved for v in verdict.status):
+        told = not caveat or any(caveat in said for said in sentences)
+        if not told and any(v.solved for v in verdict.status) and _dense(objective):
             sentences[f"a local maximum: {caveat}"] = None
     if objective.penalty is not None and any(v.solved for v in verdict.status):
         sentences["of the cross-entropy with its penalty"] = None
@@ -362,16 +362,21 @@ def _certify(
     )
 
 
+def _dense(objective: CrossEntropy) -> bool:
+    """Tell whether observations enter by a density: probabilities are bounded, and need no caveat."""
+    return bool(np.any(objective.model.density_share(objective.summary) > 0))
+
+
 def _user_theta(objective: CrossEntropy, verdict: Verdict, exact: Arrays | None) -> Arrays:
     """Return the parameters in the user's units: filled slots as given, NaN where there is no limit."""
-    theta, lost = verdict.theta, verdict.lost
+    theta, lost = verdict.theta, some(verdict.lost)
     model, frame = objective.model, objective.user
     out: list[Array] = []
     for p, value in zip(
         model.params, model.from_frame(theta, frame.shift, frame.scale), strict=True
     ):
-        own = np.array(wide(np.asarray(value), objective.size), dtype=float)
         if p.name in model.free:
+            own = np.array(wide(np.asarray(value), objective.size), dtype=float)
             if not p.regular:
                 # An end of the support is an observation, to the last bit.
                 for end in objective.ends:
@@ -380,8 +385,8 @@ def _user_theta(objective: CrossEntropy, verdict: Verdict, exact: Arrays | None)
                     own = np.where(near, end, own)
             if exact is not None:
                 own = np.where(verdict.special, own, exact[len(out)])
-            if lost.any():
-                own[lost] = np.nan
+            if lost:
+                own[verdict.lost] = np.nan
         else:
             own = objective.flat_slot(p)
         out.append(own)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.masks import every, some
 from mlece.math import Array
 from mlece.model import Model
 from mlece.sample import Sample
@@ -28,7 +29,7 @@ class Frame:
 
     @cached_property
     def _moves(self) -> tuple[bool, bool]:
-        return bool((self.shift != 0).any()), bool((self.scale != 1).any())
+        return some(self.shift), some(self.scale != 1)
 
     @property
     def moves(self) -> bool:
@@ -88,18 +89,22 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
         else:
             # Observations of order one gain nothing.
             usable &= (middle < 0.125) | (middle > 8.0)
+        if not some(usable):
+            return UNIT
         return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
     quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
     spread = quartiles
-    spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
-    spread = np.where(spread > 0, spread, np.abs(middle))
-    spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
+    if not every((spread > 0) & (spread < np.inf)):
+        spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
+        spread = np.where(spread > 0, spread, np.abs(middle))
+        spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
     if model.unit_free_sums and np.all((np.abs(middle) < 1e200) & (spread > 1e-200)):
         return UNIT
     near = (spread > 0.125) & (spread < 8.0)
-    scale = np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
-    if model.affine and np.all((spread > 1e-6) & (spread < 1e6)):
-        scale = np.ones_like(scale)
-    middle = np.where(np.isfinite(middle), middle, 0.0)
-    shift = np.where(np.abs(middle) <= 2.0 * quartiles, 0.0, middle)
+    whole = every(near) or (model.affine and every((spread > 1e-6) & (spread < 1e6)))
+    still = np.abs(middle) <= 2.0 * quartiles
+    if whole and every(still):
+        return UNIT
+    scale = np.where(near | whole, 1.0, np.exp2(np.round(np.log2(spread))))
+    shift = np.where(still | ~np.isfinite(middle), 0.0, middle)
     return Frame(shift, scale)

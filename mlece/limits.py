@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlece.masks import filled
 from mlece.math import Array, Arrays
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def point_mass(
 
 def full(like: Array, value: float) -> Array:
     """Return an array of one value in the shape of another."""
-    return np.full(np.shape(like), value)
+    return filled(np.shape(like), value)
 
 
 def or_fixed(value: Any, fixed: Array | None) -> Array:

@@ -225,7 +225,8 @@ class Model:
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """Shape of the array of distributions that the filled slots describe."""
-        return np.broadcast_shapes(*self._slot_shapes())
+        shapes = self._slot_shapes()
+        return np.broadcast_shapes(*shapes) if shapes else ()
 
     @property
     def theta(self) -> Arrays:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlece.math import Array, Arrays
+from mlece.masks import filled, some
+from mlece.math import Array, Arrays, gammaln
 
 # Scratch arrays of 256 kB lie in the second cache.
 ROOM = 1 << 15
@@ -41,6 +42,14 @@ class Summary:
     weight: Array
     count: int
 
+    def repeated(self, r: int) -> Summary:
+        """Return the summary with every array in the full length of the batch."""
+        if len(self.weight) == r:
+            return self
+        mean = tuple(wide(m, r) for m in self.mean)
+        low, high, weight = (wide(a, r) for a in (self.minimum, self.maximum, self.weight))
+        return Summary(mean, low, high, weight, self.count)
+
     def take(self, members: Array) -> Summary:
         """Return the summary of some members of the batch."""
         return Summary(
@@ -61,13 +70,12 @@ class Sums:
     minimum: Array
     maximum: Array
 
-    def summary(self, count: int, shift: Array, scale: Array) -> Summary:
-        """Divide by the weight, and put the extremes into the frame of the statistics."""
+    def summary(self, count: int, ends: tuple[Array, Array]) -> Summary:
+        """Divide by the weight; the extremes come in the frame of the statistics."""
         mean = tuple(
             t / (self.weight if t.ndim == 1 else self.weight[:, None]) for t in self.totals
         )
-        low, high = (self.minimum - shift) / scale, (self.maximum - shift) / scale
-        return Summary(mean, low, high, self.weight, count)
+        return Summary(mean, *ends, self.weight, count)
 
 
 def stacked(parts: list[Sums]) -> Sums:
@@ -83,6 +91,11 @@ def stacked(parts: list[Sums]) -> Sums:
 def wide(a: Array, r: int) -> Array:
     """Repeat a single row r times."""
     return a if len(a) == r else np.broadcast_to(a, (r, *a.shape[1:]))
+
+
+def repeated(total: float | Array, r: int) -> Array:
+    """Return sums that may be one number, or those of a single row, for each of r members."""
+    return filled(r, total) if isinstance(total, float) else wide(total, r)
 
 
 def row_dot(x: Array, y: Array) -> Array:
@@ -121,9 +134,15 @@ def weighted_sum(a: Array, w: Array | None, rows: int) -> Array:
 def present_sum(a: Array, w: Array | None, m: int) -> Array:
     """Sum with weights; a weight of zero leaves an observation out, whatever its value."""
     total = weighted_sum(a, w, m)
-    if w is not None and np.isnan(total).any():
+    if w is not None and some(np.isnan(total)):
         return weighted_sum(np.where(w > 0, a, 0.0), w, m)
     return total
+
+
+def plain_sums(y: Array, w: Array | None) -> Arrays:
+    """Return sums of y, y^2 and log y! of counts, for families without affine statistics."""
+    m = y.shape[1]
+    return weighted_sum(y, w, m), weighted_sum(y * y, w, m), weighted_sum(gammaln(y + 1), w, m)
 
 
 # -------------------------------------------------------------------------------- scratch

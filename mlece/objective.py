@@ -15,9 +15,21 @@ from mlece.combinators.penalties import penalised
 from mlece.evaluation import Evaluation, joined, negative_sums, stacked_scores, symmetric
 from mlece.frame import UNIT, Frame, choose_frame
 from mlece.framed import BLOCK, BOTH, FramedSample
-from mlece.math import Array, Arrays, gammaln
+from mlece.masks import every
+from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.moments import ROOM, Summary, Sums, present_sum, room, stacked, weighted_sum, wide
+from mlece.moments import (
+    ROOM,
+    Summary,
+    Sums,
+    plain_sums,
+    present_sum,
+    repeated,
+    room,
+    stacked,
+    weighted_sum,
+    wide,
+)
 from mlece.param import Param
 from mlece.sample import Sample, check_support, tabulate
 from mlece.sources.expectation import tail_divergent
@@ -79,7 +91,7 @@ class CrossEntropy(FramedSample):
             self.user = self.frame.within(Frame(shift, scale))
         self.fixed = self._framed_slots() if len(model.free) < len(model.params) else {}
         self._single_row: Arrays | None = None
-        self._last: tuple[Arrays, Evaluation] = (), Evaluation(np.ones(1), np.ones(1))
+        self._last: tuple[Arrays, Evaluation] | None = None
         self.summary = self._summarise()
 
     def _framed_slots(self) -> dict[str, Array]:
@@ -94,7 +106,7 @@ class CrossEntropy(FramedSample):
                 out[p.name] = np.broadcast_to(value, shape)
         return out
 
-    @property
+    @functools.cached_property
     def log_scale(self) -> Array:
         """What the cross-entropy gains from the frame to the user's units, (R,)."""
         unit = self.model.log_unit(self.user.scale)
@@ -122,7 +134,7 @@ class CrossEntropy(FramedSample):
             pass
         elif ends == BOTH:
             check_support(model, sample, total.minimum, total.maximum)
-        elif not all(np.isfinite(t).all() for t in total.totals):
+        elif not all(every(np.isfinite(t)) for t in total.totals):
             raw = sample.values
             check_support(model, sample, raw.min(), raw.max())
         elif ends:
@@ -132,12 +144,14 @@ class CrossEntropy(FramedSample):
             # The nodes stand for the whole support of the truth.
             low, high = (np.full_like(total.minimum, end) for end in sample.extent)
             total = replace(total, minimum=low, maximum=high)
-        self._raw_ends = total.minimum, total.maximum
-        line = self.frame if self.frame.shift.ndim == 1 else UNIT
-        summary = total.summary(sample.rows, line.shift, line.scale)
+        self._raw_ends = framed = total.minimum, total.maximum
+        if self.frame.moves and self.frame.shift.ndim == 1:
+            low, high = ((end - self.frame.shift) / self.frame.scale for end in framed)
+            framed = low, high
+        summary = total.summary(sample.rows, framed)
         if model.affine:
             self._single_row = tuple(m[:, None] for m in summary.mean)
-        return self._spread(summary)
+        return summary.repeated(self.size)
 
     @property
     def ends(self) -> tuple[Array, Array]:
@@ -166,14 +180,6 @@ class CrossEntropy(FramedSample):
             )
         )
 
-    def _spread(self, s: Summary) -> Summary:
-        """Give every array the full batch length."""
-        if len(s.weight) == self.size:
-            return s
-        ends = wide(s.minimum, self.size), wide(s.maximum, self.size)
-        mean = tuple(wide(m, self.size) for m in s.mean)
-        return Summary(mean, *ends, wide(s.weight, self.size), s.count)
-
     def _data_rows(self) -> int:
         w = self.sample.weights
         return max(len(self.sample.values), 1 if w is None else len(w))
@@ -199,7 +205,7 @@ class CrossEntropy(FramedSample):
             if own:
                 part = model.block_sums(self._framed(raw, rows), w)
             elif model.support.discrete and not model._width:
-                part = self._plain_sums(self.frame.apply(raw, rows), w)
+                part = plain_sums(self.frame.apply(raw, rows), w)
             sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
             if ends == BOTH:
@@ -210,15 +216,8 @@ class CrossEntropy(FramedSample):
                 low, high = np.minimum(low, least), np.maximum(high, most)
             elif ends:
                 low = np.minimum(low, np.minimum.reduce(raw, axis=1))
-        total = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
-        low, high = (np.full(r, e) if np.ndim(e) == 0 else wide(e, r) for e in (low, high))
-        return Sums(total, tuple(wide(s, r) for s in sums), low, high)
-
-    @staticmethod
-    def _plain_sums(y: Array, w: Array | None) -> Arrays:
-        """Sums of y, y^2 and log y! of counts, for families without affine statistics."""
-        m = y.shape[1]
-        return weighted_sum(y, w, m), weighted_sum(y * y, w, m), weighted_sum(gammaln(y + 1), w, m)
+        totals = tuple(wide(s, r) for s in sums)
+        return Sums(repeated(weight, r), totals, repeated(low, r), repeated(high, r))
 
     def _terms(self, rows: slice | Array, full: bool) -> Iterator[tuple[Any, Array | None, int]]:
         """Yield what the hooks take (statistics or observations), the weights and the row count."""
@@ -259,8 +258,9 @@ class CrossEntropy(FramedSample):
         if self.model.has("_shared"):
             # The pass over the data is the same, and its derivatives may be asked for next.
             order = 2
-        if whole and not opg and self._is_last(theta, order):
-            return self._last[1]
+        known = self._known(theta, order) if whole and not opg else None
+        if known is not None:
+            return known
         rows_per_term = 1 if self._single_row is not None and not opg else self.sample.rows
         parts = []
         with np.errstate(all="ignore"):
@@ -279,11 +279,13 @@ class CrossEntropy(FramedSample):
         one = len(members) == self.size == 1
         return one or np.array_equal(members, np.arange(self.size))
 
-    def _is_last(self, theta: Arrays, order: int) -> bool:
-        """Tell whether these parameters are those of the last evaluation, to that order."""
+    def _known(self, theta: Arrays, order: int) -> Evaluation | None:
+        """Return the last evaluation if it was at these parameters, to that order."""
+        if self._last is None:
+            return None
         known, at = self._last
         enough = order == 0 or (at.hessian if order == 2 else at.score) is not None
-        return enough and bool(known) and all(map(np.array_equal, known, theta))
+        return at if enough and all(map(np.array_equal, known, theta)) else None
 
     def evaluate_shared(self, theta: Arrays, shared: Arrays) -> Evaluation:
         """Return value, score and Hessian of every member from known means of what the hooks share."""
@@ -359,7 +361,7 @@ class CrossEntropy(FramedSample):
         shared: Any = None,
     ) -> Evaluation:
         r = len(theta[0])
-        weight = np.full(r, float(m)) if w is None else wide(w.sum(axis=1), r)
+        weight = repeated(float(m) if w is None else w.sum(axis=1), r)
         if self.model.sums_blocks:
             value, score, hessian, outer = self.model.summed(t, theta, w, m, order, opg)
             score, hessian = (None if s is None else -s for s in (score, hessian))
@@ -437,7 +439,7 @@ class CrossEntropy(FramedSample):
             part = block_sums(self._framed(raw, rows), w)
             sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
-        weight = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
+        weight = repeated(weight, r)
         return weight, tuple(wide(s, r) / weight for s in sums)
 
     @functools.cached_property
@@ -456,7 +458,7 @@ class CrossEntropy(FramedSample):
             part = [present_sum(a, w, m) for a in function(t)]
             sums = part if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(m) if w is None else w.sum(axis=1))
-        weight = np.full(r, weight) if np.ndim(weight) == 0 else wide(weight, r)
+        weight = repeated(weight, r)
         return weight, tuple(wide(s, r) / weight for s in sums)
 
     def largest_ratio(self, theta: Arrays) -> Array:

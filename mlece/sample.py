@@ -10,6 +10,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import as_array, numeric, require_finite
+from mlece.masks import filled
 from mlece.math import Array
 from mlece.model import Model
 
@@ -77,7 +78,7 @@ class Sample:
     def total(self) -> Array:
         """Total weight of each member, (R,)."""
         if self.weights is None:
-            return np.full(self.size, float(self.rows))
+            return filled(self.size, self.rows)
         return np.asarray(np.broadcast_to(self.weights.sum(axis=1), (self.size,)))
 
     def take(self, members: Any) -> Sample:
@@ -195,7 +196,7 @@ def flattened(
     lead = array.shape[: array.ndim - len(tail)]
     own = () if w is None else w.shape[:-1]
     try:
-        batch = np.broadcast_shapes(lead, own, slots)
+        batch = np.broadcast_shapes(lead, own, slots) if lead or own or slots else ()
     except ValueError:
         raise errors.DataError(
             errors.message(

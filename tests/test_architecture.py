@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "errors",
         "units",
         "math",
+        "masks",
         "counting",
         "quantities",
         "jets",

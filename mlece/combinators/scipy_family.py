@@ -18,13 +18,14 @@ from mlece.param import Param
 _INTEGERS = Domain(kind="integers")
 
 
-def _classes(law: Any) -> set[str]:
-    return {c.__name__ for c in type(law).__mro__ if c.__module__.startswith("scipy.stats")}
+@functools.lru_cache(maxsize=256)
+def _classes(kind: type) -> set[str]:
+    return {c.__name__ for c in kind.__mro__ if c.__module__.startswith("scipy.stats")}
 
 
 def is_scipy(law: Any) -> bool:
     """Whether an object is a distribution of scipy.stats, frozen or not (which is not imported)."""
-    return bool(_classes(law) & {"rv_frozen", "rv_continuous", "rv_discrete"})
+    return bool(_classes(type(law)) & {"rv_frozen", "rv_continuous", "rv_discrete"})
 
 
 def adopt(law: Any) -> Any:
@@ -77,7 +78,7 @@ def from_scipy(law: Any) -> Any:
                 f"{type(law).__name__}",
             )
         )
-    if "rv_frozen" not in _classes(law):
+    if "rv_frozen" not in _classes(type(law)):
         return _family(law)
     made = _family(_canonical(law.dist))
     shapes, *place = law.dist._parse_args(*law.args, **law.kwds)

@@ -1,0 +1,28 @@
+"""Questions to masks and constant arrays, for the short batches of which most fits are made.
+
+numpy's own ``any``, ``all`` and ``full`` take a microsecond of Python each before they look at anything,
+and a fit asks dozens of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlece.math import Array
+
+
+def some(mask: Array) -> bool:
+    """Tell whether an entry of an array of booleans is true."""
+    return np.count_nonzero(mask) > 0
+
+
+def every(mask: Array) -> bool:
+    """Tell whether all entries of an array of booleans are true."""
+    return np.count_nonzero(mask) == mask.size
+
+
+def filled(shape: int | tuple[int, ...], value: float) -> Array:
+    """Return an array of one number."""
+    out = np.empty(shape)
+    out.fill(value)
+    return out
