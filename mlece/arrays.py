@@ -11,6 +11,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.math import Array
+from mlece.tally import tally
 
 
 def as_array(data: Any, what: str) -> Array:
@@ -203,7 +204,7 @@ def factorize(array: Array, what: str) -> tuple[tuple[Any, ...], Array]:
         low, high = int(whole.min()), int(whole.max())
         if high - low < max(flat.size, 1024):
             shifted = whole if low == 0 else whole.astype(np.int64) - low
-            seen = np.flatnonzero(np.bincount(shifted))
+            seen = np.flatnonzero(tally(shifted, high - low + 1))
             labels = tuple(
                 bool(v) if flat.dtype.kind == "b" else int(v) for v in (seen + low).tolist()
             )

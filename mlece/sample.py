@@ -13,6 +13,7 @@ from mlece.arrays import as_array, numeric, require_finite
 from mlece.masks import filled
 from mlece.math import Array
 from mlece.model import Model
+from mlece.tally import tally
 
 _BLOCK = 16384
 # A thinned sample of one in so many is copied; more would be no small share of the memory of the data.
@@ -226,24 +227,26 @@ def tabulate(sample: Sample) -> Sample:
         if not np.all(np.abs(y) < 2.0**62):
             return sample
         y = y.astype(np.int64)
-    low, high = int(y.min()), int(y.max())
-    span = high - low + 1
     size = sample.size
     if len(y) == 1 and (w is None or len(w) == 1):
         flat_w = None if w is None else w[0]
-        if span <= max(_TABLE, y.size // 4) and low >= 0 and high <= max(_TABLE, y.size // 4):
-            if span == 2 and flat_w is None:
+        # Without its sign a negative number is greater than any other: the extremes in one pass.
+        high = int(y.view(y.dtype.str.replace("i", "u")).max())
+        if high <= max(_TABLE, y.size // 4):
+            if flat_w is not None:
+                counts = np.bincount(y[0], weights=flat_w)
+            elif high == 1:
                 # Two values: their sum counts them.
-                ones = float(y[0].sum(dtype=np.int64) - y.shape[1] * low)
-                counts = np.zeros(high + 1)
-                counts[low:] = y.shape[1] - ones, ones
+                ones = float(y[0].sum(dtype=np.int64))
+                counts = np.array([y.shape[1] - ones, ones])
             else:
-                counts = np.bincount(y[0], weights=flat_w).astype(float)
+                counts = tally(y[0], high + 1).astype(float)
             seen = np.flatnonzero(counts)
             return replace(sample, values=seen[None, :].astype(float), weights=counts[None, seen])
         values, inverse = np.unique(y[0], return_inverse=True)
         counts = np.bincount(inverse, weights=flat_w).astype(float)
         return replace(sample, values=values[None, :].astype(float), weights=counts[None, :])
+    low, span = int(y.min()), int(y.max()) - int(y.min()) + 1
     if span * size > 4 * max(y.size, 1) + 65536:
         return replace(sample, values=y.astype(float))
     if len(y) == 1:

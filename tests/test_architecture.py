@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "units",
         "math",
         "masks",
+        "tally",
         "counting",
         "quantities",
         "jets",
