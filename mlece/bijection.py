@@ -11,6 +11,7 @@ import numpy as np
 from mlece import errors
 from mlece.domain import Domain, positive
 from mlece.maps import Bijection as Bijection
+from mlece.masks import filled
 from mlece.math import Array, exp, expit, log, log1mexp, logsumexp, softplus, wrap_angle
 from mlece.unit_links import UnitLink as UnitLink
 from mlece.unit_links import cauchit_link, cloglog_link, logit_link, loglog_link, probit_link
@@ -31,7 +32,7 @@ class Identity(Bijection):
 
     def derivatives(self, eta: Array) -> tuple[Array, Array]:
         """Return 1 and 0."""
-        return np.ones_like(eta), np.zeros_like(eta)
+        return filled(np.shape(eta), 1.0), np.zeros(np.shape(eta))
 
 
 class Exp(Bijection):

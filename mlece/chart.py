@@ -48,7 +48,10 @@ class Chart:
                     if p.vector:
                         return p.bijection.inverse(value)
                     columns.append(p.bijection.inverse(value))
-        return np.stack(columns, axis=-1)
+        out = np.empty((len(theta[0]), len(columns)))
+        for at, column in enumerate(columns):
+            out[:, at] = column
+        return out
 
     def box(self) -> tuple[Array, Array]:
         """Return the coordinates beyond which a parameter counts as running off, (m,) each."""

@@ -180,8 +180,8 @@ def cuts(y: Array, w: Array | None, share: int = 1) -> Iterator[tuple[Array, Arr
 def sum_log(y: Array, w: Array | None) -> Array:
     """Sum log y over axis 1 of an array (r, m) of positive numbers.
 
-    Unweighted, it is the logarithm of products of eight factors: an eighth of the logarithms, and an
-    error of 1e-16 for each factor. Plain logarithms serve where a product could leave the range of
+    Unweighted, it is the logarithm of products of sixteen factors: as many times fewer logarithms, and
+    an error of 1e-16 for each factor. Plain logarithms serve where a product could leave the range of
     numbers, and where all factors are close to 1, so that such an error would be seen.
     """
     if w is None and spread_out(y):
@@ -204,13 +204,13 @@ def spread_out(y: Array) -> bool:
 
 
 def sum_log_products(y: Array, w: Array | None) -> Array:
-    """Sum log y over axis 1 of a short block of positive numbers, through products of eight.
+    """Sum log y over axis 1 of a short block of positive numbers, through products of sixteen.
 
     Not finite if a product may have left the range of numbers.
     """
     if w is not None:
         return weighted_sum(np.log(y, out=room(y.shape)), w, y.shape[1])
-    half = y.shape[1] // 8 * 4
+    half = y.shape[1] // 16 * 8
     pairs = np.multiply(y[:, :half], y[:, half : 2 * half], out=room((len(y), half)))
     total = sum_log_pairs(pairs)
     if 2 * half == y.shape[1]:
@@ -219,11 +219,11 @@ def sum_log_products(y: Array, w: Array | None) -> Array:
 
 
 def sum_log_pairs(p: Array) -> Array:
-    """Sum log p over axis 1 of products of two, a multiple of four of them, which are lost."""
+    """Sum log p over axis 1 of products of two, a multiple of eight of them, which are lost."""
     half = p.shape[1]
-    # With pairs above 1e-70 nothing can underflow, and what overflows stays infinite.
-    if not (half and p.min() > 1e-70):
-        return np.full(len(p), np.nan if half else 0.0)
-    for short in (half // 2, half // 4):
+    # With pairs above 1e-35 nothing can underflow, and what overflows stays infinite.
+    if not (half and p.min() > 1e-35):
+        return filled(len(p), np.nan if half else 0.0)
+    for short in (half // 2, half // 4, half // 8):
         p = np.multiply(p[:, :short], p[:, short : 2 * short], out=p[:, :short])
     return np.asarray(np.add.reduce(np.log(p, out=p), axis=1))

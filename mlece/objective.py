@@ -424,7 +424,7 @@ class CrossEntropy(FramedSample):
         """Sum what the hooks share over a block; plainly where the scratch arrays overflowed."""
         sums: Arrays = self.model._shared_sums(y, w, *theta)
         # One check for all of them: a sum of numbers is no number where one of them is none.
-        if sums and np.isfinite(functools.reduce(operator.add, sums)).all():
+        if sums and every(np.isfinite(functools.reduce(operator.add, sums))):
             return sums
         shared = self.model.shared(self.model.statistics(y), theta)
         return tuple(weighted_sum(a, w, y.shape[1]) for a in shared)

@@ -8,6 +8,7 @@ import numpy as np
 
 from mlece.domain import positive, real
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
+from mlece.masks import some
 from mlece.math import (
     EULER,
     LOG_2PI,
@@ -255,7 +256,7 @@ class StudentT(Model):
     @staticmethod
     def _shared_sums(y: Array, weights: Array | None, *theta: Array) -> Arrays:
         df, loc, scale = theta
-        if np.any(df > 50):
+        if some(df > 50):
             return ()  # 1 - w and log(1 + u) would lose digits
         # u = x^2 with x = z/sqrt(df), and w = 1/(1 + u).
         x = np.subtract(y, loc, out=room((max(len(y), len(df)), y.shape[1]), 1))

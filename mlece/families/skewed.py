@@ -130,7 +130,7 @@ def _mean_log(ratio: Array) -> Array:
 
 def _pair_sums(y: Array) -> Arrays:
     """Sum the statistics of an inverse Gaussian over a short block, two observations at a time."""
-    half = y.shape[1] // 8 * 4
+    half = y.shape[1] // 16 * 8
     low, high, rest = y[:, :half], y[:, half : 2 * half], y[:, 2 * half :]
     pairs = np.multiply(low, high, out=room(low.shape))
     both = np.add(low, high, out=room(low.shape, 1))
@@ -170,7 +170,8 @@ class InverseGaussian(Model):
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
         if w is None and spread_out(y):
-            plain = tuple(sum(s) for s in zip(*[_pair_sums(a) for a, _ in cuts(y, w)], strict=True))
+            blocks = [_pair_sums(a) for a, _ in cuts(y, w, 2)]
+            plain = tuple(sum(s) for s in zip(*blocks, strict=True))
             # The sum of d*d/y comes as a difference: good only where it is no small one.
             if all(np.isfinite(s).all() for s in plain) and (plain[1] > 0.05 * y.shape[1]).all():
                 return plain

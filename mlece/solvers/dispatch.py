@@ -285,8 +285,8 @@ def _newton_from(
     box = chart.box() if mixture is None else bounded_scales(chart)
     patience = (_PATIENCE,) if len(starts) > 1 else ()
     out = newton(evaluate, np.concatenate(starts), *box, tolerance, *patience)
-    going = undecided(out, len(starts))
-    if patience and going.size:
+    going = undecided(out, len(starts)) if patience else members[:0]
+    if going.size:
         rest = newton(
             lambda eta, index: evaluate(eta, going[index]), out.eta[going], *box, tolerance
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from mlece.masks import every, some
 from mlece.math import Array
 
 Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
@@ -102,7 +103,7 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     decrement = np.where(definite, np.sqrt(np.vecdot(along, q)), np.inf)
     norm = np.sqrt(np.vecdot(q, q))
     free = definite & (norm <= radius * _BEYOND)
-    if not free.all():
+    if not every(free):
         q, norm = _at_edge(along, values, radius, definite, size)
     q *= np.minimum(1.0, radius / norm)[:, None]
     predicted = np.vecdot(q, along - 0.5 * values * q)
@@ -142,7 +143,7 @@ def _at_edge(
         q = along / bent
         norm = np.sqrt(np.vecdot(q, q))
         far = norm > radius * _BEYOND
-        if trial == 12 or not far.any():
+        if trial == 12 or not some(far):
             break
         slope = np.vecdot(q, q / bent)
         shift = np.where(far, shift + (norm / radius - 1.0) * norm**2 / slope, shift)
@@ -183,7 +184,7 @@ def newton(
             gradient, hessian = batch.derivatives(active)
             step, predicted, decrement, length = _step(gradient, hessian, batch.radius[active])
             done = batch.finished(active, step, decrement, tolerance)
-            if done.any():
+            if some(done):
                 going = ~done
                 active, step = active[going], step[going]
                 predicted, length = predicted[going], length[going]
@@ -232,7 +233,7 @@ class _Batch:
             eta = self.eta[active]
             held = ((eta <= self.lower) & (g > 0)) | ((eta >= self.upper) & (g < 0))
             self.blocked[active] = held
-            if held.any():
+            if some(held):
                 g = np.where(held, 0.0, g)
                 h = np.where(held[:, :, None] | held[:, None, :], 0.0, h)
                 diagonal = np.arange(g.shape[1])
@@ -245,11 +246,11 @@ class _Batch:
         done = below
         # Far from the optimum a decrement may grow and says nothing about rounding.
         close = decrement <= _ROUNDING
-        if close.any():
+        if some(close):
             self.stalled[active] += close & (decrement > 0.5 * self.decrement[active])
             done = below | (close & (self.stalled[active] >= 2))
         self.decrement[active] = decrement
-        if done.any():
+        if some(done):
             # The last step is known and costs no evaluation; it squares the error.
             last = active[below]
             self.eta[last] = self._within(self.eta[last] + step[below])
@@ -272,13 +273,13 @@ class _Batch:
         grown = np.where(good, np.maximum(radius, _GROW * length), radius)
         radius = np.minimum(np.where(poor, _SHRINK * length, grown), _MOST)
         self.radius[active] = radius
-        kept: Any = slice(None) if accept.all() else accept
+        kept: Any = slice(None) if every(accept) else accept
         moved = active[kept]
         self.eta[moved], self.value[moved] = trial[kept], value[kept]
         self.gradient[moved], self.hessian[moved] = gradient[kept], hessian[kept]
         self.idle[active] = np.where(accept & (gain > noise), 0, self.idle[active] + 1)
         stuck = (radius <= 1e-14) | (self.idle[active] >= _IDLE)
-        if not stuck.any():
+        if not some(stuck):
             return active
         # Where no step pays any more and the decrement is that of rounding, the optimum was met.
         self.converged[active[stuck & (self.decrement[active] <= _ROUNDING)]] = True
@@ -287,4 +288,6 @@ class _Batch:
 
 def _finite(gradient: Array, hessian: Array) -> Array:
     """Tell which members have finite derivatives."""
-    return np.asarray(np.isfinite(gradient.sum(axis=1) + hessian.sum(axis=(1, 2))))
+    # A sum of numbers is no number where one of them is none.
+    sums = np.add.reduce(gradient, axis=1) + np.add.reduce(hessian, axis=(1, 2))
+    return np.asarray(np.isfinite(sums))
