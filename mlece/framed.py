@@ -10,6 +10,7 @@ import numpy as np
 
 from mlece.combinators.penalties import BoundPenalty
 from mlece.frame import Frame
+from mlece.masks import every
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import FRAME, Summary, room, weighted_sum
@@ -19,6 +20,15 @@ from mlece.selection import median_interval, pilot_points
 # Temporaries of 64 kB stay in the cache and below the size at which allocators return pages.
 BLOCK = 8192
 BOTH = ("minimum", "maximum")
+# The smallest, and any that lies above it: whether all are equal is the whole question.
+APART = ("minimum", "another")
+_FEW = 64
+
+
+def another(y: Array, low: Array, high: Array | float) -> Array:
+    """Return the largest of the first few of a block, of all only where those do not lie above ``low``."""
+    high = np.maximum(high, np.maximum.reduce(y[:, :_FEW], axis=1))
+    return high if every(high > low) else np.maximum(high, np.maximum.reduce(y, axis=1))
 
 
 class FramedSample:
@@ -80,6 +90,8 @@ class FramedSample:
             return BOTH
         if not support.bounded_somewhere:
             return ()
+        if not (model.top_asked or self.sample.weights is not None):
+            return APART
         # Whether all observations are equal is asked of members that can gather at one value.
         above = np.isfinite(support.upper) or model.collapsible or self.sample.weights is not None
         return BOTH if above else BOTH[:1]

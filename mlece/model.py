@@ -121,6 +121,7 @@ class Model:
     exact_by: ClassVar[str] = "subgradient of a convex function"
     saturated: ClassVar[bool] = False
     collapsible: ClassVar[bool] = True
+    top_asked: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ()
     unit_free_sums: ClassVar[bool] = False
     limit_families: ClassVar[tuple[LimitFamily, ...]] = ()

@@ -29,7 +29,8 @@ class Summary:
     mean : tuple of arrays
         Weighted mean of each statistic, (R,) or (R, m) for a vector statistic.
     minimum, maximum : array (R,)
-        Smallest and largest observation that has positive weight (NaN where not collected).
+        Smallest and largest observation that has positive weight (NaN where not collected). Where the
+        model says that ``top_asked`` is false, the second is any above the first, if there is one.
     weight : array (R,)
         Total weight.
     count : int

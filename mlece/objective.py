@@ -14,7 +14,7 @@ from mlece import errors
 from mlece.combinators.penalties import penalised
 from mlece.evaluation import Evaluation, joined, negative_sums, stacked_scores, symmetric
 from mlece.frame import UNIT, Frame, choose_frame
-from mlece.framed import BLOCK, BOTH, FramedSample
+from mlece.framed import APART, BLOCK, BOTH, FramedSample, another
 from mlece.masks import every
 from mlece.math import Array, Arrays
 from mlece.model import Model
@@ -190,7 +190,7 @@ class CrossEntropy(FramedSample):
         model = self.model
         sums: list[Array] = []
         low: Any = np.inf if ends else np.nan
-        high: Any = -np.inf if ends == BOTH else np.nan
+        high: Any = -np.inf if len(ends) == 2 else np.nan
         weight: Any = 0.0
         still = not self.frame.moves and self.sample.values.dtype == np.float64
         own = model.affine or model.has("_block_sums")
@@ -216,6 +216,7 @@ class CrossEntropy(FramedSample):
                 low, high = np.minimum(low, least), np.maximum(high, most)
             elif ends:
                 low = np.minimum(low, np.minimum.reduce(raw, axis=1))
+                high = another(raw, low, high) if ends == APART else high
         totals = tuple(wide(s, r) for s in sums)
         return Sums(repeated(weight, r), totals, repeated(low, r), repeated(high, r))
 

@@ -182,6 +182,7 @@ class Gamma(Model):
     support = positive
     everyday = True
     affine = True
+    top_asked = False
     unit_carrier = True
     shape = Param(positive, r"\alpha", typical=(0.5, 8), doc="shape")
     rate = Param(positive, r"\beta", typical=(0.2, 4), role="inverse scale", doc="rate")

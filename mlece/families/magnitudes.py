@@ -345,6 +345,7 @@ class InverseGamma(Model):
     support = positive
     aliases = ("invgamma",)
     affine = True
+    top_asked = False
     unit_carrier = True
     shape = Param(positive, r"\alpha", typical=(2.5, 8), doc="shape, the index of the tail")
     scale = Param(positive, r"\beta", typical=(0.5, 4), role="scale", doc="scale")
@@ -441,6 +442,7 @@ class Nakagami(Model):
     support = positive
     aliases = ("naka",)
     affine = True
+    top_asked = False
     unit_carrier = True
     shape = Param(positive, "m", typical=(0.5, 8), doc="shape")
     scale = Param(positive, "s", typical=(0.5, 3), role="scale", doc="root mean square")

@@ -61,6 +61,7 @@ class LogNormal(NormalOf):
     everyday = True
     aliases = ("lnorm",)
     affine = True
+    top_asked = False
     unit_carrier = True
     meanlog = Param(real, r"\mu", typical=(-1, 2), role="log location", doc="mean of log y")
     sdlog = Param(positive, r"\sigma", typical=(0.3, 1.2), doc="standard deviation of log y")
@@ -156,6 +157,7 @@ class InverseGaussian(Model):
     support = positive
     everyday = True
     affine = True
+    top_asked = False
     mean = Param(positive, r"\mu", typical=(0.5, 3), role="scale", doc="mean")
     shape = Param(positive, r"\lambda", typical=(0.5, 8), role="scale", doc="shape")
 

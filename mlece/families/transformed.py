@@ -64,6 +64,7 @@ class BetaPrime(Model):
     support = positive
     aliases = ("betapr", "invbeta")
     affine = True
+    top_asked = False
     unit_carrier = True
     alpha = Param(positive, r"\alpha", typical=(0.7, 6), doc="first shape")
     beta = Param(positive, r"\beta", typical=(4, 9), doc="second shape")
