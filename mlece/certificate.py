@@ -16,7 +16,7 @@ from mlece.solvers.dispatch import closed_form
 from mlece.solvers.newton import MANY
 from mlece.solvers.solution import Solution
 
-_EPS = float(np.finfo(float).eps)
+EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def simplex_kkt(frequencies: Array, q: Array) -> KKT:
 
 def rounding(cross_entropy: Array) -> Array:
     """Return the resolution of a cross-entropy in double precision."""
-    return 2.0 * _EPS * (1.0 + np.abs(cross_entropy))
+    return 2.0 * EPS * (1.0 + np.abs(cross_entropy))
 
 
 def decrement(gradient: Array, hessian: Array) -> Array:

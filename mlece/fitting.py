@@ -9,14 +9,14 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import column
-from mlece.certificate import Bound, Certificate, rounding, strongest_bound
+from mlece.certificate import EPS, Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.compose import instance
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.scipy_family import adopt
 from mlece.ending import undercutting
 from mlece.existence import Outcome, Verdict, at_edges, judge, reconcile, running
 from mlece.limits import Limit
-from mlece.masks import some
+from mlece.masks import every, some
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import wide
@@ -227,7 +227,7 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
             solution = joint_solution(objective, parts)
             limits += joint_limits(objective, parts)
         else:
-            solution = solve(objective, solver, np.flatnonzero(~stopped))
+            solution = solve(objective, solver, (~stopped).nonzero()[0])
         rivals = [limit for limit in limits if limit.rival]
         limits = [limit for limit in limits if not limit.rival]
         stopped = _met(objective, limits)
@@ -378,11 +378,7 @@ def _user_theta(objective: CrossEntropy, verdict: Verdict, exact: Arrays | None)
         if p.name in model.free:
             own = np.array(wide(np.asarray(value), objective.size), dtype=float)
             if not p.regular:
-                # An end of the support is an observation, to the last bit.
-                for end in objective.ends:
-                    reach = 8 * np.finfo(float).eps * (np.abs(end) + frame.scale)
-                    near = np.isfinite(end) & (np.abs(own - end) <= reach)
-                    own = np.where(near, end, own)
+                own = _on_ends(own, objective.ends, frame.scale)
             if exact is not None:
                 own = np.where(verdict.special, own, exact[len(out)])
             if lost:
@@ -391,6 +387,16 @@ def _user_theta(objective: CrossEntropy, verdict: Verdict, exact: Arrays | None)
             own = objective.flat_slot(p)
         out.append(own)
     return tuple(out)
+
+
+def _on_ends(own: Array, ends: tuple[Array, Array], scale: Array) -> Array:
+    """Return estimates of an end of the support as observations, to the last bit, where they are close."""
+    if any(every(own == end) for end in ends):
+        return own
+    for end in ends:
+        reach = 8 * EPS * (np.abs(end) + scale)
+        own = np.where(np.isfinite(end) & (np.abs(own - end) <= reach), end, own)
+    return own
 
 
 def _entropy_residual(

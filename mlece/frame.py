@@ -98,7 +98,7 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
         spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
         spread = np.where(spread > 0, spread, np.abs(middle))
         spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
-    if model.unit_free_sums and np.all((np.abs(middle) < 1e200) & (spread > 1e-200)):
+    if model.unit_free_sums and every((np.abs(middle) < 1e200) & (spread > 1e-200)):
         return UNIT
     near = (spread > 0.125) & (spread < 8.0)
     whole = every(near) or (model.affine and every((spread > 1e-6) & (spread < 1e6)))

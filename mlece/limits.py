@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlece.masks import filled
+from mlece.masks import filled, some
 from mlece.math import Array, Arrays
 
 if TYPE_CHECKING:
@@ -226,6 +226,8 @@ def point_mass(
     equal = s.minimum == s.maximum
     if fixed is not None:
         equal = equal & (place == fixed)
+    if not some(equal):
+        return ()
     return (Limit(equal, Status.UNBOUNDED, sentence, theta, full(s.minimum, -np.inf)),)
 
 

@@ -307,7 +307,8 @@ class CrossEntropy(FramedSample):
             total = functools.reduce(operator.add, parts).mean()
         if self.model.has("_bounds"):
             inside = self.holds(theta, rows)
-            total = replace(total, value=np.where(inside, total.value, np.inf))
+            if not every(inside):
+                total = replace(total, value=np.where(inside, total.value, np.inf))
         if self.diverges(theta):
             total = replace(total, value=np.full_like(total.value, np.inf))
         return total

@@ -92,7 +92,9 @@ def pilot_points(x: Array, w: Array | None, size: int) -> Array:
     n = x.shape[1]
     if w is None:
         step = -(-n // size)
-        return np.sort(np.asarray(x[:, ::step], dtype=float), axis=1)
+        points = np.array(x[:, ::step], dtype=float)
+        points.sort(axis=1)
+        return points
     rows = max(x.shape[0], w.shape[0])
     order = np.argsort(x, axis=1, kind="stable")
     values = np.broadcast_to(np.take_along_axis(x, order, axis=1), (rows, n))
