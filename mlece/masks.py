@@ -13,12 +13,12 @@ from mlece.math import Array
 
 def some(mask: Array) -> bool:
     """Tell whether an entry of an array of booleans is true."""
-    return np.count_nonzero(mask) > 0
+    return bool(np.count_nonzero(mask))
 
 
 def every(mask: Array) -> bool:
     """Tell whether all entries of an array of booleans are true."""
-    return np.count_nonzero(mask) == mask.size
+    return bool(np.count_nonzero(mask) == mask.size)
 
 
 def filled(shape: int | tuple[int, ...], value: float) -> Array:

@@ -25,7 +25,8 @@ def _classes(kind: type) -> set[str]:
 
 def is_scipy(law: Any) -> bool:
     """Whether an object is a distribution of scipy.stats, frozen or not (which is not imported)."""
-    return bool(_classes(type(law)) & {"rv_frozen", "rv_continuous", "rv_discrete"})
+    kind: Any = type(law)
+    return bool(_classes(kind) & {"rv_frozen", "rv_continuous", "rv_discrete"})
 
 
 def adopt(law: Any) -> Any:
@@ -78,7 +79,8 @@ def from_scipy(law: Any) -> Any:
                 f"{type(law).__name__}",
             )
         )
-    if "rv_frozen" not in _classes(type(law)):
+    kind: Any = type(law)
+    if "rv_frozen" not in _classes(kind):
         return _family(law)
     made = _family(_canonical(law.dist))
     shapes, *place = law.dist._parse_args(*law.args, **law.kwds)
