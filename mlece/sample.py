@@ -232,7 +232,7 @@ def tabulate(sample: Sample) -> Sample:
         flat_w = None if w is None else w[0]
         # Without its sign a negative number is greater than any other: the extremes in one pass.
         high = int(y.view(y.dtype.str.replace("i", "u")).max())
-        if high <= max(_TABLE, y.size // 4):
+        if high <= min(max(_TABLE, y.size // 4), np.iinfo(y.dtype).max):
             if flat_w is not None:
                 counts = np.bincount(y[0], weights=flat_w)
             elif high == 1:

@@ -9,7 +9,10 @@ import pytest
 
 import mlece
 import mlece.testing
+from mlece import errors
 from mlece.moments import sum_log, weighted_sum
+from mlece.registry import registered
+from mlece.tally import tally
 from mlece.tilt import Tilt, tilted_sums
 
 RNG = np.random.default_rng(5)
@@ -82,3 +85,35 @@ def test_a_long_sample_and_its_tabulated_halves_agree(name: str) -> None:
     assert plain.certificate.status.solved
     # The square of that decrement, and rounding.
     assert plain.certificate.excess < 1e-14
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.int32])
+@pytest.mark.parametrize("cells", [1, 2, 3, 11, 16, 17, 100])
+@pytest.mark.parametrize("size", [1, 1_000, 65_536, 200_003])
+def test_integers_counted_in_groups(dtype: type, cells: int, size: int) -> None:
+    y = np.random.default_rng(7).integers(0, cells, size).astype(dtype)
+    np.testing.assert_array_equal(tally(y, cells), np.bincount(y, minlength=cells))
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "<i4", ">i4", "<i8", ">i8"])
+def test_a_table_of_counts_whatever_the_integers(dtype: str) -> None:
+    y = np.random.default_rng(8).poisson(3, 300).astype(dtype)
+    fit = mlece.fit(mlece.Poisson(), y)
+    assert fit.params["rate"] == pytest.approx(y.mean(), rel=1e-15)
+    if y.dtype.kind == "i":
+        with pytest.raises(errors.SupportError, match="the first -1"):
+            mlece.fit(mlece.Poisson(), np.append(y, -1).astype(dtype))
+
+
+FAR_END_NOT_ASKED = [name for name, family in registered().items() if not family.top_asked]
+
+
+@pytest.mark.parametrize("name", FAR_END_NOT_ASKED)
+def test_one_observation_that_differs_is_found_wherever_it_stands(name: str) -> None:
+    y = np.full(20_000, 3.0)
+    assert mlece.fit(name, y).certificate.status.name == "UNBOUNDED"
+    for place in (0, 70, 19_999):
+        for other in (2.0, 4.0):
+            moved = y.copy()
+            moved[place] = other
+            assert mlece.fit(name, moved).certificate.status.name == "OPTIMAL"
