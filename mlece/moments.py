@@ -15,7 +15,7 @@ from mlece.math import Array, Arrays
 ROOM = 1 << 15
 FRAME = 7
 # A block of rows of a design is larger, and its products with weights are kept in this one.
-ROWS, ROWS_ROOM = 8, 1 << 17
+ROWS, ROWS_ROOM = 8, 1 << 18
 _SHORT = 1 << 13
 
 
@@ -83,6 +83,11 @@ def stacked(parts: list[Sums]) -> Sums:
 def wide(a: Array, r: int) -> Array:
     """Repeat a single row r times."""
     return a if len(a) == r else np.broadcast_to(a, (r, *a.shape[1:]))
+
+
+def shaped(a: Array, shape: tuple[int, ...]) -> Array:
+    """Spread an array to a shape; at no cost where it has it."""
+    return a if a.shape == shape else np.broadcast_to(a, shape)
 
 
 def row_dot(x: Array, y: Array) -> Array:

@@ -153,7 +153,7 @@ def test_rows_with_indices_of_their_own(link: str) -> None:
     law = binomial_index(link)()
     y = np.array([[0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0]])
     index = np.array([[-40.0, -40.0, 3.0, 700.0, 0.0, 40.0, -5.0]])
-    rows = law.rowwise((y,), (index,))
+    rows = law.rowwise(y, (index,))
     np.testing.assert_allclose(rows.value, law.log_density_hook((y,), (index,)), rtol=1e-14)
     np.testing.assert_allclose(rows.score[0], law.score_hook((y,), (index,))[0], rtol=1e-14)
     np.testing.assert_allclose(rows.curvature[0], law.curvature_hook((y,), (index,))[0], rtol=1e-13)
@@ -168,7 +168,7 @@ def test_rows_with_log_ratios_of_their_own() -> None:
         np.array([[0.0, 0.0, 1.5, -50.0, 60.0, 3.0, -800.0]]),
         np.array([[0.0, 1.0, 1.5, -60.0, 20.0, 3.0, -2.0]]),
     )
-    rows = law.rowwise(t, theta)
+    rows = law.rowwise(codes, theta)
     np.testing.assert_allclose(rows.value, law._log_density(t, *theta), rtol=1e-14)
     np.testing.assert_allclose(rows.score, law._score(t, *theta), rtol=1e-13)
     np.testing.assert_allclose(rows.curvature, law._curvature(t, *theta), rtol=1e-13)
