@@ -57,7 +57,7 @@ def _price(model: Any) -> float:
     if all(term.design.sparse for term in model.terms):
         return 1.0
     pairs = (widths.sum() ** 2 + np.square(widths).sum()) / 2
-    return 1.0 + float(pairs / widths.sum()) / _PRICE
+    return 0.5 + float(pairs / widths.sum()) / _PRICE
 
 
 def part_of(model: Model, rows: int, one_in: int) -> int:
