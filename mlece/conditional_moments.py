@@ -82,8 +82,8 @@ def _inner_information(family: Model, theta: Arrays) -> Array:
 def point_at(model: Conditional, rows: Rows, theta: Arrays) -> tuple[Point, tuple[int, int]]:
     """Return the inner parameters of every observation, and (r, n)."""
     with np.errstate(all="ignore"):
-        none = np.zeros((1, 1))
-        point = model.shared(Rowed(none, rows, none), tuple(v[:, None] for v in theta))
+        none = Rowed(np.zeros((1, 1)), rows)
+        point = model.shared(none, tuple(v[:, None] for v in theta))
     n = max(np.shape(v)[1] for v in point.theta)
     return point, (len(theta[0]), n)
 

@@ -15,9 +15,13 @@ from mlece.moments import ROWS, ROWS_ROOM, room
 
 Rows = Any  # a slice, row numbers (m,) shared by a batch, or row numbers (r, m) of each member
 
-# A block of rows, 1 MB, stays in the second cache: a pass reads it several times.
+# A block of rows, 2 MB, stays in the caches: a pass reads it several times.
 _SHORTEST, _LONGEST = 256, 8192
 _ALONE = 1 << 18  # products of two numbers that BLAS does without threads
+# Weights up to which each has a matrix product of its own: so many, and so many by column.
+_FEW, _FEW_EACH = 16, 1 / 3
+_TOGETHER = 16
+_PRODUCTS = 1 << 18  # entries of products of columns, 2 MB, that are held at a time
 
 
 def block_length(width: int) -> int:
@@ -84,15 +88,17 @@ class Design:
         if self.sparse:
             size = abs(matrix)
             return size.max(axis=0).toarray().ravel(), np.asarray(size.sum(axis=0)).ravel() / n
-        most, total = np.zeros((2, self.width))
-        length = block_length(self.width)
-        scratch, ones = np.empty((length, self.width)), np.ones(length)
-        for rows in row_blocks(self.rows, self.width):
-            block = matrix[rows]
+        most, total = np.zeros(_TOGETHER * self.width), np.zeros(self.width)
+        # Several rows are one in the search for the largest: it takes a fifth of the time.
+        length = block_length(self.width) // _TOGETHER * _TOGETHER
+        scratch, ones = np.zeros((length, self.width)), np.ones(length)
+        for start in range(0, self.rows, length):
+            block = matrix[start : start + length]
             size = np.abs(block, out=scratch[: len(block)])
-            most = np.maximum(most, size.max(axis=0))
-            total = total + ones[: len(block)] @ size
-        return most, total / n
+            total += ones[: len(block)] @ size
+            scratch[len(block) :] = 0.0
+            most = np.maximum(most, scratch.reshape(-1, len(most)).max(axis=0))
+        return most.reshape(_TOGETHER, self.width).max(axis=0), total / n
 
     @cached_property
     def constant(self) -> int | None:
@@ -130,10 +136,16 @@ class Design:
         if isinstance(rows, np.ndarray) and rows.ndim == 2:
             own = self._gathered(rows)
             eta = np.asarray((own @ beta[:, :, None])[..., 0])
+        elif self.sparse:
+            eta = np.asarray(self.block(rows) @ beta.T).T
         else:
             block = self.block(rows)
-            parts = [block[piece] @ beta.T for piece in _pieces(block, len(beta))]
-            eta = np.asarray(parts[0] if len(parts) == 1 else np.concatenate(parts)).T
+            out = np.empty((len(block), len(beta)))
+            # Products of small matrices take half the time where both lie row by row.
+            columns = np.ascontiguousarray(beta.T)
+            for piece in _pieces(block, len(beta)):
+                np.matmul(block[piece], columns, out=out[piece])
+            eta = out.T
         return eta if self.offset is None else eta + self.offset[rows]
 
     def _gathered(self, rows: Array) -> Array:
@@ -184,18 +196,9 @@ class Design:
         second = block if same else right.block(rows)
         if self.sparse or right.sparse:
             return np.stack([_sparse_product(block, row, second) for row in c])
-        if len(c) == 1:
-            return _weighted_gram(block, c[0], second, same)[None]
-        p, q = block.shape[1], second.shape[1]
-        # Products of columns once for the whole batch: members are rows of one matrix product.
-        if same:
-            i, j = np.triu_indices(p)
-            sums = c @ (block[:, i] * block[:, j])
-            out = np.empty((len(c), p, p))
-            out[:, i, j] = out[:, j, i] = sums
-            return out
-        products = (block[:, :, None] * second[:, None, :]).reshape(len(block), p * q)
-        return np.asarray((c @ products).reshape(len(c), p, q))
+        if len(c) <= max(1, min(_FEW, _FEW_EACH * min(self.width, right.width))):
+            return np.stack([_weighted_gram(block, row, second, same) for row in c])
+        return _weighted_grams(block, c, second, same)
 
 
 def _pieces(block: Any, q: int) -> Iterator[slice]:
@@ -224,6 +227,33 @@ def _weighted_gram(block: Array, c: Array, second: Array, same: bool) -> Array:
     lower = dsyrk(sign, scaled.T, lower=1)
     out = np.asarray(lower + lower.T)
     out.flat[:: len(out) + 1] *= 0.5
+    return out
+
+
+def _weighted_grams(block: Array, c: Array, second: Array, same: bool) -> Array:
+    """Return block' diag(c) second for many weights c (r, m), (r, p, q).
+
+    Products of columns are taken once for all of them: the weights are rows of one matrix product.
+    """
+    p, q = block.shape[1], second.shape[1]
+    # Of a matrix with itself, column j meets those from j on.
+    ends = np.cumsum([q - j if same else q for j in range(p)]).tolist()
+    length = max(_PRODUCTS // ends[-1], 1)
+    scratch = np.empty((ends[-1], min(length, len(block))))
+    sums = np.zeros((len(c), ends[-1]))
+    for start in range(0, len(block), length):
+        rows = slice(start, start + length)
+        left = np.ascontiguousarray(block[rows].T)
+        right = left if same else np.ascontiguousarray(second[rows].T)
+        products = scratch[:, : left.shape[1]]
+        for j, (begin, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+            np.multiply(left[j], right[j:] if same else right, out=products[begin:end])
+        sums += c[:, rows] @ products.T
+    if not same:
+        return sums.reshape(len(c), p, q)
+    upper = np.triu_indices(p)
+    out = np.empty((len(c), p, p))
+    out[:, upper[0], upper[1]] = out[:, upper[1], upper[0]] = sums
     return out
 
 

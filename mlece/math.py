@@ -348,6 +348,18 @@ def log_minus_step(ratio: Array, step: Array) -> Array:
     )
 
 
+_FACTORIALS = gammaln(np.arange(1.0, 257.0))
+
+
+def log_factorial(y: Array) -> Array:
+    """Return log y!; where all counts are small, from a table."""
+    if y.size and y.min() >= 0 and y.max() < len(_FACTORIALS):
+        count = y.astype(np.intp)
+        if (count == y).all():
+            return np.asarray(_FACTORIALS.take(count))
+    return np.asarray(gammaln(y + 1))
+
+
 def ratio_or_zero(count: Array, p: Array) -> Array:
     """Return count / p, 0 where the count is 0 even at p = 0."""
     return where(count == 0, 0.0, count / where(count == 0, 1.0, p))
@@ -444,6 +456,7 @@ __all__ = [
     "log1p_ratio",
     "log1pmx",
     "log_beta",
+    "log_factorial",
     "log_gamma_excess",
     "log_gamma_near_one",
     "log_minus_digamma",

@@ -475,7 +475,7 @@ class Model:
         """Return sums over a block of log q, score, curvature and outer products, if ``sums_blocks``."""
         raise NotImplementedError
 
-    def rowwise(self, t: Any, theta: Arrays) -> Any:
+    def rowwise(self, y: Array, theta: Arrays) -> Any:
         """Return what evaluates observations with parameters of their own, None for the plain hooks."""
         return None
 

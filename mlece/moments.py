@@ -16,7 +16,7 @@ from mlece.math import Array, Arrays, gammaln
 ROOM = 1 << 15
 FRAME = 7
 # A block of rows of a design is larger, and its products with weights are kept in this one.
-ROWS, ROWS_ROOM = 8, 1 << 17
+ROWS, ROWS_ROOM = 8, 1 << 18
 _SHORT = 1 << 13
 
 
@@ -97,6 +97,11 @@ def wide(a: Array, r: int) -> Array:
 def repeated(total: float | Array, r: int) -> Array:
     """Return sums that may be one number, or those of a single row, for each of r members."""
     return filled(r, total) if isinstance(total, float) else wide(total, r)
+
+
+def shaped(a: Array, shape: tuple[int, ...]) -> Array:
+    """Spread an array to a shape; at no cost where it has it."""
+    return a if a.shape == shape else np.broadcast_to(a, shape)
 
 
 def row_dot(x: Array, y: Array) -> Array:

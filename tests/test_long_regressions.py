@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.special import expit
+from scipy.special import expit, gammaln
 
 import mlece
 from mlece.design import Design
-from mlece.families.index import CategoricalLogits, binomial_index
+from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binomial_index
 from mlece.limits import Status
-from mlece.math import Array
+from mlece.math import Array, log_factorial
+from mlece.objective import CrossEntropy
 from mlece.regression.collinear import dependent
 from mlece.solvers import dispatch
 from mlece.solvers.regression import is_long
@@ -140,6 +141,44 @@ def test_sizes_of_columns() -> None:
         np.testing.assert_allclose(mean, np.abs(x).mean(axis=0), rtol=1e-14)
 
 
+@pytest.mark.parametrize(("p", "count"), [(1, 3), (5, 1), (5, 4), (40, 12), (40, 20)])
+def test_products_of_columns_with_many_weights(p: int, count: int) -> None:
+    g = np.random.default_rng(p)
+    x, z, c = g.normal(size=(700, p)), g.normal(size=(700, 3)), g.normal(size=(count, 700))
+    one, other, every = Design(x, ()), Design(z, ()), slice(None)
+    np.testing.assert_allclose(one.gram(every, c), np.einsum("rm,mi,mj->rij", c, x, x), atol=1e-10)
+    np.testing.assert_allclose(
+        one.gram(every, c, other), np.einsum("rm,mi,mj->rij", c, x, z), atol=1e-10
+    )
+
+
+def test_a_hessian_of_all_rows_serves_where_a_part_tells_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, g = _covariates()
+    # Of one column the part has next to no rows: its steps gain little.
+    x[:, 5] = g.random(_N) < 0.002
+    y = (g.random(_N) < expit(x[:, 1] + x[:, 5] - 1.0)).astype(float)
+    orders: list[int] = []
+    evaluate = CrossEntropy.evaluate
+
+    def counted(self: CrossEntropy, theta: Any, order: int = 2, *rest: Any, **named: Any) -> Any:
+        orders.extend([order] * (self.sample.rows == _N))
+        return evaluate(self, theta, order, *rest, **named)
+
+    monkeypatch.setattr(CrossEntropy, "evaluate", counted)
+    fit = mlece.fit(mlece.Bernoulli(p=_PLAIN), y, given=x)
+    assert fit.solver == "quasi-Newton"
+    assert fit.certificate.status is Status.OPTIMAL
+    assert orders.count(2) == 1
+    assert len(orders) < 10
+
+
+def test_log_factorials() -> None:
+    for y in (np.arange(256.0), np.array([[3.0, 300.0]]), np.array([0.5, 2.0]), np.zeros((1, 0))):
+        np.testing.assert_array_equal(log_factorial(y), gammaln(y + 1))
+
+
 def test_a_column_that_varies_in_a_few_rows_alone_depends_on_no_other() -> None:
     x = np.random.default_rng(1).standard_normal((20_000, 3))
     x[:, 2] = x[:, 1]
@@ -153,7 +192,7 @@ def test_rows_with_indices_of_their_own(link: str) -> None:
     law = binomial_index(link)()
     y = np.array([[0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0]])
     index = np.array([[-40.0, -40.0, 3.0, 700.0, 0.0, 40.0, -5.0]])
-    rows = law.rowwise((y,), (index,))
+    rows = law.rowwise(y, (index,))
     np.testing.assert_allclose(rows.value, law.log_density_hook((y,), (index,)), rtol=1e-14)
     np.testing.assert_allclose(rows.score[0], law.score_hook((y,), (index,))[0], rtol=1e-14)
     np.testing.assert_allclose(rows.curvature[0], law.curvature_hook((y,), (index,))[0], rtol=1e-13)
@@ -168,10 +207,12 @@ def test_rows_with_log_ratios_of_their_own() -> None:
         np.array([[0.0, 0.0, 1.5, -50.0, 60.0, 3.0, -800.0]]),
         np.array([[0.0, 1.0, 1.5, -60.0, 20.0, 3.0, -2.0]]),
     )
-    rows = law.rowwise(t, theta)
-    np.testing.assert_allclose(rows.value, law._log_density(t, *theta), rtol=1e-14)
-    np.testing.assert_allclose(rows.score, law._score(t, *theta), rtol=1e-13)
-    np.testing.assert_allclose(rows.curvature, law._curvature(t, *theta), rtol=1e-13)
+    soft = SoftCategoricalLogits(labels="abc")
+    for some in (theta, tuple(np.vstack([v, v + 1.0]) for v in theta)):
+        for rows in (law.rowwise(codes, some), soft.rowwise(t[0], some)):
+            np.testing.assert_allclose(rows.value, law._log_density(t, *some), rtol=1e-14)
+            np.testing.assert_allclose(rows.score, law._score(t, *some), rtol=1e-13)
+            np.testing.assert_allclose(rows.curvature, law._curvature(t, *some), rtol=1e-13)
 
 
 @pytest.mark.parametrize("kind", ["logistic", "softmax", "poisson"])

@@ -36,7 +36,7 @@ from mlece.design import Rows, joint_length
 from mlece.families.rowwise import Rowwise
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.moments import Summary, present_sum
+from mlece.moments import Summary, present_sum, shaped
 from mlece.param import Param
 
 
@@ -148,8 +148,7 @@ class Conditional(Model, abstract=True):
 
     def statistics(self, y: Array) -> Rowed:
         """Return what the hooks take: inner statistics, and rows."""
-        own = self.split(y)
-        return Rowed(self.inner.statistics(own), rows_of(y), own)
+        return Rowed(self.split(y), rows_of(y), self.inner.statistics)
 
     def points(self, values: Array) -> Array:
         """Return one number (R, n) for each response."""
@@ -266,7 +265,7 @@ class Conditional(Model, abstract=True):
         if is_incomplete(self.inner):
             shared: Any = HiddenRows(self.inner, t.inner, whole)
         else:
-            shared = self.inner.rowwise(t.inner, whole)
+            shared = self.inner.rowwise(t.responses, whole)
             shared = self.inner.shared(t.inner, whole) if shared is None else shared
         return Point(t, whole, tuple(first), tuple(second), shared)
 
@@ -374,13 +373,10 @@ class Conditional(Model, abstract=True):
         """
         point = self.shared(t, theta)
         r = len(theta[0])
-        value = np.broadcast_to(self.log_density_hook(t, theta, point), (r, m))
-        sums = present_sum(value, w, m)
+        sums = present_sum(shaped(self.log_density_hook(t, theta, point), (r, m)), w, m)
         if order < 1 and not opg:
             return sums, None, None, None
-        slopes = [
-            s if s.shape == (r, m) else np.broadcast_to(s, (r, m)) for s in self._slopes(point)
-        ]
+        slopes = [shaped(s, (r, m)) for s in self._slopes(point)]
         weigh: Callable[[Array], Array] = (lambda a: a) if w is None else (lambda a: a * w)
         score = self._products.slopes(t.rows, [weigh(slope) for slope in slopes])
         outer = curvature = None
@@ -425,7 +421,7 @@ class Conditional(Model, abstract=True):
         """
         batch = self.batch_shape
         theta = tuple(np.broadcast_to(v, batch).reshape(-1, 1) for v in self.theta)
-        point = self.shared(Rowed(np.zeros((1, 1)), rows, np.zeros((1, 1))), theta)
+        point = self.shared(Rowed(np.zeros((1, 1)), rows), theta)
         m = max(np.shape(first)[1] for first in point.theta)
         values = {
             p.name: np.broadcast_to(v, (len(theta[0]), m)).reshape(*batch, m)

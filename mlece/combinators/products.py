@@ -11,6 +11,7 @@ import numpy as np
 from mlece.combinators.terms import Term
 from mlece.design import Design, Rows
 from mlece.math import Array, Arrays
+from mlece.moments import shaped
 
 
 class Products:
@@ -78,22 +79,40 @@ class Products:
         """Return the sums over observations of products of columns, weighted by pair, (r, k, k)."""
         k = self.width
         out = np.empty((r, k, k))
-        for (i, j), c in sums.items():
-            c = np.broadcast_to(c, (r, m))
-            (one, left), (other, right) = self.layout[i], self.layout[j]
+        for pairs in self._pairs(rows, list(sums)):
+            parts = [shaped(sums[pair], (r, m)) for pair in pairs]
+            c = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            one, other = (self.layout[i][0] for i in pairs[0])
             if one is None and other is None:
-                block = c.sum(axis=1)[:, None, None]
+                blocks = c.sum(axis=1)[:, None, None]
             elif one is None or other is None:
                 term = one or other
                 assert term is not None
                 column = term.design.slope(rows, c)
-                block = column[:, None, :] if one is None else column[:, :, None]
+                blocks = column[:, None, :] if one is None else column[:, :, None]
             else:
-                block = one.design.gram(rows, c, other.design)
-            out[:, left, right] = block
-            if i != j:
-                out[:, right, left] = np.swapaxes(block, 1, 2)
+                blocks = one.design.gram(rows, c, other.design)
+            for at, (i, j) in enumerate(pairs):
+                block, left, right = (
+                    blocks[at * r : (at + 1) * r],
+                    self.layout[i][1],
+                    self.layout[j][1],
+                )
+                out[:, left, right] = block
+                if i != j:
+                    out[:, right, left] = np.swapaxes(block, 1, 2)
         return out
+
+    def _pairs(self, rows: Rows, pairs: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        """Return the pairs of slots whose sums are taken by one product."""
+        if isinstance(rows, np.ndarray) and rows.ndim == 2:
+            return [[pair] for pair in pairs]
+        found: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+        for pair in pairs:
+            terms = [self.layout[i][0] for i in pair]
+            key = tuple(0 if term is None else id(term.design) for term in terms)
+            found.setdefault(key, []).append(pair)
+        return list(found.values())
 
     def terms_on(self, rows: slice, terms: tuple[Term, ...]) -> tuple[Term, ...]:
         """Return predictors of some of the rows, numbered anew."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,12 +48,26 @@ class Term:
         return tuple(f"{stem}{name}]" for name in self.design.names)
 
 
-class Rowed(NamedTuple):
-    """Responses as the inner family takes them, their rows in the designs, and as they are."""
+class Rowed:
+    """Responses and their rows in the designs.
 
-    inner: Any
-    rows: Rows
-    responses: Array
+    Parameters
+    ----------
+    responses : array
+    rows : Rows
+    statistics : callable, optional
+        Makes what the inner family takes of the responses; they themselves if not given.
+    """
+
+    def __init__(
+        self, responses: Array, rows: Rows, statistics: Callable[[Array], Any] | None = None
+    ) -> None:
+        self.responses, self.rows, self._statistics = responses, rows, statistics
+
+    @cached_property
+    def inner(self) -> Any:
+        """The responses as the inner family takes them."""
+        return self.responses if self._statistics is None else self._statistics(self.responses)
 
 
 class Point(NamedTuple):
@@ -72,7 +88,7 @@ def rows_of(values: Array) -> Rows:
         return numbers.astype(np.intp)
     m, start = len(first), int(first[0])
     step = int(first[1]) - start if m > 1 else 1
-    if step > 0 and bool((np.diff(first) == step).all()):
+    if step > 0 and bool((first[1:] - first[:-1] == step).all()):
         return slice(start, start + (m - 1) * step + 1, step)
     return first.astype(np.intp)
 

@@ -33,6 +33,7 @@ from mlece.math import (
     log1mexp,
     log1p,
     log1pmx,
+    log_factorial,
     log_minus_step,
     log_probability,
     ratio_or_zero,
@@ -56,8 +57,8 @@ def _mean_log_factorial(rate: Array) -> Array:
     rate = np.asarray(rate, dtype=float)
     y = np.arange(600.0)
     small = np.minimum(rate, 200.0)[..., None]
-    log_factorial = gammaln(y + 1)
-    total = (exp(xlogy(y, small) - small - log_factorial) * log_factorial).sum(axis=-1)
+    logs = gammaln(y + 1)
+    total = (exp(xlogy(y, small) - small - logs) * logs).sum(axis=-1)
     big = np.maximum(rate, 200.0)
     u = 1 / big
     tail = u * (1 / 12 + u * (1 / 24 + u * (19 / 360 + u * (9 / 80))))
@@ -85,7 +86,7 @@ class Poisson(Model):
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
-        return y, np.asarray(gammaln(y + 1))
+        return y, log_factorial(y)
 
     @staticmethod
     def _log_density(t: Arrays, rate: Array) -> Array:

@@ -18,7 +18,7 @@ from mlece.errors import DataError, ParameterError, message, unknown_name
 from mlece.families.counts import Binomial, binomial_log_mass
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.labels import Each, PerLabel
-from mlece.families.rowwise import IndexRows, LabelRows, LogitRows
+from mlece.families.rowwise import IndexRows, LabelRows, LogitRows, SoftLabelRows
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     Array,
@@ -108,10 +108,10 @@ class BernoulliIndex(IndexModel, abstract=True):
     def _curvature(cls, t: Arrays, index: Array) -> Arrays:
         return (cls._pull(t[0], 1 - t[0], index)[1],)
 
-    def rowwise(self, t: Arrays, theta: Arrays) -> IndexRows:
+    def rowwise(self, y: Array, theta: Arrays) -> IndexRows:
         """Return density and derivatives at an index for each observation."""
         kind = LogitRows if self.link.name == "logit" else IndexRows
-        return kind(self.link, t[0], theta[0])
+        return kind(self.link, y, theta[0])
 
     @classmethod
     def _expected_statistics(cls, index: Array) -> Arrays:
@@ -375,9 +375,9 @@ class CategoricalLogits(PerLabel, abstract=True):
             if j >= i
         )
 
-    def rowwise(self, t: Arrays, theta: Arrays) -> LabelRows:
+    def rowwise(self, y: Array, theta: Arrays) -> LabelRows:
         """Return density and derivatives at log-ratios for each observation."""
-        return LabelRows(t[0], theta)
+        return LabelRows(y, theta)
 
     def _expected_statistics(self, *theta: Array) -> Arrays:
         return (exp(self._log_shares(theta)[0]),)
@@ -459,6 +459,10 @@ class SoftCategoricalLogits(CategoricalLogits, abstract=True):
     def statistics(self, y: Array) -> Arrays:
         """Return the rows (r, m, K)."""
         return (y,)
+
+    def rowwise(self, y: Array, theta: Arrays) -> LabelRows:
+        """Return density and derivatives at log-ratios for each observation."""
+        return SoftLabelRows(y, theta)
 
     def block_sums(self, y: Array, w: Array | None) -> Arrays:
         """Return the total weight of each label, (r, K)."""

@@ -99,21 +99,20 @@ class LabelRows(Rowwise):
 
     Parameters
     ----------
-    target : array (r or 1, m, K)
-        Indicators, or probabilities.
+    y : array (r or 1, m)
+        Codes of the labels.
     theta : tuple of arrays (r, m)
         Log-ratios of the labels but the first.
     """
 
-    def __init__(self, target: Array, theta: Arrays) -> None:
-        self.target = np.moveaxis(target, -1, 0)
-        shape = np.broadcast_shapes(self.target.shape[1:], *(v.shape for v in theta))
+    def __init__(self, y: Array, theta: Arrays) -> None:
+        shape = np.broadcast_shapes(y.shape[:2], *(v.shape for v in theta))
         z = np.empty((len(theta) + 1, *shape))
         z[0] = 0.0
         for own, v in zip(z[1:], theta, strict=True):
             own[:] = v
         z -= z.max(axis=0)
-        self.z = z
+        self.y, self.z = y, z
 
     @cached_property
     def _odds(self) -> tuple[Array, Array, Array]:
@@ -122,15 +121,21 @@ class LabelRows(Rowwise):
         odds = exp(self.z)
         # 1 - p of the most probable has no other exact form; where several are, one of them stays.
         rest = np.multiply(odds, ~best).sum(axis=0)
-        count = np.count_nonzero(best, axis=0)
-        return odds, best, rest if (count == 1).all() else rest + (count - 1.0)
+        if np.count_nonzero(best) != rest.size:
+            rest += np.count_nonzero(best, axis=0) - 1.0
+        return odds, best, rest
+
+    @cached_property
+    def _own(self) -> Array:
+        """Where the entry of each observation's own label lies in an array (K, r, m), (r, m)."""
+        shape = self.z.shape[1:]
+        at = np.arange(self.z[0].size).reshape(shape)
+        return np.asarray(at + at.size * self.y.astype(np.intp))
 
     @cached_property
     def value(self) -> Array:
         """Log density, (r, m)."""
-        z, share = self.z, self.target.sum(axis=0)
-        own = times(self.target, z) if np.isinf(z.min()) else self.target * z
-        return np.asarray(own.sum(axis=0) - share * log1p(self._odds[2]))
+        return np.asarray(self.z.take(self._own) - log1p(self._odds[2]))
 
     @cached_property
     def _shares(self) -> tuple[Array, Array]:
@@ -143,14 +148,14 @@ class LabelRows(Rowwise):
         return p, others
 
     @cached_property
-    def score(self) -> Arrays:
-        """First derivatives, (r, m) each."""
-        p, others = self._shares
-        # t - p, without the difference of two numbers next to 1.
-        own = self.target[1:]
-        out = (own - 1) * p[1:]
-        out += own * others[1:]
-        return tuple(out)
+    def score(self) -> Any:
+        """First derivatives, (K - 1, r, m)."""
+        odds, best, rest = self._odds
+        total, at = 1 + rest, self._own
+        out = odds / -total
+        # 1 - p, without the difference of two numbers next to 1.
+        np.put(out, at, np.where(best.take(at), rest, total - odds.take(at)) / total)
+        return out[1:]
 
     @cached_property
     def curvature(self) -> Arrays:
@@ -160,3 +165,30 @@ class LabelRows(Rowwise):
         return tuple(
             -p[i] * others[i] if i == j else p[i] * p[j] for i in cells for j in cells if j >= i
         )
+
+
+class SoftLabelRows(LabelRows):
+    """The same with probabilities of the labels as targets.
+
+    Parameters
+    ----------
+    y : array (r or 1, m, K)
+    theta : tuple of arrays (r, m)
+    """
+
+    @cached_property
+    def value(self) -> Array:
+        """Cross-entropy with the other sign, (r, m)."""
+        target, z = np.moveaxis(self.y, -1, 0), self.z
+        own = times(target, z) if np.isinf(z.min()) else target * z
+        return np.asarray(own.sum(axis=0) - target.sum(axis=0) * log1p(self._odds[2]))
+
+    @cached_property
+    def score(self) -> Any:
+        """First derivatives, (K - 1, r, m)."""
+        p, others = self._shares
+        # t - p, without the difference of two numbers next to 1.
+        own = np.moveaxis(self.y, -1, 0)[1:]
+        out = (own - 1) * p[1:]
+        out += own * others[1:]
+        return out

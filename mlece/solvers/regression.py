@@ -3,8 +3,8 @@
 A gradient reads the rows twice; a Hessian costs as many products as there are pairs of coefficients. The
 Hessian of a part of the rows differs from that of all by the error of a sample, so steps in its metric
 gain a digit or so each, and the pairs of steps and gradients (L-BFGS: Nocedal 1980, Mathematics of
-Computation 35, 773-782) correct it where it is wrong. With few coefficients a Hessian of all rows costs
-as much as two gradients: it is taken once, after the first steps.
+Computation 35, 773-782) correct it where it is wrong. A Hessian of all rows is taken once where the first
+steps tell that it costs less than the gradients that it saves.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.solvers.solution import Solution
 
-# Products of columns, by coefficient, up to which a Hessian of all rows is taken, and at which point.
-_CHEAP, _EXACT_AT = 64, 2
+# Products of columns, by coefficient, that cost as much as a gradient of all rows.
+_PRICE = 20
+# Gradients that are left to do once a Hessian of all rows is taken with the next.
+_LEFT = 3
 # Rows of a part by coefficient: with fewer, its Hessian is no metric for the whole.
 _ROWS_EACH = 20
 _PASSES = 40
@@ -49,12 +51,13 @@ def is_long(model: Model) -> bool:
     return held and whole and one_maximum(model.inner, model.terms)
 
 
-def _has_cheap_hessian(model: Any) -> bool:
-    """Tell whether a Hessian of all rows costs no more than a few gradients."""
+def _price(model: Any) -> float:
+    """Return about how many gradients a Hessian costs."""
     widths = np.array([term.design.width for term in model.terms])
-    sparse = all(term.design.sparse for term in model.terms)
+    if all(term.design.sparse for term in model.terms):
+        return 1.0
     pairs = (widths.sum() ** 2 + np.square(widths).sum()) / 2
-    return sparse or bool(pairs <= _CHEAP * widths.sum())
+    return 0.5 + float(pairs / widths.sum()) / _PRICE
 
 
 def part_of(model: Model, rows: int, one_in: int) -> int:
@@ -150,8 +153,7 @@ class _Search:
         self.pairs: list[tuple[Array, Array, float]] = []
         self.eta = near[0]
         self.metric: Any = None
-        self.seen = 0
-        self.exact_at = _EXACT_AT if _has_cheap_hessian(objective.model) else -1
+        self.exact, self.known = False, False
         self._take_metric(thinned.evaluate(chart.theta(near, np.arange(1)), 2))
         self.usable = self.metric is not None and self._evaluate(self.eta)
 
@@ -166,9 +168,8 @@ class _Search:
 
     def _evaluate(self, eta: Array) -> bool:
         """Read value and gradient at a point; tell whether they are numbers."""
-        theta, exact = self.chart.theta(eta[None], np.arange(1)), self.seen == self.exact_at
-        self.seen += 1
-        at = self.objective.evaluate(theta, 2 if exact else 1)
+        theta = self.chart.theta(eta[None], np.arange(1))
+        at = self.objective.evaluate(theta, 2 if self.exact else 1)
         assert at.score is not None
         slope = self.chart.slope(eta[None], at.score)[0]
         if not np.isfinite(at.value[0] + slope.sum()):
@@ -198,12 +199,20 @@ class _Search:
                 along = float(change @ step)
                 if along > 0:
                     self.pairs.append((step, change, 1 / along))
-                if self.at.hessian is not None:
+                if self.exact:
                     self._take_metric(self.at)
+                    self.exact, self.known = False, True
                 return self.metric is not None
             self.eta, self.value, self.gradient, self.at = start, value, gradient, at
             step = step / 4
         return False
+
+    def _pays(self, decrement: float, last: float, tolerance: float) -> bool:
+        """Tell whether a Hessian of all rows costs less than the gradients that it saves."""
+        gained = float(np.log(last / decrement))
+        needed = float(np.log(decrement / tolerance))
+        price = _price(self.objective.model) + _LEFT
+        return np.isfinite(last) and needed > price * max(gained, 0.0)
 
     def run(self, tolerance: float) -> bool:
         """Step until the decrement is below a tolerance, or that of rounding; tell whether it is."""
@@ -216,6 +225,7 @@ class _Search:
             stalled += decrement <= _ROUNDING and decrement > 0.9 * last
             if stalled >= 3:
                 return True
+            self.exact = not self.known and self._pays(decrement, last, tolerance)
             last, since = decrement, since + 1
             if decrement <= 0.1 * best:
                 best, since = decrement, 0
