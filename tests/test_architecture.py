@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "twofold",
         "__version__",
     ),
-    ("domain", "maps", "unit_links", "bijection", "param", "predictor", "arrays", "dataframes"),
+    ("domain", "maps", "tails", "unit_links", "bijection", "param", "predictor", "arrays", "dataframes"),
     (
         "derivatives",
         "limits",

@@ -19,6 +19,7 @@ from mlece.families.one_sided import (
     with_threshold,
 )
 from mlece.families.standard import Jet, LocationScale, log_tail, moments
+from mlece.jets import jet_arcsinh, jet_sinh
 from mlece.limits import Limit, LimitFamily, full, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -53,6 +54,8 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
+from mlece.tails import Tails
+from mlece.unit_links import probit_link
 
 _MEAN_HALF = 0.7978845608028654  # E|Z| of a standard Gaussian, sqrt(2/pi)
 _NEWTON = 40
@@ -376,6 +379,10 @@ class JohnsonSU(LocationScale):
         return np.asarray(log_ndtr(-(a + b * arcsinh((y - loc) / scale))))
 
     @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any, a: Any, b: Any) -> tuple[Tails, Any]:
+        return probit_link, a + b * jet_arcsinh((y - loc) / scale)
+
+    @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, a: Array, b: Array) -> Array:
         return np.asarray(loc + scale * sinh((ndtri(u) - a) / b))
 
@@ -604,6 +611,12 @@ class SinhArcsinh(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, skewness: Array, tailweight: Array) -> Array:
         return np.asarray(log_ndtr(-sinh(tailweight * arcsinh((y - loc) / scale) - skewness)))
+
+    @staticmethod
+    def _standardised(
+        y: Array, loc: Any, scale: Any, skewness: Any, tailweight: Any
+    ) -> tuple[Tails, Any]:
+        return probit_link, jet_sinh(tailweight * jet_arcsinh((y - loc) / scale) - skewness)
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, skewness: Array, tailweight: Array) -> Array:

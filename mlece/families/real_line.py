@@ -38,6 +38,8 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary, room, row_dot, sum_log_products, weighted_sum
 from mlece.param import Param
+from mlece.tails import Tails, laplace_tails
+from mlece.unit_links import logit_link, loglog_link, probit_link
 
 
 def _points_at(x: Array, *shares: float) -> Arrays:
@@ -125,6 +127,10 @@ class Gaussian(Model):
     @staticmethod
     def _log_sf(y: Array, mean: Array, sd: Array) -> Array:
         return np.asarray(log_ndtr((mean - y) / sd))
+
+    @staticmethod
+    def _standardised(y: Array, mean: Any, sd: Any) -> tuple[Tails, Any]:
+        return probit_link, (y - mean) / sd
 
     @staticmethod
     def _quantile(u: Array, mean: Array, sd: Array) -> Array:
@@ -439,6 +445,10 @@ class Laplace(Model):
         return where(z > 0, -z - log(2.0), log1p(-0.5 * exp(-abs(z))))
 
     @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return laplace_tails, (y - loc) / scale
+
+    @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:
         return np.asarray(loc + scale * where(u < 0.5, log(2 * u), -log(2 * (1 - u))))
 
@@ -547,6 +557,10 @@ class Logistic(Model):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
         return -np.logaddexp(0.0, (y - loc) / scale)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return logit_link, (y - loc) / scale
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:
@@ -663,6 +677,10 @@ class Gumbel(Model):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
         return log1mexp(exp((loc - y) / scale))
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return loglog_link, (y - loc) / scale
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:

@@ -33,6 +33,8 @@ from mlece.math import (
 )
 from mlece.model import Twin
 from mlece.param import Param
+from mlece.tails import Tails, secant_tails
+from mlece.unit_links import cauchit_link
 
 # ---------------------------------------------------------------------------- Cauchy
 
@@ -124,6 +126,10 @@ class Cauchy(LocationScale):
         return Cauchy._log_cdf(2 * loc - y, loc, scale)
 
     @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return cauchit_link, (y - loc) / scale
+
+    @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:
         low = where(u < 0.5, u, 1 - u)
         size = 1 / tan(pi * where(low > 0, low, 0.5))
@@ -193,6 +199,10 @@ class HyperbolicSecant(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
         return HyperbolicSecant._log_cdf(2 * loc - y, loc, scale)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return secant_tails, (y - loc) / scale
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:
