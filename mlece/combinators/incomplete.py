@@ -157,8 +157,8 @@ class _Block:
         self.points = t[:, self.columns, 1]
         seen = self.exact[:, self.columns]
         if not seen.all():
-            # Where some members have an interval the formulas need a number in the support.
-            self.points = where(seen, self.points, model.points(t[:, self.columns]))
+            # Where other members have an interval the formulas need a number in the support.
+            self.points = where(seen, self.points, self.points[seen][0])
 
     @functools.cached_property
     def _seen(self) -> tuple[Any, Arrays, Any]:
@@ -167,8 +167,12 @@ class _Block:
         return t, theta, self.family.shared(t, theta)
 
     def _with_exact(self, hidden: Array, exact: Any) -> Array:
+        seen = self.exact[:, self.columns]
+        exact = np.asarray(exact) if seen.all() else where(seen, exact, 0.0)
+        if self.columns.size == self.unseen.shape[1]:
+            return hidden + exact
         out = np.array(np.broadcast_to(hidden, self.unseen.shape))
-        out[:, self.columns] += where(self.exact[:, self.columns], exact, 0.0)
+        out[:, self.columns] += exact
         return out
 
     @functools.cached_property
