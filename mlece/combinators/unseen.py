@@ -245,27 +245,40 @@ class _Integrated(Unseen):
 
     def _log_unseen(self, t: Array, *theta: Array) -> Array:
         """Return log P(lower < Y <= upper) where it is not exact, less log P(Y > entry)."""
-        lower, upper, entry = t[..., 0], t[..., 1], t[..., 2]
-        out: Any = np.zeros(self.hidden.shape)
-        if self.hidden.any():
-            out = where(self.hidden, self._log_mass(lower, upper, theta), 0.0)
-        if self.truncated.any():
-            seen = self.family.log_probability_hook(entry, theta, above=True)
-            out = out - where(self.truncated, seen, 0.0)
-        return np.asarray(out)
+        family, (lower, upper, entry) = self.family, (t[..., j] for j in range(3))
+        # Of counts both ends belong to the interval.
+        start = lower - 1.0 if family.support.discrete else lower
+        some = self.hidden.any(axis=0)
+        right = some & ((upper == inf) | ~self.hidden).all(axis=0)
+        left = some & ~right & ((lower == -inf) | ~self.hidden).all(axis=0)
+        out = np.zeros(self.shape)
+        for columns, above in ((right, True), (left, False)):
+            at = np.flatnonzero(columns)
+            if at.size:
+                end = (start if above else upper)[:, at]
+                tail = family.log_probability_hook(end, theta, above)
+                out[:, at] = where(self.hidden[:, at], tail, 0.0)
+        at = np.flatnonzero(some & ~right & ~left)
+        if at.size:
+            mass = self._log_mass(start[:, at], upper[:, at], theta)
+            out[:, at] = where(self.hidden[:, at], mass, 0.0)
+        at = np.flatnonzero(self.truncated.any(axis=0))
+        if at.size:
+            seen = family.log_probability_hook(entry[:, at], theta, above=True)
+            out[:, at] -= where(self.truncated[:, at], seen, 0.0)
+        return out
 
     def _log_mass(self, lower: Array, upper: Array, theta: Arrays) -> Array:
-        """Return log P(lower < Y <= upper), for counts log P(lower <= Y <= upper), by the nearer tail."""
+        """Return log P(lower < Y <= upper) by the nearer tail."""
         family = self.family
-        start = lower - 1.0 if family.support.discrete else lower
         probability = family.log_probability_hook
-        above, below = probability(start, theta, above=True), probability(upper, theta, above=False)
+        above, below = probability(lower, theta, above=True), probability(upper, theta, above=False)
         upward = above < below
         tail = where(upward, above, below)
         rest = where(
             upward,
             probability(upper, theta, above=True),
-            probability(start, theta, above=False),
+            probability(lower, theta, above=False),
         )
         mass = where(tail > -inf, tail + log1mexp(tail - rest), -inf)
         if family.support.discrete or family.has("_breakpoints"):

@@ -127,15 +127,20 @@ class SkewNormal(LocationScale):
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array, shape: Array) -> Array:
-        z = (y - loc) / scale
-        plain = ndtr(z) - 2 * owens_t(z, shape)
+        z, shape = np.broadcast_arrays((y - loc) / scale, shape)
+        plain = np.asarray(ndtr(z) - 2 * owens_t(z, shape))
+        # Far out the difference has lost its digits: there the tail is integrated.
+        far = plain < 1e-4
+        z, steep = z[far], shape[far]
 
         def g(at: Array) -> Array:
-            return np.asarray(log(2.0) - 0.5 * LOG_2PI - 0.5 * at * at + log_ndtr(shape * at))
+            return np.asarray(log(2.0) - 0.5 * LOG_2PI - 0.5 * at * at + log_ndtr(steep * at))
 
-        slope = shape * inverse_mills(shape * z)[0] - z
-        far = (plain < 1e-4) & (slope > 0)
-        return where(far, log_tail(g, z, where(far, slope, 1.0)), log(where(far, 1.0, plain)))
+        slope = steep * inverse_mills(steep * z)[0] - z
+        tail = log_tail(g, z, where(slope > 0, slope, 1.0))
+        out = np.array(log(plain))
+        out[far] = where(slope > 0, tail, out[far])
+        return np.asarray(out)
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, shape: Array) -> Array:
@@ -282,14 +287,16 @@ class ExGaussian(Model):
     def _log_cdf(y: Array, loc: Array, scale: Array, tail: Array) -> Array:
         z, k, _, log_q, ratio, _, _ = ExGaussian._parts(y, loc, scale, tail)
         whole = ndtr(z)
-        plain = whole - exp(log_q + log(tail))
+        plain = np.asarray(whole - exp(log_q + log(tail)))
+        far = (z < -1.5) & (plain < 0.01 * whole) | (plain <= 0)
+        z, k, ratio = (a[far] for a in np.broadcast_arrays(z, k, ratio))
 
         def g(at: Array) -> Array:
             return ExGaussian._parts(at, 0 * z, 1 + 0 * z, 1 / k)[3]
 
-        far = (z < -1.5) & (plain < 0.01 * whole) | (plain <= 0)
-        slope = where(far, ratio - k, 1.0)
-        return where(far, log_tail(g, z, slope), log(where(far, 1.0, plain)))
+        out = np.array(log(plain))
+        out[far] = log_tail(g, z, ratio - k)
+        return out
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, tail: Array) -> Array:
