@@ -16,6 +16,7 @@ from mlece.math import (
     Arrays,
     arcsinh,
     cosh,
+    exp_remainders,
     hypot,
     log,
     log1p,
@@ -207,6 +208,16 @@ def jet_sinh(u: Number) -> Number:
         return sinh(u)
     value = sinh(u.value)
     return compose(value, (cosh(u.value),), (value,), (u,))
+
+
+def jet_log_growth(u: Number) -> Number:
+    """Return log((e^u - 1)/u), smooth through u = 0, of a jet, or of an array."""
+    value = u.value if isinstance(u, Jet) else u
+    ratio, first, second = exp_remainders(value)[:3]
+    if not isinstance(u, Jet):
+        return log(ratio)
+    slope = first / ratio
+    return compose(log(ratio), (slope,), (second / ratio - slope * slope,), (u,))
 
 
 def jet_sqrt(u: Jet) -> Jet:

@@ -30,7 +30,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "twofold",
         "__version__",
     ),
-    ("domain", "maps", "tails", "unit_links", "bijection", "param", "predictor", "arrays", "dataframes"),
+    (
+        "domain",
+        "maps",
+        "tails",
+        "unit_links",
+        "bijection",
+        "param",
+        "predictor",
+        "arrays",
+        "dataframes",
+    ),
     (
         "derivatives",
         "limits",
@@ -71,6 +81,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "bootstrap",
         "bootstrap_covariance",
+        "recording",
+        "nonparametric",
         "resampling",
         "profiling",
         "estimates",

@@ -253,3 +253,31 @@ def test_exponential_regression_by_hand() -> None:
     rates = [event[group == g].sum() / (time - entry)[group == g].sum() for g in (0, 1)]
     assert fit.params["rate[Intercept]"] == pytest.approx(np.log(rates[0]), rel=1e-12)
     assert fit.params["rate[x]"] == pytest.approx(np.log(rates[1] / rates[0]), rel=1e-12)
+
+
+def test_a_share_that_never_meets_the_event() -> None:
+    # With a negative shape Gompertz' survival function ends above 0: a time is then infinite.
+    rng = np.random.default_rng(2)
+    hazard, loss = rng.exponential(size=400), rng.uniform(1, 8, 400)
+    meets = hazard < 0.5 / 0.8
+    time = np.where(meets, np.log1p(-0.8 * np.where(meets, hazard, 0.0) / 0.5) / -0.8, INF)
+    fit = mlece.fit("gompertz", mlece.right_censored(np.minimum(time, loss), time <= loss))
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    assert fit.params["shape"] < 0
+    # Both derivatives of the sum of log densities and log survival functions vanish, by differences.
+    law, seen, at = fit.model, time <= loss, np.minimum(time, loss)
+    for name in ("shape", "rate"):
+        value, sums = fit.params[name], []
+        for step in (1e-5, -1e-5):
+            moved = law.replace(**{name: value + step})
+            sums.append(np.where(seen, moved.log_density(at), moved.log_sf(at)).mean())
+        assert abs(sums[0] - sums[1]) / 2e-5 < 1e-8
+
+
+def test_a_transformed_law_has_the_tails_of_the_inner_one() -> None:
+    y = np.random.default_rng(3).lognormal(size=50)
+    data = mlece.right_censored(np.minimum(y, 1.5), y < 1.5)
+    model = mlece.Transformed(mlece.Gaussian(), "log")
+    assert type(model).has("_standardised")
+    found, plain = mlece.fit(model, data), mlece.fit("lognormal", data)
+    np.testing.assert_allclose(list(found.params.values()), list(plain.params.values()), rtol=1e-12)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.compose import engine, within
-from mlece.combinators.unseen import unseen
+from mlece.combinators.unseen import Unseen, unseen
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays, inf, where
 from mlece.model import Model, model_by_name
@@ -151,14 +151,27 @@ class _Block:
 
     def __init__(self, model: Incomplete, t: Array, theta: Arrays) -> None:
         self.family, self.t, self.theta = model._inner, t, theta
-        self.exact = t[..., 0] == t[..., 1]
-        self.columns = np.flatnonzero(self.exact.any(axis=0))
-        self.unseen = unseen(self.family, t, theta)
-        self.points = t[:, self.columns, 1]
-        seen = self.exact[:, self.columns]
-        if not seen.all():
-            # Where other members have an interval the formulas need a number in the support.
-            self.points = where(seen, self.points, self.points[seen][0])
+
+    @functools.cached_property
+    def unseen(self) -> Unseen:
+        """The intervals of the block."""
+        return unseen(self.family, self.t, self.theta)
+
+    @functools.cached_property
+    def exact(self) -> Array:
+        """Which observations are exact, (r or 1, m)."""
+        return np.asarray(self.t[..., 0] == self.t[..., 1])
+
+    @functools.cached_property
+    def columns(self) -> Array:
+        """The observations that are exact for some member."""
+        return np.flatnonzero(self.exact.any(axis=0))
+
+    @functools.cached_property
+    def points(self) -> Array:
+        """These observations; other members' intervals in the place of one need some number."""
+        seen, points = self.exact[:, self.columns], self.t[:, self.columns, 1]
+        return points if seen.all() else where(seen, points, points[seen][0])
 
     @functools.cached_property
     def _seen(self) -> tuple[Any, Arrays, Any]:
@@ -170,7 +183,7 @@ class _Block:
         seen = self.exact[:, self.columns]
         exact = np.asarray(exact) if seen.all() else where(seen, exact, 0.0)
         if self.columns.size == self.unseen.shape[1]:
-            return hidden + exact
+            return np.asarray(hidden + exact)
         out = np.array(np.broadcast_to(hidden, self.unseen.shape))
         out[:, self.columns] += exact
         return out

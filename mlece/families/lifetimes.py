@@ -10,7 +10,7 @@ import numpy as np
 from mlece import errors
 from mlece.domain import nonnegative, positive, real
 from mlece.families.skewed import _mean_log
-from mlece.jets import jet_log, jet_sinh
+from mlece.jets import jet_log, jet_log_growth, jet_sinh
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -48,7 +48,7 @@ from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
 from mlece.tails import Tails
-from mlece.unit_links import probit_link
+from mlece.unit_links import cloglog_link, probit_link
 
 # ---------------------------------------------------------------------------- Gompertz
 
@@ -134,6 +134,10 @@ class Gompertz(Model):
     @staticmethod
     def _log_sf(y: Array, shape: Array, rate: Array) -> Array:
         return np.asarray(-rate * y * exp_remainders(shape * y)[0])
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, rate: Any) -> tuple[Tails, Any]:
+        return cloglog_link, log(y) + jet_log(rate) + jet_log_growth(shape * y)
 
     @staticmethod
     def _at_hazard(hazard: Array, shape: Array, rate: Array) -> Array:
