@@ -436,13 +436,11 @@ class Laplace(Model):
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:
-        z = (y - loc) / scale
-        return where(z < 0, z - log(2.0), log1p(-0.5 * exp(-abs(z))))
+        return laplace_tails.log_cdf((y - loc) / scale)
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
-        z = (y - loc) / scale
-        return where(z > 0, -z - log(2.0), log1p(-0.5 * exp(-abs(z))))
+        return laplace_tails.log_sf((y - loc) / scale)
 
     @staticmethod
     def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
