@@ -12,6 +12,7 @@ from mlece.combinators.observed import drawn_like, response_family
 from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
+from mlece.recording import recorded
 from mlece.resampling import multiplicities, slabs
 from mlece.result import Fit
 from mlece.sample import Sample
@@ -109,8 +110,9 @@ def resampled(
         Number of samples for each.
     rng : numpy.random.Generator
     resampling : {"parametric", "nonparametric"}
-        Draw from the fitted members, as many observations as the data hold; or from the observations,
-        with frequency weights by their multiplicity: the weights of a resample are multinomial.
+        Draw from the fitted members, as many observations as the data hold, incomplete ones recorded as
+        the data were (:mod:`mlece.recording`); or from the observations, with frequency weights by their
+        multiplicity: the weights of a resample are multinomial.
 
     Yields
     ------
@@ -139,23 +141,14 @@ def _require_drawable(fit: Fit, resampling: str) -> None:
         raise errors.ComparisonError(
             errors.message("a fit to data for a bootstrap", "a fit to a known distribution")
         )
-    if resampling == "parametric":
-        hint = "Use resampling='nonparametric'"
-        if sample.weighting == "sampling":
-            raise errors.ComparisonError(
-                errors.message(
-                    "frequency weights for a parametric bootstrap", "sampling weights", hint
-                )
+    if resampling == "parametric" and sample.weighting == "sampling":
+        raise errors.ComparisonError(
+            errors.message(
+                "frequency weights for a parametric bootstrap",
+                "sampling weights",
+                "Use resampling='nonparametric'",
             )
-        family = response_family(fit.family)
-        if is_incomplete(family):
-            raise errors.ComparisonError(
-                errors.message(
-                    "complete observations for a parametric bootstrap",
-                    f"{family._observations}, of which the model does not say how they arise",
-                    hint,
-                )
-            )
+        )
     w = sample.weights
     if w is not None and sample.weighting == "frequency" and np.any(w != np.round(w)):
         bad = w != np.round(w)
@@ -188,11 +181,15 @@ def _from_models(
     like, inside = _one_by_one(fit, members)
     place = np.full(fit.objective.size, -1)
     place[members] = np.arange(members.size)
+    hidden = is_incomplete(response_family(fit.family))
     out: Array | None = None
     for group, model in fit.groups():
         kept = place[group] >= 0
         own = like if len(like) == 1 else like[np.maximum(place[group], 0)]
-        y = drawn_like(model, own, size, rng)
+        if hidden:
+            y = recorded(fit.family, model, own, inside[np.maximum(place[group], 0)], size, rng)
+        else:
+            y = drawn_like(model, own, size, rng)
         if out is None:
             out = np.empty((members.size, *y.shape[1:]))
         out[place[group[kept]]] = y[kept]

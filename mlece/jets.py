@@ -7,11 +7,24 @@ once; its score and curvature follow by the chain rule to rounding, with no diff
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from mlece.math import Array, Arrays, log, log1p, ratio_or_zero, sqrt, xlogy
+from mlece.math import (
+    Array,
+    Arrays,
+    arcsinh,
+    cosh,
+    exp_remainders,
+    hypot,
+    log,
+    log1p,
+    ratio_or_zero,
+    sinh,
+    sqrt,
+    xlogy,
+)
 
 
 def _vanishes(a: Any) -> bool:
@@ -162,15 +175,49 @@ def compose(
     return Jet(value, first, second)
 
 
-def jet_log(u: Jet) -> Jet:
-    """Return log u."""
+# A formula of jets holds for arrays as well, where only its value is wanted.
+Number = TypeVar("Number", Jet, Array)
+
+
+def jet_log(u: Number) -> Number:
+    """Return log u of a jet, or of an array."""
+    if not isinstance(u, Jet):
+        return log(u)
     return compose(log(u.value), (1 / u.value,), (-1 / (u.value * u.value),), (u,))
 
 
-def jet_log1p(u: Jet) -> Jet:
-    """Return log(1 + u)."""
+def jet_log1p(u: Number) -> Number:
+    """Return log(1 + u) of a jet, or of an array."""
+    if not isinstance(u, Jet):
+        return log1p(u)
     slope = 1 / (1 + u.value)
     return compose(log1p(u.value), (slope,), (-slope * slope,), (u,))
+
+
+def jet_arcsinh(u: Number) -> Number:
+    """Return arsinh u of a jet, or of an array."""
+    if not isinstance(u, Jet):
+        return arcsinh(u)
+    root = hypot(1.0, u.value)
+    return compose(arcsinh(u.value), (1 / root,), (-u.value / root / root / root,), (u,))
+
+
+def jet_sinh(u: Number) -> Number:
+    """Return sinh u of a jet, or of an array."""
+    if not isinstance(u, Jet):
+        return sinh(u)
+    value = sinh(u.value)
+    return compose(value, (cosh(u.value),), (value,), (u,))
+
+
+def jet_log_growth(u: Number) -> Number:
+    """Return log((e^u - 1)/u), smooth through u = 0, of a jet, or of an array."""
+    value = u.value if isinstance(u, Jet) else u
+    ratio, first, second = exp_remainders(value)[:3]
+    if not isinstance(u, Jet):
+        return log(ratio)
+    slope = first / ratio
+    return compose(log(ratio), (slope,), (second / ratio - slope * slope,), (u,))
 
 
 def jet_sqrt(u: Jet) -> Jet:

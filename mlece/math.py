@@ -384,6 +384,9 @@ def inverse_mills(x: Array) -> Arrays:
     x = np.asarray(x, dtype=float)
     far = x < -12.0
     ratio = 0.7978845608028654 / erfcx(-0.7071067811865476 * x)
+    if not far.any():
+        e = x + ratio
+        return ratio, e, e * ratio - 1
     t = where(far, -x, 12.0)
     u = 1 / t**2
     # 1 − t m(t) = u − 3 u² + 15 u³ − ..., m Mills' ratio at t.

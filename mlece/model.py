@@ -62,6 +62,7 @@ HOOKS = (
     "_block_sums",
     "_log_cdf",
     "_log_sf",
+    "_standardised",
     "_quantile",
     "_sample",
     "_entropy",
@@ -315,7 +316,7 @@ class Model:
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
-    _scipy = _atoms = _missing
+    _scipy = _atoms = _standardised = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:

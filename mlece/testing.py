@@ -13,6 +13,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.derivatives import numerical_curvature, numerical_score
+from mlece.jets import variables
 from mlece.math import Array, wrap_angle
 from mlece.model import Model
 from mlece.moments import weighted_sum
@@ -268,6 +269,19 @@ def _mass_between(member: Model, a: float, b: float) -> Array:
     )
     points, masses = atoms(member)
     return np.asarray(value[0] + masses[(points > a) & (points <= b)].sum())
+
+
+@_property
+def check_standardised(member: Model, rng: np.random.Generator) -> None:
+    """Both tails of the standard law are those of the family, and the closed form their derivatives."""
+    if not member.has("_standardised"):
+        return
+    y = np.sort(np.asarray(member.sample(40, rng=rng), dtype=float))
+    law, z = member._standardised(y, *member.theta)
+    _agree(member, "log cdf of the standard law", law.log_cdf(z), member.log_cdf(y), "rounding")
+    _agree(member, "log sf of the standard law", law.log_sf(z), member.log_sf(y), "rounding")
+    _, jet = member._standardised(y, *variables(*member.theta))
+    _agree(member, "z as a jet", jet.value, z, "rounding")
 
 
 @_property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 import numpy as np
 
 from mlece.domain import unit_interval
@@ -32,9 +30,10 @@ from mlece.math import (
     tan,
     where,
 )
+from mlece.tails import Symmetric, Tails
 
 
-class UnitLink(Bijection):
+class UnitLink(Bijection, Tails):
     """theta = F(eta) for a distribution function F on the whole line: the links of a probability.
 
     A law with success probability F(eta) is computed from log F and log (1 - F), which keep their digits
@@ -43,16 +42,8 @@ class UnitLink(Bijection):
 
     target = unit_interval
 
-    @abstractmethod
-    def log_pair(self, eta: Array) -> tuple[Array, Array]:
-        """Return log F(eta) and log (1 - F(eta))."""
 
-    @abstractmethod
-    def log_pair_derivatives(self, eta: Array) -> tuple[Array, Array, Array, Array]:
-        """Return the first and second derivative of log F, then those of log (1 - F)."""
-
-
-class Expit(UnitLink):
+class Expit(Symmetric, UnitLink):
     """theta = 1 / (1 + exp(-eta)): the inverse of the logit link."""
 
     name = "logit"
@@ -75,17 +66,17 @@ class Expit(UnitLink):
         p, q = expit(eta), expit(-eta)
         return p * q, p * q * (q - p)
 
-    def log_pair(self, eta: Array) -> tuple[Array, Array]:
-        """Return -log(1 + exp(-eta)) and -log(1 + exp(eta))."""
-        return -softplus(-eta), -softplus(eta)
+    def log_cdf(self, z: Array) -> Array:
+        """Return -log(1 + exp(-z))."""
+        return -softplus(-z)
 
-    def log_pair_derivatives(self, eta: Array) -> tuple[Array, Array, Array, Array]:
-        """Return 1 - p and -p, each with -p (1 - p) behind it."""
-        p, q = np.asarray(expit(eta)), np.asarray(expit(-eta))
-        return q, -p * q, -p, -p * q
+    def cdf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return 1 - p and -p (1 - p)."""
+        rest = np.asarray(expit(-z))
+        return rest, -rest * expit(z)
 
 
-class NormalCdf(UnitLink):
+class NormalCdf(Symmetric, UnitLink):
     """theta = Φ(eta): the inverse of the probit link."""
 
     name = "probit"
@@ -107,15 +98,14 @@ class NormalCdf(UnitLink):
         slope = exp(self.log_slope(eta))
         return slope, -eta * slope
 
-    def log_pair(self, eta: Array) -> tuple[Array, Array]:
-        """Return log Φ(eta) and log Φ(-eta)."""
-        return np.asarray(log_ndtr(eta)), np.asarray(log_ndtr(-eta))
+    def log_cdf(self, z: Array) -> Array:
+        """Return log Φ(z)."""
+        return np.asarray(log_ndtr(z))
 
-    def log_pair_derivatives(self, eta: Array) -> tuple[Array, Array, Array, Array]:
-        """Return the ratios of Mills with their derivatives."""
-        below, e_below, _ = inverse_mills(eta)
-        above, e_above, _ = inverse_mills(-eta)
-        return below, -e_below * below, -above, -e_above * above
+    def cdf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return the inverse of Mills' ratio and its derivative."""
+        ratio, e, _ = inverse_mills(z)
+        return ratio, -e * ratio
 
 
 class CompLogLog(UnitLink):
@@ -143,22 +133,31 @@ class CompLogLog(UnitLink):
         slope = exp(self.log_slope(eta))
         return slope, slope * (1 - where(slope == 0, 0.0, exp(eta)))
 
-    def log_pair(self, eta: Array) -> tuple[Array, Array]:
-        """Return log(1 - exp(-t)) and -t, t = exp(eta)."""
-        t = exp(eta)
-        # Where t underflows log F is eta still: (1 - exp(-t)) / t = 1 - t phi_2(-t).
+    def log_cdf(self, z: Array) -> Array:
+        """Return log(1 - exp(-t)), t = exp(z)."""
+        t = exp(z)
+        # Where t underflows log F is z still: (1 - exp(-t)) / t = 1 - t phi_2(-t).
         small = where(t < 1, t, 1.0)
-        near = eta + log1p(-small * exp_remainders(-small)[3])
-        return where(t < 1, near, log1mexp(where(t < 1, 1.0, t))), -t
+        near = z + log1p(-small * exp_remainders(-small)[3])
+        return where(t < 1, near, log1mexp(where(t < 1, 1.0, t)))
 
-    def log_pair_derivatives(self, eta: Array) -> tuple[Array, Array, Array, Array]:
-        """Return t / (exp(t) - 1) with its derivative in eta, and -t twice, t = exp(eta)."""
-        t = exp(eta)
+    def log_sf(self, z: Array) -> Array:
+        """Return -exp(z)."""
+        return -exp(z)
+
+    def cdf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return t / (exp(t) - 1) with its derivative in z, t = exp(z)."""
+        t = exp(z)
         # Beyond 800 exp(-t) is 0, and so are both derivatives of log F.
         finite = where(t < 800, t, 800.0)
         parts = exp_remainders(-finite)
         first = exp(-finite) / parts[0]
-        return first, -first * finite * parts[3] / parts[0], -t, -t
+        return first, -first * finite * parts[3] / parts[0]
+
+    def sf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return -exp(z) twice."""
+        rate = -exp(z)
+        return rate, rate
 
 
 class LogLog(UnitLink):
@@ -183,17 +182,26 @@ class LogLog(UnitLink):
         first, second = cloglog_link.derivatives(-eta)
         return first, -second
 
-    def log_pair(self, eta: Array) -> tuple[Array, Array]:
-        """Return the pair of cloglog at -eta, exchanged."""
-        return cloglog_link.log_pair(-eta)[::-1]
+    def log_cdf(self, z: Array) -> Array:
+        """Return -exp(-z)."""
+        return cloglog_link.log_sf(-z)
 
-    def log_pair_derivatives(self, eta: Array) -> tuple[Array, Array, Array, Array]:
-        """Return those of cloglog at -eta, exchanged, the first with the other sign."""
-        first, second, other, bend = cloglog_link.log_pair_derivatives(-eta)
-        return -other, bend, -first, second
+    def log_sf(self, z: Array) -> Array:
+        """Return log F of cloglog at -z."""
+        return cloglog_link.log_cdf(-z)
+
+    def cdf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return exp(-z) and -exp(-z)."""
+        first, second = cloglog_link.sf_derivatives(-z)
+        return -first, second
+
+    def sf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return those of log F of cloglog at -z, the first with the other sign."""
+        first, second = cloglog_link.cdf_derivatives(-z)
+        return -first, second
 
 
-class CauchyCdf(UnitLink):
+class CauchyCdf(Symmetric, UnitLink):
     """theta = 1/2 + arctan(eta)/π: the inverse of the cauchit link."""
 
     name = "cauchit"
@@ -218,17 +226,15 @@ class CauchyCdf(UnitLink):
         slope = exp(self.log_slope(eta))
         return slope, -2 * eta * slope / (1 + eta * eta)
 
-    def log_pair(self, eta: Array) -> tuple[Array, Array]:
-        """Return log F and log (1 - F), each from its own angle."""
-        below, above = self.forward(eta), self.forward(-eta)
-        return log_probability(below, above), log_probability(above, below)
+    def log_cdf(self, z: Array) -> Array:
+        """Return log F, from the angle of the nearer tail."""
+        return log_probability(self.forward(z), self.forward(-z))
 
-    def log_pair_derivatives(self, eta: Array) -> tuple[Array, Array, Array, Array]:
-        """Return f/F with its derivative, f the density, and the same of 1 - F."""
-        square = 1 + eta * eta
-        below, above = 1 / (square * arctan2(1.0, -eta)), 1 / (square * arctan2(1.0, eta))
-        bend = 2 * eta / square
-        return below, -below * (bend + below), -above, above * (bend - above)
+    def cdf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return f/F with its derivative, f the density."""
+        square = 1 + z * z
+        ratio = 1 / (square * arctan2(1.0, -z))
+        return ratio, -ratio * (2 * z / square + ratio)
 
 
 logit_link = Expit()

@@ -32,7 +32,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "twofold",
         "__version__",
     ),
-    ("domain", "maps", "unit_links", "bijection", "param", "predictor", "arrays", "dataframes"),
+    (
+        "domain",
+        "maps",
+        "tails",
+        "unit_links",
+        "bijection",
+        "param",
+        "predictor",
+        "arrays",
+        "dataframes",
+    ),
     (
         "derivatives",
         "limits",
@@ -73,6 +83,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "bootstrap",
         "bootstrap_covariance",
+        "recording",
+        "nonparametric",
         "resampling",
         "profiling",
         "estimates",

@@ -34,6 +34,7 @@ from mlece.model import Model
 
 _PANEL = 1 / 6  # of the t of the double-exponential map, in which densities are smooth
 _GAUSS = np.polynomial.legendre.leggauss(12)
+_SHORT_RULE = np.polynomial.legendre.leggauss(20)
 _LINEAR = 1 / 64  # stretches of t this short are straight: their ends stay exact
 _COUNTS = 1 << 16  # counts summed one by one between the ends of the intervals
 _TAIL = 1 << 13  # and beyond the last of them
@@ -215,6 +216,23 @@ def _summed(model: Model, nodes: Nodes, theta: Arrays, shape: tuple[int, int]) -
     for (row, i, j), c in zip(_pairs(len(out)), curvature, strict=True):
         out[row, which] = mean(c + centred[i - 1] * centred[j - 1])
     return out.reshape(-1, *shape)
+
+
+def short_masses(model: Model, lower: Array, upper: Array, theta: Arrays) -> Array:
+    """Return log probabilities and derivatives (q, n) of stretches across which a density hardly changes.
+
+    Parameters
+    ----------
+    lower, upper : array (n,)
+    theta : tuple of arrays (n,) or (1,)
+        Of each stretch, or of all of them.
+    """
+    x, w = _SHORT_RULE
+    half = 0.5 * (upper - lower)[:, None]
+    values = (lower[:, None] + half) + half * x
+    cells = np.broadcast_to(np.arange(len(lower))[:, None], values.shape)
+    nodes = Nodes(values, log(half) + log(w), cells)
+    return _summed(model, nodes, tuple(v[:, None] for v in theta), (len(lower), 1))[..., 0]
 
 
 # ---------------------------------------------------------------------------- densities

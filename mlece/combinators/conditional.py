@@ -16,7 +16,6 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional_limits import conditional_limits
-from mlece.combinators.hidden_rows import HiddenRows
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.penalties import Penalty
 from mlece.combinators.products import Products
@@ -262,11 +261,8 @@ class Conditional(Model, abstract=True):
             first.append(slope)
             second.append(bend)
         whole = tuple(natural)
-        if is_incomplete(self.inner):
-            shared: Any = HiddenRows(self.inner, t.inner, whole)
-        else:
-            shared = self.inner.rowwise(t.responses, whole)
-            shared = self.inner.shared(t.inner, whole) if shared is None else shared
+        shared = self.inner.rowwise(t.responses, whole)
+        shared = self.inner.shared(t.inner, whole) if shared is None else shared
         return Point(t, whole, tuple(first), tuple(second), shared)
 
     @cached_property

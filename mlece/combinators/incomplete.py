@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from mlece.combinators.cells import Runs, masses
 from mlece.combinators.compose import engine, within
-from mlece.derivatives import numerical_curvature, numerical_score
+from mlece.combinators.unseen import Unseen, unseen
 from mlece.limits import Limit, Status
-from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
+from mlece.math import Array, Arrays, inf, where
 from mlece.model import Model, model_by_name
 from mlece.moments import Summary, weighted_sum
 
@@ -40,9 +39,6 @@ _LOST = (
     "_exact_interval",
     "_kink",
 )
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
-# An interval that holds less than this share of the nearer tail is short on the scale of the density.
-_SHORT = 0.1
 
 
 class Incomplete(Model, abstract=True):
@@ -124,150 +120,101 @@ class Incomplete(Model, abstract=True):
         return tuple(found)
 
     def shared(self, t: Any, theta: Arrays) -> Any:
-        """Return what density, score and curvature have in common: the probabilities at theta."""
-        return _Unseen(self, t, theta)
+        """Return what density, score and curvature have in common: the block at theta."""
+        return _Block(self, t, theta)
 
     def log_density_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Array:
         """Return the log density of exact observations, the log probability of the others."""
-        unseen = self.shared(t, theta) if shared is None else shared
-        out = self._with_exact((unseen.value,), t, theta, self._density)[0]
-        if not self.has("_bounds"):
-            return out
-        # The ends move with the parameters: a formula may go on beyond them.
-        beyond = (t[..., 0] == t[..., 1]) & ~self._inner.inside(t[..., 1], theta)
-        return np.asarray(where(beyond, -inf, out))
-
-    def _density(self, t: Any, theta: Arrays) -> Arrays:
-        return (self._inner.log_density_hook(t, theta),)
+        block = self.shared(t, theta) if shared is None else shared
+        return np.asarray(block.value)
 
     def score_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Any:
-        """Return the score: the family's own where exact, its conditional mean elsewhere."""
-        unseen = self.shared(t, theta) if shared is None else shared
-        return self._with_exact(unseen.score, t, theta, self._inner.score_hook)
+        """Return the score of each observation, (r, m) for each parameter."""
+        block = self.shared(t, theta) if shared is None else shared
+        return block.score
 
     def curvature_hook(self, t: Array, theta: Arrays, shared: Any = None) -> Any:
         """Return the upper triangle of the second derivatives, row by row."""
-        unseen = self.shared(t, theta) if shared is None else shared
-        return self._with_exact(unseen.curvature, t, theta, self._inner.curvature_hook)
-
-    def _with_exact(
-        self, parts: Arrays, t: Array, theta: Arrays, hook: Callable[[Any, Arrays], Any]
-    ) -> Arrays:
-        """Add what a hook of the complete family says of the exact observations of a block."""
-        exact = t[..., 0] == t[..., 1]
-        if not exact.any():
-            return parts
-        # The others need some number: one in the support, for which every formula holds.
-        own = hook(self._inner.statistics(where(exact, t[..., 1], self.points(t))), theta)
-        return tuple(a + where(exact, b, 0.0) for a, b in zip(parts, own, strict=True))
-
-    def log_unseen(self, t: Array, *theta: Array) -> Array:
-        """Return log P(lower < Y <= upper) where it is not exact, less log P(Y > entry)."""
-        lower, upper, entry = t[..., 0], t[..., 1], t[..., 2]
-        hidden, truncated = lower != upper, entry > -inf
-        out: Any = np.zeros(hidden.shape)
-        if hidden.any():
-            out = where(hidden, self._log_mass(lower, upper, theta), 0.0)
-        if truncated.any():
-            seen = self._inner.log_probability_hook(entry, theta, above=True)
-            out = out - where(truncated, seen, 0.0)
-        return np.asarray(out)
-
-    def _log_mass(self, lower: Array, upper: Array, theta: Arrays) -> Array:
-        """Return log P(lower < Y <= upper), for counts log P(lower <= Y <= upper), by the nearer tail."""
-        start = lower - 1.0 if self.support.discrete else lower
-        probability = self._inner.log_probability_hook
-        above, below = probability(start, theta, above=True), probability(upper, theta, above=False)
-        upward = above < below
-        tail = where(upward, above, below)
-        rest = where(
-            upward,
-            probability(upper, theta, above=True),
-            probability(start, theta, above=False),
-        )
-        mass = where(tail > -inf, tail + log1mexp(tail - rest), -inf)
-        if self.support.discrete or self.has("_breakpoints"):
-            return mass
-        short = (tail - rest < _SHORT) & (tail > -inf)
-        columns = np.flatnonzero(short.any(axis=0))
-        if not columns.size:
-            return mass
-        # The difference of two nearly equal probabilities has lost digits: integrate the density.
-        low, high = lower[:, columns], upper[:, columns]
-        half = 0.5 * (high - low)
-        y = (low + half)[..., None] + half[..., None] * _NODES
-        density = self._inner.log_density_hook(self._inner.statistics(y.reshape(len(y), -1)), theta)
-        integral = logsumexp(
-            density.reshape(len(density), -1, _NODES.size) + log(_WEIGHTS), axis=-1
-        )
-        mass[:, columns] = where(short[:, columns], integral + log(half), mass[:, columns])
-        return mass
+        block = self.shared(t, theta) if shared is None else shared
+        return block.curvature
 
 
-class _Unseen:
-    """Log probabilities of the observations of a block that are not exact, and their derivatives."""
+class _Block:
+    """Log densities of the exact observations of a block, log probabilities of the others.
+
+    Parameters
+    ----------
+    model : Incomplete
+    t : array (r or 1, m, 3)
+    theta : tuple of arrays (r, 1), or (r, m) where observations have parameters of their own
+    """
 
     def __init__(self, model: Incomplete, t: Array, theta: Arrays) -> None:
-        self.model, self.t, self.theta = model, t, theta
-        lower, upper, entry = t[..., 0], t[..., 1], t[..., 2]
-        self.hidden = lower != upper
-        self.truncated = entry > -inf
-        self.any = bool(self.hidden.any() or self.truncated.any())
+        self.family, self.t, self.theta = model._inner, t, theta
+
+    @functools.cached_property
+    def unseen(self) -> Unseen:
+        """The intervals of the block."""
+        return unseen(self.family, self.t, self.theta)
+
+    @functools.cached_property
+    def exact(self) -> Array:
+        """Which observations are exact, (r or 1, m)."""
+        return np.asarray(self.t[..., 0] == self.t[..., 1])
+
+    @functools.cached_property
+    def columns(self) -> Array:
+        """The observations that are exact for some member."""
+        return np.flatnonzero(self.exact.any(axis=0))
+
+    @functools.cached_property
+    def points(self) -> Array:
+        """These observations; other members' intervals in the place of one need some number."""
+        seen, points = self.exact[:, self.columns], self.t[:, self.columns, 1]
+        return points if seen.all() else where(seen, points, points[seen][0])
+
+    @functools.cached_property
+    def _seen(self) -> tuple[Any, Arrays, Any]:
+        theta = tuple(v if v.shape[1] == 1 else v[:, self.columns] for v in self.theta)
+        t = self.family.statistics(self.points)
+        return t, theta, self.family.shared(t, theta)
+
+    def _with_exact(self, hidden: Array, exact: Any) -> Array:
+        seen = self.exact[:, self.columns]
+        exact = np.asarray(exact) if seen.all() else where(seen, exact, 0.0)
+        if self.columns.size == self.unseen.shape[1]:
+            return np.asarray(hidden + exact)
+        out = np.array(np.broadcast_to(hidden, self.unseen.shape))
+        out[:, self.columns] += exact
+        return out
 
     @functools.cached_property
     def value(self) -> Array:
-        """Log probabilities, by the family's own formula if a density has one."""
-        if not self.any:
-            return np.zeros((1, 1))
-        family = self.model.complete
-        closed = family.has("_log_cdf") or family.has("_log_sf")
-        # A formula is shorter than an integral, not than a sum.
-        if (closed and not family.support.discrete) or self.parts is None:
-            return self.model.log_unseen(self.t, *self.theta)
-        return np.asarray(self.parts[0])
-
-    @property
-    def score(self) -> Arrays:
-        """First derivatives, sixth-order differences where the law is not smooth."""
-        k = len(self.theta)
-        if not self.any:
-            return (np.zeros((1, 1)),) * k
-        if self.parts is None:
-            return numerical_score(self.model.log_unseen, self.t, self.theta, *self.model._limits())
-        return tuple(self.parts[1 : 1 + k])
-
-    @property
-    def curvature(self) -> Arrays:
-        """Second derivatives, upper triangle row by row."""
-        k = len(self.theta)
-        if not self.any:
-            return (np.zeros((1, 1)),) * (k * (k + 1) // 2)
-        if self.parts is None:
-            return numerical_curvature(
-                self.model.log_unseen, None, self.t, self.theta, *self.model._limits()
-            )
-        return tuple(self.parts[1 + k :])
+        """Log density or log probability of each observation, (r, m)."""
+        out = self.unseen.value
+        if not self.columns.size:
+            return out
+        exact = self.family.log_density_hook(*self._seen)
+        if self.family.has("_bounds"):
+            # The ends move with the parameters: a formula may go on beyond them.
+            exact = where(self.family.inside(self.points, self._seen[1]), exact, -inf)
+        return self._with_exact(out, exact)
 
     @functools.cached_property
-    def parts(self) -> Array | None:
-        """Value and derivatives, stacked, of probabilities that are integrals of a smooth density."""
-        lower, upper, entry = (self.t[..., j] for j in range(3))
-        if self.model.support.discrete:
-            lower, upper, entry = np.ceil(lower) - 1.0, np.floor(upper), np.floor(entry)
-        some, late = (np.flatnonzero(m.any(axis=0)) for m in (self.hidden, self.truncated))
-        ends = (
-            np.concatenate([where(self.hidden, lower, inf)[:, some], entry[:, late]], axis=1),
-            np.concatenate(
-                [where(self.hidden, upper, inf)[:, some], np.full_like(entry[:, late], inf)], axis=1
-            ),
-        )
-        found = masses(engine(self.model.complete), Runs.of(*ends), self.theta)
-        if found is None:
-            return None
-        out = np.zeros((*found.shape[:2], lower.shape[1]))
-        out[:, :, some] = where(self.hidden[:, some], found[:, :, : some.size], 0.0)
-        out[:, :, late] -= where(self.truncated[:, late], found[:, :, some.size :], 0.0)
-        return out
+    def score(self) -> Arrays:
+        """First derivatives, (r, m) each: the family's own where exact, its conditional mean elsewhere."""
+        return self._derivatives(self.unseen.score, "score_hook")
+
+    @functools.cached_property
+    def curvature(self) -> Arrays:
+        """Second derivatives, the upper triangle row by row, (r, m) each."""
+        return self._derivatives(self.unseen.curvature, "curvature_hook")
+
+    def _derivatives(self, hidden: Arrays, hook: str) -> Arrays:
+        if not self.columns.size:
+            return hidden
+        exact = getattr(self.family, hook)(*self._seen)
+        return tuple(self._with_exact(h, e) for h, e in zip(hidden, exact, strict=True))
 
 
 class IncompleteMixture(Incomplete, abstract=True):

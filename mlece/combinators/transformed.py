@@ -140,6 +140,10 @@ class TransformedModel(Composite, abstract=True):
         return np.asarray(hook(cls._x(y), *theta))
 
     @classmethod
+    def _standardised(cls, y: Array, *theta: Any) -> Any:
+        return cls.inner._standardised(cls._x(y), *theta)
+
+    @classmethod
     def _quantile(cls, u: Array, *theta: Array) -> Array:
         return cls.bijection.forward(cls.inner._quantile(u if cls.rising else 1 - u, *theta))
 
@@ -274,6 +278,7 @@ def _needs(inner: type[Model], rising: bool, direct: bool) -> dict[str, bool]:
         "_bounds": inner.has("_bounds"),
         "_log_cdf": cdf if rising else sf,
         "_log_sf": sf if rising else cdf,
+        "_standardised": rising and inner.has("_standardised"),
         "_quantile": inner.has("_quantile"),
         "_sample": inner.has("_sample"),
         "_start": inner.has("_start"),

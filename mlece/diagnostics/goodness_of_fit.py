@@ -18,11 +18,11 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import laws_at, response_family
 from mlece.diagnostics.distance import atoms_of, distances, spread_distances
-from mlece.diagnostics.recording import recorded_like
 from mlece.diagnostics.residuals import intervals_of
 from mlece.diagnostics.scale import Scale, choose_scale, recording
 from mlece.math import Array
 from mlece.model import Model
+from mlece.recording import recorded_like
 from mlece.result import Fit
 
 ENTROPY, CHI_SQUARE = "entropy", "chi-square"

@@ -18,9 +18,9 @@ from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import response_family
 from mlece.contributions import contributions
 from mlece.diagnostics.expected import expected
-from mlece.diagnostics.recording import recorded_like
 from mlece.math import Array, gammaincc
 from mlece.member_moments import indicators, pseudo_inverse
+from mlece.recording import recorded_like
 from mlece.result import Fit
 
 FORMS = ("efficient", "opg")

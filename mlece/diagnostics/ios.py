@@ -16,9 +16,9 @@ from mlece import errors
 from mlece.bootstrap import check_replicates, observations, parametric
 from mlece.covariance import trace_term
 from mlece.diagnostics.cross_validation import leave_one_out
-from mlece.diagnostics.recording import recorded_like
 from mlece.diagnostics.scale import recording
 from mlece.math import Array
+from mlece.recording import recorded_like
 from mlece.result import Fit
 
 

@@ -19,6 +19,7 @@ from mlece.families.one_sided import (
     with_threshold,
 )
 from mlece.families.standard import Jet, LocationScale, log_tail, moments
+from mlece.jets import jet_arcsinh, jet_sinh
 from mlece.limits import Limit, LimitFamily, full, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -53,6 +54,8 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
+from mlece.tails import Tails
+from mlece.unit_links import probit_link
 
 _MEAN_HALF = 0.7978845608028654  # E|Z| of a standard Gaussian, sqrt(2/pi)
 _NEWTON = 40
@@ -124,15 +127,20 @@ class SkewNormal(LocationScale):
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array, shape: Array) -> Array:
-        z = (y - loc) / scale
-        plain = ndtr(z) - 2 * owens_t(z, shape)
+        z, shape = np.broadcast_arrays((y - loc) / scale, shape)
+        plain = np.asarray(ndtr(z) - 2 * owens_t(z, shape))
+        # Far out the difference has lost its digits: there the tail is integrated.
+        far = plain < 1e-4
+        z, steep = z[far], shape[far]
 
         def g(at: Array) -> Array:
-            return np.asarray(log(2.0) - 0.5 * LOG_2PI - 0.5 * at * at + log_ndtr(shape * at))
+            return np.asarray(log(2.0) - 0.5 * LOG_2PI - 0.5 * at * at + log_ndtr(steep * at))
 
-        slope = shape * inverse_mills(shape * z)[0] - z
-        far = (plain < 1e-4) & (slope > 0)
-        return where(far, log_tail(g, z, where(far, slope, 1.0)), log(where(far, 1.0, plain)))
+        slope = steep * inverse_mills(steep * z)[0] - z
+        tail = log_tail(g, z, where(slope > 0, slope, 1.0))
+        out = np.array(log(plain))
+        out[far] = where(slope > 0, tail, out[far])
+        return np.asarray(out)
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, shape: Array) -> Array:
@@ -279,14 +287,16 @@ class ExGaussian(Model):
     def _log_cdf(y: Array, loc: Array, scale: Array, tail: Array) -> Array:
         z, k, _, log_q, ratio, _, _ = ExGaussian._parts(y, loc, scale, tail)
         whole = ndtr(z)
-        plain = whole - exp(log_q + log(tail))
+        plain = np.asarray(whole - exp(log_q + log(tail)))
+        far = (z < -1.5) & (plain < 0.01 * whole) | (plain <= 0)
+        z, k, ratio = (a[far] for a in np.broadcast_arrays(z, k, ratio))
 
         def g(at: Array) -> Array:
             return ExGaussian._parts(at, 0 * z, 1 + 0 * z, 1 / k)[3]
 
-        far = (z < -1.5) & (plain < 0.01 * whole) | (plain <= 0)
-        slope = where(far, ratio - k, 1.0)
-        return where(far, log_tail(g, z, slope), log(where(far, 1.0, plain)))
+        out = np.array(log(plain))
+        out[far] = log_tail(g, z, ratio - k)
+        return out
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, tail: Array) -> Array:
@@ -374,6 +384,10 @@ class JohnsonSU(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, a: Array, b: Array) -> Array:
         return np.asarray(log_ndtr(-(a + b * arcsinh((y - loc) / scale))))
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any, a: Any, b: Any) -> tuple[Tails, Any]:
+        return probit_link, a + b * jet_arcsinh((y - loc) / scale)
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, a: Array, b: Array) -> Array:
@@ -604,6 +618,12 @@ class SinhArcsinh(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, skewness: Array, tailweight: Array) -> Array:
         return np.asarray(log_ndtr(-sinh(tailweight * arcsinh((y - loc) / scale) - skewness)))
+
+    @staticmethod
+    def _standardised(
+        y: Array, loc: Any, scale: Any, skewness: Any, tailweight: Any
+    ) -> tuple[Tails, Any]:
+        return probit_link, jet_sinh(tailweight * jet_arcsinh((y - loc) / scale) - skewness)
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, skewness: Array, tailweight: Array) -> Array:

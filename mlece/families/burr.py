@@ -14,6 +14,7 @@ import numpy as np
 
 from mlece.domain import nonnegative, positive
 from mlece.families.skew_tails import AsymmetricLaplace
+from mlece.jets import jet_log, jet_log1p
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.math import (
     Array,
@@ -40,6 +41,8 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
+from mlece.tails import Tails
+from mlece.unit_links import cloglog_link, logit_link
 
 _ONE = np.asarray(1.0)
 
@@ -393,6 +396,10 @@ class LogLogistic(Model):
         return -softplus(shape * (log(y) - log(scale)))
 
     @staticmethod
+    def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any]:
+        return logit_link, shape * (log(y) - jet_log(scale))
+
+    @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:
         return np.asarray(scale * exp((log(u) - log1p(-u)) / shape))
 
@@ -492,6 +499,10 @@ class Lomax(Model):
     @staticmethod
     def _log_sf(y: Array, shape: Array, scale: Array) -> Array:
         return -shape * log1p(y / scale)
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any]:
+        return cloglog_link, jet_log(shape) + jet_log(jet_log1p(y / scale))
 
     @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:

@@ -14,6 +14,8 @@ from mlece.limits import Limit, LimitMember, Status, full, or_fixed
 from mlece.math import Array, Arrays, log_ndtr, ndtri, where, xlogy
 from mlece.model import Model
 from mlece.moments import Summary
+from mlece.tails import Tails
+from mlece.unit_links import probit_link
 
 
 class Composed(Model, abstract=True):
@@ -54,6 +56,10 @@ class NormalOf(Model, abstract=True):
     @classmethod
     def _log_sf(cls, y: Array, centre: Array, spread: Array) -> Array:
         return np.asarray(log_ndtr((centre - cls._link(y)) / spread))
+
+    @classmethod
+    def _standardised(cls, y: Array, centre: Any, spread: Any) -> tuple[Tails, Any]:
+        return probit_link, (cls._link(y) - centre) / spread
 
     @classmethod
     def _quantile(cls, u: Array, centre: Array, spread: Array) -> Array:

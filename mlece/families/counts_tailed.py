@@ -199,7 +199,8 @@ def _log_zeta(alpha: Array, lower: Array) -> Arrays:
         rest = rest + (coefficient / power) * rising
         rising = rising * (a + (2 * j + 1)) * (a + (2 * j + 2))
         power = power * end * end
-    return jet_log(total + edge * rest).parts()
+    tail: Jet = total + edge * rest
+    return jet_log(tail).parts()
 
 
 class Zeta(Model):

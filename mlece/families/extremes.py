@@ -11,6 +11,7 @@ from mlece.bijection import identity
 from mlece.domain import Domain, positive, real
 from mlece.families.half_line import Weibull
 from mlece.families.real_line import Gumbel, _collapse
+from mlece.jets import jet_log
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     EULER,
@@ -34,6 +35,8 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
+from mlece.tails import Tails
+from mlece.unit_links import cloglog_link, loglog_link
 
 _TAIL = Domain(-1.0, inf, closed_lower=True)
 _IRREGULAR = (
@@ -527,6 +530,10 @@ class Frechet(Model):
         return log1mexp((y / scale) ** -shape)
 
     @staticmethod
+    def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any]:
+        return loglog_link, shape * (log(y) - jet_log(scale))
+
+    @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:
         return scale * (-log(u)) ** (-1 / shape)
 
@@ -632,6 +639,10 @@ class GumbelMin(Model):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
         return Gumbel._log_cdf(-y, -loc, scale)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return cloglog_link, (y - loc) / scale
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:

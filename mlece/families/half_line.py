@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mlece.domain import nonnegative, positive
+from mlece.jets import jet_log
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     EULER,
@@ -33,6 +36,8 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary, cuts, sum_log, weighted_sum
 from mlece.param import Param
+from mlece.tails import Tails
+from mlece.unit_links import cloglog_link
 
 # ---------------------------------------------------------------------------- Exponential
 
@@ -108,6 +113,10 @@ class Exponential(Model):
     @staticmethod
     def _log_sf(y: Array, rate: Array) -> Array:
         return -rate * y
+
+    @staticmethod
+    def _standardised(y: Array, rate: Any) -> tuple[Tails, Any]:
+        return cloglog_link, log(y) + jet_log(rate)
 
     @staticmethod
     def _quantile(u: Array, rate: Array) -> Array:
@@ -406,6 +415,10 @@ class Weibull(Model):
     @staticmethod
     def _log_sf(y: Array, shape: Array, scale: Array) -> Array:
         return -((y / scale) ** shape)
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any]:
+        return cloglog_link, shape * (log(y) - jet_log(scale))
 
     @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece import errors
 from mlece.domain import nonnegative, positive, real
 from mlece.families.skewed import _mean_log
+from mlece.jets import jet_log, jet_log_growth, jet_sinh
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -46,6 +47,8 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
+from mlece.tails import Tails
+from mlece.unit_links import cloglog_link, probit_link
 
 # ---------------------------------------------------------------------------- Gompertz
 
@@ -131,6 +134,10 @@ class Gompertz(Model):
     @staticmethod
     def _log_sf(y: Array, shape: Array, rate: Array) -> Array:
         return np.asarray(-rate * y * exp_remainders(shape * y)[0])
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, rate: Any) -> tuple[Tails, Any]:
+        return cloglog_link, log(y) + jet_log(rate) + jet_log_growth(shape * y)
 
     @staticmethod
     def _at_hazard(hazard: Array, shape: Array, rate: Array) -> Array:
@@ -263,6 +270,10 @@ class BirnbaumSaunders(Model):
     @staticmethod
     def _log_sf(y: Array, shape: Array, scale: Array) -> Array:
         return np.asarray(log_ndtr(-BirnbaumSaunders._normal(y, shape, scale)))
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any]:
+        return probit_link, 2 * jet_sinh(0.5 * (log(y) - jet_log(scale))) / shape
 
     @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:

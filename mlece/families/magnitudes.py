@@ -11,6 +11,7 @@ from mlece.domain import nonnegative, positive
 from mlece.families.half_line import Gamma, _narrow, _second_order, gamma_shape
 from mlece.families.real_line import _half_step
 from mlece.families.skewed import Pareto
+from mlece.jets import jet_log
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -44,6 +45,8 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
+from mlece.tails import Tails
+from mlece.unit_links import cloglog_link
 
 _LOG_2 = 0.6931471805599453
 
@@ -205,6 +208,10 @@ class Rayleigh(_Length):
     @classmethod
     def _log_sf(cls, y: Array, scale: Array) -> Array:
         return np.asarray(-0.5 * (y / scale) ** 2)
+
+    @classmethod
+    def _standardised(cls, y: Array, scale: Any) -> tuple[Tails, Any]:
+        return cloglog_link, 2 * (log(y) - jet_log(scale)) - _LOG_2
 
     @classmethod
     def _quantile(cls, u: Array, scale: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from itertools import pairwise
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,60 +14,14 @@ from mlece.domain import real
 from mlece.errors import DataError, ParameterError, message, unknown_name
 from mlece.families.labels import Each, PerLabel
 from mlece.limits import Limit, Status, full, or_fixed
-from mlece.math import Array, Arrays, exp, expm1, inf, log1mexp, times, where, xlogy
+from mlece.math import Array, Arrays, exp, inf, where, xlogy
 from mlece.model import Model
 from mlece.moments import Summary
 from mlece.param import Param
+from mlece.tails import Between, between
 
 # Links whose F and 1 - F are log-concave, for which the likelihood has one maximum (Pratt 1981).
 ORDINAL_LINKS = ("logit", "probit", "cloglog", "loglog")
-
-
-class _Between(NamedTuple):
-    """log P(a < Z <= b) of a law F, and its derivatives in the two ends."""
-
-    log_mass: Array
-    lower: Array
-    upper: Array
-    lower_lower: Array
-    lower_upper: Array
-    upper_upper: Array
-
-
-def _between(link: UnitLink, a: Array, b: Array) -> _Between:
-    """Return the logarithm of F(b) − F(a) with its derivatives, a = −inf and b = inf included.
-
-    It is the larger of two tails less the smaller one, in the tail where both are small: with ℓ the
-    logarithm of that tail, at its nearer end o and its farther end i, log P = ℓ(o) + log(1 − e^(−δ)),
-    δ = ℓ(o) − ℓ(i). With λ = 1/(e^δ − 1) the derivative of log P in δ is λ, that of λ is −λ(1 + λ); for
-    a log-concave tail no sum below has terms of unlike sign that cancel.
-    """
-    first, last = a == -inf, b == inf
-    at_a, at_b = where(first, where(last, 0.0, b), a), where(last, where(first, 0.0, a), b)
-    below_a, above_a = link.log_pair(at_a)
-    below_b, above_b = link.log_pair(at_b)
-    up_a, bend_up_a, down_a, bend_down_a = link.log_pair_derivatives(at_a)
-    up_b, bend_up_b, down_b, bend_down_b = link.log_pair_derivatives(at_b)
-    low = where(first, True, where(last, False, below_b <= above_a))
-    gap = where(low, below_b - below_a, above_a - above_b)
-    gap = where(first | last, inf, where(at_b >= at_a, gap, np.nan))
-    ratio = exp(-gap) / -expm1(-gap)
-    more = 1 + ratio
-    # The outer end holds the larger tail; what the inner one takes away vanishes with the ratio.
-    outer, inner = where(low, up_b, down_a), where(low, up_a, down_b)
-    bend_outer, bend_inner = where(low, bend_up_b, bend_down_a), where(low, bend_up_a, bend_down_b)
-    outer_outer = more * bend_outer - more * times(ratio, outer**2)
-    inner_inner = -times(ratio, bend_inner + more * inner**2)
-    outer, inner_slope = more * outer, -times(ratio, inner)
-    mixed = -outer * inner_slope
-    return _Between(
-        where(low, below_b, above_a) + log1mexp(gap),
-        where(low, inner_slope, outer),
-        where(low, outer, inner_slope),
-        where(low, inner_inner, outer_outer),
-        mixed,
-        where(low, outer_outer, inner_inner),
-    )
 
 
 class Ordinal(PerLabel):
@@ -169,7 +123,7 @@ class Ordinal(PerLabel):
 
     # ------------------------------------------------------------------ density
 
-    def _cells(self, y: Array, theta: Arrays) -> _Between:
+    def _cells(self, y: Array, theta: Arrays) -> Between:
         """Return what is between the cut points on either side of each label."""
         *cuts, location = theta
         shape = np.broadcast_shapes(np.shape(y), *[np.shape(v) for v in theta])
@@ -177,7 +131,7 @@ class Ordinal(PerLabel):
         for k, cut in enumerate(cuts):
             lower = where(y == k + 1, cut, lower)
             upper = where(y == k, cut, upper)
-        return _between(self._law, lower - location, upper - location)
+        return between(self._law, lower - location, upper - location)
 
     def _log_density(self, y: Array, *theta: Array) -> Array:  # type: ignore[override]
         return self._cells(y, theta).log_mass

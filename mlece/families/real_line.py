@@ -39,6 +39,8 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary, room, row_dot, sum_log_products, weighted_sum
 from mlece.param import Param
+from mlece.tails import Tails, laplace_tails
+from mlece.unit_links import logit_link, loglog_link, probit_link
 
 
 def _points_at(x: Array, *shares: float) -> Arrays:
@@ -126,6 +128,10 @@ class Gaussian(Model):
     @staticmethod
     def _log_sf(y: Array, mean: Array, sd: Array) -> Array:
         return np.asarray(log_ndtr((mean - y) / sd))
+
+    @staticmethod
+    def _standardised(y: Array, mean: Any, sd: Any) -> tuple[Tails, Any]:
+        return probit_link, (y - mean) / sd
 
     @staticmethod
     def _quantile(u: Array, mean: Array, sd: Array) -> Array:
@@ -431,13 +437,15 @@ class Laplace(Model):
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:
-        z = (y - loc) / scale
-        return where(z < 0, z - log(2.0), log1p(-0.5 * exp(-abs(z))))
+        return laplace_tails.log_cdf((y - loc) / scale)
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
-        z = (y - loc) / scale
-        return where(z > 0, -z - log(2.0), log1p(-0.5 * exp(-abs(z))))
+        return laplace_tails.log_sf((y - loc) / scale)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return laplace_tails, (y - loc) / scale
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:
@@ -548,6 +556,10 @@ class Logistic(Model):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
         return -np.logaddexp(0.0, (y - loc) / scale)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return logit_link, (y - loc) / scale
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:
@@ -664,6 +676,10 @@ class Gumbel(Model):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
         return log1mexp(exp((loc - y) / scale))
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return loglog_link, (y - loc) / scale
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:

@@ -15,8 +15,6 @@ from mlece.math import (
     Array,
     Arrays,
     abs,
-    arctan,
-    arctan2,
     digamma,
     exp,
     gammaincc,
@@ -33,6 +31,8 @@ from mlece.math import (
 )
 from mlece.model import Twin
 from mlece.param import Param
+from mlece.tails import Tails, secant_tails
+from mlece.unit_links import cauchit_link
 
 # ---------------------------------------------------------------------------- Cauchy
 
@@ -113,15 +113,15 @@ class Cauchy(LocationScale):
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:
-        # arctan2(1, −z) is the angle from 0 to π with that cotangent: no cancellation below.
-        z = (y - loc) / scale
-        return where(
-            z < 0, log(arctan2(1.0, -z) / pi), log1p(-arctan2(1.0, where(z < 0, 1.0, z)) / pi)
-        )
+        return cauchit_link.log_cdf((y - loc) / scale)
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
-        return Cauchy._log_cdf(2 * loc - y, loc, scale)
+        return cauchit_link.log_sf((y - loc) / scale)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return cauchit_link, (y - loc) / scale
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:
@@ -182,17 +182,15 @@ class HyperbolicSecant(LocationScale):
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:
-        # The angle below is arctan(e^z); far out it is e^z itself, whose logarithm does not underflow.
-        z = (y - loc) / scale
-        low = where(z < 0, z, 0.0)
-        below = where(low < -40, low, log(arctan(exp(where(low < -40, 0.0, low)))))
-        return where(
-            z < 0, log(2 / pi) + below, log1p(-2 / pi * arctan(exp(-where(z < 0, 0.0, z))))
-        )
+        return secant_tails.log_cdf((y - loc) / scale)
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array) -> Array:
-        return HyperbolicSecant._log_cdf(2 * loc - y, loc, scale)
+        return secant_tails.log_sf((y - loc) / scale)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any) -> tuple[Tails, Any]:
+        return secant_tails, (y - loc) / scale
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array) -> Array:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlece import errors
-from mlece.diagnostics.nonparametric import Nonparametric, nonparametric
 from mlece.math import Array, exp, log
+from mlece.nonparametric import Nonparametric, nonparametric
 from mlece.plot.style import BLUE, GREY, INK, VERMILION, new_axes, tidy
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import beside, laws_at, response_family, responses_of
-from mlece.diagnostics.nonparametric import nonparametric
 from mlece.math import Array
+from mlece.model import Model
+from mlece.nonparametric import nonparametric
 from mlece.result import Fit
 
 Draw = Callable[[Any, int, np.random.Generator], Array]
@@ -41,6 +42,42 @@ def recorded_like(fit: Fit, y: Array) -> Draw | None:
         return beside(draw(laws_at(model, like)[0], replicates, rng), like)
 
     return given
+
+
+def recorded(
+    family: Model, model: Model, values: Array, inside: Array, size: int, rng: np.random.Generator
+) -> Array:
+    """Draw samples from fitted members and record each as the data of its member were.
+
+    Parameters
+    ----------
+    family : Model
+        The family that was fitted, of incomplete observations, with covariates or without.
+    model : Model
+        Fitted members, of batch shape (r,).
+    values : array (r or 1, n, width)
+        Their observations.
+    inside : array of bool (r, n)
+        Which of them are no filling of shorter samples.
+    size : int
+        Number of samples for each.
+
+    Returns
+    -------
+    array (r, size, n, width)
+    """
+    discrete = response_family(family).support.discrete
+    known = {k: v for k, v in model.slots.items() if v is not None}
+    out = np.empty((len(inside), size, *values.shape[1:]))
+    # Losses have a law of their own in every sample.
+    for i, here in enumerate(inside):
+        like = values[i if len(values) > 1 else 0]
+        law = model.replace(**{k: v[i] if v.ndim else v for k, v in known.items()})
+        own, responses = laws_at(law, like[here][None]), responses_of(family, like)
+        y = recorder(responses[here], discrete)(own[0], size, rng)
+        out[i] = like
+        out[i][:, here, : y.shape[-1]] = y
+    return out
 
 
 def recorder(values: Array, discrete: bool) -> Draw:
@@ -74,7 +111,7 @@ def recorder(values: Array, discrete: bool) -> Draw:
         return _in_cells(values, discrete)
     raise errors.ComparisonError(
         errors.message(
-            "right-censored, left-censored or grouped observations for a test by simulation",
+            "right-censored, left-censored or grouped observations to simulate others",
             "intervals of several kinds",
             "The inspections that other outcomes would have met are not known",
         )
@@ -131,7 +168,7 @@ def _in_cells(values: Array, discrete: bool) -> Draw:
     if not set(zip(lower.tolist(), upper.tolist(), strict=True)) <= cells:
         raise errors.ComparisonError(
             errors.message(
-                "grouped observations with common cells side by side for a test by simulation",
+                "grouped observations with common cells side by side to simulate others",
                 f"{starts.size} lower and {stops.size} upper ends that do not join",
                 "Give every cell, those without observations too",
             )

@@ -72,7 +72,7 @@ def nonparametric(values: Array, weights: Array | None = None) -> Nonparametric:
     Examples
     --------
     >>> import mlece
-    >>> from mlece.diagnostics.nonparametric import nonparametric
+    >>> from mlece.nonparametric import nonparametric
     >>> data = mlece.right_censored([1.0, 2.0, 3.0, 4.0], [1, 0, 1, 0])
     >>> nonparametric(data.values).survival.tolist()
     [0.75, 0.375]
