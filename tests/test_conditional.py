@@ -278,7 +278,6 @@ def test_a_negative_binomial_regression_ends_in_a_poisson_one() -> None:
         (mlece.Gaussian(mean="log(s)"), X, {"s": ["a"] * N}, "s"),
         (mlece.Poisson(rate="x"), X, {"x": X}, "support of Poisson"),
         (mlece.Uniform(lower="x"), X, {"x": X}, "end of the support"),
-        (mlece.Laplace(loc="x"), X, {"x": X}, "kink"),
         (mlece.Pareto(shape="x"), np.exp(X), {"x": X}, "Fill the slot"),
     ],
     ids=lambda v: repr(v)[:30] if not isinstance(v, np.ndarray | dict) else "",

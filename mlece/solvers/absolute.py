@@ -148,17 +148,17 @@ def _programme(rows: _Rows, pull: Array) -> tuple[Array, Array] | None:
         from scipy import sparse
 
         scaled = sparse.csr_array(scaled) @ sparse.diags_array(1 / size)
-    out: Any = linprog(
-        -rows.y / height,
-        A_eq=scaled.T,
-        b_eq=-pull / (size * slope),
-        bounds=np.column_stack([-rows.lower, rows.upper]) / slope,
-        method="highs-ds",
-        options={
+    settings: dict[str, Any] = {
+        "A_eq": scaled.T,
+        "b_eq": -pull / (size * slope),
+        "bounds": np.column_stack([-rows.lower, rows.upper]) / slope,
+        "method": "highs-ds",
+        "options": {
             "primal_feasibility_tolerance": _TOLERANCE,
             "dual_feasibility_tolerance": _TOLERANCE,
         },
-    )
+    }
+    out = linprog(-rows.y / height, **settings)
     if out.status != 0:
         return None
     beta = -np.asarray(out.eqlin.marginals) * height / size
