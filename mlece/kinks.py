@@ -12,7 +12,8 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
-from mlece.combinators.kinks import kinks_of
+from mlece.combinators.incomplete import Incomplete
+from mlece.combinators.kinks import kinks_among
 from mlece.combinators.terms import dense, rows_of
 from mlece.math import Array, Arrays, ndtri
 from mlece.objective import CrossEntropy
@@ -41,7 +42,7 @@ def kink_information(objective: CrossEntropy, theta: Arrays) -> Array | None:
     357–384.
     """
     model = objective.model
-    names = kinks_of(model)
+    names = kinks_among(objective)
     if not names:
         return None
     k = len(theta)
@@ -52,15 +53,17 @@ def kink_information(objective: CrossEntropy, theta: Arrays) -> Array | None:
             out[np.ix_([r], at, at)] = _given_covariates(objective, theta, r, at)
         return out
     i = [p.name for p in model.params].index(names[0])
-    level = np.exp(model._log_cdf(theta[i], *theta))
-    out[:, i, i] = model._kink(*theta)[1] * _density(objective, theta[i], level)
+    law: Any = model._inner if isinstance(model, Incomplete) else model
+    level = np.exp(law._log_cdf(theta[i], *theta))
+    out[:, i, i] = law._kink(*theta)[1] * _density(objective, theta[i], level)
     return out
 
 
 def _density(objective: CrossEntropy, where: Array, level: Array) -> Array:
     """Return the framed density of the observations at the location of a kink, (R,).
 
-    NaN for a member of a batch whose observations are tied there.
+    NaN for a member of a batch whose observations are tied there. Of incomplete observations the density
+    is that of the exact ones, times their share.
     """
     truth = objective.sample.truth
     scale, shift = objective.user.scale, objective.user.shift
@@ -69,11 +72,19 @@ def _density(objective: CrossEntropy, where: Array, level: Array) -> Array:
     out = np.empty(objective.size)
     y, w = objective.sample.values, objective.sample.weights
     for r in range(objective.size):
-        one = np.array([r])
+        one, share = np.array([r]), 1.0
         framed = objective.frame.apply(y[[r if len(y) > 1 else 0]], one)[0]
         mass = None if w is None else w[r if len(w) > 1 else 0]
+        if framed.ndim == 2:
+            exact = framed[:, 0] == framed[:, 1]
+            all_of = np.ones(len(framed)) if mass is None else mass
+            share = float(all_of[exact].sum() / all_of.sum())
+            framed, mass = framed[exact, 1], all_of[exact]
+            if not framed.min() <= where[r] <= framed.max():
+                out[r] = 0.0
+                continue
         low, high, width = _window(framed, where[r], mass, float(level[r]), objective.size == 1)
-        out[r] = 2.0 * width / (high - low)
+        out[r] = share * 2.0 * width / (high - low)
     return out
 
 

@@ -88,8 +88,8 @@ def test_ties_everywhere() -> None:
 
 # ------------------------------------------------------------------ estimates
 
-# R 4, quantreg 5.94: rq(foodexp ~ income, tau, data = engel); Engel's data of 1857, which Koenker and Bassett
-# (1982), Econometrica 50, 43-61, analyse. The third number is the sum of tilted residuals.
+# R 4, quantreg 5.94: rq(foodexp ~ income, tau, data = engel); Engel's data of 1857, which Koenker and
+# Bassett (1982), Econometrica 50, 43-61, analyse. The third number is the sum of tilted residuals.
 ENGEL = {
     0.1: (110.141574205, 0.401765759303, 3869.93216099),
     0.25: (95.4835396346, 0.474103208193, 7082.31589897),
@@ -124,7 +124,7 @@ def test_engel(level: float) -> None:
 def test_engel_standard_errors() -> None:
     """Two estimates of one covariance from 235 households, with bandwidths of a fifth of them.
 
-    They differ by sampling: a factor of 1.5 is what the tails, with twenty households beyond the level, show.
+    They differ by sampling: a factor of 1.5 is what the tails show, with twenty households beyond them.
     """
     for level, known in ENGEL_NID.items():
         model = mlece.AsymmetricLaplace(loc="income", asymmetry=np.sqrt(level / (1 - level)))

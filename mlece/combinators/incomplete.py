@@ -19,6 +19,7 @@ import numpy as np
 
 from mlece.combinators.cells import Runs, masses
 from mlece.combinators.compose import engine, within
+from mlece.combinators.locations import Moved, place_of_location
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
@@ -232,6 +233,8 @@ class _Unseen:
         k = len(self.theta)
         if not self.any:
             return (np.zeros((1, 1)),) * k
+        if self.moved is not None:
+            return self.moved.score()
         if self.parts is None:
             return numerical_score(self.model.log_unseen, self.t, self.theta, *self.model._limits())
         return tuple(self.parts[1 : 1 + k])
@@ -242,11 +245,19 @@ class _Unseen:
         k = len(self.theta)
         if not self.any:
             return (np.zeros((1, 1)),) * (k * (k + 1) // 2)
+        if self.moved is not None:
+            return self.moved.curvature()
         if self.parts is None:
             return numerical_curvature(
                 self.model.log_unseen, None, self.t, self.theta, *self.model._limits()
             )
         return tuple(self.parts[1 + k :])
+
+    @functools.cached_property
+    def moved(self) -> Moved | None:
+        """The derivatives where a location carries kinks of the density past the ends of intervals."""
+        at = place_of_location(self.model.complete)
+        return None if at is None else Moved(self.model, self.t, self.theta, at)
 
     @functools.cached_property
     def parts(self) -> Array | None:

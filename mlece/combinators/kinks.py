@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.conditional import Conditional
+from mlece.combinators.incomplete import Incomplete
 from mlece.model import Model
 
 
@@ -34,3 +35,20 @@ def kinks_of(model: Model) -> tuple[str, ...]:
     at = [p.name for p in model.inner.params].index(slot)
     names = [p.name for p in model.params[model._layout[at][1]]]
     return tuple(name for name in names if name in model.free)
+
+
+def kinks_among(objective: Any) -> tuple[str, ...]:
+    """Return the free parameters in which the likelihood of a sample has a kink.
+
+    Among incomplete observations those that are exact have one; a probability has none.
+
+    Parameters
+    ----------
+    objective : CrossEntropy
+    """
+    model = objective.model
+    if not isinstance(model, Incomplete):
+        return kinks_of(model)
+    slot = kinked_slot(model.complete)
+    exact = slot in model.free and bool(np.any(model.density_share(objective.summary) > 0))
+    return (str(slot),) if exact else ()
