@@ -63,6 +63,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "ending",
         "separable",
         "result",
+        "kinks",
         "covariance",
         "contributions",
         "regression",

@@ -20,7 +20,7 @@ from mlece.regression.reading import read
 
 N = 60
 X = np.random.default_rng(11).normal(size=N)
-# Families that have no smooth regression: an end of the support, or a kink, is free.
+# Families whose regressions are not smooth: an end of the support, or a kink (tests/test_absolute.py).
 REFUSED = {
     "AsymmetricLaplace",
     "DiscreteUniform",
