@@ -97,6 +97,9 @@ def _window(
     at the kink leave a choice of its level, of which the nearest to ``level`` is taken. Quantiles that
     are equal are an atom: an error for a fit alone, NaN in a batch.
     """
+    if not np.isfinite(where + level):
+        # A member without an estimate.
+        return np.nan, np.nan, np.nan
     total = float(len(values) if mass is None else mass.sum())
     share = np.full(len(values), 1 / total) if mass is None else mass / total
     below, upto = float(share[values < where].sum()), float(share[values <= where].sum())
