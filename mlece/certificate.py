@@ -13,7 +13,7 @@ from mlece.evaluation import Evaluation
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import closed_form
-from mlece.solvers.newton import MANY
+from mlece.solvers.newton import decrement
 from mlece.solvers.solution import Solution
 
 EPS = float(np.finfo(float).eps)
@@ -139,45 +139,6 @@ def rounding(cross_entropy: Array) -> Array:
     return 2.0 * EPS * (1.0 + np.abs(cross_entropy))
 
 
-def decrement(gradient: Array, hessian: Array) -> Array:
-    """Return the Newton decrement (g' H⁻¹ g)^½, infinite where H is not positive definite.
-
-    Parameters
-    ----------
-    gradient : array (r, m)
-    hessian : array (r, m, m)
-    """
-    m = gradient.shape[1]
-    if m == 0:
-        return np.zeros(len(gradient))
-    with np.errstate(all="ignore"):
-        if m == 1:
-            h, g = hessian[:, 0, 0], gradient[:, 0]
-            return np.where(h > 0, np.abs(g) / np.sqrt(h), np.inf)
-        # Unit diagonal first: the decrement is free of the parameters' scales, eigenvalues are not.
-        d = np.asarray(np.sqrt(hessian.diagonal(0, 1, 2)))
-        g = gradient / d
-        if m == 2:
-            r = hessian[:, 0, 1] / (d[:, 0] * d[:, 1])
-            square = (g[:, 0] ** 2 - 2 * r * g[:, 0] * g[:, 1] + g[:, 1] ** 2) / ((1 - r) * (1 + r))
-            return np.asarray(np.where(np.abs(r) < 1, np.sqrt(np.abs(square)), np.inf))
-        scaled = hessian / d[:, :, None] / d[:, None, :]
-        usable = np.isfinite(scaled).all(axis=(1, 2)) & np.isfinite(g).all(axis=1)
-        scaled = np.where(usable[:, None, None], scaled, np.eye(m))
-        if m >= MANY and usable.all():
-            try:
-                root = np.linalg.cholesky(scaled)
-            except np.linalg.LinAlgError:
-                # Eigenvalues tell which members are to blame.
-                pass
-            else:
-                return np.asarray(np.linalg.norm(np.linalg.solve(root, g[:, :, None]), axis=(1, 2)))
-        values, vectors = np.linalg.eigh(scaled)
-        along = np.einsum("rij,ri->rj", vectors, np.where(usable[:, None], g, 0.0))
-        squared = (along**2 / values).sum(axis=1)
-        return np.where(usable & (values[:, 0] > 0), np.sqrt(np.abs(squared)), np.inf)
-
-
 def _near(nu: Array) -> Array:
     """Return ν², twice the quadratic prediction of the excess, where ν is small; infinite elsewhere.
 
@@ -230,7 +191,7 @@ def strongest_bound(
         return _simplex_bound(objective, theta)
     if solution.value is not None and solution.excess is not None:
         # Where rounding spoils the sums, the solver knows better than they do.
-        return Bound(solution.excess, zero, "global", solution.proof, {})
+        return Bound(solution.excess, zero, solution.scope, solution.proof, {})
     assert at.score is not None
     assert at.hessian is not None
     edges = [i for i in index if not model.params[i].regular]
@@ -252,7 +213,7 @@ def strongest_bound(
         excess = _near(nu)
         return Bound(excess, nu, "global", "order statistics, multipliers of the ends", multipliers)
     if solution.excess is not None:
-        return Bound(solution.excess, nu, "global", solution.proof, multipliers)
+        return Bound(solution.excess, nu, solution.scope, solution.proof, multipliers)
     # Convex in the canonical parameters: what holds near θ holds globally.
     excess = _near(nu) + _fenchel_gap(objective, at, solution)
     return Bound(excess, nu, "global", "Fenchel gap of an exponential family", multipliers)

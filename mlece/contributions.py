@@ -11,8 +11,9 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
-from mlece.covariance import kink_density, refusals
+from mlece.covariance import refusals
 from mlece.evaluation import stacked_scores, triangle
+from mlece.kinks import kink_information
 from mlece.math import Array
 from mlece.model import Model
 from mlece.quantities import HeldOut
@@ -144,22 +145,12 @@ def contributions(fit: Fit, order: int = 1) -> Contributions:
     log_density[np.isnan(fit.values)] = np.nan
     weights = np.broadcast_to(weights, (size, rows))
     regular = _regular(fit, order)
-    kink = _kink(fit, k) if order >= 2 and family.has("_kink") and regular.any() else None
+    kink = kink_information(objective, theta) if order >= 2 and regular.any() else None
+    kink = kink if kink is None else kink[:, free][:, :, free]
     if order >= 2 and fit.objective.penalty is not None:
         bend = fit.objective.penalty.at(theta, slice(None)).bend[:, free][:, :, free]
         kink = bend if kink is None else kink + bend
     return Contributions(log_density, weights, score, curvature, reach, regular, kink)
-
-
-def _kink(fit: Fit, k: int) -> Array | None:
-    """Return what a kink at a free location adds to A, (R, k, k)."""
-    name, jump = fit.family._kink(*fit.framed)
-    if name not in fit.names:
-        return None
-    out = np.zeros((fit.objective.size, k, k))
-    at = fit.names.index(name)
-    out[:, at, at] = jump * kink_density(fit.objective, fit.framed)
-    return out
 
 
 def member_log_density(family: Model, model: Model, y: Array) -> Array:

@@ -13,8 +13,9 @@ from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.terms import rows_of
 from mlece.conditional_moments import conditional_information
 from mlece.evaluation import triangle
+from mlece.kinks import kink_information
 from mlece.limits import Status
-from mlece.math import Array, Arrays, ndtri
+from mlece.math import Array, Arrays
 from mlece.member_moments import member_moments
 from mlece.objective import CrossEntropy
 from mlece.regression.kinds import PLAIN, ROBUST, check_kind
@@ -127,59 +128,6 @@ def refusals(fit: Fit) -> dict[int, str]:
     return out
 
 
-def kink_density(objective: CrossEntropy, theta: Arrays) -> Array:
-    """Return the framed density of p at the location of a kink, (R,).
-
-    Known for a known distribution; for data by the difference quotient of quantiles about the level of
-    the kink, with the bandwidth of Hall and Sheather (1988), as in quantile regression. NaN for a member of
-    a batch whose observations are tied there.
-    """
-    truth = objective.sample.truth
-    where = theta[[p.name for p in objective.model.params].index(objective.model._kink(*theta)[0])]
-    scale, shift = objective.user.scale, objective.user.shift
-    if truth is not None:
-        return np.asarray(truth.density(where * scale + shift) * scale)
-    n = objective.total
-    level = _level(objective, where)
-    normal = ndtri(level)
-    height = np.exp(-0.5 * normal**2) / np.sqrt(2.0 * np.pi)
-    bend = 1.5 * height**2 / (2.0 * normal**2 + 1.0)
-    width = n ** (-1 / 3) * 1.959963984540054 ** (2 / 3) * bend ** (1 / 3)
-    width = np.minimum(width, 0.9 * np.minimum(level, 1.0 - level))
-    out = np.empty(objective.size)
-    y, w = objective.sample.values, objective.sample.weights
-    for r in range(objective.size):
-        rows = y[r if len(y) > 1 else 0]
-        mass = None if w is None else w[r if len(w) > 1 else 0]
-        ends = [level[r] - width[r], level[r] + width[r]]
-        low, high = np.quantile(rows, ends, weights=mass, method="inverted_cdf")
-        if high == low:
-            if objective.size > 1:
-                out[r] = np.nan
-                continue
-            raise errors.NotRegularError(
-                errors.message(
-                    "a density at the kink of the likelihood, to weigh it",
-                    "an atom: most observations are tied there",
-                )
-            )
-        unit = objective.frame.scale[r if objective.frame.scale.size > 1 else 0]
-        out[r] = 2.0 * width[r] / ((high - low) / unit)
-    return out
-
-
-def _level(objective: CrossEntropy, where: Array) -> Array:
-    """Return the share of the observations up to a kink, (R,).
-
-    Observations at it leave a choice, of which the nearest to 1/2 is taken: the level of a median.
-    """
-    column = np.broadcast_to(where, (objective.size,))[:, None]
-    below = objective.mean_of(lambda y: 1.0 * (y < column))
-    share = np.clip(0.5, below, objective.mean_of(lambda y: 1.0 * (y <= column)))
-    rest = 0.5 / objective.total
-    return np.asarray(np.clip(share, rest, 1 - rest))
-
-
 def _framed_matrices(fit: Fit) -> tuple[Array, Array]:
     """Return A and B in all framed natural parameters."""
     objective, theta = fit.objective, fit.framed
@@ -187,11 +135,9 @@ def _framed_matrices(fit: Fit) -> tuple[Array, Array]:
     assert at.hessian is not None
     assert at.opg is not None
     a, b = at.hessian, at.opg
-    if objective.model.has("_kink"):
-        name, jump = objective.model._kink(*theta)
-        index = [p.name for p in objective.model.params].index(name)
-        a = a.copy()
-        a[:, index, index] += jump * kink_density(objective, theta)
+    kink = kink_information(objective, theta)
+    if kink is not None:
+        a = a + kink
     if objective.sample.truth is not None:
         b = fit.with_whole_moments(b)
     if objective.sample.weighting == "sampling":

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.kinks import kinks_among
 from mlece.contributions import contributions
 from mlece.covariance import covariance, framed_covariance, information, standard_errors
 from mlece.math import Array
@@ -212,7 +213,7 @@ class Function:
         why = ""
         if fit.on_simplex:
             why = "a function of the probabilities of labels"
-        elif fit.family.has("_kink"):
+        elif kinks_among(fit.objective):
             why = f"a kink in the likelihood of {fit.family.title}"
         if why:
             raise errors.NotRegularError(

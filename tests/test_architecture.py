@@ -75,6 +75,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "ending",
         "separable",
         "result",
+        "kinks",
         "covariance",
         "contributions",
         "regression",

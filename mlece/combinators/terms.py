@@ -144,22 +144,22 @@ def moved_coefficients(
     role: str, term: Term, own: list[Any], frame: tuple[Any, Any], into: bool
 ) -> list[Any]:
     """Return the coefficients of a predictor for a response in another frame."""
-    if not own or not role or own[0] is None:
+    if not own or not role:
         return own
     shift, scale = frame
     at = term.design.constant
+    step: Any = None
     if role != "log location" and term.link.name == "identity":
         grows = into == (role == "inverse scale")
-        moved = [v * scale if grows else v / scale for v in own]
-        if role == "location" and at is not None:
-            moved[at] = moved[at] - shift / scale if into else moved[at] + shift
-        return moved
-    if at is None:
+        # Free coefficients beside held ones are None.
+        own = [v if v is None else v * scale if grows else v / scale for v in own]
+        if role == "location":
+            step = -shift / scale if into else shift
+    else:
+        step = np.log(scale) if into == (role == "inverse scale") else -np.log(scale)
+    if at is None or step is None or own[at] is None:
         return own
-    step = np.log(scale) if into == (role == "inverse scale") else -np.log(scale)
-    moved = list(own)
-    moved[at] = moved[at] + step
-    return moved
+    return [v + step if j == at else v for j, v in enumerate(own)]
 
 
 def one_maximum(inner: Model, terms: tuple[Term, ...], penalty: Penalty | None = None) -> bool:

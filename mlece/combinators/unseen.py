@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.cells import Runs, masses, short_masses
+from mlece.combinators.locations import Moved, place_of_location
 from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.jets import compose, variables
 from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
@@ -194,7 +195,7 @@ class _Integrated(Unseen):
         closed = self.family.has("_log_cdf") or self.family.has("_log_sf")
         # A formula is shorter than an integral, not than a sum.
         if (closed and not self.family.support.discrete) or self._parts is None:
-            return self._log_unseen(self.t, *self.theta)
+            return self.log_unseen(self.t, *self.theta)
         return np.asarray(self._parts[0])
 
     @property
@@ -203,8 +204,10 @@ class _Integrated(Unseen):
         k = len(self.theta)
         if not self._any:
             return (np.zeros(self.shape),) * k
+        if self._moved is not None:
+            return self._moved.score()
         if self._parts is None:
-            return numerical_score(self._log_unseen, self.t, self.theta, *self.family._limits())
+            return numerical_score(self.log_unseen, self.t, self.theta, *self.family._limits())
         return tuple(self._parts[1 : 1 + k])
 
     @property
@@ -213,14 +216,22 @@ class _Integrated(Unseen):
         k = len(self.theta)
         if not self._any:
             return (np.zeros(self.shape),) * (k * (k + 1) // 2)
+        if self._moved is not None:
+            return self._moved.curvature()
         if self._parts is None:
             ends = self.family._limits()
-            return numerical_curvature(self._log_unseen, None, self.t, self.theta, *ends)
+            return numerical_curvature(self.log_unseen, None, self.t, self.theta, *ends)
         return tuple(self._parts[1 + k :])
 
     @property
     def _any(self) -> bool:
         return bool(self.hidden.any() or self.truncated.any())
+
+    @functools.cached_property
+    def _moved(self) -> Moved | None:
+        """The derivatives where a location carries kinks of the density past the ends of intervals."""
+        at = place_of_location(self.family)
+        return None if at is None else Moved(self, self.t, self.theta, at)
 
     @functools.cached_property
     def _parts(self) -> Array | None:
@@ -243,7 +254,7 @@ class _Integrated(Unseen):
         out[:, :, late] -= where(self.truncated[:, late], found[:, :, some.size :], 0.0)
         return out
 
-    def _log_unseen(self, t: Array, *theta: Array) -> Array:
+    def log_unseen(self, t: Array, *theta: Array) -> Array:
         """Return log P(lower < Y <= upper) where it is not exact, less log P(Y > entry)."""
         family, (lower, upper, entry) = self.family, (t[..., j] for j in range(3))
         # Of counts both ends belong to the interval.
@@ -260,7 +271,7 @@ class _Integrated(Unseen):
                 out[:, at] = where(self.hidden[:, at], tail, 0.0)
         at = np.flatnonzero(some & ~right & ~left)
         if at.size:
-            mass = self._log_mass(start[:, at], upper[:, at], theta)
+            mass = self.log_mass(start[:, at], upper[:, at], theta)
             out[:, at] = where(self.hidden[:, at], mass, 0.0)
         at = np.flatnonzero(self.truncated.any(axis=0))
         if at.size:
@@ -268,7 +279,7 @@ class _Integrated(Unseen):
             out[:, at] -= where(self.truncated[:, at], seen, 0.0)
         return out
 
-    def _log_mass(self, lower: Array, upper: Array, theta: Arrays) -> Array:
+    def log_mass(self, lower: Array, upper: Array, theta: Arrays) -> Array:
         """Return log P(lower < Y <= upper) by the nearer tail."""
         family = self.family
         probability = family.log_probability_hook

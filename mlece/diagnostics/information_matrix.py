@@ -15,6 +15,7 @@ from mlece import errors
 from mlece.bootstrap import FEWEST, observations, parametric
 from mlece.combinators.foreign import Foreign
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.kinks import kinks_among
 from mlece.combinators.observed import response_family
 from mlece.contributions import contributions
 from mlece.diagnostics.expected import expected
@@ -349,7 +350,7 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
                 "A saturated family has A = B whatever the data",
             )
         )
-    if fit.family.has("_kink"):
+    if kinks_among(fit.objective):
         raise errors.NotRegularError(
             errors.message(
                 "a likelihood with second derivatives everywhere for an information-matrix test",

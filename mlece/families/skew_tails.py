@@ -60,7 +60,7 @@ from mlece.param import Param
 # ---------------------------------------------------------------------------- asymmetric Laplace
 
 
-def _laplace_shapes(
+def laplace_shapes(
     above: Array, below: Array, scale: Array | None, asymmetry: Array | None
 ) -> Arrays:
     """Return cross-entropy, scale and κ at their best, given E(y − m)⁺ and E(y − m)⁻.
@@ -153,7 +153,7 @@ class AsymmetricLaplace(LocationScale):
         if loc is not None:
             above = view.mean_of(lambda y: np.maximum(y - loc[:, None], 0.0))
             below = view.mean_of(lambda y: np.maximum(loc[:, None] - y, 0.0))
-            _, spread, kappa = _laplace_shapes(above, below, scale, asymmetry)
+            _, spread, kappa = laplace_shapes(above, below, scale, asymmetry)
             return (loc, spread, kappa), None, None
         y, w = view.ordered()
         # Means above and below each observation, from running sums of the gaps: nothing cancels.
@@ -164,7 +164,7 @@ class AsymmetricLaplace(LocationScale):
         rising = np.cumsum(((1 - share[:, :-1]) * gap)[:, ::-1], axis=1)[:, ::-1]
         above = np.concatenate([rising, zero], axis=1)
         fixed = tuple(None if s is None else s[:, None] for s in (scale, asymmetry))
-        value, spread, kappa = _laplace_shapes(above, below, *fixed)
+        value, spread, kappa = laplace_shapes(above, below, *fixed)
         value = where(w > 0, value, inf)
         take = np.arange(len(y))
         best = np.argmin(value, axis=1)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.kinks import kinks_among
 from mlece.ending import limit_fit
 from mlece.fitting import fit_sample
 from mlece.math import Array, wrap_angle, xlog1py, xlogy
@@ -125,7 +126,7 @@ def parameter_ends(fit: Fit, quantile: Array) -> Ends:
     asked = quantile[ends.member, ends.column]
     left = np.repeat(inside | edge, 2 * k) & ~np.isnan(asked)
     ends.remark[~left] = _LACKING
-    if inside.any() and not fit.family.has("_kink"):
+    if inside.any() and not kinks_among(fit.objective):
         lanes = np.flatnonzero(np.repeat(inside, 2 * k) & left)
         surface = Surface(fit)
         target = Coordinate(ends.column[lanes])

@@ -11,6 +11,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import as_array
 from mlece.bijection import Bijection, identity, softmax
+from mlece.combinators.kinks import kinked_slot
 from mlece.families.counts import Binomial
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binomial_index
@@ -135,17 +136,7 @@ def bound(model: Model, data: Any) -> Bound:
                 f"Fill the slot: {model.title}({ends[0]}=...)",
             )
         )
-    if model.has("_kink"):
-        kink = model._kink(*(np.ones(1) for _ in model.params))[0]
-        if kink in model.free:
-            raise errors.ParameterError(
-                errors.message(
-                    "a likelihood that is smooth in every free slot, beside a predictor",
-                    f"{model.title} with a kink in {kink}",
-                    f"Fill {kink}, or take StudentT(loc=...), which bounds the influence of an "
-                    "observation too",
-                )
-            )
+    _require_linear_kink(model, data)
     if isinstance(model, Bernoulli | Binomial) and "p" in varying:
         return _of_probability(model, varying, data)
     if isinstance(model, Categorical) and "p" in varying:
@@ -176,6 +167,32 @@ def _placeholder(model: Model, name: str) -> Any:
     """Return what stands in a slot that each observation fills for itself, until its values are read."""
     p = model.parameter(name)
     return None if p.estimable else p.typical[1]
+
+
+def _require_linear_kink(model: Model, data: Any) -> None:
+    """Refuse a kink that linear programmes do not reach: behind a link, or among incomplete responses."""
+    kink = kinked_slot(model)
+    if kink is None or kink not in {*model.free, *model.predictors}:
+        return
+    predictor = model.predictors.get(kink)
+    link = identity if predictor is None else predictor.bijection(model.parameter(kink).bijection)
+    got = ""
+    if model.parameter(kink).role != "location":
+        got = f"{model.title} with a kink in {kink}"
+    elif link.name != "identity":
+        got = f"{model.title} with a kink in {kink} behind the link {link.name!r}"
+    elif isinstance(data, Censored):
+        got = f"incomplete responses of {model.title} with a kink in {kink}"
+    if got:
+        raise errors.ParameterError(
+            errors.message(
+                "a likelihood that is smooth in every free slot, or has its kink in a location that "
+                "is linear in the covariates of complete responses, beside a predictor",
+                got,
+                f"Fill {kink}, or take StudentT(loc=...), which bounds the influence of an "
+                "observation too",
+            )
+        )
 
 
 def _single(data: Any) -> bool:

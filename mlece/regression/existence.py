@@ -36,6 +36,7 @@ from mlece.regression.self_concordance import ExcessBound, certify
 from mlece.regression.separation import Separation, recession
 from mlece.result import Fit
 from mlece.sample import Sample
+from mlece.solvers.kinked import LinearProgrammes
 from mlece.solvers.solution import Solution
 
 # Along the direction of a separation probabilities that vanish are carried to e^-60 of the others.
@@ -76,6 +77,9 @@ def separations(
     squares = solution.notes.get("least squares")
     if squares is not None and "sd" in model.free:
         return perfect_fits(solution, np.broadcast_to(squares.perfect, (objective.size,)))
+    programmes = solution.notes.get("linear programmes")
+    if programmes is not None:
+        return absolute_limits(objective, solution, programmes)
     if model.penalty is not None and type(model.inner) is Gaussian and "sd" in model.free:
         return perfect_fits(solution, _interpolated(model, sample, ~stopped & ~solution.solved))
     kind = _kind(model)
@@ -132,6 +136,43 @@ def perfect_fits(solution: Solution, perfect: Array) -> list[Limit]:
     )
     theta = (*coefficients, np.zeros_like(sd))
     return [Limit(perfect, Status.UNBOUNDED, sentence, theta, np.full(sd.shape, -np.inf))]
+
+
+def absolute_limits(
+    objective: CrossEntropy, solution: Solution, found: LinearProgrammes
+) -> list[Limit]:
+    """Return the members of a regression with a kink whose residuals vanish, or lie on one side."""
+    out = []
+    names = [p.name for p in objective.model.params]
+    if found.perfect.any():
+        sentence = (
+            "the covariates determine the responses: every residual vanishes, and the likelihood grows "
+            "without bound as the scale falls to 0"
+        )
+        theta = tuple(
+            np.where(found.perfect, 0.0, value) if name == "scale" else value
+            for name, value in zip(names, solution.theta, strict=True)
+        )
+        infimum = np.full(objective.size, -np.inf)
+        out.append(Limit(found.perfect, Status.UNBOUNDED, sentence, theta, infimum))
+    for side, end, where in ((1, "falls to 0", "above"), (-1, "grows without bound", "below")):
+        mask = found.one_sided == side
+        if mask.any():
+            sentence = (
+                f"asymmetry {end} and scale falls to 0: in the limit the responses have an exponential "
+                f"law from the fitted location on, and lie {where} it"
+            )
+            out.append(
+                Limit(
+                    mask,
+                    Status.NOT_ATTAINED,
+                    sentence,
+                    solution.theta,
+                    solution.value,
+                    excess=solution.excess,
+                )
+            )
+    return out
 
 
 def _interpolated(model: Conditional, sample: Sample, doubtful: Array) -> Array:

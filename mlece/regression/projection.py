@@ -9,6 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
+from mlece.combinators.kinks import kinked_slot, kinks_of
 from mlece.faces import infinite
 from mlece.fitting import fit_sample
 from mlece.math import Array
@@ -65,6 +66,7 @@ def fit_conditional(model: Model, truth: ConditionalTruth, solver: str) -> Fit:
                 "A formula of a constant, '1', stands for no covariates: Gaussian(mean='1')",
             )
         )
+    require_smooth(model)
     before = np.nan
     for rule in truth.rules():
         fit = _between_kinks(_projected(model, truth, rule, solver), truth, solver)
@@ -75,6 +77,19 @@ def fit_conditional(model: Model, truth: ConditionalTruth, solver: str) -> Fit:
             return out
         before = value
     raise unsettled(moved)
+
+
+def require_smooth(model: Model) -> None:
+    """Refuse a kink in what is estimated: the sum over the points of a rule has one at each of them."""
+    slot = kinked_slot(model.inner if isinstance(model, Conditional) else model)
+    if slot is not None and (slot in {*model.free, *model.predictors} or kinks_of(model)):
+        raise errors.NoDensityError(
+            errors.message(
+                "a likelihood that is smooth in what is estimated, for a known conditional law",
+                f"{model!r} with a kink in {slot}",
+                f"Fill {slot}, or fit draws: mlece.fit(model, truth.sample(n), ...)",
+            )
+        )
 
 
 def _between_kinks(fit: Any, truth: ConditionalTruth, solver: str) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import as_array
 from mlece.combinators.conditional import Conditional
+from mlece.combinators.kinks import kinks_of
 from mlece.combinators.penalties import Penalty
 from mlece.combinators.terms import Term
 from mlece.design import Design
@@ -123,8 +124,8 @@ def read(
     )
     if not bare._width:
         _check_known_ends(conditional, sample, found)
-    if isinstance(penalty, Firth):
-        require_firth(conditional)
+    if penalty is not None:
+        _require_bend(conditional, penalty)
     counts = data.counts if isinstance(data, Censored) and weights is None else weights
     values, w, batch = _with_rows(bare, sample, weights_like(counts, rows))
     whole = replace(sample, values=values, weights=w, batch_shape=batch, weighting=weighting)
@@ -172,6 +173,21 @@ def _check_known_ends(model: Conditional, sample: Sample, found: dict[str, Desig
                 "The cross-entropy is infinite for every member of the family",
             )
         )
+
+
+def _require_bend(model: Conditional, penalty: Penalty) -> None:
+    """Refuse a penalty where the likelihood has no curvature to hold against it."""
+    kinks = kinks_of(model)
+    if kinks:
+        raise errors.ParameterError(
+            errors.message(
+                "a likelihood that is smooth in the coefficients, for a penalty",
+                f"{model!r} with a kink in {kinks[0]}",
+                "StudentT(loc=...) bounds the influence of an observation too",
+            )
+        )
+    if isinstance(penalty, Firth):
+        require_firth(model)
 
 
 def respond_of(plan: Bound, bare: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.kinks import kinks_of
 from mlece.combinators.terms import Term, dense, rows_of
 from mlece.conditional_moments import working_weights
 from mlece.evaluation import stacked_scores
@@ -152,6 +153,15 @@ def _stretches(fit: Fit, kind: str, members: slice) -> list[Array | None]:
     out: list[Array | None] = [None] * len(model._layout)
     if kind == "HC0":
         return out
+    kinks = kinks_of(model)
+    if kinks and kind != "HC1":
+        raise errors.NotRegularError(
+            errors.message(
+                f"a likelihood that is smooth in the coefficients for a {kind} covariance",
+                f"{model.title} with a kink in {kinks[0]}: its score is a sign, whatever the residual",
+                "HC0, HC1 and clusters need no leverages",
+            )
+        )
     free = set(model.free)
     t, theta, r = _at(fit, members, slice(None))
     slopes = model._slopes(model.shared(t, theta))

@@ -10,11 +10,16 @@ import numpy as np
 from mlece import errors
 from mlece.chart import Chart
 from mlece.combinators.compose import within
+from mlece.combinators.conditional import Conditional
+from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.kinks import kinks_among
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.sample import Sample
+from mlece.solvers.censored_kinks import between_kinks
 from mlece.solvers.gaussian_linear import by_least_squares, is_linear
+from mlece.solvers.kinked import by_linear_programmes, has_kinked_predictor
 from mlece.solvers.newton import DECREMENT, newton
 from mlece.solvers.profile import Equation, near_root, profile_root
 from mlece.solvers.regression import compact, descend, is_long, part_of
@@ -61,6 +66,10 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         return _by_scipy(objective, solver)
     if solver == "auto" and model._factors:
         return _by_factors(objective)
+    if solver in ("auto", "closed") and has_kinked_predictor(model):
+        return by_linear_programmes(objective, lambda part: solve(part, "auto", np.arange(1)))
+    if solver == "auto" and is_incomplete(model) and kinks_among(objective):
+        return between_kinks(objective, lambda part: solve(part, "auto", np.arange(part.size)))
     # Digits are for data: the weights of a rule span the floats, and may be negative beside an end.
     if solver in ("auto", "closed") and is_linear(model) and objective.sample.rule is None:
         out = by_least_squares(objective)
@@ -122,10 +131,7 @@ def _require_smooth(objective: CrossEntropy, solver: str) -> None:
     """Refuse derivatives where the likelihood jumps or has a kink in a free parameter."""
     model = objective.model
     ends = [p.name for p in model.params if not p.regular and p.name in model.free]
-    kinks = []
-    if model.has("_kink"):
-        name = model._kink(*(np.ones(1) for _ in model.params))[0]
-        kinks = [name] if name in model.free else []
+    kinks = kinks_among(objective)
     if not (ends or kinks):
         return
     why = (
@@ -133,7 +139,8 @@ def _require_smooth(objective: CrossEntropy, solver: str) -> None:
         if ends
         else f"a kink of the likelihood in {kinks[0]}"
     )
-    serves = "closed" if model.has("_estimate") or model.has("_maximise") else "auto"
+    exact = model.has("_estimate") or model.has("_maximise")
+    serves = "closed" if exact and not isinstance(model, Conditional) else "auto"
     raise errors.NoDensityError(
         errors.message(
             f"a likelihood that is smooth in every free slot for solver={solver!r}",

@@ -26,6 +26,45 @@ _BEYOND = 1.1
 _IDLE = 25  # steps without a gain beyond rounding after which a member is given up
 
 
+def decrement(gradient: Array, hessian: Array) -> Array:
+    """Return the Newton decrement (g' H⁻¹ g)^½, infinite where H is not positive definite.
+
+    Parameters
+    ----------
+    gradient : array (r, m)
+    hessian : array (r, m, m)
+    """
+    m = gradient.shape[1]
+    if m == 0:
+        return np.zeros(len(gradient))
+    with np.errstate(all="ignore"):
+        if m == 1:
+            h, g = hessian[:, 0, 0], gradient[:, 0]
+            return np.where(h > 0, np.abs(g) / np.sqrt(h), np.inf)
+        # Unit diagonal first: the decrement is free of the parameters' scales, eigenvalues are not.
+        d = np.asarray(np.sqrt(hessian.diagonal(0, 1, 2)))
+        g = gradient / d
+        if m == 2:
+            r = hessian[:, 0, 1] / (d[:, 0] * d[:, 1])
+            square = (g[:, 0] ** 2 - 2 * r * g[:, 0] * g[:, 1] + g[:, 1] ** 2) / ((1 - r) * (1 + r))
+            return np.asarray(np.where(np.abs(r) < 1, np.sqrt(np.abs(square)), np.inf))
+        scaled = hessian / d[:, :, None] / d[:, None, :]
+        usable = np.isfinite(scaled).all(axis=(1, 2)) & np.isfinite(g).all(axis=1)
+        scaled = np.where(usable[:, None, None], scaled, np.eye(m))
+        if m >= MANY and usable.all():
+            try:
+                root = np.linalg.cholesky(scaled)
+            except np.linalg.LinAlgError:
+                # Eigenvalues tell which members are to blame.
+                pass
+            else:
+                return np.asarray(np.linalg.norm(np.linalg.solve(root, g[:, :, None]), axis=(1, 2)))
+        values, vectors = np.linalg.eigh(scaled)
+        along = np.einsum("rij,ri->rj", vectors, np.where(usable[:, None], g, 0.0))
+        squared = (along**2 / values).sum(axis=1)
+        return np.where(usable & (values[:, 0] > 0), np.sqrt(np.abs(squared)), np.inf)
+
+
 @dataclass(frozen=True)
 class NewtonResult:
     """Where the iterations ended, for each member of the batch.

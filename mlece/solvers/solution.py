@@ -46,6 +46,8 @@ class Solution:
     at : Evaluation, optional
         The evaluation at theta with a lower bound in the place of the Hessian, where the solver has them:
         what is proved with it holds, and no Hessian of all observations is needed.
+    scope : {"global", "local"}
+        Against what the solver proved its excess.
     """
 
     theta: Arrays
@@ -63,3 +65,4 @@ class Solution:
     value: Array | None = None
     exact: Arrays | None = None
     at: Evaluation | None = None
+    scope: str = "global"

@@ -1,0 +1,197 @@
+"""Absolute residuals with a tilt of their own: the global minimum over coefficients and asymmetry.
+
+With κ² = τ/(1 − τ) the least of κ r⁺ + r⁻/κ over the coefficients is V(τ)/√(τ(1 − τ)), V the least sum of
+τ r⁺ + (1 − τ) r⁻: concave in τ, as a minimum of linear functions. Between two values of τ it lies above
+its chord, on which the cross-entropy is convex in log κ, with a closed form at its least. So every
+interval has a lower bound, and those that may hold the minimum are cut until none lies lower than what was
+found (branch and bound).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlece.families.skew_tails import laplace_shapes
+from mlece.math import Array
+from mlece.solvers.absolute import AbsoluteFit
+
+# Below the last digits of a cross-entropy nothing is sought.
+_DIGITS = 4e-15
+_MOST = 400  # programmes
+# A cut keeps off the ends of its interval of log-odds by a share of it, and goes so far into an open one.
+_OFF, _FURTHER = 0.1, 2.0
+_APART = 1e-7  # log-odds of a chord whose slope has digits left
+_WIDEST = 36.0  # log-odds beyond which slopes differ by more than the digits hold
+
+Programme = Callable[[float, Array | None], AbsoluteFit]
+
+
+@dataclass(frozen=True)
+class TiltedFit:
+    """The least cross-entropy over coefficients and asymmetry, and over the scale where it is free.
+
+    Parameters
+    ----------
+    fit : AbsoluteFit
+        At the best asymmetry, its residuals untilted.
+    scale, asymmetry : float
+        0 and 0 or infinity where all residuals lie on one side.
+    value : float
+        log s + log(κ + 1/κ) + the mean of κ r⁺/s + r⁻/(κ s).
+    excess : float
+        How far it may lie above the least.
+    """
+
+    fit: AbsoluteFit
+    scale: float
+    asymmetry: float
+    value: float
+    excess: float
+
+
+@dataclass(frozen=True)
+class _Node:
+    """The programme at one τ: means above and below, and the least V that is proved, on its chord."""
+
+    odds: float  # log τ/(1 − τ)
+    least: float
+    found: TiltedFit | None = None
+
+
+def least_tilted(programme: Programme, total: float, scale: float | None = None) -> TiltedFit:
+    """Return the global minimum over coefficients, asymmetry and, if it is not given, scale.
+
+    Parameters
+    ----------
+    programme : callable
+        Returns the least sum of τ r⁺ + (1 − τ) r⁻ for a τ, from coefficients that may be near.
+    total : float
+        Total weight.
+    scale : float, optional
+
+    References
+    ----------
+    Kotz, S., Kozubowski, T. J. and Podgórski, K. (2001). The Laplace distribution and generalizations,
+    section 3.5, has the closed forms given the residuals.
+    """
+    best: TiltedFit | None = None
+    # V vanishes at both ends of (0, 1).
+    nodes = [_Node(-np.inf, 0.0), _Node(np.inf, 0.0)]
+    bounds = [-np.inf]
+    place, odds = 0, 0.0
+    for _ in range(_MOST):
+        near = _between(nodes[place], nodes[place + 1], odds)
+        node = _node(programme, total, scale, odds, near)
+        if node is None:
+            break
+        nodes.insert(place + 1, node)
+        pairs = [(nodes[place], node), (node, nodes[place + 2])]
+        bounds[place : place + 1] = [_chord(a, b, scale)[0] for a, b in pairs]
+        assert node.found is not None
+        if best is None or node.found.value < best.value:
+            best = node.found
+        place = int(np.argmin(bounds))
+        if best.value - bounds[place] <= _DIGITS * (1 + abs(best.value)):
+            break
+        odds = _cut(nodes[place], nodes[place + 1], best, scale)
+        if abs(odds) > _WIDEST or nodes[place + 1].odds - nodes[place].odds < _APART:
+            break
+    if best is None:
+        failed = programme(0.5, None)
+        return TiltedFit(failed, np.nan, np.nan, np.nan, np.inf)
+    excess = max(best.value - min(bounds), 0.0)
+    return TiltedFit(best.fit, best.scale, best.asymmetry, best.value, excess)
+
+
+def _node(
+    programme: Programme, total: float, scale: float | None, odds: float, near: Array | None
+) -> _Node | None:
+    """Solve at one asymmetry, and take the best scale and asymmetry for the residuals found there."""
+    up = 1 / (1 + np.exp(-odds))
+    down = 1 / (1 + np.exp(odds))
+    fit = programme(up, near)
+    if not fit.settled:
+        return None
+    above, below = fit.above / up / total, fit.below / down / total
+    value, spread, kappa = _shapes(above, below, scale)
+    found = TiltedFit(fit, spread, kappa, value, np.inf)
+    return _Node(odds, fit.value / fit.ratio / total, found)
+
+
+def _between(a: _Node, b: _Node, odds: float) -> Array | None:
+    """Return coefficients on the line between those of two nodes; those of one where the other has none."""
+    one, other = (None if node.found is None else node.found.fit.coefficients for node in (a, b))
+    if one is None or other is None:
+        return other if one is None else one
+    return np.asarray(one + (odds - a.odds) / (b.odds - a.odds) * (other - one))
+
+
+def _shapes(above: float, below: float, scale: float | None) -> tuple[float, float, float]:
+    """Return cross-entropy, scale and asymmetry at their best given the means above and below."""
+    given = None if scale is None else np.array([scale])
+    with np.errstate(all="ignore"):
+        out = laplace_shapes(np.array([above]), np.array([below]), given, None)
+    value, spread, kappa = (float(v[0]) for v in out)
+    return value, spread, kappa
+
+
+def _chord(a: _Node, b: _Node, scale: float | None) -> tuple[float, float]:
+    """Return the least cross-entropy on the chord between two nodes, and the log-odds where it is.
+
+    A line V = τ S⁺ + (1 − τ) S⁻ is that of residuals with these means; concave V ≥ 0 lies below it
+    outside the two nodes, so neither is negative.
+    """
+    above, below = _line(a, b)
+    value, _, kappa = _shapes(above, below, scale)
+    with np.errstate(divide="ignore"):
+        odds = 2 * float(np.log(kappa))
+    inside = min(max(odds, a.odds), b.odds)
+    if inside != odds:
+        value = _on_line(above, below, inside, scale)
+    return value, inside
+
+
+def _line(a: _Node, b: _Node) -> tuple[float, float]:
+    """Return the values of a chord at τ = 1 and τ = 0, from log-odds: nothing cancels at either end."""
+    (up_a, down_a), (up_b, down_b) = (
+        (1 / (1 + np.exp(-node.odds)), 1 / (1 + np.exp(node.odds))) for node in (a, b)
+    )
+    # τ_b − τ_a as a product.
+    apart = up_b * down_a - up_a * down_b
+    above = (b.least * down_a - a.least * down_b) / apart
+    below = (a.least * up_b - b.least * up_a) / apart
+    return max(float(above), 0.0), max(float(below), 0.0)
+
+
+def _on_line(above: float, below: float, odds: float, scale: float | None) -> float:
+    """Return the cross-entropy of residuals with these means at one asymmetry."""
+    half = 0.5 * odds
+    if scale is None:
+        # (κ + 1/κ)(κ S⁺ + S⁻/κ), in which S⁻ or S⁺ may be 0 at the end.
+        with np.errstate(over="ignore", invalid="ignore"):
+            parts = above * (1 + np.exp(odds)) if above else 0.0
+            parts += below * (1 + np.exp(-odds)) if below else 0.0
+        return float(np.log(parts)) + 1
+    if np.isinf(half):
+        return float(np.inf)
+    tilted = above * np.exp(half) + below * np.exp(-half)
+    return float(np.log(scale) + np.logaddexp(half, -half) + tilted / scale)
+
+
+def _cut(a: _Node, b: _Node, best: TiltedFit, scale: float | None) -> float:
+    """Return where an interval is cut: at the best asymmetry so far, or where its chord is least."""
+    with np.errstate(divide="ignore"):
+        own = 2 * float(np.log(best.asymmetry))
+    if np.isfinite(own) and own - a.odds > _APART and b.odds - own > _APART:
+        return own
+    least = _chord(a, b, scale)[1]
+    low = a.odds if np.isfinite(a.odds) else b.odds - _FURTHER
+    high = b.odds if np.isfinite(b.odds) else a.odds + _FURTHER
+    if not np.isfinite(a.odds) or not np.isfinite(b.odds):
+        inside = least if np.isfinite(least) and low < least < high else np.nan
+        return inside if np.isfinite(inside) else (low if np.isinf(a.odds) else high)
+    off = _OFF * (high - low)
+    return min(max(least, low + off), high - off)
