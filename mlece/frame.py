@@ -11,7 +11,7 @@ import numpy as np
 from mlece.math import Array
 from mlece.model import Model
 from mlece.sample import Sample
-from mlece.selection import pilot_points
+from mlece.selection import pilot_points, shift_of, spread_of, unit_of
 
 _PILOT = 65
 
@@ -90,16 +90,10 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
             usable &= (middle < 0.125) | (middle > 8.0)
         return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
     quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
-    spread = quartiles
-    spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
-    spread = np.where(spread > 0, spread, np.abs(middle))
-    spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
+    spread = spread_of(quartiles, points[:, -1] - points[:, 0], middle)
     if model.unit_free_sums and np.all((np.abs(middle) < 1e200) & (spread > 1e-200)):
         return UNIT
-    near = (spread > 0.125) & (spread < 8.0)
-    scale = np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
+    scale = unit_of(spread)
     if model.affine and np.all((spread > 1e-6) & (spread < 1e6)):
         scale = np.ones_like(scale)
-    middle = np.where(np.isfinite(middle), middle, 0.0)
-    shift = np.where(np.abs(middle) <= 2.0 * quartiles, 0.0, middle)
-    return Frame(shift, scale)
+    return Frame(shift_of(middle, quartiles), scale)
