@@ -1,4 +1,4 @@
-"""Quantiles of counts, for laws whose distribution function has no inverse."""
+"""Counts: quantiles of laws whose distribution function has no inverse."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlece.masks import every
 from mlece.math import Array
 
 _BLOCK = 65536
@@ -132,3 +133,29 @@ def equal_counts(total: Array, bins: int) -> Array:
     """
     middle = (np.cumsum(total) - 0.5 * total) / total.sum()
     return np.asarray(np.unique(np.floor(bins * middle), return_inverse=True)[1])
+
+
+def spread_of(quartiles: Array, whole: Array, middle: Array) -> Array:
+    """Return the spread of pilot points, (r,): of the quartiles, of all, or the size of the median.
+
+    The first that is positive counts; 1 where none is, or where it is not finite.
+    """
+    if every((quartiles > 0) & (quartiles < np.inf)):
+        return quartiles
+    spread = np.where(quartiles > 0, quartiles, whole)
+    spread = np.where(spread > 0, spread, np.abs(middle))
+    return np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
+
+
+def unit_of(spread: Array) -> Array:
+    """Return the power of two nearest to a spread, by which nothing is rounded; 1 for a spread near it."""
+    near = (spread > 0.125) & (spread < 8.0)
+    if every(near):
+        return np.ones_like(spread)
+    return np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
+
+
+def shift_of(middle: Array, quartiles: Array) -> Array:
+    """Return the medians by which it is worth to shift; 0 where they are near beside the spread."""
+    still = ~(np.abs(middle) > 2.0 * quartiles) | np.isinf(middle)
+    return np.zeros_like(middle) if every(still) else np.where(still, 0.0, middle)
