@@ -24,6 +24,7 @@ _MOST = 400  # programmes
 # A cut keeps off the ends of its interval of log-odds by a share of it, and goes so far into an open one.
 _OFF, _FURTHER = 0.1, 2.0
 _APART = 1e-7  # log-odds of a chord whose slope has digits left
+_CLOSE = 0.2  # log-odds over which the coefficients of a node serve as a start
 _WIDEST = 36.0  # log-odds beyond which slopes differ by more than the digits hold
 
 Programme = Callable[[float, Array | None], AbsoluteFit]
@@ -122,11 +123,12 @@ def _node(
 
 
 def _between(a: _Node, b: _Node, odds: float) -> Array | None:
-    """Return coefficients on the line between those of two nodes; those of one where the other has none."""
-    one, other = (None if node.found is None else node.found.fit.coefficients for node in (a, b))
-    if one is None or other is None:
-        return other if one is None else one
-    return np.asarray(one + (odds - a.odds) / (b.odds - a.odds) * (other - one))
+    """Return the coefficients of the nearer of two nodes, None where it is far.
+
+    A part of the rows tells more than coefficients that are far off.
+    """
+    near, away = min(((node, abs(odds - node.odds)) for node in (a, b)), key=lambda pair: pair[1])
+    return near.found.fit.coefficients if near.found is not None and away < _CLOSE else None
 
 
 def _shapes(above: float, below: float, scale: float | None) -> tuple[float, float, float]:
