@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.special import expit, gammaln
+from scipy.special import expit
 
 import mlece
 from mlece.design import Design
 from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binomial_index
 from mlece.limits import Status
-from mlece.math import Array, log_factorial
+from mlece.math import Array
 from mlece.objective import CrossEntropy
 from mlece.regression.collinear import dependent
 from mlece.solvers import dispatch
@@ -172,11 +172,6 @@ def test_a_hessian_of_all_rows_serves_where_a_part_tells_little(
     assert fit.certificate.status is Status.OPTIMAL
     assert orders.count(2) == 1
     assert len(orders) < 10
-
-
-def test_log_factorials() -> None:
-    for y in (np.arange(256.0), np.array([[3.0, 300.0]]), np.array([0.5, 2.0]), np.zeros((1, 0))):
-        np.testing.assert_array_equal(log_factorial(y), gammaln(y + 1))
 
 
 def test_a_column_that_varies_in_a_few_rows_alone_depends_on_no_other() -> None:
