@@ -21,6 +21,7 @@ from mlece.combinators.mixture_parts import (
     relative_widths,
     union,
 )
+from mlece.combinators.superfluous import superfluous
 from mlece.limits import Limit, full, point_mass
 from mlece.math import Array, Arrays, exp
 from mlece.model import Model
@@ -357,7 +358,10 @@ def _class_of(parts: tuple[Model, ...], size: int | None, shared: Any) -> type[M
         body.update({hook: getattr(Model, hook) for hook in lost})
         made: type[Mixture] = type("Mixture", (Mixture,), body)
         made.params = params
-        made.limit_families = component_limits(Mixture, components, common, places, params)
+        made.limit_families = (
+            *superfluous(Mixture, components, common, places, params),
+            *component_limits(Mixture, components, common, places, params),
+        )
         _CLASSES[key] = made
     return _CLASSES[key]
 
