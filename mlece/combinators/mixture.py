@@ -16,6 +16,7 @@ from mlece.combinators.mixture_parts import (
     bare,
     centres,
     check,
+    check_weights,
     layout,
     may_shrink,
     relative_widths,
@@ -96,6 +97,8 @@ class Mixture(MixedDensity, abstract=True):
                 if value is not None:
                     slots.setdefault(self.params[at].name, value)
         super().__init__(**slots)
+        own = [self.slots[p.name] for p in self.params[: len(self.components) - 1]]
+        check_weights([w for w in own if w is not None])
 
     @property
     def components(self) -> tuple[Model, ...]:

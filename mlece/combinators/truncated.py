@@ -76,6 +76,16 @@ class TruncatedModel(Composite, abstract=True):
                     f"{_interval(lower, upper)}, of which the support leaves {_interval(low, high)}",
                 )
             )
+        told = self.inner.has("_log_cdf") and self.inner.has("_log_sf")
+        if model.known and told:
+            _check_mass(model, lower, upper)
+
+    def settled_bounds(self, slots: tuple[Any, ...]) -> tuple[Array, Array]:
+        """Return the ends of the region, where the inner support is not known to end before them."""
+        inner, lower, upper = self._split(slots)
+        low, high = engine(self.inner).settled_bounds(inner)
+        low, high = np.maximum(lower, low), np.minimum(upper, high)
+        return (np.ceil(low), np.floor(high)) if self.support.discrete else (low, high)
 
     # ------------------------------------------------------------------ density
 
@@ -242,6 +252,23 @@ def _check_ends(lower: Array, upper: Array) -> None:
     if not np.all(lower < upper):
         raise errors.ParameterError(
             errors.message("a lower end below the upper end", f"{_interval(lower, upper)}")
+        )
+
+
+def _check_mass(model: Model, lower: Array, upper: Array) -> None:
+    """Raise where a known law has no mass in a region that floats could tell, even as a logarithm."""
+    with np.errstate(all="ignore"):
+        mass = log_mass_between(type(model), lower, upper, model.theta)
+        if not np.all(mass > -inf):
+            # Sums and integrals reach further into a tail.
+            mass = region(type(model), lower, upper, model.theta).log_mass
+    if not np.all(mass > -inf):
+        raise errors.ParameterError(
+            errors.message(
+                f"a region to which {model!r} gives a probability",
+                f"{_interval(lower, upper)}, of probability 0",
+                "Its logarithm is no float either: the ends lie too far out in a tail",
+            )
         )
 
 
