@@ -76,9 +76,6 @@ class TruncatedModel(Composite, abstract=True):
                     f"{_interval(lower, upper)}, of which the support leaves {_interval(low, high)}",
                 )
             )
-        told = self.inner.has("_log_cdf") and self.inner.has("_log_sf")
-        if model.known and told:
-            _check_mass(model, lower, upper)
 
     def settled_bounds(self, slots: tuple[Any, ...]) -> tuple[Array, Array]:
         """Return the ends of the region, where the inner support is not known to end before them."""
@@ -346,7 +343,12 @@ def Truncated(model: Any, lower: Any = None, upper: Any = None) -> Model:
         limit_families=_limits(inner, own, given, params),
         **hooks_of(TruncatedModel, inner, _needs(inner)),
     )
-    return cls(**passed_on(model), **{own[end]: value for end, value in given.items()})
+    out = cls(**passed_on(model), **{own[end]: value for end, value in given.items()})
+    if model.known and inner.has("_log_cdf") and inner.has("_log_sf"):
+        _check_mass(
+            model, *(np.asarray(given.get(k, v)) for k, v in (("lower", -inf), ("upper", inf)))
+        )
+    return out
 
 
 def _limits(
