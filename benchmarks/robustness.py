@@ -218,10 +218,15 @@ def beside_scipy(
     tally: Tally, members: list[Model], seeds: int, known: dict[int, tuple[float, str]]
 ) -> None:
     """Fit some samples by the twin in scipy.stats; what mlece has not is held fixed there too."""
-    if not members[0].has("_scipy") or not hasattr(members[0].to_scipy().dist, "fit"):
+    if not (seeds and members[0].has("_scipy")):
         return
     if not all(p.estimable for p in members[0].params):
         return  # the twin would estimate what mlece is told
+    try:
+        if not all(hasattr(member.to_scipy().dist, "fit") for member in members):
+            return
+    except mlece.MleceError:
+        return  # scipy has some members of the family only
     times = []
     for seed in range(seeds):
         truth, y = draw(members, tally.n, seed)

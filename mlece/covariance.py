@@ -105,8 +105,10 @@ def _reasons(fit: Fit) -> dict[int, str]:
     out = dict.fromkeys(np.flatnonzero(np.broadcast_to(irregular, (size,))).tolist(), str(why))
     if fit.on_simplex:
         return out
+    # Between observations a kink has a density all the same; a flat likelihood has no information.
+    regular = {Status.OPTIMAL, Status.NOT_UNIQUE} if fit.family.has("_kink") else {Status.OPTIMAL}
     for r, status in enumerate(np.ravel(np.asarray(fit.certificate.status, dtype=object)).tolist()):
-        if status is not Status.OPTIMAL and status is not Status.NOT_UNIQUE and r not in out:
+        if status not in regular and r not in out:
             detail = str(fit.certificate) if not fit.sample.batch_shape else status.value
             start = "a fit with status" if not fit.sample.batch_shape else "status"
             out[r] = f"{start} {status.name}: {detail}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece.certificate import rounding
+from mlece.combinators.superfluous import Superfluous
 from mlece.limits import KnownMember, Limit, LimitFamily, LimitMember, Status
 from mlece.masks import every, some
 from mlece.math import Array, Arrays
@@ -17,6 +18,7 @@ from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import Sample
 from mlece.solvers.solution import Solution
+from mlece.solvers.starts import several_starts
 
 Refit = Callable[[Model, Sample], Fit]
 # A member of the family that comes this close to its limit, in nats, has run into it.
@@ -55,11 +57,16 @@ def undercutting(
     unsure = unsure & ~stopped
     lost = unsure if solution.flat is None else unsure | (solution.flat & ~stopped)
     rivals = [*rivals, *model._rivals(objective, unsure, *objective.fixed_slots())]
+    known = stopped
     for limit in model.limit_families:
-        tried = limit.approached(model, solution.theta)
-        if not limit.only_near:
-            tried = tried | lost | limit.rival
-        rivals += _by_family(objective, limit, np.flatnonzero(tried & ~stopped), sample, refit)
+        tried = limit.tried(model, solution.theta, lost) & ~known
+        found = _by_family(objective, limit, np.flatnonzero(tried), sample, refit)
+        if isinstance(limit, Superfluous):
+            # Where a component gains nothing, neither does a limit of it.
+            known = np.logical_or.reduce(
+                [known, *(_no_higher(objective, solution, f) for f in found)]
+            )
+        rivals += found
     told = {name for limit in model.limit_families for name in limit.runs}
     for name, near in solution.sunk.items():
         if name in told:
@@ -99,6 +106,15 @@ def _lowest(
     return [limit for limit in out if limit.mask.any()]
 
 
+def _no_higher(objective: CrossEntropy, solution: Solution, limit: Limit) -> Array:
+    """Tell which members a limit describes no worse than the solution."""
+    if not limit.mask.any():
+        return limit.mask
+    value = _reached(objective, solution.theta, limit.mask)
+    assert limit.infimum is not None
+    return limit.mask & ~(limit.infimum > value + np.maximum(_SLACK, rounding(value)))
+
+
 def _reached(objective: CrossEntropy, theta: Arrays, mask: Array) -> Array:
     """Return the cross-entropy of some members, NaN for the others, (R,)."""
     members = np.flatnonzero(mask)
@@ -126,7 +142,7 @@ def limit_fit(
     """Fit a limiting family to the data of some members, and say which it has a law for; None if none."""
     model, single = objective.model, not sample.batch_shape
     filled = [p for p in model.params if p.estimable and p.name not in model.free]
-    if not {p.name for p in filled} <= set(limit.slots):
+    if not {p.name for p in filled} <= {*limit.slots, *limit.idle}:
         return None
     kept = {}
     for p in model.params:
@@ -181,7 +197,24 @@ def _by_family(
         told = one is not None and i not in other.limit_models
         return one if told else KnownMember(_member(other, i))
 
-    return _as_limits(objective, other, members, theta, made, str(limit))
+    out = _as_limits(objective, other, members, theta, made, str(limit))
+    if isinstance(limit, Superfluous):
+        out = [replace(o, mask=o.mask & ~_gains(objective, limit, o)) for o in out]
+    return out
+
+
+def _gains(objective: CrossEntropy, limit: Superfluous, found: Limit) -> Array:
+    """Tell where a mixture gains by the component that its limit leaves out."""
+    members, out = np.flatnonzero(found.mask), np.zeros(objective.size, dtype=bool)
+    if members.size:
+        assert found.infimum is not None
+        least = found.infimum[members]
+        starts = several_starts(objective, members)
+        theta = tuple(t[members] for t in found.theta)
+        for other in limit.beside(objective.model, theta, starts):
+            value = objective.evaluate(other, 0, members).value
+            out[members] |= value < least - np.maximum(_SLACK, rounding(least))
+    return out
 
 
 def _held(objective: CrossEntropy, law: Model) -> Array:

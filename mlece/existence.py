@@ -172,6 +172,7 @@ def _collapse_of(objective: CrossEntropy, solution: Solution, members: Array) ->
 
 # In the frame data are of order one; a parameter this far off, along which nothing bends, runs away.
 _FAR, _FLAT, _NOWHERE = 1e6, 1e-6, 1e-100
+_CERTAIN = 1e-15  # a mean of -log of probabilities that are 1 but for rounding
 
 
 def running(
@@ -185,10 +186,12 @@ def running(
     if not chart.free or any(p.vector for p in chart.free):
         return outcome
     share = objective.model.density_share(objective.summary)
-    certain = not objective.model.support.discrete and bool(np.any(share == 0))
+    discrete = objective.model.support.discrete
+    certain = not discrete and bool(np.any(share == 0))
+    silent = _uninformative(objective, at.value, discrete | (share == 0))
     sizes = [np.abs(outcome.theta[i]) for i in chart.index]
     settled = not any(((v > _FAR) | (v < 1 / _FAR)).any() for v in sizes)
-    if settled and not certain:
+    if settled and not (certain or silent.any()):
         return outcome
     status, special, sentences = outcome.status.copy(), outcome.special.copy(), outcome.sentences[:]
     infimum = outcome.infimum.copy()
@@ -199,6 +202,12 @@ def running(
             status[mask], special[mask], infimum[mask] = kind, True, least[mask]
             sentences.append(sentence)
 
+    put(
+        silent,
+        Status.NOT_UNIQUE,
+        at.value,
+        "the observations have probability 1 under every member: they tell nothing of the parameters",
+    )
     if certain:
         put(
             np.broadcast_to((share == 0) & (at.value < 1e-9), special.shape),
@@ -231,6 +240,20 @@ def running(
             f"{p.name} runs off, and the cross-entropy no longer changes with it",
         )
     return replace(outcome, status=status, special=special, sentences=sentences, infimum=infimum)
+
+
+def _uninformative(objective: CrossEntropy, value: Array, bounded: Any) -> Array:
+    """Tell which members have a cross-entropy of 0, its lower bound, here and at usual members too."""
+    out = np.asarray(bounded & (value <= _CERTAIN))
+    for side in (0, 1):
+        if not out.any():
+            return out
+        usual = tuple(
+            objective.fixed.get(p.name, np.full(objective.size, p.typical[side]))
+            for p in objective.model.params
+        )
+        out = out & (objective.evaluate(usual, 0).value <= _CERTAIN)
+    return out
 
 
 def _flattest(hessian: Array) -> tuple[Array, Array]:

@@ -124,6 +124,8 @@ class LimitFamily:
     rival : bool
         Whether the limit may lie below an optimum in the interior: every fit is then held against it.
         Otherwise those are that met no optimum or came near the end.
+    idle : tuple of str
+        Parameters that tell nothing of the limit, filled or not.
     only_near : bool
         Whether those alone are that came near the end. A law without the atom of the family, or on a
         smaller support, does not compare with it on observations that lie there.
@@ -137,6 +139,7 @@ class LimitFamily:
     running: str = ""
     law: str = ""
     rival: bool = False
+    idle: tuple[str, ...] = ()
     only_near: bool = False
 
     @property
@@ -163,6 +166,11 @@ class LimitFamily:
     def member(self, model: Model, filled: dict[str, Any]) -> Model:
         """Return the limiting family for observations of the model's kind, some slots filled."""
         return model.alike(self.maker(model)(**{**self.known, **filled}))
+
+    def tried(self, model: Model, theta: Arrays, lost: Array) -> Array:
+        """Tell which members are held against the limit; ``lost`` are those that met no optimum."""
+        near = self.approached(model, theta)
+        return near if self.only_near else near | lost | self.rival
 
     def approached(self, model: Model, theta: Arrays) -> Array:
         """Tell which members have a parameter (framed) within two decades of the end of its range.

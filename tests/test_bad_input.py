@@ -460,3 +460,44 @@ def test_inputs_are_never_changed() -> None:
         np.testing.assert_array_equal(data, before)
     mlece.fit(mlece.Laplace(), y, weights=w)
     assert (y.tolist(), w.tolist()) == ([3.0, 1.0, 2.0], [1.0, 0.0, 2.0])
+
+
+REGIONS_AND_WEIGHTS = {
+    "a region beyond the floats": (
+        lambda: mlece.Truncated(mlece.Gaussian(0, 1), 1e200, 1e201),
+        "gives a probability",
+    ),
+    "one of several laws": (
+        lambda: mlece.Truncated(mlece.Gaussian([0.0, 1.0], 1), lower=1e170),
+        "of probability 0",
+    ),
+    "outside the region, where the inner support moves": (
+        lambda: mlece.fit(mlece.Truncated(mlece.GEV(), 0.2, 0.4), [0.25, 0.3, 0.9]),
+        "the first 0.9 at position 2",
+    ),
+    "weights above 1": (
+        lambda: mlece.Mixture(
+            mlece.Poisson(1),
+            mlece.Poisson(2),
+            mlece.Poisson(3),
+            **{"weight[1]": 0.7, "weight[2]": 0.6},
+        ),
+        "a sum of 1.3",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REGIONS_AND_WEIGHTS)
+def test_regions_without_mass_and_weights_without_rest(name: str) -> None:
+    call, said = REGIONS_AND_WEIGHTS[name]
+    kind = errors.SupportError if "position" in said else errors.ParameterError
+    refused(call, kind, said)
+
+
+def test_a_region_far_out_in_a_tail_is_no_error() -> None:
+    # P(Y = 4000 | Y >= 4000) is 1 less the ratio of neighbours, 3/4001, and its square.
+    law = mlece.Truncated(mlece.Poisson(3), lower=4000)
+    ratio = 3 / 4001
+    assert law.log_density(4000.0) == pytest.approx(
+        -np.log1p(ratio * (1 + 3 / 4002 * (1 + 3 / 4003))), rel=1e-9
+    )

@@ -373,3 +373,29 @@ def test_models_that_need_exact_observations_say_so() -> None:
     data = mlece.right_censored([1.0, 2.0, 4.0], [1, 1, 0])
     with pytest.raises(errors.DataTypeError, match="censored data"):
         mlece.fit(mlece.Inflated(mlece.Gamma()), data)
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (mlece.Bernoulli(), mlece.censored([1, 1, 1], [1, 1, 1], entry=[0, 0, 0])),
+        (mlece.Bernoulli(), mlece.censored([0, 1, 1], [1, 1, 1], entry=[-np.inf, 0, 0])),
+        (mlece.Binomial(n=3), mlece.censored([3, 3], [3, 3], entry=[2, 2])),
+        (mlece.Bernoulli(), mlece.censored([0, 0, 0], [1, 1, 1])),
+    ],
+)
+def test_observations_that_are_certain_tell_nothing(model: mlece.Model, data: Any) -> None:
+    fit = mlece.fit(model, data)
+    assert fit.certificate.status is mlece.Status.NOT_UNIQUE
+    assert "tell nothing" in str(fit.certificate)
+    assert fit.cross_entropy == 0
+    with pytest.raises(mlece.errors.NotRegularError, match="tell nothing"):
+        fit.standard_errors()
+    assert "tell nothing" in " ".join(str(fit).split())
+
+
+def test_no_standard_error_where_every_direction_is_optimal() -> None:
+    fit = mlece.fit(mlece.VonMises(kappa=2), [0.0, np.pi])
+    assert fit.certificate.status is mlece.Status.NOT_UNIQUE
+    with pytest.raises(mlece.errors.NotRegularError):
+        fit.standard_errors()

@@ -147,6 +147,46 @@ def test_the_unbounded_likelihood_is_told() -> None:
     assert not equal._caveat(*equal.slots.values())
 
 
+FEW = [2, 3, 4] * 20
+# Components, the one that is enough, and data.
+SUPERFLUOUS: dict[str, tuple[list[Model], Model, Any]] = {
+    "all zero": ([mlece.Poisson(), mlece.Poisson()], mlece.Poisson(), [0] * 50),
+    "equal counts": ([mlece.Poisson(), mlece.Poisson()], mlece.Poisson(), [3] * 50),
+    "less than Poisson spread": ([mlece.Poisson()] * 3, mlece.Poisson(), FEW),
+    "known constants": ([mlece.Binomial(n=10)] * 2, mlece.Binomial(n=10), FEW),
+    "a known component": ([mlece.Poisson(9), mlece.Poisson()], mlece.Poisson(), FEW),
+    "another family": ([mlece.Poisson(), mlece.Geometric()], mlece.Poisson(), FEW),
+    "known scales": ([mlece.Gaussian(sd=1)] * 2, mlece.Gaussian(sd=1), np.linspace(-1, 1, 41)),
+    "known truth": ([mlece.Poisson(), mlece.Poisson()], mlece.Poisson(), mlece.Poisson(3)),
+}
+
+
+@pytest.mark.parametrize("name", SUPERFLUOUS)
+def test_a_component_that_gains_nothing_is_told(name: str) -> None:
+    components, enough, data = SUPERFLUOUS[name]
+    fit = mlece.fit(mlece.Mixture(*components), data)
+    one = mlece.fit(enough, data)
+    assert fit.certificate.status is mlece.Status.BOUNDARY
+    assert "gains nothing" in str(fit.certificate)
+    assert float(fit.cross_entropy) == pytest.approx(float(one.cross_entropy), abs=1e-13)
+    assert type(fit.model) is type(enough)
+    with pytest.raises(errors.NotRegularError):
+        fit.standard_errors()
+
+
+def test_a_component_that_gains_little_stays() -> None:
+    # The variance exceeds the mean by 1/12: two rates, if only just, by the score of the split.
+    y = [1] * 2 + [2] * 8 + [3] * 7 + [4] * 2 + [5] * 3 + [6] * 2 + [7, 8, 10]
+    assert np.var(y) > np.mean(y)
+    fit = mlece.fit(mlece.Mixture("poisson", "poisson"), y)
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    assert fit.cross_entropy < mlece.fit("poisson", y).cross_entropy
+    # In a batch each sample is judged by itself.
+    both = mlece.fit(mlece.Mixture("poisson", "poisson"), np.stack([y, [3] * len(y)]))
+    assert [s.name for s in both.certificate.status] == ["OPTIMAL", "BOUNDARY"]
+    assert both.cross_entropy[0] == pytest.approx(float(fit.cross_entropy), abs=1e-13)
+
+
 def test_repr_pickle_and_equality() -> None:
     for law in LAWS.values():
         assert pickle.loads(pickle.dumps(law)) == law

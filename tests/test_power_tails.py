@@ -181,3 +181,29 @@ def test_probabilities_that_polynomials_do_not_follow_are_refused() -> None:
 
 def test_a_rough_law_with_a_short_tail_is_summed_one_by_one() -> None:
     assert OddOnly(20.0).entropy() == pytest.approx(PowerLaw(20.0).entropy(), rel=1e-12)
+
+
+FAR_APART = {
+    "atom below": (mlece.Inflated(mlece.Poisson(1e4), 0, 0.1), [(0.9, mlece.Poisson(1e4))]),
+    "most in the atom": (mlece.Inflated(mlece.Poisson(1e4), 0, 0.7), [(0.3, mlece.Poisson(1e4))]),
+    "atom on the way": (
+        mlece.Inflated(mlece.Poisson(1e6), 5000, 0.3),
+        [(0.7, mlece.Poisson(1e6))],
+    ),
+    "components": (
+        mlece.Mixture(mlece.Poisson(10), mlece.Poisson(1e5), **{"weight[1]": 0.7}),
+        [(0.3, mlece.Poisson(10)), (0.7, mlece.Poisson(1e5))],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAR_APART)
+def test_laws_with_nothing_between_their_parts(name: str) -> None:
+    law, parts = FAR_APART[name]
+    # The entropy of parts that do not meet: theirs, and that of the choice between them.
+    shares = np.array([share for share, _ in parts])
+    rest = np.append(shares, 1 - shares.sum()) if shares.sum() < 1 else shares
+    known = sum(share * part.entropy() for share, part in parts) - rest @ np.log(rest)
+    assert law.entropy() == pytest.approx(known, rel=1e-10)
+    # The projection on an exponential family has the mean of the truth.
+    assert mlece.fit(mlece.Poisson(), law).params["rate"] == pytest.approx(law.mean, rel=1e-9)

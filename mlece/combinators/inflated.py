@@ -64,7 +64,9 @@ class AtomModel(Composite, abstract=True):
 
     @classmethod
     def _breakpoints(cls, *theta: Array) -> Any:
-        return cls.rest._breakpoints(*cls._split(theta)[0])
+        points = cls.rest._breakpoints(*cls._split(theta)[0])
+        # No kink of counts, but what adds them up must not pass the atom by.
+        return (*points, theta[-1]) if cls.support.discrete else points
 
     @classmethod
     def _start(cls, x: Array, *slots: Any) -> Arrays:

@@ -16,11 +16,13 @@ from mlece.combinators.mixture_parts import (
     bare,
     centres,
     check,
+    check_weights,
     layout,
     may_shrink,
     relative_widths,
     union,
 )
+from mlece.combinators.superfluous import superfluous
 from mlece.limits import Limit, full, point_mass
 from mlece.math import Array, Arrays, exp
 from mlece.model import Model
@@ -95,6 +97,8 @@ class Mixture(MixedDensity, abstract=True):
                 if value is not None:
                     slots.setdefault(self.params[at].name, value)
         super().__init__(**slots)
+        own = [self.slots[p.name] for p in self.params[: len(self.components) - 1]]
+        check_weights([w for w in own if w is not None])
 
     @property
     def components(self) -> tuple[Model, ...]:
@@ -357,7 +361,10 @@ def _class_of(parts: tuple[Model, ...], size: int | None, shared: Any) -> type[M
         body.update({hook: getattr(Model, hook) for hook in lost})
         made: type[Mixture] = type("Mixture", (Mixture,), body)
         made.params = params
-        made.limit_families = component_limits(Mixture, components, common, places, params)
+        made.limit_families = (
+            *superfluous(Mixture, components, common, places, params),
+            *component_limits(Mixture, components, common, places, params),
+        )
         _CLASSES[key] = made
     return _CLASSES[key]
 

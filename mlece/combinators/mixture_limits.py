@@ -18,14 +18,14 @@ _LARGEST = 1e8  # a parameter with a limiting family is held against it from a h
 
 @dataclass(frozen=True)
 class ComponentLimit:
-    """Makes mixtures in which some components are of the families that they tend to.
+    """Makes mixtures whose components are those of a limit.
 
     Parameters
     ----------
     make : callable
         The combinator.
     components : tuple of Model
-        Those of the limit, without values.
+        Those of the limit, without values; a single one is no mixture.
     common : tuple of str
         Parameters that they share.
     """
@@ -37,7 +37,7 @@ class ComponentLimit:
     @property
     def __name__(self) -> str:
         names = ", ".join(type(c).__name__ for c in self.components)
-        return f"Mixture({names})"
+        return f"Mixture({names})" if len(self.components) > 1 else names
 
     @property
     def params(self) -> tuple[Param, ...]:
@@ -46,6 +46,8 @@ class ComponentLimit:
 
     def __call__(self, **slots: Any) -> Model:
         """Return the mixture with these slots."""
+        if len(self.components) == 1:
+            return self.components[0].replace(**slots)
         return self.make(*self.components, shared=self.common, **slots)
 
 

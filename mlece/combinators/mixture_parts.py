@@ -91,6 +91,19 @@ def check(parts: tuple[Model, ...], size: int | None, shared: Any) -> None:
                 )
 
 
+def check_weights(known: list[Array]) -> None:
+    """Raise where the weights of all components but the first leave nothing for it."""
+    total = np.asarray(sum(known))
+    # Fitted weights sum to 1 with their rounding.
+    if np.any(total > 1 + 1e-12):
+        raise errors.ParameterError(
+            errors.message(
+                "weights that sum to less than 1, the first component having the rest",
+                f"a sum of {total.max():.6g}",
+            )
+        )
+
+
 def names_of(model: Model) -> set[str]:
     """Return the names of parameters, those of whole vectors and matrices among them."""
     return {n for p in model.params for n in (p.name, p.name.partition("[")[0])}

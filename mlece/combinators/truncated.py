@@ -77,6 +77,13 @@ class TruncatedModel(Composite, abstract=True):
                 )
             )
 
+    def settled_bounds(self, slots: tuple[Any, ...]) -> tuple[Array, Array]:
+        """Return the ends of the region, where the inner support is not known to end before them."""
+        inner, lower, upper = self._split(slots)
+        low, high = engine(self.inner).settled_bounds(inner)
+        low, high = np.maximum(lower, low), np.minimum(upper, high)
+        return (np.ceil(low), np.floor(high)) if self.support.discrete else (low, high)
+
     # ------------------------------------------------------------------ density
 
     @classmethod
@@ -245,6 +252,23 @@ def _check_ends(lower: Array, upper: Array) -> None:
         )
 
 
+def _check_mass(model: Model, lower: Array, upper: Array) -> None:
+    """Raise where a known law has no mass in a region that floats could tell, even as a logarithm."""
+    with np.errstate(all="ignore"):
+        mass = log_mass_between(type(model), lower, upper, model.theta)
+        if not np.all(mass > -inf):
+            # Sums and integrals reach further into a tail.
+            mass = region(type(model), lower, upper, model.theta).log_mass
+    if not np.all(mass > -inf):
+        raise errors.ParameterError(
+            errors.message(
+                f"a region to which {model!r} gives a probability",
+                f"{_interval(lower, upper)}, of probability 0",
+                "Its logarithm is no float either: the ends lie too far out in a tail",
+            )
+        )
+
+
 def Truncated(model: Any, lower: Any = None, upper: Any = None) -> Model:
     r"""Truncate a model: log q = log q₀ − log ∫ q₀ over lower ≤ y ≤ upper.
 
@@ -319,7 +343,12 @@ def Truncated(model: Any, lower: Any = None, upper: Any = None) -> Model:
         limit_families=_limits(inner, own, given, params),
         **hooks_of(TruncatedModel, inner, _needs(inner)),
     )
-    return cls(**passed_on(model), **{own[end]: value for end, value in given.items()})
+    out = cls(**passed_on(model), **{own[end]: value for end, value in given.items()})
+    if model.known and inner.has("_log_cdf") and inner.has("_log_sf"):
+        _check_mass(
+            model, *(np.asarray(given.get(k, v)) for k, v in (("lower", -inf), ("upper", inf)))
+        )
+    return out
 
 
 def _limits(

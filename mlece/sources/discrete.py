@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.compose import Composite
 from mlece.families.labels import Labelled
-from mlece.math import Array, log
+from mlece.math import Array, log, log1p
 from mlece.model import Model
 from mlece.sources.ends import completed, far_end, power
 from mlece.sources.nodes import LOG_SMALLEST, MASS_TOLERANCE, Nodes, check_mass
@@ -162,8 +163,9 @@ def support(model: Model) -> Support:
         If they are too many to add one by one and polynomials do not follow the probabilities.
     """
     start, lower, upper = _middle(model)
-    low, slow_below = _tail_end(model, start, -1.0, lower)
-    high, slow_above = _tail_end(model, start, 1.0, upper)
+    peaks = _peaks(model, start, lower, upper)
+    low, slow_below = _tail_end(model, min(peaks), -1.0, lower)
+    high, slow_above = _tail_end(model, max(peaks), 1.0, upper)
     few = high - low < LARGEST_SUPPORT
     if not few or slow_below or slow_above:
         fine, coarse = (_by_panels(model, start, lower, upper, points) for points in (20, 14))
@@ -205,12 +207,29 @@ def cell_masses(model: Model) -> Array:
     raise errors.NoDensityError(errors.message("a family of labels", repr(model)))
 
 
-def _likeliest(model: Model, lower: float, upper: float) -> float:
-    """Return an integer in the bulk of a law that knows no quantile."""
+def _grid(lower: float, upper: float) -> Array:
+    """Return integers of a support, a hundredth of their distance to its end apart."""
     anchor = lower if np.isfinite(lower) else upper if np.isfinite(upper) else 0.0
     steps = np.unique(np.floor(np.exp(np.linspace(0.0, 40.0, 4001)))) - 1.0
     grid = np.unique(np.concatenate([anchor - steps, anchor + steps]))
-    grid = grid[(grid >= lower) & (grid <= upper)]
+    return np.asarray(grid[(grid >= lower) & (grid <= upper)])
+
+
+def _peaks(model: Model, start: float, lower: float, upper: float) -> list[float]:
+    """Return integers beyond whose least and largest a law only falls: it may have atoms and components."""
+    if not (isinstance(model, Composite) or model._components):
+        return [start]
+    marks = np.ravel(np.asarray(model._breakpoints(*model.theta), dtype=float))
+    marks = marks[(marks >= lower) & (marks <= upper) & (marks == np.floor(marks))]
+    grid = np.unique(np.concatenate([_grid(lower, upper), marks]))
+    logs = np.pad(model.log_density(grid), 1, constant_values=-np.inf)
+    tops = np.isfinite(logs[1:-1]) & (logs[1:-1] >= logs[:-2]) & (logs[1:-1] >= logs[2:])
+    return [start, *grid[tops].tolist()]
+
+
+def _likeliest(model: Model, lower: float, upper: float) -> float:
+    """Return an integer in the bulk of a law that knows no quantile."""
+    grid = _grid(lower, upper)
     best = int(np.argmax(model.log_density(grid)))
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
     while high - low > 64:
@@ -230,7 +249,7 @@ def _tail_end(
     mass / (1 - r), the geometric series. Also tells whether the terms fall there like a power of the
     distance, so that moments draw on what lies beyond.
     """
-    stride = 1.0
+    stride, top = 1.0, float(model.log_density(np.array([start]))[0])
     while stride < furthest:
         point = start + direction * stride
         if direction * (point - end) >= 0:
@@ -240,6 +259,8 @@ def _tail_end(
             return point, False
         fall = after - here
         if fall < 0 and here - log(-np.expm1(fall)) < log(TAIL_MASS):
-            return point, bool(-fall * stride < _POWER)
+            # Beside an atom the first terms are nothing at once, which no power does.
+            as_power = -fall * stride < _POWER and top - here < _POWER * log1p(stride)
+            return point, bool(as_power)
         stride = np.ceil(stride * 1.25)
     return start + direction * 2 * furthest, True
