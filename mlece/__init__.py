@@ -128,6 +128,7 @@ if TYPE_CHECKING:
     from mlece.comparison import Comparison, compare
     from mlece.diagnostics.calibration import Calibration, calibration
     from mlece.diagnostics.components import ComponentChoice, select_components
+    from mlece.diagnostics.foreign_gap import ForeignGap
     from mlece.diagnostics.gap import Gap, gap
     from mlece.diagnostics.ledger import Ledger, ledger
     from mlece.diagnostics.worm import Worm, worm
@@ -165,6 +166,7 @@ _LAZY = {
     "softmax_cross_entropy": "losses",
     "varentropy": "information",
     "ForeignFit": "foreign",
+    "ForeignGap": "diagnostics.foreign_gap",
     "from_likelihood": "foreign",
     "from_statsmodels": "foreign",
     "goodness_of_fit": "diagnostics.goodness_of_fit",
@@ -241,6 +243,7 @@ __all__ = [
     "Exponential",
     "Fit",
     "ForeignFit",
+    "ForeignGap",
     "Frechet",
     "Gamma",
     "Gap",

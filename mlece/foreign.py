@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, NoReturn
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlece import errors
+from mlece.arrays import as_array, numeric, require_finite
 from mlece.certificate import strongest_bound
 from mlece.combinators.foreign import Foreign, likelihood
 from mlece.existence import judge, reconcile
 from mlece.fitting import assemble
+from mlece.math import Array
 from mlece.objective import CrossEntropy
 from mlece.result import Fit
 from mlece.sample import Sample, weights_like
 from mlece.solvers.solution import Solution
 from mlece.sources.statsmodels_results import read
+
+if TYPE_CHECKING:
+    from mlece.diagnostics.foreign_gap import ForeignGap
 
 # An estimate farther from the optimum, in standard errors, is none.
 _NEAR = 0.01
@@ -37,10 +42,16 @@ class ForeignFit(Fit):
         The result of the other library.
     remarks : tuple of str
         What was done to its likelihood.
+    given : array (n, e), optional
+        What the likelihood knows of each row beside the response, which a gap is estimated given.
+    law : object, optional
+        The law of each row, with ``log_cdf`` and ``log_sf``, where the other library tells it.
     """
 
     source: Any = None
     remarks: tuple[str, ...] = ()
+    given: Any = None
+    law: Any = None
 
     @property
     def distance(self) -> float:
@@ -50,15 +61,41 @@ class ForeignFit(Fit):
         """
         return float(self.certificate.score_norm)
 
-    def gap(self, **options: Any) -> NoReturn:
-        """Refuse: a gap is calibrated by simulation, and no law to draw from is known."""
-        raise errors.NoDensityError(
-            errors.message(
-                "a law to draw from, to calibrate the gap",
-                f"{self.family.title}, whose likelihood another library holds",
-                "fit.cross_entropy less mlece.conditional_entropy(y, x) is the gap without calibration",
-            )
-        )
+    def gap(self, *, level: float = 0.95) -> ForeignGap:  # type: ignore[override]
+        """Return the excess over an estimate of H(Y | X), with its standard error, without a p-value.
+
+        Parameters
+        ----------
+        level : float
+            Confidence level of the interval in the sentence.
+
+        Raises
+        ------
+        NoDensityError
+            If responses, covariates or the measure of the densities are not known.
+        DataError
+            As for :func:`mlece.gap` given covariates, and for rounded responses.
+
+        Notes
+        -----
+        The in-sample cross-entropy is raised by tr(A⁻¹B)/2n to that of the best member (Takeuchi 1976) and
+        held against the entropy of the response given the covariates, both as :func:`mlece.gap` has them.
+        Its p-value and the bias of the entropy estimate come from samples that are drawn from the fitted
+        model; a likelihood is no law to draw from.
+
+        Examples
+        --------
+        >>> import numpy as np, statsmodels.api as sm, mlece
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.normal(size=500)
+        >>> y = 1 + x + np.exp(0.8 * x) * rng.normal(size=500)
+        >>> found = mlece.from_statsmodels(sm.OLS(y, sm.add_constant(x)).fit()).gap()
+        >>> found.value > 4 * found.se
+        True
+        """
+        from mlece.diagnostics.foreign_gap import foreign_gap
+
+        return foreign_gap(self, self.given, self.law, level)
 
     def summary(self, units: str = "nats", covariance: str = "sandwich", **options: Any) -> str:
         """Return the table that ``print(fit)`` shows, with what was done to the likelihood."""
@@ -74,6 +111,7 @@ def from_likelihood(
     *,
     names: Sequence[str] | None = None,
     response: Any = None,
+    given: Any = None,
     weights: Any = None,
     measure: str = "",
     label: str = "Foreign",
@@ -97,6 +135,8 @@ def from_likelihood(
         Names of the parameters.
     response : array_like (n,), optional
         The observations, which tell whether two fits are to the same data.
+    given : array_like (n,) or (n, e), optional
+        Covariates, as numbers: ``fit.gap()`` is estimated given them.
     weights : array_like (n,), optional
         Frequency weights.
     measure : {"Lebesgue", "counting", "categories"}, optional
@@ -156,9 +196,21 @@ def from_likelihood(
     model = Foreign(
         likelihood=known, names=called, label=label, dominated=measure, told=response is not None
     )
+    x = None if given is None else _covariates(given, n)
     values = np.stack([y, np.arange(n, dtype=float)], axis=-1)[None]
     sample = Sample(values, None if w is None else w[None, :], (), name)
-    return _adopted(model, sample)
+    return replace(_adopted(model, sample), given=x)
+
+
+def _covariates(given: Any, n: int) -> Array:
+    """Return covariates (n, e), finite numbers."""
+    out = np.asarray(numeric(as_array(given, "given"), "given"), dtype=float)
+    if out.ndim not in (1, 2) or len(out) != n:
+        raise errors.DataError(
+            errors.message(f"covariates of {n} observations, (n,) or (n, e)", f"shape {out.shape}")
+        )
+    require_finite(out, "given")
+    return out.reshape(n, -1)
 
 
 def _numbered(k: int) -> tuple[str, ...]:
@@ -201,7 +253,7 @@ def from_statsmodels(result: Any, *, measure: str | None = None) -> ForeignFit:
     Raises
     ------
     DataTypeError
-        For results without a log density for each observation (GLS, quasi-likelihoods).
+        For results without a log density for each observation (GLS, GEE, quantile regressions, Tweedie).
     ComparisonError
         If the scores of the model are not the derivatives of its log densities.
 
@@ -213,7 +265,8 @@ def from_statsmodels(result: Any, *, measure: str | None = None) -> ForeignFit:
     its maximum likelihood value and not at Pearson's: their log-likelihood is that of the law, which
     ``result.llf`` is not. The dispersion of Poisson, Binomial and NegativeBinomial GLMs is 1.
     ``freq_weights`` are frequency weights here; rows that have weight 0 are left out. Second derivatives
-    are the observed ones, whatever ``cov_type`` is.
+    are the observed ones, whatever ``cov_type`` is: those of zero-inflated models have the terms across
+    inflation and counts, which the Hessian of statsmodels (0.15) leaves out.
 
     Examples
     --------
@@ -231,10 +284,11 @@ def from_statsmodels(result: Any, *, measure: str | None = None) -> ForeignFit:
         found.score,
         names=found.names,
         response=found.response,
+        given=found.given,
         weights=found.weights,
         measure=found.measure if measure is None else measure,
         label=found.label,
         name=found.name,
     )
-    kept = {f.name: getattr(fit, f.name) for f in fields(Fit)}
-    return ForeignFit(**kept | {"solver": "statsmodels"}, source=result, remarks=found.remarks)
+    told = {"source": result, "remarks": found.remarks, "law": found.law}
+    return replace(fit, solver="statsmodels", **told)

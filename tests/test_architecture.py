@@ -144,6 +144,7 @@ DELEGATIONS = {
     ("result", "profile", "curve"),
     ("curve", "plot", "plot"),
     ("result", "gap", "diagnostics"),
+    ("foreign", "gap", "diagnostics"),
     ("result", "ledger", "diagnostics"),
     ("result", "residuals", "diagnostics"),
     ("result", "plot", "plot"),

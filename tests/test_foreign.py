@@ -297,6 +297,75 @@ def test_ordered_beta_and_generic_models() -> None:
     assert fit.standard_errors()["log sd"] == pytest.approx(ratio, rel=COARSE)
 
 
+# -------------------------------------------------------------------------------- the gap
+
+
+@pytest.mark.parametrize("name", ["OLS", "GLM Gamma", "Poisson", "GLM Binomial trials", "MNLogit"])
+def test_gap_has_the_parts_of_the_own_fit(name: str) -> None:
+    foreign, own, _ = pair(name)
+    found, known = foreign.gap(), own.gap(replicates=19)
+    # One entropy estimate, up to ties of rounding among the neighbours.
+    assert float(found.entropy.value) == pytest.approx(float(known.entropy.value), abs=1e-9)
+    assert found.cross_entropy == pytest.approx(known.cross_entropy, abs=1e-9)
+    assert found.optimism == pytest.approx(own.trace / 300, rel=1e-6)
+    assert found.value == pytest.approx(known.statistic + own.trace / 600, abs=1e-8)
+    assert found.fitted == pytest.approx(found.value + own.trace / 600, abs=1e-8)
+    assert "no calibrated p-value" in str(found)
+    low, high = found.interval(0.9)
+    assert 0.0 <= low <= high
+
+
+def test_gap_of_an_own_likelihood_needs_responses_and_covariates() -> None:
+    y, x = drawn("line"), FRAME["x"]
+    best = sm.OLS(y, X[:, :2]).fit()
+    at = [*best.params, np.sqrt(np.mean(best.resid**2))]
+
+    def density(theta: Any) -> Any:
+        return stats.norm.logpdf(y, theta[0] + theta[1] * x, theta[2])
+
+    known = {"response": y, "given": x, "measure": "Lebesgue"}
+    fit = mlece.from_likelihood(at, density, **known)
+    expected = mlece.from_statsmodels(best).gap()
+    assert fit.gap().value == pytest.approx(expected.value, abs=1e-8)
+    for name in known:
+        less = {k: v for k, v in known.items() if k != name}
+        with pytest.raises(errors.NoDensityError, match=f"Give {name}= to mlece.from_"):
+            mlece.from_likelihood(at, density, **less).gap()
+    for given, said in ((x[:-1], "300 observations"), (np.where(x > 2, np.nan, x), "finite")):
+        with pytest.raises(errors.DataError, match=said):
+            mlece.from_likelihood(at, density, response=y, given=given)
+
+
+def test_counts_are_compared_in_classes_where_the_law_of_each_row_is_known() -> None:
+    y = drawn("counts")
+    weights = np.random.default_rng(2).integers(0, 3, size=300)
+    result = sm.GLM(y, X, family=FAMILIES.Poisson(), freq_weights=weights).fit()
+    fit = mlece.from_statsmodels(result)
+    found = fit.gap()
+    assert "classes of at least 20" in found.remark
+    own = mlece.fit(
+        mlece.Poisson(rate="x + z"), np.repeat(y, weights), given=_repeated(FRAME, weights)
+    ).gap(replicates=19)
+    assert found.cross_entropy == pytest.approx(own.cross_entropy, abs=1e-9)
+    assert found.n == weights.sum()
+    held = {"names": fit.names, "response": y, "given": X[:, 1:], "measure": "counting"}
+    alone = mlece.from_likelihood(
+        sm.Poisson(y, X).fit(disp=0, maxiter=200).params, sm.Poisson(y, X).loglikeobs, **held
+    )
+    with pytest.raises(errors.DataError, match="20 observations each"):
+        alone.gap()
+
+
+def _repeated(frame: dict[str, Any], counts: Any) -> dict[str, Any]:
+    return {name: np.repeat(column, counts) for name, column in frame.items()}
+
+
+def test_rounded_responses_have_no_gap_of_a_likelihood() -> None:
+    y = np.round(2 * drawn("line")) / 2
+    with pytest.raises(errors.DataError, match="few of which tie"):
+        mlece.from_statsmodels(sm.OLS(y, X).fit()).gap()
+
+
 # -------------------------------------------------------------------------------- published values
 
 
@@ -392,8 +461,11 @@ def test_what_needs_a_law_is_refused_with_the_reason() -> None:
     logit, probit = affairs()
     with pytest.raises(errors.NoDensityError, match="form='opg', replicates=0"):
         mlece.information_matrix_test(logit)
-    with pytest.raises(errors.NoDensityError, match="to calibrate the gap"):
-        logit.gap()
+    with pytest.raises(errors.NoDensityError, match="without p-value"):
+        mlece.gap(logit)
+    for ask in (mlece.leave_one_out, mlece.cross_validate):
+        with pytest.raises(errors.NoDensityError, match="that a refit has not seen"):
+            ask(logit)
     with pytest.raises(errors.NoDensityError, match="a law of new observations"):
         logit.held_out([1.0, 0.0])
     for ask in (
@@ -456,6 +528,8 @@ def test_results_without_a_density_of_each_observation_are_refused() -> None:
         (sm.GLSAR(y, X).fit(), "depend on each other"),
         (sm.GLM(np.abs(y), X[:, :2], family=FAMILIES.Tweedie(var_power=1.5)).fit(), "Tweedie"),
         (sm.RLM(y, X).fit(), "loglikeobs"),
+        (sm.QuantReg(y, X).fit(), "the loss of quantiles"),
+        (sm.GEE(drawn("counts"), X, np.arange(300) // 3).fit(), "those of no likelihood"),
         ("summary", "a fitted result of statsmodels"),
     ):
         with pytest.raises(errors.DataTypeError, match=said):

@@ -352,18 +352,19 @@ class Foreign(Model, abstract=True):
         """Return the responses, as what the support must hold."""
         return self.split(values), self.split(values)
 
-    def _refuse(self, what: str, hint: str = "") -> NoReturn:
+    def refuse(self, what: str, hint: str = "") -> NoReturn:
+        """Raise the error for what a likelihood of its own data alone does not tell."""
         raise errors.NoDensityError(
             errors.message(what, f"{self.label}, whose likelihood is known for its own data", hint)
         )
 
     def encode(self, y: Any) -> Array:
         """Refuse other observations than those of the fit."""
-        self._refuse("a law of new observations")
+        self.refuse("a law of new observations")
 
     def draw(self, tail: tuple[int, ...], rng: np.random.Generator) -> Array:
         """Refuse to simulate: the other library holds a likelihood, no law to draw from."""
-        self._refuse("a law to draw from", "What is calibrated by simulation needs one")
+        self.refuse("a law to draw from", "What is calibrated by simulation needs one")
 
     def require_curvatures(self, what: str) -> None:
         """Raise unless the second derivatives of single observations are known."""

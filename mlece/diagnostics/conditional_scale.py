@@ -23,7 +23,7 @@ from mlece.entropies.ties import Ties, ties
 from mlece.math import Array
 from mlece.result import Fit
 
-_NEIGHBOUR = 5
+NEIGHBOUR = 5
 # So many observations of each class that none comes down to one in a simulated sample.
 _CLASS = 20
 # Neighbours in d dimensions are near where there are 2^d observations, and some more.
@@ -47,7 +47,8 @@ def conditional_scale(fit: Fit, y: Array, resolution: float | None) -> Scale:
     responses = responses_of(family, y)
     inner = family.family
     if inner.support.discrete:
-        return _of_classes(fit, y, x, _edges(inner, responses, None), "")
+        labels = inner.support.kind == "categories"
+        return _of_classes(fit, y, x, None if labels else class_edges(responses, None), "")
     if inner.has("_atoms"):
         raise errors.ComparisonError(
             errors.message(
@@ -73,7 +74,7 @@ def conditional_scale(fit: Fit, y: Array, resolution: float | None) -> Scale:
                 "An entropy estimate would be wrong: the law has atoms, or several roundings are mixed",
             )
         )
-    return _of_classes(fit, y, x, _edges(inner, responses, _grid(found, resolution)), "")
+    return _of_classes(fit, y, x, class_edges(responses, _grid(found, resolution)), "")
 
 
 def _grid(found: Ties, resolution: float | None) -> tuple[float, float]:
@@ -92,13 +93,25 @@ def _columns(model: Conditional, y: Array) -> Array:
         parts.append(dense(term.design, rows))
         if term.design.offset is not None:
             parts.append(np.asarray(term.design.offset)[rows][:, None])
-    x = _independent(np.concatenate(parts, axis=1))
-    most = max(0, int(np.log2(len(y))) - _SPARE)
+    return covariates_that_vary(np.concatenate(parts, axis=1))
+
+
+def covariates_that_vary(x: Array) -> Array:
+    """Return the columns of covariates (n, e) that vary and do not follow from the others.
+
+    Raises
+    ------
+    DataError
+        If there are none, or more than log₂ n − 3.
+    """
+    n = len(x)
+    x = _independent(x)
+    most = max(0, int(np.log2(n)) - _SPARE)
     if not 0 < x.shape[1] <= most:
         raise errors.DataError(
             errors.message(
                 f"from 1 to {most} columns of covariates that vary, to estimate an entropy given them "
-                f"from {len(y)} observations",
+                f"from {n} observations",
                 f"{x.shape[1]}",
                 "Neighbours are not near in more dimensions; mlece.cross_validate compares models "
                 "without a floor",
@@ -129,10 +142,11 @@ def _log_density(fits: Fit, rows: Array) -> Array:
     return out
 
 
-def _estimate(terms: Array, name: str) -> EntropyEstimate:
+def entropy_of(terms: Array, name: str) -> EntropyEstimate:
+    """Return the estimate of an entropy whose terms (n,) are known."""
     n = len(terms)
     return EntropyEstimate(
-        float(terms.mean()), float(np.sqrt(terms.var() / n)), f"{name}, k = {_NEIGHBOUR}", n
+        float(terms.mean()), float(np.sqrt(terms.var() / n)), f"{name}, k = {NEIGHBOUR}", n
     )
 
 
@@ -143,7 +157,7 @@ def _of_density(y: Array, x: Array, remark: str) -> Scale:
     """Densities: in-sample cross-entropy against neighbours in (x, y) and in x."""
 
     def terms(rows: Array) -> Array:
-        return numbers_given_numbers(rows[:, :1], x, _NEIGHBOUR)
+        return numbers_given_numbers(rows[:, :1], x, NEIGHBOUR)
 
     def statistic(rows: Array, fits: Fit) -> tuple[Array, Array, Array]:
         # Trees are of one sample each: estimates are made one by one, fits all at once.
@@ -151,21 +165,17 @@ def _of_density(y: Array, x: Array, remark: str) -> Scale:
         excess = -_log_density(fits, rows) - entropy
         return fits.values - entropy.mean(axis=1), excess.var(axis=1), fits.values
 
-    return Scale(y, _estimate(terms(y), "Frenzel-Pompe"), statistic, None, None, remark)
+    return Scale(y, entropy_of(terms(y), "Frenzel-Pompe"), statistic, None, None, remark)
 
 
 # ---------------------------------------------------------------------------- classes
 
 
-def _edges(inner: Any, responses: Array, grid: tuple[float, float] | None) -> Array | None:
-    """Return the inner ends of classes of at least 20 responses each, None for labels.
+def class_edges(responses: Array, grid: tuple[float, float] | None) -> Array:
+    """Return the inner ends of classes of at least 20 responses each.
 
     Counts and multiples of a grid that are rarer share a class with their neighbours.
     """
-    if inner.support.kind == "categories":
-        counts = np.bincount(responses.astype(np.intp))
-        _require_classes(counts[counts > 0])
-        return None
     origin, width = (0.0, 1.0) if grid is None else grid
     cells, counts = np.unique(np.round((responses - origin) / width), return_counts=True)
     ends, held = [], 0
@@ -178,12 +188,13 @@ def _edges(inner: Any, responses: Array, grid: tuple[float, float] | None) -> Ar
     sizes = np.diff(
         np.searchsorted(np.sort(cells.repeat(counts)), [-np.inf, *ends[:-1], np.inf], "right")
     )
-    _require_classes(sizes)
+    require_classes(sizes)
     # A count lies in its class with the upper end, a rounded number up to half a step further.
     return np.asarray(origin + width * (np.array(ends[:-1]) + (0.0 if grid is None else 0.5)))
 
 
-def _require_classes(counts: Array) -> None:
+def require_classes(counts: Array) -> None:
+    """Raise unless there are two outcomes, or classes of them, of 20 observations each."""
     if len(counts) < 2 or counts.min() < _CLASS:
         raise errors.DataError(
             errors.message(
@@ -200,11 +211,10 @@ def _of_classes(fit: Fit, y: Array, x: Array, edges: Array | None, remark: str) 
 
     def codes(rows: Array) -> Array:
         own = responses_of(fit.family, rows)
-        found = own if edges is None else np.searchsorted(edges, own, side="left")
-        return np.asarray(found, dtype=np.intp)
+        return class_codes(own, edges)
 
     def terms(code: Array) -> Array:
-        return labels_given_numbers(code, x, _NEIGHBOUR)
+        return labels_given_numbers(code, x, NEIGHBOUR)
 
     def statistic(rows: Array, fits: Fit) -> tuple[Array, Array, Array]:
         code = codes(rows)
@@ -215,21 +225,40 @@ def _of_classes(fit: Fit, y: Array, x: Array, edges: Array | None, remark: str) 
         excess = -log_mass - entropy
         return cross_entropy - entropy.mean(axis=1), excess.var(axis=1), cross_entropy
 
-    if edges is not None and len(edges) + 1 < len(np.unique(responses_of(fit.family, y))):
-        remark = (
-            f"Responses are compared in {len(edges) + 1} classes of at least {_CLASS} observations: the "
-            "gap between classes is at most that between laws."
-        )
-    estimate = _estimate(terms(codes(y[None])[0]), "Ross")
+    own = responses_of(fit.family, y)
+    if edges is None:
+        require_classes(np.unique(own, return_counts=True)[1])
+    elif len(edges) + 1 < len(np.unique(own)):
+        remark = classes_remark(edges)
+    estimate = entropy_of(terms(class_codes(own, edges)), "Ross")
     return Scale(y, estimate, statistic, recording(fit, y), None, remark)
 
 
 def _log_classes(fits: Fit, rows: Array, code: Array, edges: Any) -> Array:
     """Return the log probability of the class of every observation given its covariates, (r, n)."""
-    ends = np.concatenate([[-np.inf], edges, [np.inf]])
-    low, high = ends[code], ends[code + 1]
+    low, high = class_ends(code, edges)
     out = np.full(code.shape, np.nan)
     for members, model in fits.groups():
         law, _ = laws_at(model, rows[members])
         out[members] = log_cell(law, low[members], high[members])
     return out
+
+
+def class_codes(responses: Array, edges: Array | None) -> Array:
+    """Return the class (...) of responses (...); labels are their own."""
+    found = responses if edges is None else np.searchsorted(edges, responses, side="left")
+    return np.asarray(found, dtype=np.intp)
+
+
+def class_ends(code: Array, edges: Array) -> tuple[Array, Array]:
+    """Return the lower and upper end of the classes (...), open below and closed above."""
+    ends = np.concatenate([[-np.inf], edges, [np.inf]])
+    return ends[code], ends[code + 1]
+
+
+def classes_remark(edges: Array) -> str:
+    """Say in how many classes responses are compared."""
+    return (
+        f"Responses are compared in {len(edges) + 1} classes of at least {_CLASS} observations: the "
+        "gap between classes is at most that between laws."
+    )

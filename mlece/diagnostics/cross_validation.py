@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.foreign import Foreign
 from mlece.combinators.observed import laws_at
 from mlece.contributions import member_log_density
 from mlece.diagnostics.scale import log_cell
@@ -285,6 +286,12 @@ class _Split:
 def _table(fit: Fit, resolution: float | None) -> _Table:
     """Return the observations of a fit as a table; raise where none can be left out."""
     fit._data_only("held-out cross-entropy")
+    if isinstance(fit.family, Foreign):
+        fit.family.refuse(
+            "a law of observations that a refit has not seen",
+            "fit.tic / (2 * fit.n) is the held-out cross-entropy to first order; mlece.influence(fit) "
+            "tells what single observations do",
+        )
     fit._frequencies_only("held-out cross-entropy")
     if resolution is not None:
         if not (np.isfinite(resolution) and resolution > 0):

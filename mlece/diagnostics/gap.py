@@ -17,6 +17,7 @@ import numpy as np
 from mlece import errors
 from mlece.bootstrap import check_replicates, observations, parametric
 from mlece.combinators.conditional import Conditional
+from mlece.combinators.foreign import Foreign
 from mlece.diagnostics.conditional_scale import conditional_scale
 from mlece.diagnostics.scale import Scale, choose_scale
 from mlece.entropies.estimate import EntropyEstimate
@@ -199,6 +200,10 @@ def _check_request(fit: Fit, replicates: int, level: float) -> None:
     if fit.sample.truth is not None:
         raise errors.ComparisonError(
             errors.message("a fit to data", "a fit to a known distribution", "Use mlece.ledger")
+        )
+    if isinstance(fit.family, Foreign):
+        fit.family.refuse(
+            "a law to draw from, to calibrate the gap", "fit.gap() is without p-value"
         )
     fit.require_numbers("an entropy floor")
     if fit.sample.weighting != "frequency":

@@ -24,6 +24,44 @@ _STEPS = 100
 _CLOSE = 1e-8
 # The measures of models that do not say.
 _COUNTING = ("CountModel", "BinaryModel")
+# Where models keep what they know of the rows.
+_BESIDE = ("exog", "exog_infl", "exog_precision", "offset", "exposure")
+# A law whose log probabilities differ by more from the log densities is another.
+_SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class RowDistributions:
+    """The law of each row, as scipy.stats has it.
+
+    Attributes
+    ----------
+    law : object
+        A frozen distribution of all rows.
+    kept : array of bool
+        Rows that were not left out.
+    """
+
+    law: Any
+    kept: Array
+
+    def _at(self, function: Callable[[Array], Any], y: Array) -> Array:
+        whole = np.zeros(len(self.kept))
+        whole[self.kept] = y
+        with np.errstate(all="ignore"):
+            return np.asarray(function(whole), dtype=float)[self.kept]
+
+    def log_density(self, y: Array) -> Array:
+        """Return the log probability of one point for each row, (n,)."""
+        return self._at(self.law.logpmf, y)
+
+    def log_cdf(self, y: Array) -> Array:
+        """Return log P(Y <= y) for one point for each row, (n,)."""
+        return self._at(self.law.logcdf, y)
+
+    def log_sf(self, y: Array) -> Array:
+        """Return log P(Y > y) for one point for each row, (n,)."""
+        return self._at(self.law.logsf, y)
 
 
 @dataclass(frozen=True)
@@ -49,6 +87,10 @@ class Reading:
         What the model and its response are called.
     remarks : tuple of str
         What was done.
+    given : array (n, e), optional
+        What the likelihood knows of each row beside the response: covariates, offsets, weights, trials.
+    law : RowDistributions, optional
+        The law of each row at the estimate.
     """
 
     names: tuple[str, ...]
@@ -61,6 +103,8 @@ class Reading:
     label: str
     name: str
     remarks: tuple[str, ...] = ()
+    given: Array | None = None
+    law: RowDistributions | None = None
 
 
 def read(result: Any) -> Reading:
@@ -77,6 +121,10 @@ def read(result: Any) -> Reading:
             errors.message("a fitted result of statsmodels", f"{type(result).__name__}")
         )
     lineage = [base.__name__ for base in type(model).__mro__]
+    if "GEE" in lineage:
+        _refuse(model, "estimating equations are those of no likelihood")
+    if "QuantReg" in lineage:
+        _refuse(model, "the loss of quantiles is that of no density it estimates")
     if "GLM" in lineage:
         return _generalized(result)
     if "RegressionModel" in lineage:
@@ -205,7 +253,25 @@ def _dispersed(
         label,
         name,
         (told,),
+        given=_beside(law.exog, law.offset, law.precision),
     )
+
+
+def _beside(*parts: Any) -> Array:
+    """Return what varies over rows as columns of one array (n, e)."""
+    n = len(np.asarray(parts[0]))
+    columns = [np.asarray(part, dtype=float) for part in parts if part is not None]
+    return np.column_stack([np.broadcast_to(c, (n,)) if c.ndim < 2 else c for c in columns])
+
+
+def _law(result: Any, kept: Array, y: Array, log_density: Array, **options: Any) -> Any:
+    """Return the law of each row; None where statsmodels has none, or another than its likelihood."""
+    try:
+        found = RowDistributions(result.get_distribution(**options), kept)
+        agrees = np.allclose(found.log_density(y), log_density, rtol=_SAME, atol=_SAME)
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        return None
+    return found if agrees else None
 
 
 def _least_squares(result: Any) -> Reading:
@@ -282,7 +348,9 @@ def _generalized(result: Any) -> Reading:
         return np.asarray(slopes[kept] / frequency[kept, None])
 
     names, params, name = _parts(result)
-    response = np.round(y * trials[kept]) if kind == "Binomial" and np.any(trials != 1) else y
+    counts = kind == "Binomial" and np.any(trials != 1)
+    response = np.round(y * trials[kept]) if counts else y
+    options = {"n_trials": trials} if counts else {}
     return Reading(
         names,
         params,
@@ -294,6 +362,8 @@ def _generalized(result: Any) -> Reading:
         label,
         name,
         tuple(remarks),
+        given=_beside(exog, offset, trials[kept] if counts else None),
+        law=_law(result, kept, response, density(params), **options),
     )
 
 
@@ -326,15 +396,28 @@ def _discrete(result: Any, lineage: list[str]) -> Reading:
         measure = "Lebesgue" if "BetaModel" in lineage else ""
     remarks = ("scores are differences of loglikeobs",) if numeric else ()
     endog = np.asarray(model.endog, dtype=float)
+    endog = endog if endog.ndim == 1 else endog.argmax(axis=1).astype(float)
+    law = None
+    if measure == "counting":
+        law = _law(result, np.ones(len(endog), dtype=bool), endog, density(params))
     return Reading(
         names,
         params,
         density,
         None if numeric else score,
-        endog if endog.ndim == 1 else endog.argmax(axis=1).astype(float),
+        endog,
         None,
         measure,
         f"statsmodels {type(model).__name__}",
         name,
         remarks,
+        given=_covariates(model, len(endog)),
+        law=law,
     )
+
+
+def _covariates(model: Any, n: int) -> Array | None:
+    """Return every column that a model has of its rows, (n, e); None if it has none."""
+    found = [getattr(model, name, None) for name in _BESIDE]
+    parts = [np.asarray(v, dtype=float) for v in found if v is not None and np.size(v) >= n]
+    return _beside(*parts) if parts else None
