@@ -207,6 +207,7 @@ def compare(
     criterion: str = CRITERIA[0],
     rng: Any = 0,
     units: Units = "nats",
+    missing: str = "raise",
 ) -> Comparison:
     """Fit several models to one sample, hold them against the entropy floor and rank them.
 
@@ -239,6 +240,9 @@ def compare(
         Source of randomness.
     units : {"nats", "bits", "hartleys"} or float
         Units in which the result is printed.
+    missing : {"raise", "drop"}
+        What to do about rows in which the response or a covariate of any model is missing: refuse them,
+        or leave them out of all models alike.
 
     Returns
     -------
@@ -284,7 +288,15 @@ def compare(
     if listed is not None and any(model.predictors for model in listed):
         from mlece.relative_comparison import compare_given
 
-        return compare_given(listed, data, weights, given, kind, units, criterion)
+        return compare_given(listed, data, weights, given, kind, units, criterion, missing)
+    if missing != "raise":
+        raise errors.DataError(
+            errors.message(
+                "missing= with models that have a predictor",
+                f"missing={missing!r} without",
+                "Observations alone are read whole: remove or impute missing ones first",
+            )
+        )
     name, values, w = read_data(data, weights, given)
     if listed is None:
         kind, said = read_kind(values, kind)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlece import errors
 from mlece.regression.kinds import described
 from mlece.report import intervals_or_none, standard_errors_or_why
 from mlece.units import Units, nats_per_unit, unit_name
@@ -113,9 +114,21 @@ def fit_json(
     if hasattr(fit.family, "labels"):
         out["labels"] = list(fit.family.labels or ())
     if fit.sample.truth is None:
-        out["log_likelihood"], out["aic"], out["bic"] = fit.log_likelihood, fit.aic, fit.bic
+        out |= {name: _or_none(fit, name) for name in ("log_likelihood", "aic", "bic")}
+    if fit.objective.penalty is not None:
+        out["penalty"] = float(fit.penalty) / nats_per_unit(units)
+    if "dropped" in fit.notes:
+        out["dropped"] = fit.notes["dropped"]
     cleaned: dict[str, Any] = plain(out)
     return cleaned
+
+
+def _or_none(fit: Fit, name: str) -> Any:
+    """Return a criterion, None where it is not defined (of a penalised fit, say)."""
+    try:
+        return getattr(fit, name)
+    except errors.ComparisonError:
+        return None
 
 
 def gap_json(gap: Gap, units: Units = "nats") -> dict[str, Any]:

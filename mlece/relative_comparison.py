@@ -27,6 +27,8 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.ranking import Row, order
 from mlece.sources.censoring import Censored
+from mlece.sources.covariates import designs, response
+from mlece.sources.tables import taken
 from mlece.units import Units
 
 
@@ -81,6 +83,7 @@ def compare_given(
     kind: str,
     units: Units,
     criterion: str,
+    missing: str,
 ) -> Comparison:
     """Fit several models of a response given covariates and rank them by their distance from the nearest.
 
@@ -95,6 +98,7 @@ def compare_given(
     kind : {"auto", "continuous", "counts", "labels"}
     units : str or float
     criterion : {"auto", "held out", "tic"}
+    missing : {"raise", "drop"}
 
     Returns
     -------
@@ -119,6 +123,11 @@ def compare_given(
             )
         )
     weights = column(given, weights) if isinstance(weights, str) else weights
+    dropped = 0
+    if missing != "raise":
+        kept = _complete(chosen, data, given, missing)
+        dropped = int((~kept).sum())
+        data, weights, given = _rows(data, weights, given, np.flatnonzero(kept))
     values = column(given, data) if isinstance(data, str) else data
     ends = _finite(data.values) if isinstance(data, Censored) else as_array(values, "y")
     if ends.ndim != 1:
@@ -127,7 +136,36 @@ def compare_given(
     rows = [_row(model, data, weights, given) for model in chosen]
     name = data if isinstance(data, str) else str(getattr(data, "name", None) or "y")
     summary = "responses given covariates"
-    return _compared(rows, name, float(len(values)), kind, summary, units, criterion)
+    found = _compared(rows, name, float(len(values)), kind, summary, units, criterion)
+    if not dropped:
+        return found
+    said = f"{dropped} of {dropped + len(values)} rows in which something is missing were left out."
+    return replace(found, sentences=(said, *found.sentences))
+
+
+def _complete(models: list[Model], data: Any, given: Any, missing: str) -> Array:
+    """Return the rows in which neither the response nor a covariate of any model is missing, (n,)."""
+    side = response(data, given, missing) if isinstance(data, str) else None
+    n = len(data if side is None else as_array(side.values, "y"))
+    whole = np.ones(n, dtype=bool)
+    among = whole if side is None or side.missing is None else ~side.missing
+    kept = among
+    for model in models:
+        used = () if side is None else side.columns
+        found = designs(model.predictors, given, n, missing, used, among)[1]
+        kept = kept if found is None else kept & found
+    if not kept.any():
+        raise errors.DataError(errors.message("a row without missing values", f"none of {n}"))
+    return kept
+
+
+def _rows(data: Any, weights: Any, given: Any, rows: Array) -> tuple[Any, Any, Any]:
+    """Return some rows of response, weights and covariates."""
+    if isinstance(data, Censored):
+        data = replace(data, values=data.values[rows])
+    elif not isinstance(data, str):
+        data = taken(data, rows)
+    return data, None if weights is None else taken(weights, rows), taken(given, rows)
 
 
 def _compared(

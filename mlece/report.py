@@ -306,6 +306,9 @@ def _conclusions(fit: Fit, units: Units) -> list[tuple[str, str]]:
             f"{number(value / scale, None, 8)} {unit_name(units)} per observation, {kind}",
         )
     ]
+    if dropped := fit.notes.get("dropped", 0):
+        rows = "row" if dropped == 1 else "rows"
+        out.insert(0, ("dropped", f"{dropped} {rows} in which something is missing"))
     if fit.objective.penalty is not None:
         added = f"{number(float(fit.penalty) / scale, None, 5)} {unit_name(units)} per observation"
         out.append(("penalty", f"{fit.family.settings['penalty']!r}: {added} beside it"))

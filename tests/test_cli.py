@@ -331,8 +331,9 @@ def test_missing_covariates(capsys: Capture, flights: Path) -> None:
     assert "2 of 10 rows" in refused(capsys, *asked)
     kept = "\n".join(row for row in FLIGHTS.split() if not row.startswith(("4,3", "7,6")))
     fit = mlece.fit("poisson", "count ~ day + carrier", given=table_of(kept))
+    assert "2 rows in which something is missing" in run(capsys, *asked, "--missing", "drop")
     found = json.loads(run(capsys, *asked, "--missing", "drop", "--json"))
-    assert found["n"] == 8
+    assert (found["n"], found["dropped"]) == (8, 2)
     same(found, fit, "sandwich")
 
 
@@ -360,6 +361,104 @@ def test_compare_with_formulas(capsys: Capture, flights: Path) -> None:
     assert found["data"] == "count"
 
 
+def test_compare_drops_the_rows_that_one_of_the_models_lacks(
+    capsys: Capture, flights: Path
+) -> None:
+    flights.write_text(FLIGHTS.replace("4,3,AA", "4,,AA").replace("AA,36", "AA,"))
+    asked = [
+        "compare",
+        flights,
+        "--models",
+        "poisson",
+        "--formula",
+        "count ~ day",
+        "--formula",
+        "count ~ age",
+    ]
+    assert "1 of 10 rows" in refused(capsys, *asked)
+    out = run(capsys, *asked, "--missing", "drop")
+    assert "2 of 10 rows in which something is missing were left out." in out
+    found = json.loads(run(capsys, *asked, "--missing", "drop", "--json"))
+    kept = "\n".join(r for r in FLIGHTS.split() if not r.startswith("4,3") and "AA,36" not in r)
+    models = [mlece.Poisson(rate=name) for name in ("day", "age")]
+    known = mlece.compare(models, "count", given=table_of(kept))
+    assert found["n"] == 8
+    assert [row["held_out"] for row in found["rows"]] == [row.held_out for row in known.rows]
+
+
+def test_penalties(capsys: Capture, flights: Path) -> None:
+    asked = ["fit", flights, "--model", "bernoulli", "--formula", "count > 2 ~ age", "--json"]
+    for text, penalty in (
+        ("firth", "firth"),
+        ("ridge:0.1", mlece.ridge(0.1)),
+        ("ridge:p=0.5", mlece.ridge({"p": 0.5})),
+    ):
+        fit = mlece.fit("bernoulli", "count > 2 ~ age", given=table_of(FLIGHTS), penalty=penalty)
+        found = json.loads(run(capsys, *asked, "--penalty", text, "--covariance", "hessian"))
+        assert {k: v["estimate"] for k, v in found["parameters"].items()} == fit.params
+        assert (found["aic"], found["penalty"]) == (None, fit.penalty)
+
+
+def test_separated_data_have_a_table_and_no_figure(
+    capsys: Capture, flights: Path, tmp_path: Path
+) -> None:
+    figure = tmp_path / "none.png"
+    asked = ["fit", flights, "--model", "bernoulli", "--formula", "day > 3 ~ day", "--plot", figure]
+    assert main([str(a) for a in asked]) == 2
+    out, err = capsys.readouterr()
+    assert "no maximum likelihood estimate exists" in out
+    assert err.startswith("mlece: expected a fitted member")
+    assert err.count("\n") == 1
+    assert not figure.exists()
+    run(capsys, *asked, "--penalty", "firth")
+    assert figure.exists()
+
+
+def test_incomplete_responses_given_covariates(
+    capsys: Capture, flights: Path, tmp_path: Path
+) -> None:
+    seen = ["1", "0", "1", "1", "0", "1", "1", "1", "0", "1"]
+    rows = [f"{row},{end}" for row, end in zip(FLIGHTS.split(), ["seen", *seen], strict=True)]
+    flights.write_text("\n".join(rows))
+    given = table_of(FLIGHTS)
+    times = mlece.right_censored(given["age"], np.array(seen, dtype=float))
+    entered = mlece.right_censored(given["age"], np.array(seen, dtype=float), given["trials"])
+    asked = ["fit", flights, "--model", "weibull", "--json"]
+    for options, data, terms in (
+        (["--formula", "age ~ day", "--event", "seen"], times, "day"),
+        (
+            ["--column", "age", "--given", "day,carrier", "--event", "seen"],
+            times,
+            ["day", "carrier"],
+        ),
+        (["--formula", "age ~ day", "--event", "seen", "--entry", "trials"], entered, "day"),
+    ):
+        fit = mlece.fit(mlece.Weibull(scale=terms), data, given=given)
+        same(json.loads(run(capsys, *asked, *options)), fit, "sandwich")
+    # All columns but those of the response.
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join(",".join(row.split(",")[i] for i in (1, 3, 7)) for row in rows))
+    found = json.loads(
+        run(
+            capsys,
+            "fit",
+            few,
+            "--model",
+            "weibull",
+            "--formula",
+            "age ~ .",
+            "--event",
+            "seen",
+            "--json",
+        )
+    )
+    assert list(found["parameters"]) == ["shape", "scale[Intercept]", "scale[day]"]
+    ends = ["--lower", "age", "--upper", "age", "--formula", "~ day", "--weights", "times"]
+    between = mlece.censored(given["age"], given["age"])
+    fit = mlece.fit(mlece.Weibull(scale="day"), between, given=given, weights=given["times"])
+    same(json.loads(run(capsys, *asked, *ends)), fit, "sandwich")
+
+
 POISSON = ["fit", "FILE", "--model", "poisson"]
 
 
@@ -382,10 +481,22 @@ POISSON = ["fit", "FILE", "--model", "poisson"]
         ([*POISSON, "--formula", "count ~ day", "--covariance", "HC9"], "HC9"),
         ([*POISSON, "--formula", "count ~ day", "--lags", "2"], "newey-west"),
         ([*POISSON, "--formula", "count ~ day", "--cluster", "age", "--covariance", "HC1"], "HC1"),
-        ([*POISSON, "--formula", "count ~ day", "--event", "times"], "right_censored"),
+        ([*POISSON, "--formula", "count ~ day", "--event", "times"], "True/False"),
+        ([*POISSON, "--formula", "log(age) ~ day", "--event", "times"], "TIME a column"),
+        ([*POISSON, "--formula", "age", "--event", "times"], "'TIME ~ x'"),
+        ([*POISSON, "--formula", "count ~ day", "--penalty", "lasso:1"], "'lasso:1'"),
+        ([*POISSON, "--formula", "count ~ day", "--penalty", "ridge"], "'ridge'"),
+        ([*POISSON, "--formula", "count ~ day", "--penalty", "ridge:-1"], "strength of 0 or more"),
+        ([*POISSON, "--formula", "count ~ day", "--penalty", "ridge:mean=1"], "'mean'"),
+        ([*POISSON, "--column", "count", "--penalty", "firth"], "no covariates"),
         ([*POISSON, "--column", "count", "--missing", "drop"], "--formula"),
         (["fit", "FILE", "--model", "gamma", "--formula", "age ~ day"], "MeanGamma"),
         (["compare", "FILE", "--formula", "count ~ day"], "--models"),
+        (
+            ["compare", "FILE", "--models", "poisson", "--formula", "count ~ day", "--event", "times"],
+            "right_censored",
+        ),
+        (["compare", "FILE", "--models", "poisson", "--column", "count", "--missing", "drop"], "whole"),
         (
             ["compare", "FILE", "--models", "poisson", "--formula", "count ~ day", "--formula", "wins ~ 1"],
             "one response",

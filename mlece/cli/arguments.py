@@ -125,6 +125,7 @@ def _compare(several: argparse.ArgumentParser) -> None:
         help="response and covariates, in the slot of each family that tells where the law lies; "
         "again to set several formulas against each other",
     )
+    _add_missing(several)
     _add_kind(several)
     several.add_argument("--replicates", type=int, help="bootstrap samples (199)")
     several.add_argument(
@@ -203,6 +204,16 @@ def _add_covariates(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=TERMS",
         help="covariates of a further slot, sd='age'; again for each one",
     )
+    _add_missing(group)
+    group.add_argument(
+        "--penalty",
+        metavar="P",
+        help="firth, or ridge:STRENGTH (ridge:mean=0.1,sd=1 by slot): keeps the coefficients of separated "
+        "and collinear data finite",
+    )
+
+
+def _add_missing(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--missing",
         default="raise",

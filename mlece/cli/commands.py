@@ -19,7 +19,7 @@ from mlece.cli.covariates import (
     meant_by_formula,
     pictured,
 )
-from mlece.cli.files import columns_of, incomplete_of
+from mlece.cli.files import columns_of, incomplete_asked, incomplete_of
 from mlece.comparison import ALL, Comparison, compare
 from mlece.fitting import fit
 from mlece.intervals import check_level
@@ -27,6 +27,7 @@ from mlece.math import Array
 from mlece.model import Model, model_by_name, registered
 from mlece.plot.files import check_picture, write_picture
 from mlece.result import Fit
+from mlece.sources.text import read_table
 from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
@@ -61,20 +62,21 @@ def fit_command(options: argparse.Namespace) -> str:
     arguments: Any = (result, units, options.level, kind, method)
     show: Any = fit_json if options.json else fit_table
     shown = show(*arguments, **asked)
-    return (_json(shown) if options.json else shown) + _picture(options, result)
+    return _with_picture(options, result, _json(shown) if options.json else shown)
 
 
 def _fit_alone(options: argparse.Namespace, model: Model) -> Fit:
-    if options.missing != "raise":
-        raise errors.DataError(
-            errors.message(
-                "--missing with --formula, --given or --slot",
-                "a single column, which is read whole",
-            )
-        )
-    data = incomplete_of(options)
-    if data is not None:
-        return fit(model, data[0], weights=data[1], solver=options.solver)
+    for option, usual, why in (
+        ("missing", "raise", "a single column, which is read whole"),
+        ("penalty", None, "a single column, whose parameters have no covariates"),
+    ):
+        if getattr(options, option) != usual:
+            wanted = f"--{option} with --formula, --given or --slot"
+            raise errors.DataError(errors.message(wanted, why))
+    if incomplete_asked(options):
+        table = read_table(options.file, options.format, header=not options.no_header)
+        data, weights = incomplete_of(options, table)
+        return fit(model, data, weights=weights, solver=options.solver)
     name, columns = columns_of(options, labels=model.support.kind == "categories")
     return fit(model, name, weights=options.weights, given=columns, solver=options.solver)
 
@@ -123,22 +125,23 @@ def compare_command(options: argparse.Namespace) -> str:
     else:
         result = _compare_alone(options, models, named, arguments)
     text = _json(comparison_json(result)) if options.json else compare_table(result)
-    return text + _picture(options, result)
+    return _with_picture(options, result, text)
 
 
 def _compare_alone(
     options: argparse.Namespace, models: Any, named: list[type[Model]], arguments: dict[str, Any]
 ) -> Comparison:
+    if options.missing != "raise":
+        raise errors.DataError(
+            errors.message("--missing with --formula", "a single column, which is read whole")
+        )
+    if incomplete_asked(options):
+        table = read_table(options.file, options.format, header=not options.no_header)
+        data, weights = incomplete_of(options, table)
+        return compare(models, data, weights=weights, **arguments)
     labels = options.kind == "labels" or any(m.support.kind == "categories" for m in named)
-    data = incomplete_of(options)
-    name, columns = (None, {}) if data else columns_of(options, labels)
-    return compare(
-        models,
-        data[0] if data else name,
-        weights=data[1] if data else options.weights,
-        given=None if data else columns,
-        **arguments,
-    )
+    name, columns = columns_of(options, labels)
+    return compare(models, name, weights=options.weights, given=columns, **arguments)
 
 
 def entropy_command(options: argparse.Namespace) -> str:
@@ -203,7 +206,7 @@ def study_command(options: argparse.Namespace) -> str:
     spec = read_spec(options.spec)
     result = study(**spec, workers=options.workers, out=options.out)
     text = _json({"rows": plain(list(result.rows))}) if options.json else str(result)
-    return text + _picture(options, result)
+    return _with_picture(options, result, text)
 
 
 def families(options: argparse.Namespace) -> str:
@@ -264,12 +267,17 @@ def _json(found: dict[str, Any]) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _picture(options: argparse.Namespace, result: Fit | Comparison | Study) -> str:
-    """Write the figure, and say so below a table."""
+def _with_picture(options: argparse.Namespace, result: Fit | Comparison | Study, text: str) -> str:
+    """Write the figure, and say so below a table; what has none is said after the table."""
     if options.plot is None:
-        return ""
-    write_picture(options.plot, pictured(result))
-    return "" if options.json else f"\nFigure: {options.plot}"
+        return text
+    try:
+        write_picture(options.plot, pictured(result))
+    except errors.MleceError:
+        # The fit was made, and what it came to is worth as much as its figure.
+        print(text)
+        raise
+    return text if options.json else f"{text}\nFigure: {options.plot}"
 
 
 def _units(text: str) -> Units:

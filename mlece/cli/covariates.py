@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.cli.files import incomplete_asked, incomplete_of
 from mlece.comparison import Comparison, compare
 from mlece.families.finite import Bernoulli
 from mlece.fitting import fit
 from mlece.model import Model
 from mlece.predictor import Predictor
 from mlece.regression.binding import main_slot, with_terms
+from mlece.regression.penalty import ridge
 from mlece.regression.result import ConditionalFit
 from mlece.result import Fit
 from mlece.sources.covariates import response
-from mlece.sources.text import covariate_of, read_table
+from mlece.sources.text import Table, covariate_of, read_table
 
 _ASKED = ("formula", "given", "slot", "cluster")
+_PENALTY = "--penalty firth, ridge:0.1, or ridge:slot=0.1,slot=0.2"
 
 
 def asks_for_covariates(options: argparse.Namespace) -> bool:
@@ -31,15 +34,16 @@ def asks_for_covariates(options: argparse.Namespace) -> bool:
 
 def fit_given(options: argparse.Namespace, family: type[Model], fixed: dict[str, Any]) -> Fit:
     """Fit a family to a response given covariates."""
-    _refuse_incomplete(options)
     slots = _slots(family, options.slot, fixed)
     terms = [options.formula, options.given, options.column, *(p.terms for p in slots.values())]
-    table = _frame(options, terms)
     model = family(**fixed, **slots)
     if options.given:
         if options.formula:
             raise errors.DataError(errors.message("--formula or --given", "both"))
         model = model.replace(**{main_slot(model): Predictor(_names(options.given))})
+    if incomplete_asked(options):
+        return _fit_incomplete(options, model, terms)
+    table = _frame(options, terms)
     y = options.formula or options.column
     if y is None or (options.formula and options.column):
         got = "neither" if y is None else "both"
@@ -47,7 +51,66 @@ def fit_given(options: argparse.Namespace, family: type[Model], fixed: dict[str,
     arguments: dict[str, Any] = {"weights": options.weights, "solver": options.solver}
     if model.predictors or "~" in y:
         arguments["missing"] = options.missing
-    return fit(model, y, given=table, **arguments)
+    return fit(model, y, given=table, penalty=_penalty(options.penalty), **arguments)
+
+
+def _fit_incomplete(options: argparse.Namespace, model: Model, terms: list[Any]) -> Fit:
+    """Fit a family to censored, truncated or grouped responses given covariates."""
+    cells = read_table(options.file, options.format, header=not options.no_header)
+    named = argparse.Namespace(**vars(options))
+    if options.formula:
+        left, right = _sides(options.formula)
+        if options.column or (left and left not in cells):
+            raise errors.DataError(
+                errors.message(
+                    "--formula 'TIME ~ x' with --event or --entry, '~ x' with --lower and --upper, TIME a "
+                    "column",
+                    f"--column {options.column}" if options.column else repr(left),
+                )
+            )
+        named.column = left or None
+        model = with_terms(model, right)
+        terms = [right, *terms[1:]]
+    data, weights = incomplete_of(named, cells)
+    own = [getattr(named, name) for name in ("column", *incomplete_asked(options))]
+    texts = _texts(options, [t for t in terms if t != named.column])
+    # What '.' means are the columns beside the response.
+    hidden = {name for name in own if name and not _occurs(name, texts)}
+    table = {k: v for k, v in _read(cells, texts).items() if k not in hidden}
+    return fit(
+        model,
+        data,
+        given=table,
+        weights=weights,
+        solver=options.solver,
+        missing=options.missing,
+        penalty=_penalty(options.penalty),
+    )
+
+
+def _sides(formula: str) -> tuple[str, str]:
+    left, tilde, right = formula.partition("~")
+    if not tilde or not right.strip():
+        raise errors.DataError(errors.message("a formula 'TIME ~ x' or '~ x'", repr(formula)))
+    return left.strip(), right.strip()
+
+
+def _penalty(text: str | None) -> Any:
+    """Read firth, ridge:strength and ridge:slot=strength,..."""
+    if text is None or text == "firth":
+        return text
+    kind, colon, rest = text.partition(":")
+    pairs = [part.partition("=") for part in rest.split(",")]
+    try:
+        if kind != "ridge" or not colon:
+            raise ValueError
+        if len(pairs) == 1 and not pairs[0][1]:
+            return ridge(float(rest))
+        return ridge({slot.strip(): float(value) for slot, _, value in pairs})
+    except ValueError as error:
+        if isinstance(error, errors.MleceError):
+            raise
+        raise errors.ParameterError(errors.message(_PENALTY, repr(text))) from None
 
 
 def covariance_of(options: argparse.Namespace, result: Fit) -> tuple[str, dict[str, Any]]:
@@ -75,11 +138,18 @@ def compared_given(
     options: argparse.Namespace, families: list[type[Model]], arguments: dict[str, Any]
 ) -> Comparison:
     """Compare families, each given every formula."""
-    _refuse_incomplete(options)
+    if asked := incomplete_asked(options):
+        raise errors.DataError(
+            errors.message(
+                "complete responses, to compare models of them given covariates",
+                ", ".join(f"--{name}" for name in asked),
+                "In Python: mlece.compare(models, mlece.right_censored(time, event), given=frame)",
+            )
+        )
     if not families:
         raise errors.DataError(errors.message("--models A,B,C with --formula", "none"))
     table = _frame(options, options.formula)
-    sides = [response(formula, table) for formula in options.formula]
+    sides = [response(formula, table, options.missing) for formula in options.formula]
     names = dict.fromkeys(side.name for side in sides)
     if len(names) > 1:
         raise errors.DataError(errors.message("one response", ", ".join(names)))
@@ -88,7 +158,8 @@ def compared_given(
         if side.terms is None:
             raise errors.ParameterError(errors.message("a formula 'y ~ x'", repr(side.name)))
         models += [with_terms(family(), side.terms) for family in families]
-    return compare(models, sides[0].name, weights=options.weights, given=table, **arguments)
+    name, weights = sides[0].name, options.weights
+    return compare(models, name, weights=weights, given=table, missing=options.missing, **arguments)
 
 
 def pictured(result: Any) -> Any:
@@ -145,23 +216,19 @@ def _slots(family: type[Model], pairs: list[str], fixed: dict[str, Any]) -> dict
     return out
 
 
-def _refuse_incomplete(options: argparse.Namespace) -> None:
-    asked = [o for o in ("event", "entry", "lower", "upper") if getattr(options, o) is not None]
-    if asked:
-        raise errors.DataError(
-            errors.message(
-                "complete responses with covariates on the command line",
-                ", ".join(f"--{o}" for o in asked),
-                "In Python: mlece.fit(model, mlece.right_censored(time, event), given=frame)",
-            )
-        )
-
-
 def _frame(options: argparse.Namespace, terms: list[Any]) -> dict[str, Any]:
     """Return the columns of the file: those that are named as numbers or text, the others as cells."""
     table = read_table(options.file, options.format, header=not options.no_header)
+    return _read(table, _texts(options, terms))
+
+
+def _texts(options: argparse.Namespace, terms: list[Any]) -> list[str]:
+    """Return everything that names columns."""
     texts = [" ".join(t) if isinstance(t, tuple) else t for t in terms if t]
-    texts += [options.weights or "", getattr(options, "cluster", None) or ""]
+    return [*texts, options.weights or "", getattr(options, "cluster", None) or ""]
+
+
+def _read(table: Table, texts: list[str]) -> dict[str, Any]:
     whole = any(re.search(r"(^|[~+\s])\.($|[+\s])", text) for text in texts)
     return {
         name: covariate_of(table, name) if whole or _occurs(name, texts) else cells

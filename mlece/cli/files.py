@@ -33,16 +33,15 @@ def columns_of(options: argparse.Namespace, labels: bool) -> tuple[str, dict[str
     return name, out
 
 
-def incomplete_of(options: argparse.Namespace) -> tuple[Censored, Array | None] | None:
-    """Return incomplete data and their weights, None where no option asks for them."""
+def incomplete_asked(options: argparse.Namespace) -> list[str]:
+    """Return the options that ask for censored, truncated or grouped data."""
+    names = ("event", "lower", "upper", "entry")
+    return [name for name in names if getattr(options, name) is not None]
+
+
+def incomplete_of(options: argparse.Namespace, table: Table) -> tuple[Censored, Array | None]:
+    """Return incomplete data and their weights."""
     ends, event = (options.lower, options.upper), options.event
-    asked = [o for o in ("event", "lower", "upper") if getattr(options, o) is not None]
-    if not asked:
-        if options.entry is not None:
-            asked = ["entry"]
-        else:
-            return None
-    table = read_table(options.file, options.format, header=not options.no_header)
 
     def column(name: str) -> Array:
         return column_of(table, name, False)
@@ -59,7 +58,11 @@ def incomplete_of(options: argparse.Namespace) -> tuple[Censored, Array | None] 
     raise errors.DataError(
         errors.message(
             "--column TIME with --event or --entry, or --lower and --upper together",
-            ", ".join(f"--{o}" for o in ("column", *asked) if getattr(options, o) is not None),
+            ", ".join(
+                f"--{name}"
+                for name in ("column", *incomplete_asked(options))
+                if getattr(options, name) is not None
+            ),
         )
     )
 

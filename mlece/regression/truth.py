@@ -20,7 +20,7 @@ from mlece.sample import weights_like
 from mlece.sources.distribution import FIRST_LEVEL, LAST_LEVEL, nodes
 from mlece.sources.expectation import divergence, expectation
 from mlece.sources.rows import Grid, RowNodes, TooManyPointsError, product, require_room, row_nodes
-from mlece.sources.tables import read_covariates
+from mlece.sources.tables import read_covariates, taken
 
 # Halving the step squares the error: a movement of 1e-10 leaves less than 1e-12.
 SETTLED = 1e-10
@@ -350,15 +350,6 @@ def unsettled(moved: float) -> errors.NoDensityError:
             "The law of y may have jumps or kinks in x: give a sample of covariates, x=frame",
         )
     )
-
-
-def taken(given: Any, rows: Array) -> Any:
-    """Return some rows of covariates."""
-    if isinstance(given, Mapping):
-        return {name: column[rows] for name, column in given.items()}
-    if hasattr(given, "iloc"):
-        return given.iloc[rows]
-    return given.take(rows) if hasattr(given, "column_names") else given[rows]
 
 
 def _of_models(x: Any) -> bool:

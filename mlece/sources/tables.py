@@ -100,6 +100,30 @@ def _is_scalar(value: Any) -> bool:
     )
 
 
+def taken(given: Any, rows: Array) -> Any:
+    """Return some rows (m,) of covariates, or of one column of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlece.sources.tables import taken
+    >>> taken({"x": [1, 2, 3], "unit": "cm"}, np.array([0, 2]))
+    {'x': [1, 3], 'unit': 'cm'}
+    """
+    if isinstance(given, Mapping):
+        return {
+            name: column if _is_scalar(column) else taken(column, rows)
+            for name, column in given.items()
+        }
+    if isinstance(given, list | tuple):
+        return [given[row] for row in rows.tolist()]
+    if hasattr(given, "iloc"):
+        return given.iloc[rows]
+    # Frames and columns of pyarrow; those of polars and arrays are indexed.
+    arrow = type(given).__module__.partition(".")[0] == "pyarrow"
+    return given.take(rows) if arrow else given[rows]
+
+
 def frame_like(given: Any, columns: Mapping[str, Array], rowwise: bool = True) -> Any:
     """Return columns of results as a table of the kind of another one.
 

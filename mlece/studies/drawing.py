@@ -13,9 +13,10 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.projection import placed
 from mlece.regression.scoring import at_covariates
-from mlece.regression.truth import ConditionalTruth, Law, taken
+from mlece.regression.truth import ConditionalTruth, Law
 from mlece.result import Fit
 from mlece.sample import Sample, from_data
+from mlece.sources.tables import taken
 
 DESIGNS = ("drawn", "fixed")
 
