@@ -180,8 +180,9 @@ def information(fit: Fit, kind: str = "sandwich", **options: Any) -> Information
         a, b = _framed_matrices(fit)
     if options.get("bread") == "expected":
         _require_complete(fit)
-        a = fisher_information(fit)
-    if kind in ROBUST:
+        a = _expected_bread(fit)
+    # Under a penalty the sandwich is HC0, of scores that carry their share of it.
+    if kind in ROBUST and not (kind == "HC0" and fit.objective.penalty is not None):
         own = {name: value for name, value in options.items() if name != "bread"}
         with np.errstate(all="ignore"):
             b = robust_meat(fit, kind, **own)
@@ -215,6 +216,12 @@ def _require_complete(fit: Fit) -> None:
                 "complete responses for expected information", fit.family.inner._observations
             )
         )
+
+
+def _expected_bread(fit: Fit) -> Array:
+    """Return the expected information with the curvature of a penalty, framed, (R, k, k)."""
+    expected, penalty = fisher_information(fit), fit.objective.penalty
+    return expected if penalty is None else expected + penalty.at(fit.framed, slice(None)).bend
 
 
 def fisher_information(fit: Fit) -> Array:
@@ -299,6 +306,10 @@ def covariance(fit: Fit, kind: str = "sandwich", **options: Any) -> Array:
     the coefficients is then that of least squares (MacKinnon and White 1985), for other means that of
     the last step of iteratively reweighted least squares.
 
+    Under a penalty A has its curvature, and every observation carries an equal share of its slope, so that
+    what they add to the gradient has mean 0: the spread is that about the penalised pseudo-true value,
+    its shrinkage and the standard deviations by which a ridge divides are held. HC1 to HC4, whose leverages are those of a fit without one, are refused.
+
     Examples
     --------
     >>> import mlece
@@ -333,7 +344,7 @@ def framed_covariance(fit: Fit, kind: str, **options: Any) -> tuple[Array, Array
         _require_complete(fit)
         regular = _regular(fit, kind)
         pick, factors = _free_regular(fit)
-        expected = np.where(regular[:, None, None], fisher_information(fit)[pick], np.nan)
+        expected = np.where(regular[:, None, None], _expected_bread(fit)[pick], np.nan)
         return _numbers(symmetric_inverse(expected)) / n[:, None, None], factors
     info = information(fit, kind, **options)
     if kind in ("hessian", "opg"):

@@ -341,6 +341,39 @@ def test_the_sandwich_has_the_penalised_hessian_as_bread() -> None:
     assert contributions(fit, 2).hessian[0] == pytest.approx(a, rel=1e-12)
 
 
+def test_meats_carry_the_share_of_the_penalty() -> None:
+    x, y = covariates(), binary()
+    groups = np.arange(60) // 4
+    fit = mlece.fit(
+        mlece.Bernoulli(p="a + b"), y, given=x, penalty=mlece.ridge(0.2, standardize=False)
+    )
+    d = np.column_stack([np.ones(60), x["a"], x["b"]])
+    beta = np.array(list(fit.params.values()))
+    p = expit(d @ beta)
+    pull = 0.2 * np.array([0.0, 1.0, 1.0])
+    bread = np.linalg.inv((d.T * (p * (1 - p))) @ d + 60 * np.diag(pull))
+    psi = (p - y)[:, None] * d + pull * beta
+    sums = np.add.reduceat(psi, np.arange(0, 60, 4))
+    clustered = bread @ sums.T @ sums @ bread
+    found = fit.covariance("cluster", clusters=groups, correction="none")
+    assert found == pytest.approx(clustered, rel=1e-9)
+    # A group for each observation, and no lags, are the sandwich; the logit's bread is the expected one.
+    sandwich = fit.covariance()
+    for kind, options in (
+        ("HC0", {}),
+        ("HC0", {"bread": "expected"}),
+        ("cluster", {"clusters": np.arange(60), "correction": "none"}),
+        ("newey-west", {"lags": 0}),
+    ):
+        assert fit.covariance(kind, **options) == pytest.approx(sandwich, rel=1e-9)
+    assert fit.covariance("fisher") == pytest.approx(fit.covariance("hessian"), rel=1e-9)
+    for kind in ("HC1", "HC2", "HC3", "HC4"):
+        with pytest.raises(errors.NotRegularError, match="without a penalty"):
+            fit.covariance(kind)
+    with pytest.raises(errors.ComparisonError, match="information-matrix test; got a penalty"):
+        mlece.information_matrix_test(fit)
+
+
 def test_what_a_ridge_does_not_hold_may_still_run_off() -> None:
     fit = mlece.fit(
         mlece.Bernoulli(p="a"), np.zeros(60), given=covariates(), penalty=mlece.ridge(0.1)

@@ -337,6 +337,14 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
         raise errors.ComparisonError(
             errors.message("frequency weights for an information-matrix test", "sampling weights")
         )
+    if fit.objective.penalty is not None:
+        raise errors.ComparisonError(
+            errors.message(
+                "a maximum of the likelihood for an information-matrix test",
+                "a penalty, under which curvature and spread of the scores differ where the model is right",
+                "Fit without one, or see mlece.cross_validate",
+            )
+        )
     if isinstance(fit.family, Foreign):
         _check_foreign(fit.family, form, replicates)
     # What incomplete observations of other outcomes would have been is not part of the model.

@@ -50,6 +50,14 @@ def robust_meat(fit: Fit, kind: str, **options: Any) -> Array:
         See :func:`mlece.covariance.covariance`.
     """
     require_data(fit, kind)
+    if fit.objective.penalty is not None and kind not in ("cluster", "newey-west"):
+        raise errors.NotRegularError(
+            errors.message(
+                f"a fit without a penalty for a {kind} covariance",
+                "a penalty, which takes less from a residual than its leverage says",
+                "HC0, the sandwich and clusters hold under a penalty",
+            )
+        )
     if kind == "cluster":
         total = _clustered(fit, **options)
     elif kind == "newey-west":
@@ -293,7 +301,8 @@ def _triangular(matrix: Array) -> Array:
 def _scores(fit: Fit, members: slice, cut: Any) -> Array:
     """Return the weighted scores of some observations of some members, (r, m, k), framed.
 
-    On the simplex those of the cells' shares, whose inverse information is one: 1{y = cell} - p.
+    On the simplex those of the cells' shares, whose inverse information is one: 1{y = cell} - p. Under a
+    penalty each carries an equal share of its slope, so that their sum is 0.
     """
     values = _members(fit.sample.values, members)[:, cut]
     m = values.shape[1]
@@ -305,6 +314,9 @@ def _scores(fit: Fit, members: slice, cut: Any) -> Array:
         with np.errstate(all="ignore"):
             s = stacked_scores(fit.family.score_hook(t, theta), m)
         s = np.broadcast_to(s, (r, m, len(theta)))
+        if fit.objective.penalty is not None:
+            own = tuple(p[members] for p in fit.framed)
+            s = s - fit.objective.penalty.at(own, members).slope[:, None, :]
     w = fit.sample.weights
     return np.asarray(s if w is None else _members(w, members)[:, cut, None] * s)
 
@@ -370,4 +382,11 @@ def _newey_west(
         blocks = (_scores(fit, members, places[cut]) for cut in _cuts(rows, block))
         out[members] = lagged(blocks, width)
     spare = rows - _coefficients(fit)
+    if correction and spare <= 0:
+        raise errors.DataError(
+            errors.message(
+                f"more observations than the {_coefficients(fit)} coefficients for the correction",
+                f"{rows}",
+            )
+        )
     return out * (rows / spare) if correction else out
