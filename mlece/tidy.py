@@ -12,7 +12,7 @@ from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.contributions import member_log_density
 from mlece.dataframes import data_frame
-from mlece.diagnostics.residuals import residuals
+from mlece.diagnostics.residuals import has_order, residuals
 from mlece.intervals import check_level
 from mlece.math import Array, ndtr
 from mlece.model import Model
@@ -215,7 +215,7 @@ def augment(fit: Fit, prefix: str = "", rng: Any = 0, frame: str | None = None) 
     new = _expected(law, fitted)
     density = member_log_density(fit.family, member, fit.sample.values)[0]
     new["log_density"] = _scattered(density, rows, fitted) if given else density[rows]
-    if law.support.kind != "categories":
+    if has_order(law):
         found = residuals(fit, rng=rng)
         new["residual"] = _scattered(found, rows, fitted) if given else found
     if isinstance(fit, ConditionalFit):

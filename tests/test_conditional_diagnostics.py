@@ -568,3 +568,25 @@ def test_floors_that_cannot_be_estimated_are_refused() -> None:
     censored = mlece.fit(mlece.Exponential(rate="x"), CENSORED, given=GIVEN)
     with pytest.raises(errors.ComparisonError, match="entropy floor"):
         censored.gap()
+
+
+@pytest.mark.parametrize("link", ["logit", "cloglog"])
+def test_residuals_of_ordered_labels_lie_between_cumulated_probabilities(link: str) -> None:
+    names = ["low", "mid", "high"]
+    code = np.digitize(X + RNG.logistic(size=N), [-0.5, 0.9])
+    model = mlece.Ordinal(location="x", link=link, labels=names)
+    fit = mlece.fit(model, np.array(names)[code], given=GIVEN)
+    shares = fit.predict().masses()  # type: ignore[attr-defined]
+    own = np.arange(N), code
+    up_to = np.cumsum(shares, axis=1)[own]
+    found = mlece.pit(fit)
+    np.testing.assert_allclose(found[1], up_to, atol=1e-14)
+    np.testing.assert_allclose(found[0], up_to - shares[own], atol=1e-14)
+    residuals = mlece.residuals(fit, rng=3)
+    assert np.all((special.ndtr(residuals) > found[0]) & (special.ndtr(residuals) < found[1]))
+    assert "residual" in fit.augment()
+    alone = mlece.fit(mlece.Ordinal(link=link, labels=names), np.array(names)[code])
+    shares = np.bincount(code, minlength=3) / N
+    np.testing.assert_allclose(mlece.pit(alone)[1], np.cumsum(shares)[code], atol=1e-12)
+    with pytest.raises(errors.ComparisonError, match="pearson residuals; got labels"):
+        mlece.residuals(fit, kind="pearson")

@@ -55,6 +55,10 @@ class RowLaws:
         wide = np.broadcast_to(y, np.broadcast_shapes(y.shape, (1, *self.law.batch_shape)))
         return np.asarray(function(wide.T).T.reshape(np.broadcast_shapes(y.shape, wide.shape[1:])))
 
+    def decode(self, y: Array) -> Array:
+        """Return responses in the form in which the user has them."""
+        return self.law.decode(y)
+
     def log_density(self, y: Any) -> Array:
         """Return the log density of responses (r, n), each under its own law."""
         return self._each(self.law.log_density, y)

@@ -12,6 +12,7 @@ from mlece.combinators.observed import laws_at, response_family
 from mlece.diagnostics.distance import mass_at
 from mlece.diagnostics.residual_kinds import OF_RESPONSES, of_responses
 from mlece.math import Array, ndtri
+from mlece.model import Model
 from mlece.result import Fit
 
 KINDS = ("quantile", *OF_RESPONSES)
@@ -84,7 +85,7 @@ def pit(fit: Fit) -> tuple[Any, Any]:
     Raises
     ------
     ComparisonError
-        For a fit to a known distribution, labels or vectors.
+        For a fit to a known distribution, labels without an order or vectors.
 
     Examples
     --------
@@ -106,7 +107,8 @@ def residuals(fit: Fit, *, kind: str = "quantile", rng: Any = 0) -> Any:
     fit : Fit
         A fit to data, single or a batch, with covariates or without.
     kind : {"quantile", "response", "pearson", "deviance"}
-        Quantile residuals are defined for exact and incomplete observations; y − E[Y], the same over the
+        Quantile residuals are defined for exact and incomplete observations, and for labels in an order
+        (Ordinal); y − E[Y], the same over the
         standard deviation, and signed roots of the deviance for exact ones. The deviance sets free the
         slot that tells where the law lies, and is divided by the dispersion where a model has one.
     rng : int or numpy.random.Generator
@@ -120,8 +122,8 @@ def residuals(fit: Fit, *, kind: str = "quantile", rng: Any = 0) -> Any:
     Raises
     ------
     ComparisonError
-        For a fit to a known distribution, labels or vectors; for incomplete observations, unless the
-        kind is "quantile".
+        For a fit to a known distribution, labels without an order or vectors; for labels and incomplete
+        observations, unless the kind is "quantile".
     UnknownNameError
         For another kind.
 
@@ -139,7 +141,7 @@ def residuals(fit: Fit, *, kind: str = "quantile", rng: Any = 0) -> Any:
     """
     if kind not in KINDS:
         raise errors.unknown_name("kind of residual", kind, KINDS)
-    _require_line(fit)
+    _require_line(fit, kind)
     if kind != "quantile":
         places = slice(None) if fit.sample.places is None else fit.sample.places
         return of_responses(fit, kind)[:, places].reshape((*fit.sample.batch_shape, -1))
@@ -153,18 +155,24 @@ def residuals(fit: Fit, *, kind: str = "quantile", rng: Any = 0) -> Any:
     return out.reshape((*fit.sample.batch_shape, -1))
 
 
-def _require_line(fit: Fit) -> None:
+def has_order(family: Model) -> bool:
+    """Return whether responses of a family lie on a line: numbers, and labels in an order."""
+    labels = family.support.kind == "categories"
+    return family._observations != "vectors" and (not labels or getattr(family, "ordered", False))
+
+
+def _require_line(fit: Fit, kind: str = "quantile") -> None:
     if fit.sample.truth is not None:
         raise errors.ComparisonError(
             errors.message("a fit to data", "a fit to a known distribution")
         )
     family = response_family(fit.family)
     labels = family.support.kind == "categories"
-    if family._observations == "vectors" or labels:
+    if not has_order(family) or (labels and kind != "quantile"):
+        got = "labels" if labels else "vectors"
+        hint = "Labels in an order, those of Ordinal, have quantile residuals" if labels else ""
         raise errors.ComparisonError(
-            errors.message(
-                "observations on a line for residuals", "labels" if labels else "vectors"
-            )
+            errors.message(f"observations on a line for {kind} residuals", got, hint)
         )
 
 
@@ -176,6 +184,7 @@ def _of_fit(fit: Fit) -> tuple[Array, Array, Array, Array]:
     values = fit.sample.values.astype(float)
     for members, model in fit.groups():
         law, own = laws_at(model, values if len(values) == 1 else values[members])
+        own = law.decode(own) if family.support.kind == "categories" else own
         for target, part in zip(out, intervals_of(law, own, is_incomplete(family)), strict=True):
             target[members] = part
     # As the observations came.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class Labelled(Model, abstract=True):
     """A family of labels; the engine has their codes 0 to K − 1."""
 
     support = categories
+    ordered: ClassVar[bool] = False
+    """Whether the codes of the labels are in an order that means something."""
     labels: tuple[Any, ...] | None
 
     def _take_labels(self, labels: Sequence[Any] | None) -> tuple[Any, ...] | None:
