@@ -307,8 +307,9 @@ def covariance(fit: Fit, kind: str = "sandwich", **options: Any) -> Array:
     the last step of iteratively reweighted least squares.
 
     Under a penalty A has its curvature, and every observation carries an equal share of its slope, so that
-    what they add to the gradient has mean 0: the spread is that about the penalised pseudo-true value,
-    its shrinkage and the standard deviations by which a ridge divides are held. HC1 to HC4, whose leverages are those of a fit without one, are refused.
+    what they add to the gradient has mean 0: the spread is that about the penalised pseudo-true value, and
+    the standard deviations by which a ridge divides are held. HC1 to HC4, whose leverages are those of a
+    fit without one, are refused.
 
     Examples
     --------

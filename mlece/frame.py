@@ -12,7 +12,7 @@ from mlece.masks import every, some
 from mlece.math import Array
 from mlece.model import Model
 from mlece.sample import Sample
-from mlece.selection import pilot_points
+from mlece.selection import pilot_points, shift_of, spread_of, unit_of
 
 _PILOT = 65
 
@@ -95,16 +95,12 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
     quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
     spread = quartiles
     if not every((spread > 0) & (spread < np.inf)):
-        spread = np.where(spread > 0, spread, points[:, -1] - points[:, 0])
-        spread = np.where(spread > 0, spread, np.abs(middle))
-        spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
+        spread = spread_of(quartiles, points[:, -1] - points[:, 0], middle)
     if model.unit_free_sums and every((np.abs(middle) < 1e200) & (spread > 1e-200)):
         return UNIT
     near = (spread > 0.125) & (spread < 8.0)
     whole = every(near) or (model.affine and every((spread > 1e-6) & (spread < 1e6)))
-    still = np.abs(middle) <= 2.0 * quartiles
-    if whole and every(still):
+    if whole and every(np.abs(middle) <= 2.0 * quartiles):
         return UNIT
-    scale = np.where(near | whole, 1.0, np.exp2(np.round(np.log2(spread))))
-    shift = np.where(still | ~np.isfinite(middle), 0.0, middle)
-    return Frame(shift, scale)
+    scale = np.ones_like(spread) if whole else unit_of(spread)
+    return Frame(shift_of(middle, quartiles), scale)

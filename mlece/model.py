@@ -116,6 +116,7 @@ class Model:
     exponential: ClassVar[bool] = False
     concave: ClassVar[bool] = False
     concave_in: ClassVar[tuple[str, ...]] = ()
+    separation: ClassVar[str] = ""
     jointly_concave: ClassVar[bool] = False
     sums_blocks: int = 0
     unimodal: ClassVar[bool] = False

@@ -132,3 +132,25 @@ def equal_counts(total: Array, bins: int) -> Array:
     """
     middle = (np.cumsum(total) - 0.5 * total) / total.sum()
     return np.asarray(np.unique(np.floor(bins * middle), return_inverse=True)[1])
+
+
+def spread_of(quartiles: Array, whole: Array, middle: Array) -> Array:
+    """Return the spread of pilot points, (r,): of the quartiles, of all, or the size of the median.
+
+    The first that is positive counts; 1 where none is, or where it is not finite.
+    """
+    spread = np.where(quartiles > 0, quartiles, whole)
+    spread = np.where(spread > 0, spread, np.abs(middle))
+    return np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
+
+
+def unit_of(spread: Array) -> Array:
+    """Return the power of two nearest to a spread, by which nothing is rounded; 1 for a spread near it."""
+    near = (spread > 0.125) & (spread < 8.0)
+    return np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
+
+
+def shift_of(middle: Array, quartiles: Array) -> Array:
+    """Return the medians by which it is worth to shift; 0 where they are near beside the spread."""
+    middle = np.where(np.isfinite(middle), middle, 0.0)
+    return np.where(np.abs(middle) <= 2.0 * quartiles, 0.0, middle)

@@ -37,6 +37,7 @@ from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import Summary, present_sum, shaped
 from mlece.param import Param
+from mlece.selection import shift_of, spread_of, unit_of
 
 
 class Conditional(Model, abstract=True):
@@ -197,14 +198,9 @@ class Conditional(Model, abstract=True):
             return None
         points = self.points(values)[:, :: max(1, values.shape[1] // 65)]
         low, middle, high = np.quantile(points, (0.25, 0.5, 0.75), axis=1)
-        spread = np.where(high > low, high - low, np.ptp(points, axis=1))
-        spread = spread if shifts else np.abs(middle)
-        usable = np.isfinite(spread) & (spread > 0)
-        spread = np.where(usable, spread, 1.0)
-        near = (spread > 0.125) & (spread < 8.0)
-        scale = np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
-        moved = np.isfinite(middle) & (np.abs(middle) > 2.0 * (high - low))
-        shift = np.where(moved & shifts, middle, 0.0)
+        reach = high - low if shifts else np.zeros_like(middle)
+        scale = unit_of(spread_of(reach, np.ptp(points, axis=1) if shifts else reach, middle))
+        shift = shift_of(middle, high - low) if shifts else np.zeros_like(middle)
         if not (shift.any() or (scale != 1).any()):
             return None
         out = np.zeros((2, len(shift), self._width))

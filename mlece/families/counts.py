@@ -80,6 +80,7 @@ class Poisson(Model):
 
     support = counts
     concave_in = ("rate", "log", "identity", "sqrt")
+    separation = "counts"
     everyday = True
     affine = True
     rate = Param(nonnegative, r"\lambda", typical=(0.5, 12), bijection=log_link, doc="mean")

@@ -87,6 +87,7 @@ class BernoulliIndex(IndexModel, abstract=True):
 
     support = binary
     kind = "bernoulli"
+    separation = "binary"
     affine = True
     saturated = True
     index = Param(real, r"\eta", typical=(-2.0, 2.0), doc="index of the probability of 1")
@@ -183,6 +184,7 @@ class BinomialIndex(IndexModel, abstract=True):
 
     support = counts
     kind = "binomial"
+    separation = "binomial"
     exponential = True
     n = Param(positive_integer, "n", typical=(5, 20), estimable=False, doc="number of trials")
     index = Param(real, r"\eta", typical=(-2.0, 2.0), doc="index of the probability of success")
@@ -333,6 +335,7 @@ class CategoricalLogits(PerLabel, abstract=True):
     affine = True
     concave = True
     jointly_concave = True
+    separation = "softmax"
     p = Each(real, r"\eta", last=False, typical=(-1.0, 1.0), doc="log-ratio to the first label")
 
     def statistics(self, y: Array) -> Arrays:

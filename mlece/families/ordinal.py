@@ -61,6 +61,7 @@ class Ordinal(PerLabel):
 
     concave = True
     ordered = True
+    separation = "ordinal"
     concave_in = ("location", "identity")
     cut = Each(real, r"\kappa", last=True, typical=(-1, 1), doc="end of the label's interval")
     location = Param(real, r"\eta", typical=(-1, 1), estimable=False, default=0.0, doc="location")

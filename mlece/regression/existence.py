@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,7 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
 from mlece.design import Design, row_blocks
 from mlece.evaluation import Evaluation
-from mlece.families.counts import Poisson
-from mlece.families.index import (
-    BernoulliIndex,
-    BinomialIndex,
-    CategoricalLogits,
-    SoftBernoulliIndex,
-    SoftCategoricalLogits,
-)
-from mlece.families.ordinal import Ordinal
+from mlece.families.index import IndexModel
 from mlece.families.real_line import Gaussian
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
@@ -95,7 +87,7 @@ def separations(
     proved = np.zeros(objective.size, dtype=bool) if proof is None else proof.exists
     for r in np.flatnonzero(~stopped & ~proved).tolist():
         part = replace(sample.take(np.array([r])), batch_shape=())
-        cone = kind(model, part)
+        cone = kind.cone(model, part)
         found = _unheld(model, cone)
         if found is not None:
             out.append(_limit(objective, solution, found, cone, r, part, refit))
@@ -195,20 +187,29 @@ def _interpolated(model: Conditional, sample: Sample, doubtful: Array) -> Array:
     return out
 
 
-def _kind(model: Conditional) -> Callable[[Conditional, Sample], Cone] | None:
-    """Return what writes the cone of a likelihood, None where separation is no question."""
+@dataclass(frozen=True)
+class _Kind:
+    """What is known of the separation of a likelihood.
+
+    ``cone`` writes the directions along which no observation loses; ``canonical`` is the link under which
+    the closed form proves existence, none for an empty name.
+    """
+
+    cone: Callable[[Conditional, Sample], Cone]
+    canonical: str
+
+
+def _kind(model: Conditional) -> _Kind | None:
+    """Return what is known of a likelihood, None where separation is no question."""
+    found = _KINDS.get(model.inner.separation)
+    # A mean of counts under another link is 0 at a finite predictor, or has none.
+    return None if found is _KINDS["counts"] and _link(model) != found.canonical else found
+
+
+def _link(model: Conditional) -> str:
+    """Return the name of the link, which index families hold themselves."""
     inner = model.inner
-    if isinstance(inner, BernoulliIndex | SoftBernoulliIndex):
-        return _binary
-    if isinstance(inner, BinomialIndex):
-        return _binomial
-    if isinstance(inner, CategoricalLogits | SoftCategoricalLogits):
-        return _softmax
-    if isinstance(inner, Ordinal):
-        return _ordinal
-    if isinstance(inner, Poisson) and model.terms[0].link.name == "log":
-        return _counts
-    return None
+    return str(inner.link.name if isinstance(inner, IndexModel) else model.terms[0].link.name)
 
 
 def _read(model: Conditional, sample: Sample, slot: int = -1) -> tuple[Any, Array, Array | None]:
@@ -254,6 +255,16 @@ def _counts(model: Conditional, sample: Sample) -> Cone:
     return counts(*_read(model, sample))
 
 
+_KINDS = {
+    "binary": _Kind(_binary, "logit"),
+    # Of y successes in n trials the third cumulant is at most the range times the second, by trial.
+    "binomial": _Kind(_binomial, "logit"),
+    "softmax": _Kind(_softmax, "identity"),
+    "ordinal": _Kind(_ordinal, ""),
+    "counts": _Kind(_counts, "log"),
+}
+
+
 def canonical_bound(
     objective: CrossEntropy, theta: Arrays, at: Evaluation | None
 ) -> ExcessBound | None:
@@ -270,15 +281,9 @@ def canonical_bound(
     inner = model.inner
     if model.penalty is not None and not isinstance(model.penalty, Ridge):
         return None
-    labels = isinstance(inner, CategoricalLogits)
-    canonical = labels or (
-        isinstance(inner, BernoulliIndex | SoftBernoulliIndex) and inner.link.name == "logit"
-    )
-    if isinstance(inner, BinomialIndex):
-        # Of y successes in n trials the third cumulant is at most the range times the second, by trial.
-        canonical = inner.link.name == "logit"
-    if isinstance(inner, Poisson):
-        canonical = model.terms[0].link.name == "log"
+    kind = _kind(model)
+    canonical = kind is not None and kind.canonical == _link(model)
+    labels = inner.separation == "softmax"
     # On the face of a separation each label has its own columns.
     shared = not labels or len({id(term.design) for term in model.terms}) == 1
     if not canonical or not shared or len(model.free) < len(model.params):
@@ -306,13 +311,13 @@ def canonical_bound(
 def _magnitude(objective: CrossEntropy, theta: Arrays, model: Conditional) -> Array | float:
     """Return the size of what is subtracted in a residual: probabilities, counts and means, trials."""
     inner = model.inner
-    if isinstance(inner, Poisson):
+    if inner.separation == "counts":
         design, beta = model.terms[0].design, np.stack(theta, axis=1)
         top = np.full(len(beta), -np.inf)
         for rows in row_blocks(design.rows, design.width):
             top = np.maximum(top, design.index(rows, beta).max(axis=1))
         return np.asarray(np.maximum(np.exp(top), objective.summary.maximum))
-    if isinstance(inner, BinomialIndex):
+    if inner.separation == "binomial":
         return float(np.max(_trials(model)))
     return 1.0
 
@@ -345,7 +350,7 @@ def _limit(
         f"({told} of {len(found.strict)} observations gain along that direction){remedy}"
     )
     partial = model.penalty is not None or len(model.free) < len(model.params)
-    if isinstance(model.inner, Ordinal) or partial:
+    if model.inner.separation == "ordinal" or partial:
         values, infimum, excess = _along(objective, solution, found, r)
     else:
         values, infimum, excess = _on_face(model, found, cone, sample, refit)
