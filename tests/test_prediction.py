@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 import mlece
 from mlece import errors
@@ -145,3 +146,39 @@ def test_what_cannot_be_foretold_is_refused() -> None:
     with pytest.raises(errors.NotRegularError):
         mlece.fit(mlece.NegativeBinomial(mean="x"), np.full(N, 2), given=GIVEN).prediction(NEW)
     assert len(str(fit.prediction()).splitlines()) < 20
+
+
+def test_what_came_as_numbers_is_asked_for_by_name() -> None:
+    rng = np.random.default_rng(4)
+    x, trials = rng.normal(size=40), rng.integers(4, 9, size=40)
+    y = rng.binomial(trials, special.expit(x))
+    new = {"x": [0.0, 1.0]}
+    named = mlece.fit(
+        mlece.Binomial(n="trials", p="x"), y, given={"x": x, "trials": trials.astype(float)}
+    )
+    fit = mlece.fit(mlece.Binomial(n=trials, p="x"), y, given={"x": x})
+    with pytest.raises(errors.DataError, match=r"n for each new row.*fit.predict\(new, n="):
+        fit.predict(new)
+    expected = named.predict({**new, "trials": [3.0, 4.0]})
+    assert fit.predict(new, n=[3, 4]).mean.tolist() == expected.mean.tolist()
+    told = fit.prediction(new, known={"n": [3, 4]})
+    assert told.mean == pytest.approx(expected.mean, rel=1e-12)
+    held = fit.held_out([1, 2], given=new, n=[3, 4])
+    assert held == -float(np.mean(expected.log_density(np.array([[1], [2]]))))
+    for wrong, error, said in (
+        ({"n": [3, 4, 5]}, errors.DataError, "3 of n, 2 of p"),
+        ({"m": [3, 4]}, errors.UnknownNameError, "'m'. Known: n, p"),
+        ({"n": [3, 4], "p": [0, 0]}, errors.DataError, "no offset of numbers"),
+        ({"n": ["a", "b"]}, errors.DataTypeError, "slot 'n' as real numbers"),
+        ({"n": [3, 4.5]}, errors.ParameterError, "integers"),
+    ):
+        with pytest.raises(error, match=said):
+            fit.predict(new, **wrong)
+    line = mlece.Gaussian(mean=mlece.linear("x", offset=trials), sd=np.full(40, 2.0))
+    shifted = mlece.fit(line, y, given={"x": x})
+    with pytest.raises(errors.DataError, match="an offset for each new row"):
+        shifted.predict(new, sd=[1.0, 2.0])
+    law = shifted.predict(new, mean=[10, 0], sd=[1.0, 2.0])
+    slope = shifted.params["mean[x]"]
+    assert law.sd.tolist() == [1.0, 2.0]
+    assert law.mean[0] - law.mean[1] == pytest.approx(10 - slope, rel=1e-12)

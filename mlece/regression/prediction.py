@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,7 @@ def prediction(
     *,
     level: float = 0.95,
     covariance: str = "sandwich",
+    known: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Prediction:
     """Return fitted means, or probabilities of labels, at covariates, with how sure they are.
@@ -155,6 +157,8 @@ def prediction(
     covariance : str
         Kind of the covariance of the estimates; the sandwich holds whether or not the response has the
         fitted law, as long as its mean is the fitted one.
+    known : mapping of str to array_like (m,), optional
+        What came as numbers at the fit, by slot, as for ``fit.predict``.
     **options
         Of :meth:`mlece.Fit.covariance`.
 
@@ -186,7 +190,7 @@ def prediction(
     """
     if not 0.0 < level < 1.0:
         raise errors.ParameterError(errors.message("a level in (0, 1)", repr(level)))
-    model = fit.at(given)
+    model = fit.at(given, **(known or {}))
     spread = np.asarray(fit.covariance(covariance, **options))
     batch = fit.sample.batch_shape
     size, k = fit.objective.size, spread.shape[-1]

@@ -46,13 +46,15 @@ class ConditionalFit(Fit):
         """Rows of the designs to which the observations belong, (R or 1, n)."""
         return np.asarray(self.sample.values[..., -1]).astype(np.intp)
 
-    def predict(self, given: Any = None) -> Model:
+    def predict(self, given: Any = None, **known: Any) -> Model:
         """Return the fitted distribution of the response at each row of covariates.
 
         Parameters
         ----------
         given : data frame, mapping, array (m, d) or sparse matrix, optional
             New covariates, of the kind that was fitted; those of the fit if not given.
+        **known : array_like (m,)
+            What came as numbers at the fit, by slot: known values, ``n=[5, 8]``, or an offset.
 
         Returns
         -------
@@ -61,10 +63,8 @@ class ConditionalFit(Fit):
 
         Raises
         ------
-        DataError
-            For levels that were not seen in the fit, or missing values.
-        UnknownNameError
-            For columns that are missing.
+        DataError, UnknownNameError
+            For levels that were not seen in the fit, missing values, columns that are missing.
 
         Examples
         --------
@@ -73,22 +73,22 @@ class ConditionalFit(Fit):
         >>> fit.predict({"x": [1.0, 4.0]}).mean.round(3)
         array([1.638, 5.769])
         """
-        return self.at(given).responses()
+        return self.at(given, **known).responses()
 
-    def at(self, given: Any = None) -> Conditional:
+    def at(self, given: Any = None, **known: Any) -> Conditional:
         """Return the fitted conditional model at other covariates, or at those of the fit."""
         model = self.model
         if not isinstance(model, Conditional):
             raise errors.NoDensityError(
                 errors.message("a conditional model to predict from", f"{model!r}")
             )
-        return model if given is None else at_covariates(model, given)
+        return model if given is None and not known else at_covariates(model, given, known)
 
     def prediction(self, given: Any = None, **options: Any) -> Prediction:
         """Return means and their limits; see :func:`mlece.regression.prediction.prediction`."""
         return prediction(self, given, **options)
 
-    def held_out(self, data: Any, weights: Any = None, given: Any = None) -> Any:
+    def held_out(self, data: Any, weights: Any = None, given: Any = None, **known: Any) -> Any:
         """Return the cross-entropy of new responses given their covariates, nats per observation.
 
         Parameters
@@ -98,7 +98,7 @@ class ConditionalFit(Fit):
         weights : array_like (n,), optional
             Frequency weights.
         given : data frame, mapping, array (n, d) or sparse matrix
-            Their covariates.
+            Their covariates; ``known`` as for :meth:`predict`.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class ConditionalFit(Fit):
         >>> round(fit.held_out([1, 3], given={"x": [0.5, 2.5]}), 4)
         1.2706
         """
-        return held_out(self, data, weights, given)
+        return held_out(self, data, weights, given, known)
 
     def plot(self, **options: Any) -> Any:
         """Draw four panels; see :func:`mlece.plot.regression_panels`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,15 +13,17 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import incomplete, is_incomplete
 from mlece.combinators.terms import Term
 from mlece.contributions import mean_score
+from mlece.design import Design
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import beside_rows, read_responses
 from mlece.result import Fit
 from mlece.sample import weights_like
 from mlece.sources.covariates import response
+from mlece.sources.recipes import offset_numbers
 
 
-def held_out(fit: Fit, data: Any, weights: Any, given: Any) -> Any:
+def held_out(fit: Fit, data: Any, weights: Any, given: Any, known: Any = None) -> Any:
     """Return the cross-entropy of new responses given their covariates, nats per observation.
 
     Parameters
@@ -33,6 +36,8 @@ def held_out(fit: Fit, data: Any, weights: Any, given: Any) -> Any:
         Frequency weights.
     given : data frame, mapping, array (n, d) or sparse matrix
         New covariates.
+    known : mapping of str to array_like (n,), optional
+        As for :func:`new_terms`.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def held_out(fit: Fit, data: Any, weights: Any, given: Any) -> Any:
         found = response(data, given)
         data, name = found.values, found.name
     bare, sample = read_responses(family.family, data, name)
-    terms = new_terms(family, given)
+    terms = new_terms(family, given, known)
     shape = fit.sample.batch_shape
     if sample.batch_shape not in ((), shape):
         raise errors.DataError(
@@ -82,24 +87,63 @@ def held_out(fit: Fit, data: Any, weights: Any, given: Any) -> Any:
     return mean_score(fit, log_density, np.ones(sample.rows) if w is None else w)
 
 
-def new_terms(model: Conditional, given: Any) -> dict[str, Term]:
-    """Return the predictors of a conditional model at new covariates, by their label."""
+def new_terms(
+    model: Conditional, given: Any, known: Mapping[str, Any] | None = None
+) -> dict[str, Term]:
+    """Return the predictors of a conditional model at new covariates, by their label.
+
+    Parameters
+    ----------
+    model : Conditional
+    given : data frame, mapping, array (m, d) or sparse matrix
+    known : mapping of str to array_like (m,), optional
+        What came as numbers at the fit, by slot: known values of the new rows, or offsets.
+
+    Raises
+    ------
+    DataError
+        For numbers that are missing, not one for each row, or not asked for.
+    """
+    told = dict(known or {})
+    slots = {term.label.partition("[")[0]: term.design.recipe is None for term in model.terms}
+    for name in told:
+        if name not in slots:
+            raise errors.unknown_name("slot with values or an offset by row", name, list(slots))
     terms: dict[str, Term] = {}
     for term in model.terms:
+        slot = term.label.partition("[")[0]
         if term.design.recipe is None:
-            raise errors.DataError(
-                errors.message(
-                    "covariates that can be made again",
-                    f"a design without a recipe for {term.label}",
-                )
-            )
-        terms[term.label] = replace(term, design=term.design.recipe(given))
+            design = _of_numbers(slot, told.get(slot))
+        else:
+            design = term.design.recipe(given, *([told[slot]] if slot in told else []))
+        terms[term.label] = replace(term, design=design)
+    _require_alike({label: term.design.rows for label, term in terms.items()})
     return terms
 
 
-def at_covariates(model: Any, given: Any) -> Conditional:
+def _of_numbers(slot: str, values: Any) -> Design:
+    """Return known values of new rows as a column without coefficient."""
+    if values is None:
+        raise errors.DataError(
+            errors.message(
+                f"{slot} for each new row, since it came as numbers",
+                "covariates alone",
+                f"Give them by name, fit.predict(new, {slot}=[...]); or name a column at the fit",
+            )
+        )
+    numbers = offset_numbers(values, np.size(values), f"slot {slot!r}")
+    return Design(np.zeros((numbers.size, 0)), (), numbers)
+
+
+def _require_alike(rows: dict[str, int]) -> None:
+    if len(set(rows.values())) > 1:
+        told = ", ".join(f"{n} of {label}" for label, n in rows.items())
+        raise errors.DataError(errors.message("as many rows in every slot", told))
+
+
+def at_covariates(model: Any, given: Any, known: Mapping[str, Any] | None = None) -> Conditional:
     """Return a conditional model at new covariates, for complete responses."""
-    return moved(model, new_terms(model, given), False)
+    return moved(model, new_terms(model, given, known), False)
 
 
 def moved(model: Any, terms: dict[str, Term], hidden: bool) -> Conditional:

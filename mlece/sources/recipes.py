@@ -77,7 +77,15 @@ class Recipe:
                 errors.message(
                     f"an offset for each new row, since that of {self.where} came as numbers",
                     "covariates alone",
-                    "Name a column as the offset at the fit, or pass offset=",
+                    "Give it by the name of the slot, fit.predict(new, slot=[...]); or name a column as "
+                    "the offset at the fit",
+                )
+            )
+        if offset is not None and not self.numbers:
+            raise errors.DataError(
+                errors.message(
+                    f"covariates alone for {self.where}, which had no offset of numbers at the fit",
+                    "an offset",
                 )
             )
         fixed = None if offset is None else offset_numbers(offset, table.rows, self.where)
@@ -250,7 +258,7 @@ def complete_rows(
 
 def offset_numbers(offset: Any, rows: int, where: str) -> Array:
     """Return an offset that came as numbers: one for each row, NaN where it is missing."""
-    values = np.asarray(numeric(as_array(offset, "offset"), "offset"), dtype=float)
+    values = np.asarray(numeric(as_array(offset, where), where), dtype=float)
     if values.shape != (rows,):
         raise errors.DataError(
             errors.message(
