@@ -274,13 +274,17 @@ def _all_whole(sample: Sample) -> bool:
     return all(bool(np.all(cut == np.floor(cut))) for cut in cuts)
 
 
-def check_support(model: Model, sample: Sample, low: Array, high: Array) -> None:
+def check_support(
+    model: Model, sample: Sample, low: Array, high: Array, title: str | None = None
+) -> None:
     """Raise the error that names the offending observations, if the extremes show that there are any.
 
     Parameters
     ----------
     low, high : arrays
         Extremes of the observations; NaN if any observation is NaN.
+    title : str, optional
+        What the family is called, where another stands for the one that was named.
     """
     whole = not model.support.discrete or sample.values.dtype.kind != "f" or _all_whole(sample)
     if whole and model.support.encloses(float(low.min()), float(high.max())):
@@ -294,7 +298,7 @@ def check_support(model: Model, sample: Sample, low: Array, high: Array) -> None
     bad = ~model.support.contains(y)
     raise errors.SupportError(
         errors.message(
-            f"{sample.name} in the support of {type(model).__name__}, {model.support}",
+            f"{sample.name} in the support of {title or type(model).__name__}, {model.support}",
             errors.offenders(bad, y),
             model.support.hint or "The cross-entropy is infinite for every member of the family",
         )

@@ -204,3 +204,17 @@ def test_a_link_of_something_else_is_refused() -> None:
         binomial_index("log")
     with pytest.raises(errors.ParameterError, match="link of Ordinal"):
         Ordinal(link="cauchit")
+
+
+@pytest.mark.parametrize("trials", [2, [4, 4, 2, 4, 4], "m"])
+def test_more_successes_than_trials_are_refused_in_the_words_of_the_user(trials: Any) -> None:
+    given = {"x": np.arange(5.0), "m": [4.0, 4.0, 2.0, 4.0, 4.0]}
+    model = mlece.Binomial(n=trials, p="x")
+    with pytest.raises(
+        mlece.errors.SupportError, match=r"support of Binomial given covariates, 0 to 2; .*3"
+    ):
+        mlece.fit(model, [1, 2, 3, 1, 2], given=given)
+    with pytest.raises(
+        mlece.errors.SupportError, match=r"support of Bernoulli, a number in \[0, 1\]"
+    ):
+        mlece.fit(mlece.Bernoulli(p="x"), [0.0, 0.5, 0.2, 1.3, 0.0], given=given)

@@ -59,3 +59,11 @@ def test_coefficients_errors_and_cross_entropy(name: str) -> None:
     errors = np.array(list(fit.standard_errors("hessian").values())[:-1]) * np.sqrt(n / (n - p))
     assert digits(errors, exact["se"]) >= DIGITS
     assert digits(fit.values, [exact["mean_cross_entropy_at_mle_nats"]]) >= DIGITS
+
+
+def test_a_polynomial_whose_base_is_a_first_power() -> None:
+    case, exact = DATA["filip"], EXACT["filip"]["float64"]
+    powers = [f"I(x ** {k})" for k in range(1, int(exact["p"]))]
+    y, x = (np.array(case[name], float) for name in "yx")
+    fit = mlece.fit(mlece.Gaussian(mean=" + ".join(powers)), y, given={"x": x})
+    assert digits(list(fit.params.values())[:-1], exact["beta"]) >= DIGITS

@@ -114,7 +114,7 @@ def read(
     bare = _with_widest(bare, found)
     rows = _same_length(sample, found, name)
     if not bare._width:
-        check_support(bare, sample, sample.values.min(), sample.values.max())
+        check_support(bare, sample, sample.values.min(), sample.values.max(), model.title)
     conditional = Conditional(
         inner=bare,
         terms=tuple(_terms(plan, bare, found, penalty)),

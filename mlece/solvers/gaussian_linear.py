@@ -93,8 +93,10 @@ def _rounded_away(design: Design, matrix: Array) -> Array | None:
     """
     place = {name: j for j, name in enumerate(design.names)}
     found = [(j, _POWER.fullmatch(name)) for j, name in enumerate(design.names)]
-    told = [(j, m.group(1), int(m.group(2))) for j, m in found if m and m.group(1) in place]
-    told = [(j, base, degree) for j, base, degree in told if degree > 1]
+    told = [(j, m.group(1), int(m.group(2))) for j, m in found if m]
+    # The first power is the base, whichever way it is written.
+    place |= {base: j for j, base, degree in told if degree == 1 and base not in place}
+    told = [(j, base, degree) for j, base, degree in told if degree > 1 and base in place]
     if not told:
         return None
     out = np.zeros_like(matrix)
