@@ -9,11 +9,10 @@ import mpmath as mp
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import gammaln, kv
+from scipy.special import kv
 
 import mlece
 from mlece.bessel import log_i_scaled, log_k
-from mlece.counting import log_factorial
 from mlece.jets import variables
 from mlece.math import log1p_ratio, log_beta
 from mlece.model import Model
@@ -232,10 +231,3 @@ def test_scores_at_extreme_members(member: Model, reference: Callable[..., Any],
     # log y! and y log μ, of size 1e5 at the largest count, round to 1e-11.
     assert float(member.log_density(float(y))) == pytest.approx(expected[0], rel=1e-11)
     np.testing.assert_allclose(member.score([float(y)])[0], expected[1:3], rtol=1e-10)
-
-
-def test_log_factorials_of_many_counts_are_those_of_each() -> None:
-    y = np.random.default_rng(2).integers(0, 1024, size=5000).astype(float)
-    large = np.append(y, 1e6)
-    for sample in (y, y.reshape(2, -1), large, np.append(y, 0.5)):
-        np.testing.assert_array_equal(log_factorial(sample), gammaln(sample + 1))

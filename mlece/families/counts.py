@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.bijection import log_link
-from mlece.counting import log_factorial, smallest_count
+from mlece.counting import smallest_count
 from mlece.domain import (
     counts,
     nonnegative,
