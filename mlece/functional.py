@@ -122,7 +122,10 @@ class Functional:
     def __str__(self) -> str:
         if self.fit.sample.batch_shape:
             return f"{self.name}: {np.array2string(np.asarray(self.estimate), precision=6, threshold=6)}"
-        return f"{self.name}: {self.estimate:.6g} (robust se {self.se():.2g})"
+        try:
+            return f"{self.name}: {self.estimate:.6g} (robust se {self.se():.2g})"
+        except errors.NotRegularError:
+            return f"{self.name}: {self.estimate:.6g} (without a standard error: {self.fit.certificate})"
 
 
 def functional(
