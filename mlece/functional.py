@@ -143,7 +143,9 @@ def functional(
         A fit to data, single or a batch.
     function : callable
         Takes a model whose slots are arrays of shape (S,) and returns S numbers, as
-        ``lambda m: m.quantile(0.99)`` does.
+        ``lambda m: m.quantile(0.99)`` does. Where the fit came to a limit of its family the estimate is
+        that of the limiting law: a function of ``m.mean`` or ``m.sf(y)`` serves both, one of
+        ``m.theta`` does not.
     name : str, optional
         What to call it; the function's own name if it has one.
     vectorised : bool
