@@ -736,9 +736,7 @@ class Model:
             usable = False
         if not usable:
             raise errors.ParameterError(
-                errors.message(
-                    "a sample size, a non-negative integer or a tuple of them", repr(size)
-                )
+                errors.message("a sample size, an integer from 0 on or a tuple of them", repr(size))
             )
         return self.decode(self.draw(tail, seeded(rng)))
 
