@@ -146,7 +146,7 @@ def _profile(fit: Fit, level: float, seed: np.random.SeedSequence, method: str) 
 def _bootstrap(
     fit: Fit, level: float, seed: np.random.SeedSequence, bootstrap: str, resampling: str
 ) -> dict[str, Any]:
-    options = {"bootstrap": bootstrap, "resampling": resampling, "rng": seed}
+    options: dict[str, Any] = {"bootstrap": bootstrap, "resampling": resampling, "rng": seed}
     return interval(fit, level, "bootstrap", **options)
 
 
