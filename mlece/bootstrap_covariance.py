@@ -15,6 +15,7 @@ from mlece.estimates import Parameters, solved
 from mlece.families.real_line import Gaussian
 from mlece.fitting import fit_sample
 from mlece.math import Array
+from mlece.randomness import stream
 from mlece.regression.labels import ways_of
 from mlece.regression.robust import leverages, require_data
 from mlece.resampling import SLAB, cluster_weights, residual_responses, wild_responses
@@ -83,7 +84,7 @@ def bootstrap_covariance(
         raise errors.NoDensityError(
             errors.message("a fit with a minimiser, to be resampled", str(fit.certificate))
         )
-    source = np.random.default_rng(rng)
+    source = stream(rng)
     if resampling in ("residual", "wild"):
         refits = _of_residuals(fit, resampling, clusters, replicates, source, law)
     elif clusters is not None:

@@ -11,6 +11,7 @@ from mlece import errors
 from mlece.bootstrap import resampled
 from mlece.estimates import Quantities, solved
 from mlece.math import Array, ndtr, ndtri
+from mlece.randomness import stream
 
 BOOTSTRAPS = ("percentile", "bca", "studentised")
 
@@ -73,7 +74,7 @@ def bootstrap_ends(
         raise errors.ParameterError(
             errors.message(f"at least {fewest} replicates at level {level:g}", f"{replicates}")
         )
-    source = np.random.default_rng(rng)
+    source = stream(rng)
     drawn, spread = _replicates(quantities, replicates, source, resampling, method == "studentised")
     estimate = quantities.estimate()
     tails = np.broadcast_to([tail, 1.0 - tail], (*estimate.shape, 2))

@@ -26,6 +26,7 @@ from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
 from mlece.predictor import Predictor
+from mlece.randomness import stream
 from mlece.ranking import CRITERIA, Row, best_member, fit_of, order
 from mlece.result import Fit
 from mlece.sample import from_data
@@ -308,7 +309,7 @@ def compare(
     draws = int(min(_USUAL, max(_LARGE, _DRAWS // n))) if replicates is None else replicates
     rows = [_row(m, values, w, name, draws, rng) for m in unlike(chosen)]
     # One seed, so that every model is held out on the same folds.
-    seed = int(np.random.default_rng(rng).integers(2**32))
+    seed = int(stream(rng).integers(2**32))
     ranked, floor, scheme = _ranked([r for r in rows if r.gap is not None], criterion, seed)
     rest = [r for r in rows if r.gap is None]
     sentences = [said, _grid_sentence(ranked), *_verdict_sentences(ranked)]

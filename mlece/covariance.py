@@ -90,12 +90,19 @@ def _regular(fit: Fit, kind: str) -> Array:
             errors.message(
                 "an interior optimum for a covariance",
                 found[0] if size == 1 else f"{size} fits, the first {found[0]}",
-                "Asymptotic standard errors do not exist there",
+                f"Asymptotic standard errors do not exist there{_profiled(fit)}",
             )
         )
     out = np.ones(size, dtype=bool)
     out[list(found)] = False
     return out
+
+
+def _profiled(fit: Fit) -> str:
+    """Name the intervals that need no standard errors, where a fit at a boundary has them."""
+    if Status.BOUNDARY not in np.ravel(np.asarray(fit.certificate.status, dtype=object)).tolist():
+        return ""
+    return "; method='profile' gives intervals that need none"
 
 
 def _reasons(fit: Fit) -> dict[int, str]:

@@ -131,6 +131,14 @@ def profile(
         column, quantity, name = fit.names.index(of), Parameters(fit), of
     else:
         column, quantity = 0, Function(fit, of)
+    if callable(of) and not usable(fit)[0].any():
+        raise errors.NotRegularError(
+            errors.message(
+                "a fit with an interior optimum, from which the curve of a function is followed",
+                str(fit.certificate),
+                "functional(...).interval(method='profile') finds the ends at any level",
+            )
+        )
     estimate = quantity.estimate()[:, column]
     ratio = quantity.ratio()[:, column] if robust else np.ones(len(estimate))
     values = _points(fit, quantity, column, points, ratio)

@@ -17,7 +17,8 @@ from mlece.contributions import contributions
 from mlece.covariance import covariance, framed_covariance, information, standard_errors
 from mlece.math import Array
 from mlece.model import Model
-from mlece.profiling.profiles import Ends, function_ends, parameter_ends
+from mlece.profiling.functions import function_ends
+from mlece.profiling.profiles import Ends, parameter_ends
 from mlece.profiling.surface import Smooth, Surface, call
 from mlece.regression.kinds import PLAIN
 from mlece.result import Fit

@@ -115,6 +115,7 @@ def fit(
     1.0
     """
     family, data = resolve(model), adopt(data)
+    _require_data_or_law(data)
     held = _held(data if given is None else given)
     if weighting not in WEIGHTINGS:
         raise errors.unknown_name("weighting", weighting, WEIGHTINGS)
@@ -177,6 +178,26 @@ def fit(
     family, sample = read(family, data, weights, label, weighting)
     out = fit_sample(family, sample, solver)
     return out if held is None else replace(out, given=held)
+
+
+def _require_data_or_law(data: Any) -> None:
+    """Raise for what is meant as a known distribution and does not say which."""
+    if isinstance(data, type) and issubclass(data, Model):
+        raise errors.DataTypeError(
+            errors.message(
+                "observations or one known distribution",
+                f"the family {data.__name__}",
+                "Give its parameters: a model with filled slots, or a frozen distribution of scipy",
+            )
+        )
+    if isinstance(data, tuple) and any(callable(part) for part in data):
+        raise errors.DataTypeError(
+            errors.message(
+                "observations or a known distribution",
+                f"a tuple of {len(data)} with functions",
+                "mlece.truth(sample=..., log_density=...) declares a law by them",
+            )
+        )
 
 
 def _held(data: Any) -> Any:

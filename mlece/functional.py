@@ -122,7 +122,10 @@ class Functional:
     def __str__(self) -> str:
         if self.fit.sample.batch_shape:
             return f"{self.name}: {np.array2string(np.asarray(self.estimate), precision=6, threshold=6)}"
-        return f"{self.name}: {self.estimate:.6g} (robust se {self.se():.2g})"
+        try:
+            return f"{self.name}: {self.estimate:.6g} (robust se {self.se():.2g})"
+        except errors.NotRegularError:
+            return f"{self.name}: {self.estimate:.6g} (without a standard error: {self.fit.certificate})"
 
 
 def functional(
@@ -140,7 +143,9 @@ def functional(
         A fit to data, single or a batch.
     function : callable
         Takes a model whose slots are arrays of shape (S,) and returns S numbers, as
-        ``lambda m: m.quantile(0.99)`` does.
+        ``lambda m: m.quantile(0.99)`` does. Where the fit came to a limit of its family the estimate is
+        that of the limiting law: a function of ``m.mean`` or ``m.sf(y)`` serves both, one of
+        ``m.theta`` does not.
     name : str, optional
         What to call it; the function's own name if it has one.
     vectorised : bool

@@ -161,6 +161,14 @@ def interval(
     check_level(level)
     if method not in METHODS:
         raise errors.unknown_name("interval method", method, METHODS)
+    if fit.sample.truth is not None:
+        raise errors.ComparisonError(
+            errors.message(
+                "a fit to data, for an interval",
+                "a fit to a known distribution",
+                "It is no estimate; fit.standard_errors() are those of √n(θ̂ − θ*)",
+            )
+        )
     irregular = any(not fit.family.parameter(n).regular for n in fit.names)
     if options and (method not in ("auto", "wald") or (method == "auto" and irregular)):
         raise errors.ParameterError(

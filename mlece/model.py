@@ -36,6 +36,7 @@ from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
 from mlece.param import Param
 from mlece.predictor import Predictor
+from mlece.randomness import seeded
 from mlece.registry import enrol
 from mlece.registry import model_by_name as model_by_name
 from mlece.registry import registered as registered
@@ -735,11 +736,9 @@ class Model:
             usable = False
         if not usable:
             raise errors.ParameterError(
-                errors.message(
-                    "a sample size, a non-negative integer or a tuple of them", repr(size)
-                )
+                errors.message("a sample size, an integer from 0 on or a tuple of them", repr(size))
             )
-        return self.decode(self.draw(tail, np.random.default_rng(rng)))
+        return self.decode(self.draw(tail, seeded(rng)))
 
     def draw(self, tail: tuple[int, ...], rng: np.random.Generator) -> Array:
         """Draw observations as the engine has them (codes for labels), batch_shape + tail."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.math import Array, sqrt
+from mlece.randomness import stream
 from mlece.regression.dependence import cluster_codes
 from mlece.regression.meat import inflation
 
@@ -64,7 +65,7 @@ def pairs_weights(
     >>> [w.sum(axis=1).tolist() for w in pairs_weights(5, 3)]
     [[5.0, 5.0, 5.0]]
     """
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
     for size in slabs(replicates, n):
         if counts is None:
             yield multiplicities(size, n, generator)
@@ -104,7 +105,7 @@ def cluster_weights(clusters: Any, n: int, replicates: int, rng: Any = 0) -> Ite
     """
     codes = _one_way(clusters, n)
     groups = int(codes.max()) + 1
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
     for size in slabs(replicates, n):
         yield multiplicities(size, groups, generator)[:, codes]
 
@@ -165,7 +166,7 @@ def residual_responses(
     """
     e = _spread(residuals, leverage)
     e = e - e.mean()
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
     for size in slabs(replicates, e.size):
         yield fitted + e[generator.integers(e.size, size=(size, e.size))]
 
@@ -228,7 +229,7 @@ def wild_responses(
     low, high = (-1.0, 1.0) if law == "rademacher" else (0.5 * (1 - root), 0.5 * (1 + root))
     # Mean 0 says how often each comes.
     share = high / (high - low)
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
     for size in slabs(replicates, e.size):
         factor = np.where(generator.random((size, groups)) < share, low, high)
         yield fitted + factor[:, codes] * e

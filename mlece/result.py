@@ -243,13 +243,13 @@ class Fit:
             np.ones(rows[-1]) if w is None else w,
         )
 
-    def require_numbers(self, what: str) -> None:
+    def require_numbers(self, what: str, hint: str = "") -> None:
         """Raise unless the observations are exact numbers (or labels), whether given covariates or not."""
         family = response_family(self.family)
         if family._width:
             raise errors.ComparisonError(
                 errors.message(
-                    f"numbers for {what}", f"{family._observations} ({type(family).__name__})"
+                    f"numbers for {what}", f"{family._observations} ({type(family).__name__})", hint
                 )
             )
 

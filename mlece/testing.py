@@ -17,6 +17,7 @@ from mlece.jets import variables
 from mlece.math import Array, wrap_angle
 from mlece.model import Model
 from mlece.moments import weighted_sum
+from mlece.randomness import seeded
 from mlece.reference import atoms, ends, expectation, log_mass
 
 Property = Callable[[Model, np.random.Generator], None]
@@ -55,7 +56,7 @@ def check_model(model: Model, rng: Any = 0) -> None:
     >>> from mlece.testing import check_model
     >>> check_model(mlece.Exponential(rate=2))
     """
-    generator = np.random.default_rng(rng)
+    generator = seeded(rng)
     for member in typical_members(model):
         for check in PROPERTIES.values():
             check(member, generator)

@@ -42,6 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "predictor",
         "arrays",
         "dataframes",
+        "randomness",
     ),
     (
         "derivatives",

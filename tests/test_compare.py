@@ -198,7 +198,8 @@ def test_models_made_of_models_are_told_apart() -> None:
     assert names == {repr(m) for m in models} | {"Mixture(Gamma(), Gamma())"}
     # Names give way, numbers do not.
     for row in found.ranked:
-        assert f" {row.held_out:.4f} " in str(found)
+        told = f"{row.held_out:.4f}" if np.isfinite(row.held_out) else "∞"
+        assert f" {told} " in str(found)
 
 
 def test_json() -> None:

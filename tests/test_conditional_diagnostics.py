@@ -108,7 +108,7 @@ def test_parametric_resamples_keep_frequency_weights_and_batches() -> None:
 def test_bootstrap_intervals_agree_with_those_of_wald(bootstrap: str, resampling: str) -> None:
     fit = fitted("gaussian")
     found = fit.interval(
-        method="bootstrap", bootstrap=bootstrap, resampling=resampling, replicates=199
+        method="bootstrap", bootstrap=bootstrap, resampling=resampling, replicates=1999
     )
     wald = fit.interval(method="wald")
     for name, pair in found.items():
@@ -303,7 +303,7 @@ def test_the_bootstrap_draws_at_the_covariates() -> None:
 
 def test_censored_responses_have_the_outer_product_form() -> None:
     fit = mlece.fit(mlece.Exponential(rate="x"), CENSORED, given=GIVEN)
-    with pytest.raises(errors.ComparisonError, match="of this form"):
+    with pytest.raises(errors.ComparisonError, match="form='opg'"):
         mlece.information_matrix_test(fit, replicates=0)
     test = mlece.information_matrix_test(fit, form="opg", replicates=0)
     assert test.df == 3
@@ -457,8 +457,8 @@ def test_right_models_pass_the_tests_of_fit(name: str) -> None:
 
 def test_wrong_models_fail_them() -> None:
     wrong = mlece.fit(mlece.Gaussian(mean="x"), np.exp(responses("gaussian") / 3), given=GIVEN)
-    found = mlece.goodness_of_fit(wrong, replicates=99)
-    assert found["anderson-darling"].p_value == 0.01
+    found = mlece.goodness_of_fit(wrong, replicates=999)
+    assert found["anderson-darling"].p_value == 0.001
     assert found["chi-square"].p_value <= 0.05
 
 

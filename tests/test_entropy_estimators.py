@@ -187,3 +187,21 @@ def test_declared_categories_are_cells():
         assert found == MASSES[name]([2, 1, 1, 0, 0, 0])
     with pytest.raises(errors.DataError, match="a label for every observation"):
         estimate_entropy([1.0, np.nan], discrete=True)
+
+
+def test_an_estimate_prints_a_sentence():
+    x = np.random.default_rng(1).standard_normal(500)
+    found = estimate_entropy(x, discrete=False)
+    low, high = found.interval()
+    told = f"{found.value:.4f} nats (se {found.se:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    assert str(found).startswith(told)
+    assert "n = 500" in str(found)
+    rounded = estimate_entropy(x.round(1), discrete=False)
+    assert str(rounded).endswith(rounded.note)
+    assert "2 samples" in str(kozachenko_leonenko(np.stack([x, x + 1]), 5))
+
+
+def test_too_few_for_neighbours_are_told_of_spacings():
+    with pytest.raises(errors.DataError, match="vasicek"):
+        estimate_entropy([1.0, 2.0, 4.0], discrete=False)
+    assert np.isfinite(estimate_entropy([1.0, 2.0, 4.0], discrete=False, method="vasicek").value)

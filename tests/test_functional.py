@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 import mlece as m
 from mlece import errors
@@ -233,3 +233,54 @@ def test_sampling_weights_of_labels() -> None:
     inside += 2 * w.sum() * (1 - p[0]) * np.log((1 - p[0]) / (1 - robust.lower[0]))
     assert inside == pytest.approx(QUANTILE * expected**2 * w.sum() / (p[0] * (1 - p[0])), rel=1e-8)
     assert np.all(np.diff(fit.interval(method="bootstrap")["p"], axis=0) > 0)
+
+
+# ---------------------------------------------------------------------- fits at a limit
+
+
+def test_a_function_is_profiled_where_the_fit_is_a_limit() -> None:
+    """Counts without overdispersion: size is infinite, and members with a finite one are near."""
+    y = m.Poisson(rate=3).sample(60, rng=4)
+    fit = m.fit("negativebinomial", y)
+    assert fit.params["size"] == np.inf
+    # The mean has a profile of its own as a parameter.
+    low, high = fit.functional(lambda law: law.mean).interval(method="profile")
+    own = fit.interval(method="profile")["mean"]
+    assert (low, high) == pytest.approx(tuple(own), rel=1e-9)
+    # The variance mean + mean²/size is largest at a size of its own: by hand, size by size.
+    spread = fit.functional(lambda law: law.variance)
+    found = spread.interval(method="profile")
+    level = stats.chi2.ppf(0.95, 1)
+    best = stats.poisson.logpmf(y, y.mean()).sum()
+
+    def widest(size: float) -> float:
+        def over(mean: float) -> float:
+            own = stats.nbinom.logpmf(y, size, size / (size + mean)).sum()
+            return 2 * (best - own) - level
+
+        end = optimize.brentq(over, y.mean(), 20)
+        return end + end**2 / size
+
+    top = optimize.minimize_scalar(lambda size: -widest(size), bounds=(13, 17), method="bounded")
+    assert found.upper == pytest.approx(-top.fun, rel=1e-7)
+    assert found.lower == pytest.approx(low, rel=1e-6)
+    assert "size → ∞" in found.remark
+    assert "without a standard error" in str(fit.functional(lambda law: law.mean))
+
+
+def test_the_end_of_a_function_may_belong_to_a_limit_that_the_fit_has_not_met() -> None:
+    fit = m.fit(m.StudentT(), m.Gaussian(0, 1).sample(300, rng=3))
+    df = fit.interval(method="profile")["df"]
+    assert df.upper == np.inf
+    found = fit.functional(lambda law: 1 / law.df).interval(method="profile")
+    assert found.upper == pytest.approx(1 / df.lower, rel=1e-8)
+    assert 0 <= found.lower < 1e-6
+    assert "df → ∞" in found.remark
+
+
+def test_what_a_fit_at_a_limit_cannot_have_names_what_it_can() -> None:
+    fit = m.fit("negativebinomial", m.Poisson(rate=3).sample(60, rng=4))
+    tail = fit.functional(lambda law: law.sf(5))
+    for ask in (tail.interval, tail.profile, lambda: tail.interval(method="bootstrap")):
+        with pytest.raises(m.MleceError, match="profile"):
+            ask()

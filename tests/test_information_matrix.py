@@ -133,6 +133,9 @@ def test_the_outer_product_form_says_how_far_it_is_off() -> None:
         (lambda: mlece.fit("uniform", [1.0, 2.0, 3.0]), "regular"),
         (lambda: mlece.fit("gaussian", mlece.Exponential(rate=1)), "known distribution"),
         (lambda: mlece.fit(mlece.Categorical(), list("aabc")), "saturated"),
+        (lambda: mlece.fit("bernoulli", [0, 1, 1, 0, 1]), "saturated"),
+        (lambda: mlece.fit(mlece.Binomial(n=1), [0, 1, 1, 0, 1]), "saturated"),
+        (lambda: mlece.fit("multivariategaussian", RNG.normal(size=(30, 2))), "form='opg'"),
         (lambda: mlece.fit("poisson", [0, 0, 0]), "regular"),
         (lambda: mlece.fit("gaussian", [[1.0, 2.0, 4.0], [1.0, 2.0, 3.0]]), "batch"),
     ],
@@ -150,3 +153,15 @@ def test_options_that_do_not_exist_are_refused(options: dict[str, object]) -> No
     fit = mlece.fit("gaussian", RNG.normal(size=30))
     with pytest.raises(mlece.MleceError):
         mlece.information_matrix_test(fit, **options)  # type: ignore[arg-type]
+
+
+def test_vectors_have_the_form_of_outer_products() -> None:
+    """Independent Student t coordinates have a trace that is off, correlated Gaussians have not."""
+    rng = np.random.default_rng(1)
+    right = mlece.fit("multivariategaussian", rng.multivariate_normal([0, 0], [[2, 1], [1, 1]], 60))
+    wrong = mlece.fit("multivariategaussian", rng.standard_t(3, size=(60, 2)))
+    p = [mlece.information_matrix_test(fit, form="opg").p_value for fit in (right, wrong)]
+    assert p[0] > 0.01
+    assert p[1] <= 0.05
+    assert mlece.ios(right).p_value > 0.01
+    assert mlece.ios(wrong).p_value <= 0.05

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import mlece
 from mlece.diagnostics.ledger_expected import exact
@@ -404,3 +405,36 @@ def test_reverse_projections_that_do_not_exist_are_refused() -> None:
         mlece.reverse_projection("uniform", mlece.Gaussian(0, 1))
     with pytest.raises(mlece.errors.ComparisonError, match="known distribution"):
         mlece.reverse_projection("gaussian", [1.0, 2.0, 4.0])
+
+
+# -------------------------------------------------------------------------------- what is no truth
+
+
+@pytest.mark.parametrize(
+    ("truth", "match"),
+    [
+        ((stats.t(5).logpdf, lambda n, rng: rng.standard_t(5, n)), r"mlece\.truth"),
+        (stats.gamma, "frozen"),
+        (mlece.Gamma, "filled slots"),
+    ],
+    ids=["pair", "scipy", "family"],
+)
+def test_what_is_meant_as_a_truth_is_told_how_to_be_one(truth: Any, match: str) -> None:
+    for ask in (mlece.fit, mlece.pseudo_true):
+        with pytest.raises(mlece.MleceError, match=match):
+            ask("gaussian", truth)
+
+
+def test_a_fit_to_a_truth_has_no_interval() -> None:
+    with pytest.raises(mlece.MleceError, match="known distribution"):
+        mlece.fit("gaussian", mlece.Gamma(3, 2)).interval()
+
+
+def test_parameters_by_draws_show_their_errors() -> None:
+    found = mlece.pseudo_true("gaussian", drawn(mlece.Gamma(3, 2)))
+    assert str(found).count(" ± ") == 6
+
+
+def test_a_ledger_without_a_best_member_says_so() -> None:
+    heavy = mlece.StudentT(df=1.5, loc=0, scale=1)
+    assert "none is best" in str(mlece.ledger(heavy, "gaussian", n=20))

@@ -12,6 +12,7 @@ import mlece
 from mlece import errors
 from mlece.diagnostics.forecasts import class_forecasts
 from mlece.plot import regression_panels, response_curve
+from mlece.randomness import stream
 
 RNG = np.random.default_rng(21)
 N = 80
@@ -86,7 +87,7 @@ def test_forecasts_of_folds_have_not_seen_their_outcomes(model: Any, y: Any) -> 
     assert len(labels) == p.shape[1]
     assert (outcomes == y).all()
     # The folds, dealt again; the fit to the others forecasts the same.
-    at = np.random.default_rng(3).permutation(N) % 4
+    at = stream(3).permutation(N) % 4
     rest = at != 2
     given = {name: column[rest] for name, column in GIVEN.items()}
     law = mlece.fit(model, y[rest], given=given).predict({"x": X[~rest]})

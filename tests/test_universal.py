@@ -13,6 +13,7 @@ from mlece.diagnostics.library import bare, forecasts, mixed
 from mlece.diagnostics.suprema import best_member
 from mlece.fitting import fit_sample, resolve
 from mlece.math import Array
+from mlece.randomness import stream
 from mlece.sample import Sample
 
 SAMPLES = 40
@@ -142,7 +143,7 @@ def test_the_supremum_is_not_below_any_member() -> None:
 def test_e_is_the_learned_over_the_best_likelihood() -> None:
     y = mlece.Gamma(shape=2, rate=1).sample(61, rng=3)
     found = mlece.universal_test("exponential", y, cross=False, rng=7, alternatives=["gamma"])
-    g = np.random.default_rng(7)
+    g = stream(7)
     order = g.permutation(61)
     learning, testing = y[order[:30]], y[order[30:]]
     q = mixed(mlece.Exponential(), learning, g, [mlece.Gamma()])
@@ -279,3 +280,10 @@ def test_refusals() -> None:
         mlece.gap_bound("gaussian", y, level=2.0)
     with pytest.raises(mlece.errors.DataError, match="one sample"):
         mlece.universal_test(mlece.MultivariateGaussian(), np.stack([y, y], axis=1))
+
+
+def test_incomplete_observations_are_told_of_other_tests() -> None:
+    times = mlece.right_censored(np.arange(1.0, 21.0), np.arange(20) % 3 > 0)
+    for ask in (mlece.universal_test, mlece.gap_bound, mlece.universal_sequence):
+        with pytest.raises(mlece.MleceError, match="goodness_of_fit"):
+            ask("weibull", times)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -206,7 +207,7 @@ def study_command(options: argparse.Namespace) -> str:
     spec = read_spec(options.spec)
     result = study(**spec, workers=options.workers, out=options.out)
     text = _json({"rows": plain(list(result.rows))}) if options.json else str(result)
-    return _with_picture(options, result, text)
+    return _with_pictures(options, result, text)
 
 
 def families(options: argparse.Namespace) -> str:
@@ -278,6 +279,20 @@ def _with_picture(options: argparse.Namespace, result: Fit | Comparison | Study,
         print(text)
         raise
     return text if options.json else f"{text}\nFigure: {options.plot}"
+
+
+def _with_pictures(options: argparse.Namespace, result: Study, text: str) -> str:
+    """Write a figure for each truth, numbered where there are several, and say so below a table."""
+    names = tuple(result.plan.truths)
+    if options.plot is None or len(names) == 1:
+        return _with_picture(options, result, text)
+    said = text
+    for i, truth in enumerate(names, 1):
+        path = Path(options.plot)
+        path = path.with_name(f"{path.stem}-{i}{path.suffix}")
+        write_picture(path, result, truth=truth)
+        said += f"\nFigure: {path} ({truth})"
+    return text if options.json else said
 
 
 def _units(text: str) -> Units:

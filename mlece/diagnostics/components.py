@@ -13,6 +13,7 @@ from mlece.combinators.mixture import Mixture
 from mlece.fitting import fit, resolve
 from mlece.math import Array
 from mlece.quantities import HeldOut
+from mlece.randomness import stream
 from mlece.result import Fit
 
 
@@ -110,7 +111,7 @@ def select_components(
                 f"shape {values.shape}, {folds} folds and most={most}",
             )
         )
-    part = np.random.default_rng(rng).permutation(n) % folds
+    part = stream(rng).permutation(n) % folds
     loss = np.stack(
         [_losses(_mixture(family, k, shared), values, part) for k in range(1, most + 1)]
     )

@@ -29,6 +29,7 @@ from mlece.diagnostics.vuong import log_ratio
 from mlece.fitting import fit_sample
 from mlece.intervals import check_level
 from mlece.math import Array
+from mlece.randomness import stream
 from mlece.result import Fit
 from mlece.sample import Sample
 
@@ -165,7 +166,7 @@ def cox(
     _check(first, second, replicates, level)
     ratio = log_ratio(first, second, order=0)
     value = float(ratio.sum[0])
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
     return Cox(
         value=value,
         first=_direction(first, second, value, replicates, generator),
@@ -183,7 +184,10 @@ def _check(first: Fit, second: Fit, replicates: int, level: float) -> None:
     for fit in (first, second):
         fit._data_only("Cox's test")
         fit._frequencies_only("Cox's test")
-        fit.require_numbers("samples drawn from the fitted models")
+        fit.require_numbers(
+            "samples drawn from the fitted models",
+            "mlece.vuong, mlece.shi and mlece.clarke compare these fits without samples",
+        )
         if fit.sample.batch_shape:
             raise errors.DataError(
                 errors.message("one fit of each model", f"a batch {fit.sample.batch_shape}")

@@ -23,6 +23,7 @@ from mlece.fitting import fit_sample
 from mlece.math import Array
 from mlece.model import Model
 from mlece.quantities import HeldOut, InSample
+from mlece.randomness import stream
 from mlece.result import Fit
 from mlece.sample import Sample
 from mlece.units import Units, nats_per_unit, unit_name
@@ -227,7 +228,7 @@ def cross_validate(
         raise errors.ParameterError(
             errors.message(f"from 2 to {least:g} folds, the number of observations", f"{folds}")
         )
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
     parts = [_folds(counts, r, folds, generator) for r, counts in enumerate(table.counts)]
     width = max(part.row.shape[1] for part in parts)
     split = _Split(

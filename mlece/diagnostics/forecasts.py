@@ -12,6 +12,7 @@ from mlece.families.finite import Bernoulli
 from mlece.families.labels import Labelled
 from mlece.fitting import fit_sample
 from mlece.math import Array
+from mlece.randomness import stream
 from mlece.regression.result import ConditionalFit
 from mlece.sample import Sample
 
@@ -52,7 +53,7 @@ def class_forecasts(
         n = len(rows)
         if not 2 <= folds <= n:
             raise errors.DataError(errors.message(f"2 to {n} folds", f"{folds!r}"))
-        at = np.random.default_rng(rng).permutation(n) % folds
+        at = stream(rng).permutation(n) % folds
         seen = (at != np.arange(folds)[:, None]) * (1.0 if weights is None else weights)
         part = Sample(values, seen, (folds,), fit.sample.name, weighting=fit.sample.weighting)
         others = fit_sample(fit.family, part)

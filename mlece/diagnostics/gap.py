@@ -23,6 +23,7 @@ from mlece.diagnostics.scale import Scale, choose_scale
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.intervals import check_level
 from mlece.math import Array, ndtri
+from mlece.randomness import stream
 from mlece.result import Fit
 from mlece.units import Units, nats_per_unit, unit_name
 
@@ -174,7 +175,7 @@ def gap(
     observed, spread, cross_entropy = (
         float(v[0]) for v in scale.statistic(scale.observed[None, :], fit)
     )
-    null, spread_null = _calibrate(fit, scale, replicates, np.random.default_rng(rng))
+    null, spread_null = _calibrate(fit, scale, replicates, stream(rng))
     centre = float(null.mean())
     extra = max(0.0, spread - spread_null) / len(y)
     return Gap(
@@ -205,7 +206,10 @@ def _check_request(fit: Fit, replicates: int, level: float) -> None:
         fit.family.refuse(
             "a law to draw from, to calibrate the gap", "fit.gap() is without p-value"
         )
-    fit.require_numbers("an entropy floor")
+    fit.require_numbers(
+        "an entropy floor",
+        "mlece.ios and mlece.information_matrix_test(fit, form='opg') ask whether the model is wrong",
+    )
     if fit.sample.weighting != "frequency":
         raise errors.ComparisonError(
             errors.message("frequency weights for an entropy floor", "sampling weights")

@@ -22,6 +22,7 @@ from mlece.diagnostics.residuals import intervals_of
 from mlece.diagnostics.scale import Scale, choose_scale, recording
 from mlece.math import Array
 from mlece.model import Model
+from mlece.randomness import stream
 from mlece.recording import recorded_like
 from mlece.result import Fit
 
@@ -130,10 +131,10 @@ def goodness_of_fit(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> Goodnes
     """
     y = _check(fit, replicates)
     if is_incomplete(fit.family) or isinstance(fit.family, Conditional):
-        return _of_transforms(fit, y, replicates, np.random.default_rng(rng))
+        return _of_transforms(fit, y, replicates, stream(rng))
     scale, remark = _scale(fit, y)
     counter = _Classes(fit.model, y.size)
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
 
     def statistics(rows: Array, fits: Fit, observed: Array | None = None) -> dict[str, Array]:
         out: dict[str, Array] = {}
@@ -210,9 +211,9 @@ def _judged(
     tests, lost = {}, 0
     for name, value in own.items():
         if np.isinf(value[0]):
-            remark += (
-                f" {name.capitalize()} is infinite: an observation lies at an end of the support."
-            )
+            remark = (
+                f"{remark} The statistic {name} is infinite: an observation lies at an end of the support."
+            ).strip()
             continue
         simulated = np.concatenate([p.get(name, np.full(1, np.nan)) for p in null])
         lost = max(lost, int(np.isnan(simulated).sum()))
@@ -292,7 +293,11 @@ def _check(fit: Fit, replicates: int) -> Array:
     family = response_family(fit.family)
     if family._observations == "vectors":
         raise errors.ComparisonError(
-            errors.message("numbers for a test of fit", "vectors", "Test their coordinates")
+            errors.message(
+                "numbers for a test of fit",
+                "vectors",
+                "Test their coordinates; mlece.ios takes vectors",
+            )
         )
     if family is not fit.family and family.support.kind == "categories":
         raise errors.ComparisonError(

@@ -14,13 +14,12 @@ import numpy as np
 from mlece import errors
 from mlece.bootstrap import FEWEST, observations, parametric
 from mlece.combinators.foreign import Foreign
-from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.kinks import kinks_among
-from mlece.combinators.observed import response_family
 from mlece.contributions import contributions
 from mlece.diagnostics.expected import expected
 from mlece.math import Array, gammaincc
 from mlece.member_moments import indicators, pseudo_inverse
+from mlece.randomness import stream
 from mlece.recording import recorded_like
 from mlece.result import Fit
 
@@ -28,6 +27,8 @@ FORMS = ("efficient", "opg")
 FUNCTIONALS = ("full", "trace", "determinant")
 # Directions of d with less than this share of their variance left are combinations of scores.
 _REDUNDANT = 1e-9
+# An indicator s s' + H of this size beside s s' is nothing but rounding.
+_NOTHING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,8 @@ def information_matrix_test(
     values: Horowitz (1994), Journal of Econometrics 61, 395-411. The covariance of the efficient form
     needs no third derivatives: under the model E[∂d/∂θ] = −E[d s']. With covariates expectations are
     taken given those of each observation, and simulated samples have the same covariates. Incomplete
-    observations have the form "opg" alone, their bootstrap samples recorded as the data were.
+    observations have the form "opg" alone, their bootstrap samples recorded as the data were, and so
+    have vectors.
 
     Examples
     --------
@@ -164,12 +166,14 @@ def information_matrix_test(
     """
     _check(fit, form, functional, replicates)
     observed = _Statistic(fit, form, functional)
+    if not fit.sample.batch_shape and observed.df[0] == 0:
+        raise _saturated(fit)
     if form == "opg":
         _require_rest(observed)
     p_asymptotic = _chi2_sf(observed.df, observed.value)
     p, size = p_asymptotic, float("nan")
     if replicates:
-        null, tails = _null(fit, form, functional, replicates, np.random.default_rng(rng))
+        null, tails = _null(fit, form, functional, replicates, stream(rng))
         p = (1.0 + (null >= observed.value[0]).sum(keepdims=True)) / (1.0 + replicates)
         size = float((tails <= 0.05).mean())
     shape = fit.sample.batch_shape
@@ -212,6 +216,7 @@ class _Statistic:
         else:
             self.mean, self.variance, whole = self._by_outer_products()
         regular = self.parts.regular
+        whole, self.variance = (self._without_noise(v, whole) for v in (whole, self.variance))
         if functional != "full":
             # Both have the same derivative at A = B: what moves tr(A⁻¹B) moves log det B − log det A.
             direction = self._trace_direction()
@@ -249,6 +254,17 @@ class _Statistic:
         ss, ds, dd = ((np.swapaxes(w * a, 1, 2) @ b) / n for a, b in ((s, s), (d, s), (d, d)))
         lift = ds @ pseudo_inverse(ss)
         return self.parts.mean(d), dd - lift @ np.swapaxes(ds, 1, 2), dd
+
+    def _without_noise(self, matrix: Array, whole: Array) -> Array:
+        """Return a covariance of indicators (R, q, q) with zeros for those that are always zero.
+
+        A saturated family (Bernoulli) has s s' = −H at every observation.
+        """
+        s = np.asarray(self.parts.score)
+        rows, columns = np.triu_indices(s.shape[-1])
+        plain = self.parts.mean((s[..., rows] * s[..., columns]) ** 2)
+        told = np.diagonal(whole, axis1=1, axis2=2) > _NOTHING**2 * plain
+        return np.where(told[:, :, None] & told[:, None, :], matrix, 0.0)
 
     def _trace_direction(self) -> Array:
         """Return c with c'd = tr(A⁻¹(s s' + H)), (R, q)."""
@@ -347,17 +363,12 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
         )
     if isinstance(fit.family, Foreign):
         _check_foreign(fit.family, form, replicates)
-    # What incomplete observations of other outcomes would have been is not part of the model.
-    elif form == "efficient" or not is_incomplete(response_family(fit.family)):
-        fit.require_numbers("an information-matrix test of this form")
+    # The efficient form takes expectations by quadrature; what incomplete observations of other outcomes
+    # would have been is not part of the model.
+    elif form == "efficient":
+        fit.require_numbers("the efficient form", "form='opg' needs no expectations")
     if not fit.names or fit.on_simplex:
-        raise errors.NotRegularError(
-            errors.message(
-                "a family that leaves some laws out, with a free parameter",
-                repr(fit.family),
-                "A saturated family has A = B whatever the data",
-            )
-        )
+        raise _saturated(fit)
     if kinks_among(fit.objective):
         raise errors.NotRegularError(
             errors.message(
@@ -383,6 +394,16 @@ def _check(fit: Fit, form: str, functional: str, replicates: int) -> None:
         raise errors.unknown_name("form", form, FORMS)
     if functional not in FUNCTIONALS:
         raise errors.unknown_name("functional", functional, FUNCTIONALS)
+
+
+def _saturated(fit: Fit) -> errors.NotRegularError:
+    return errors.NotRegularError(
+        errors.message(
+            "a family that leaves some laws out, with a free parameter",
+            repr(fit.family),
+            "A saturated family has A = B whatever the data",
+        )
+    )
 
 
 def _check_foreign(model: Foreign, form: str, replicates: int) -> None:

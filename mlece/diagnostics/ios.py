@@ -18,6 +18,7 @@ from mlece.covariance import trace_term
 from mlece.diagnostics.cross_validation import leave_one_out
 from mlece.diagnostics.scale import recording
 from mlece.math import Array
+from mlece.randomness import stream
 from mlece.recording import recorded_like
 from mlece.result import Fit
 
@@ -114,8 +115,6 @@ def ios(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> InAndOut:
     fit._frequencies_only("a test of fit")
     y = observations(fit)
     draw = recorded_like(fit, y)
-    if draw is None:
-        fit.require_numbers("samples drawn from the fitted model")
     if fit.family.saturated and fit.family.free:
         raise errors.ComparisonError(
             errors.message(
@@ -126,7 +125,7 @@ def ios(fit: Fit, *, replicates: int = 199, rng: Any = 0) -> InAndOut:
     one_step = float(trace_term(fit)[0])
     exact = leave_one_out(fit)
     record = recording(fit, y)
-    draws = parametric(fit, replicates, np.random.default_rng(rng), record, draw)
+    draws = parametric(fit, replicates, stream(rng), record, draw)
     null = np.sort(np.concatenate([_one_step(refit) for _, refit in draws]))
     return InAndOut(
         value=float(exact.n * exact.optimism),

@@ -182,7 +182,8 @@ def realised(truth: Any, fit: Fit) -> Ledger:
     if not np.isfinite(at_best):
         total, unknown = (np.full(shape, v) if shape else v for v in (np.inf, np.nan))
         total = total if shape else Population(np.inf)
-        return Ledger(floor, np.inf, unknown, total, best, truth, model=name)
+        how = "no member of the family has a finite cross-entropy, so that none is best"
+        return Ledger(floor, np.inf, unknown, total, best, truth, model=name, how=how)
     total = population_values(best, fit)
     estimation = not_below_zero(total - at_best, at_best)
     known = fit.sample.truth is not None or fit.sample.drawn is not None

@@ -14,6 +14,7 @@ from mlece.diagnostics.gap import gap
 from mlece.diagnostics.ledger import Ledger
 from mlece.fitting import fit_sample
 from mlece.quantities import Entropy, Population
+from mlece.randomness import stream
 from mlece.result import Fit
 from mlece.sample import Sample
 
@@ -38,7 +39,7 @@ def estimated(fit: Fit, replicates: int, rng: Any) -> Ledger:
                 "a fit to data", "a fit to a known distribution", "Use mlece.ledger(truth, fit)"
             )
         )
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
     found = gap(fit, replicates=replicates, rng=generator)
     n = found.n
     half = float(trace_term(fit)[0]) / (2.0 * n)

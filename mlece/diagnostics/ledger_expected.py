@@ -14,6 +14,7 @@ from mlece.fitting import fit_sample
 from mlece.math import LOG_2PI, Array, digamma
 from mlece.model import Model
 from mlece.quantities import Population
+from mlece.randomness import stream
 from mlece.regression.projection import redrawn
 from mlece.regression.truth import ConditionalTruth
 from mlece.result import Fit
@@ -144,7 +145,7 @@ def _simulated(
     truth: Any, best: Fit, n: int, replicates: int, rng: Any
 ) -> tuple[tuple[float, float], dict[str, float], str]:
     """Return the two expectations by simulation, with standard errors and how they came about."""
-    generator, at_best = np.random.default_rng(rng), float(best.values[0])
+    generator, at_best = stream(rng), float(best.values[0])
     train: list[Array] = []
     excess: list[Array] = []
     stride = max(1, _SLAB // max(n, best.sample.rows))

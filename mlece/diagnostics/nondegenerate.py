@@ -12,6 +12,7 @@ from mlece.diagnostics.comparable import names_of
 from mlece.diagnostics.vuong import Ratio, log_ratio, tally
 from mlece.intervals import check_level
 from mlece.math import Array, betainc, ndtr, ndtri
+from mlece.randomness import stream
 from mlece.result import Fit
 
 # Distances from degeneracy that are searched for the least favourable law, in units of √(tr V²).
@@ -125,7 +126,7 @@ def shi(first: Fit, second: Fit, *, level: float = 0.95, draws: int = 10_000, rn
             )
         )
     shape = first.sample.batch_shape
-    found = nondegenerate(ratio, 1.0 - level, draws, np.random.default_rng(rng))
+    found = nondegenerate(ratio, 1.0 - level, draws, stream(rng))
     value, statistic, p, critical, constant, n = (
         a.reshape(shape) if shape else float(a[0]) for a in (*found, ratio.total)
     )

@@ -68,8 +68,13 @@ class PseudoTrue:
         per, name = nats_per_unit(units), unit_name(units)
         sample = self.fit.sample
         law = sample.drawn if sample.truth is None else sample.truth
+        spread = self._monte_carlo_errors()
         rows = [
-            [p, number(v), number(self.variance_ratio.get(p, np.nan))]
+            [
+                p,
+                number(v) + (f" ± {number(spread[p], None, 2)}" if p in spread else ""),
+                number(self.variance_ratio.get(p, np.nan)),
+            ]
             for p, v in self.params.items()
             if np.ndim(v) == 0
         ]
@@ -91,6 +96,12 @@ class PseudoTrue:
         header = ["parameter", "θ*", "sandwich/naive variance"]
         table = render(rows, header) if rows else ""
         return "\n\n".join(filter(None, [title, table, facts(pairs)]))
+
+    def _monte_carlo_errors(self) -> dict[str, float]:
+        """Return the standard errors of θ* over the draws; none where the numbers are exact or infinite."""
+        if self.draws is None or not np.isfinite(list(self.variance_ratio.values())).all():
+            return {}
+        return dict(self.fit.standard_errors())
 
     @property
     def sentence(self) -> str:
@@ -227,7 +238,7 @@ def _infinities(fit: Fit, ratio: dict[str, float]) -> str:
     heavy = [p for j, p in enumerate(fit.names) if tail_index(score[0, :, j]) >= 0.5]
     if not heavy and np.isfinite(fit.cross_entropy.se):
         return ""
-    what = " and ".join(f"the score of {p}" for p in heavy) or "the log density"
+    what = f"the score of {' and of '.join(heavy)}" if heavy else "the log density"
     return (
         f"{what} has so heavy a tail among the draws that its variance looks infinite: the standard "
         "errors and variance ratios of these draws cannot be trusted."

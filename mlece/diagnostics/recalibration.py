@@ -11,6 +11,7 @@ from scipy.optimize import isotonic_regression
 
 from mlece import errors
 from mlece.math import Array, log, xlogy
+from mlece.randomness import stream
 from mlece.selection import equal_counts
 
 
@@ -142,9 +143,7 @@ def _draws(table: Table, replicates: int, rng: Any) -> Iterator[Table]:
                 "replicates=0 goes without simulation",
             )
         )
-    # Forecasts may be draws of default_rng(rng) themselves; its child's numbers are none of theirs.
-    given = isinstance(rng, np.random.Generator)
-    generator = rng if given else np.random.default_rng(rng).spawn(1)[0]
+    generator = stream(rng)
     # Rows that sum to 1 within rounding, to a generator that is stricter than that.
     law = table.probability / table.probability.sum(axis=1, keepdims=True)
     for _ in range(replicates):

@@ -13,6 +13,7 @@ from mlece.diagnostics.distance import mass_at
 from mlece.diagnostics.residual_kinds import OF_RESPONSES, of_responses
 from mlece.math import Array, ndtri
 from mlece.model import Model
+from mlece.randomness import stream
 from mlece.result import Fit
 
 KINDS = ("quantile", *OF_RESPONSES)
@@ -146,7 +147,7 @@ def residuals(fit: Fit, *, kind: str = "quantile", rng: Any = 0) -> Any:
         places = slice(None) if fit.sample.places is None else fit.sample.places
         return of_responses(fit, kind)[:, places].reshape((*fit.sample.batch_shape, -1))
     below, at, above, over = _of_fit(fit)
-    share = np.random.default_rng(rng).random(below.shape)
+    share = stream(rng).random(below.shape)
     lower = below + share * (at - below)
     upper = over + (1.0 - share) * (above - over)
     # From the tail in which the number has its digits.

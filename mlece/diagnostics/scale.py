@@ -16,6 +16,7 @@ from mlece.entropies.neighbours import kozachenko_leonenko, window_radius
 from mlece.entropies.ties import Ties, ties
 from mlece.math import Array
 from mlece.model import Model
+from mlece.randomness import stream
 from mlece.result import Fit
 
 _NEIGHBOUR = 5
@@ -80,7 +81,7 @@ def spread_out(y: Array, step: float) -> Array:
     Where few observations tie, the cells are narrow beside the distances that the entropy estimate
     reads: what rounding took away is of second order in the step.
     """
-    return np.asarray(y + step * (np.random.default_rng(0).random(y.size) - 0.5))
+    return np.asarray(y + step * (stream(0).random(y.size) - 0.5))
 
 
 def lightly_tied(found: Ties) -> str:

@@ -24,8 +24,10 @@ from mlece.fitting import fit_sample, resolve
 from mlece.intervals import check_level
 from mlece.math import Array, logsumexp, ndtri
 from mlece.model import Model
+from mlece.randomness import stream
 from mlece.regression.reading import read as from_covariates
 from mlece.sample import Sample, from_data
+from mlece.sources.censoring import Censored
 from mlece.units import Units, nats_per_unit, unit_name
 
 _FEWEST = 8
@@ -214,6 +216,14 @@ def _read(model: Any, data: Any, weights: Any, given: Any) -> tuple[Model, Array
 def _sampled(model: Model, data: Any, weights: Any, given: Any) -> tuple[Model, Sample]:
     if isinstance(data, str):
         data = column(given, data)
+    if isinstance(data, Censored):
+        raise errors.ComparisonError(
+            errors.message(
+                "exact observations, from which densities are learned",
+                repr(data),
+                "mlece.goodness_of_fit and mlece.ios test models of incomplete ones",
+            )
+        )
     if not model.predictors:
         return from_data(model, data, weights)
     read = from_covariates(model, data, given, weights, "y", "frequency")
@@ -310,7 +320,7 @@ def universal_test(
     """
     check_level(level)
     family, y = _read(model, data, weights, given)
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
     listed = _alternatives(alternatives, family, data, given)
     logs, leading, remark = [], "", ""
     for learning, testing in _halves(y, generator, cross):
@@ -375,7 +385,7 @@ def universal_sequence(
     listed = _alternatives(alternatives, family, data, given)
     marks = np.linspace(0, len(y), looks + 2).round().astype(int)[1:].tolist()
     first = marks[0]
-    q = mixed(family, y[:first], np.random.default_rng(rng), listed)
+    q = mixed(family, y[:first], stream(rng), listed)
     # What each part foretold so far weighs it for the next stretch; a part that fails keeps its
     # weight, so that nothing seen later enters.
     foretold = np.stack([forecasts(family, part, y, marks) for part in q.families])
@@ -430,7 +440,7 @@ def gap_bound(
     """
     check_level(level)
     family, y = _read(model, data, weights, given)
-    generator, listed = np.random.default_rng(rng), _alternatives(alternatives, family, data, given)
+    generator, listed = stream(rng), _alternatives(alternatives, family, data, given)
     means, variances, member, leading, remark = [], [], 0.0, "", ""
     for learning, testing in _halves(y, generator, cross=True):
         q = mixed(family, learning, generator, listed)

@@ -31,7 +31,11 @@ class _Table:
         values = np.asarray(table)
         if values.ndim < 2:
             raise errors.DataError(
-                errors.message("tables of counts, shape (..., r, c)", f"shape {values.shape}")
+                errors.message(
+                    "tables of counts, shape (..., r, c)",
+                    f"shape {values.shape}",
+                    "For densities take estimate_entropy(y) less conditional_entropy(y, given=x)",
+                )
             )
         c, n = counted(values.reshape(*values.shape[:-2], -1))
         cells = c.reshape(values.shape)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.math import Array, ndtri
-from mlece.units import Units, nats_per_unit
+from mlece.units import Units, nats_per_unit, unit_name
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,16 @@ class EntropyEstimate:
     n: Any
     units: Units = "nats"
     note: str = ""
+
+    def __str__(self) -> str:
+        if np.ndim(self.value):
+            return f"Entropies of {np.size(self.value)} samples ({self.method})."
+        low, high = self.interval()
+        out = (
+            f"{self.value:.4f} {unit_name(self.units)} (se {self.se:.4f}, 95 % interval {low:.4f} to "
+            f"{high:.4f}; {self.method}, n = {self.n:g})"
+        )
+        return f"{out}: {self.note}" if self.note else out
 
     def interval(self, level: float = 0.95) -> tuple[Any, Any]:
         """Return the normal interval value ± z se.

@@ -68,7 +68,13 @@ def kozachenko_leonenko(x: Any, k: int = 5, *, multivariate: bool = False) -> En
         )
     n = values.shape[0] if multivariate else values.shape[-1]
     if n <= k:
-        raise errors.DataError(errors.message(f"more than k = {k} observations", f"{n}"))
+        raise errors.DataError(
+            errors.message(
+                f"more than k = {k} observations",
+                f"{n}",
+                "Spacings (method='vasicek') serve short samples of one dimension",
+            )
+        )
     if multivariate:
         return _neighbours_in_space(values, k)
     rows = values.reshape(-1, n)

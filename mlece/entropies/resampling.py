@@ -12,6 +12,7 @@ from mlece import errors
 from mlece.entropies.counts import counted
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.math import Array
+from mlece.randomness import stream
 
 _ROOM = 2**24  # counts drawn at once
 _MOST = 10**7  # cells of a law
@@ -119,7 +120,7 @@ def bootstrapped(
         raise errors.ParameterError(errors.message("two replicates or more", repr(replicates)))
     found = estimator(counts)
     law = law_with_unseen(counts, empty)
-    generator = np.random.default_rng(rng)
+    generator = stream(rng)
     stride = max(1, _ROOM // law.size)
     values = [
         np.atleast_1d(

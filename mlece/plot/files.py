@@ -30,14 +30,14 @@ def check_picture(path: str | None) -> None:
         raise errors.DataError(errors.message("a figure file in a folder that exists", repr(path)))
 
 
-def write_picture(path: str, result: Any) -> None:
-    """Write the figure that a result's ``plot()`` draws."""
+def write_picture(path: str | Path, result: Any, **options: Any) -> None:
+    """Write the figure that a result's ``plot(**options)`` draws."""
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    axes, _ = result.plot()
+    axes, _ = result.plot(**options)
     figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
     figure.savefig(path, dpi=150)
     plt.close(figure)

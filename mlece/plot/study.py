@@ -68,8 +68,10 @@ def study_panels(
 
     Raises
     ------
+    ParameterError
+        If there are several truths and none is named.
     UnknownNameError
-        For a truth that the study does not have, or none named where there are several.
+        For a truth that the study does not have.
     DataError
         For axes of another shape.
 
@@ -87,7 +89,13 @@ def study_panels(
     if truth is None and len(names) == 1:
         truth = names[0]
     if truth is None or truth not in names:
-        raise errors.unknown_name("truth of the study (truth=)", str(truth), names)
+        if truth is None:
+            raise errors.ParameterError(
+                errors.message(
+                    "truth=, the one to draw", f"{len(names)} truths: {', '.join(names)}"
+                )
+            )
+        raise errors.unknown_name("truth of the study", str(truth), names)
     models = tuple(study.plan.models)
     rows = 3 if study.plan.intervals else 2
     if axes is None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,12 +12,10 @@ from mlece.combinators.kinks import kinks_among
 from mlece.ending import limit_fit
 from mlece.fitting import fit_sample
 from mlece.math import Array, wrap_angle, xlog1py, xlogy
-from mlece.model import Model
 from mlece.param import Param
 from mlece.profiling.bracketing import Crossing, first_crossing
 from mlece.profiling.contour import TOLERANCE, extremes
-from mlece.profiling.surface import Coordinate, Smooth, Surface
-from mlece.profiling.walk import Walk
+from mlece.profiling.surface import Coordinate, Surface
 from mlece.resampling import SLAB
 from mlece.result import Fit
 
@@ -31,11 +28,10 @@ _NEAR_END = 18.0
 _JUMP = 1e-3
 OPEN = "the likelihood never falls to the level on this side, the interval is open there"
 _AT_END = "the estimate lies at this end"
-_NOWHERE = "no profile likelihood could be computed next to this end"
-_LACKING = "the fit has no optimum, or no sandwich variance, to measure a deviance by"
+NOWHERE = "no profile likelihood could be computed next to this end"
+LACKING = "the fit has no optimum, or no sandwich variance, to measure a deviance by"
 _JUMPS = "the deviance jumps over its quantile here, or refits next to it met no optimum"
 _UNSURE = "the refit here stopped before an optimum could be shown, the end may lie further out"
-_LIMIT = "the fit lies at a limit of the family, where a function of it is not profiled"
 _LOWER = "the search met a likelihood above that of the fit, which is not the global maximum"
 
 
@@ -121,11 +117,11 @@ def parameter_ends(fit: Fit, quantile: Array) -> Ends:
     if fit.on_simplex:
         return _cell_ends(fit, quantile)
     size, k = fit.objective.size, len(fit.names)
-    ends = _Lanes(size, k)
+    ends = Lanes(size, k)
     inside, edge = usable(fit)
     asked = quantile[ends.member, ends.column]
     left = np.repeat(inside | edge, 2 * k) & ~np.isnan(asked)
-    ends.remark[~left] = _LACKING
+    ends.remark[~left] = LACKING
     if inside.any() and not kinks_among(fit.objective):
         lanes = np.flatnonzero(np.repeat(inside, 2 * k) & left)
         surface = Surface(fit)
@@ -142,7 +138,7 @@ def parameter_ends(fit: Fit, quantile: Array) -> Ends:
     return ends.result()
 
 
-class _Lanes:
+class Lanes:
     """One lane for each member, quantity and side."""
 
     def __init__(self, size: int, k: int) -> None:
@@ -201,7 +197,7 @@ def from_coordinate(fit: Fit, p: Param, eta: Array, members: Array) -> Array:
     return value
 
 
-def _in_user_units(fit: Fit, ends: _Lanes, lanes: Array, eta: Array) -> Array:
+def _in_user_units(fit: Fit, ends: Lanes, lanes: Array, eta: Array) -> Array:
     """Return parameters in the user's units for values of their coordinates."""
     out = np.empty(len(lanes))
     for j, p in enumerate(free_parameters(fit)):
@@ -227,8 +223,16 @@ class Refits:
 
     def at(self, name: str, value: Array, members: Array) -> tuple[Array, Array]:
         """Return the deviances, and whether the refits were shown to be optimal."""
-        fit, family = self.fit, self.fit.family
         out, shown = np.full(len(value), np.nan), np.zeros(len(value), dtype=bool)
+        for some, other, deviance in self.held(name, value, members):
+            statuses = np.ravel(np.asarray(other.certificate.status, dtype=object))
+            out[some] = deviance
+            shown[some] = [s.name != "STEP_LIMIT" for s in statuses]
+        return out, shown
+
+    def held(self, name: str, value: Array, members: Array) -> Iterator[tuple[Array, Fit, Array]]:
+        """Yield which values (l,) lie in the parameter's domain, the refits there and their deviances."""
+        fit, family = self.fit, self.fit.family
         lanes = np.flatnonzero(family.parameter(name).domain.contains(value))
         stride = max(1, SLAB // fit.sample.rows)
         for some in (lanes[i : i + stride] for i in range(0, lanes.size, stride)):
@@ -237,14 +241,11 @@ class Refits:
                 filled = [p.name for p in family.params if p.name not in family.free]
                 held |= {n: fit.flat(n)[own] for n in filled}
             other = fit_sample(family.replace(**held), fit.sample.take(own))
-            statuses = np.ravel(np.asarray(other.certificate.status, dtype=object))
             bounded = np.where(np.isneginf(other.minimum), np.nan, other.minimum)
-            out[some] = 2.0 * self.total[own] * (bounded - fit.minimum[own])
-            shown[some] = [s.name != "STEP_LIMIT" for s in statuses]
-        return out, shown
+            yield some, other, 2.0 * self.total[own] * (bounded - fit.minimum[own])
 
 
-def _by_refits(fit: Fit, ends: _Lanes, lanes: Array, quantile: Array) -> None:
+def _by_refits(fit: Fit, ends: Lanes, lanes: Array, quantile: Array) -> None:
     """Find ends by refits: limits of a family, kinks, and what Newton's method did not settle."""
     if not lanes.size:
         return
@@ -255,15 +256,15 @@ def _by_refits(fit: Fit, ends: _Lanes, lanes: Array, quantile: Array) -> None:
             _by_refits_of(refits, p, ends, mine, quantile[ends.member[mine], j])
 
 
-def _by_refits_of(refits: Refits, p: Param, ends: _Lanes, lanes: Array, quantile: Array) -> None:
+def _by_refits_of(refits: Refits, p: Param, ends: Lanes, lanes: Array, quantile: Array) -> None:
     fit = refits.fit
     way = _directions(fit)[ends.column[lanes[0]]]
     start, end = _ranges(fit, p, ends.member[lanes], ends.side[lanes] * way)
-    asymptote = np.full(lanes.size, np.inf)
+    tends = np.full(lanes.size, np.inf)
     if not p.domain.periodic:
-        asymptote = _asymptote(refits, p, ends.member[lanes], ends.side[lanes])
+        tends = asymptote(refits, p, ends.member[lanes], ends.side[lanes])
     stays = start == end
-    never = ~stays & (asymptote < quantile)
+    never = ~stays & (tends < quantile)
     _close(p, ends, lanes[stays], _AT_END)
     _close(p, ends, lanes[never], OPEN)
     goes = ~stays & ~never
@@ -285,19 +286,19 @@ def _by_refits_of(refits: Refits, p: Param, ends: _Lanes, lanes: Array, quantile
     doubtful = np.flatnonzero(usable(fit)[1][members])
     if doubtful.size:
         started[doubtful] = deviance(start[doubtful], doubtful) <= quantile[doubtful]
-    ends.remark[lanes[~started]] = _NOWHERE
+    ends.remark[lanes[~started]] = NOWHERE
     step = 0.5 * np.sqrt(quantile / total)
     tolerance = np.maximum(TOLERANCE * quantile, rounding)
     sides = ends.side[lanes] * way
     out = first_crossing(deviance, start, sides, step, end, quantile, tolerance, started)
-    _record(ends, lanes[started], out.of(started), 1e3 * rounding[started])
+    record(ends, lanes[started], out.of(started), 1e3 * rounding[started])
     found = np.flatnonzero(np.isfinite(out.value))
     ends.value[lanes[found]] = from_coordinate(fit, p, out.value[found], members[found])
     _verify(refits, p, ends, lanes[found], quantile[found])
     _close(p, ends, lanes[out.open], OPEN)
 
 
-def _verify(refits: Refits, p: Param, ends: _Lanes, lanes: Array, quantile: Array) -> None:
+def _verify(refits: Refits, p: Param, ends: Lanes, lanes: Array, quantile: Array) -> None:
     """Refit once more at the ends found, and say where the deviance is not that of the quantile."""
     if not lanes.size:
         return
@@ -332,20 +333,21 @@ def _ranges(fit: Fit, p: Param, members: Array, sides: Array) -> tuple[Array, Ar
     return clipped, end
 
 
-def _record(ends: _Lanes, lanes: Array, out: Crossing, noise: Array) -> None:
+def record(ends: Lanes, lanes: Array, out: Crossing, noise: Array) -> None:
+    """Note how far crossings miss their quantiles, and what was in the way."""
     ends.residual[lanes] = out.residual
-    ends.remark[lanes[out.lost]] = _NOWHERE
+    ends.remark[lanes[out.lost]] = NOWHERE
     ends.remark[lanes[out.least < -noise]] = _LOWER
 
 
-def _close(p: Param, ends: _Lanes, lanes: Array, remark: str) -> None:
+def _close(p: Param, ends: Lanes, lanes: Array, remark: str) -> None:
     """Put the end of a parameter's domain in the place of a root."""
     ends.value[lanes] = np.where(ends.side[lanes] < 0, p.domain.lower, p.domain.upper)
     ends.residual[lanes] = 0.0
     ends.remark[lanes] = remark
 
 
-def _asymptote(refits: Refits, p: Param, members: Array, sides: Array) -> Array:
+def asymptote(refits: Refits, p: Param, members: Array, sides: Array) -> Array:
     """Return the deviance that the profile tends to at the end of a family, (l,).
 
     Infinite where the family declares no limit in which this parameter alone runs to that end.
@@ -373,7 +375,7 @@ def _cell_ends(fit: Fit, quantile: Array) -> Ends:
     """Return the ends for probabilities of labels: the profile of a cell is that of a Bernoulli."""
     p = fit.framed[0]
     size, k = p.shape
-    ends = _Lanes(size, k)
+    ends = Lanes(size, k)
     total = np.broadcast_to(fit.objective.total, (size,))
     share = p[ends.member, ends.column]
     asked = quantile[ends.member, ends.column]
@@ -394,48 +396,6 @@ def _cell_ends(fit: Fit, quantile: Array) -> Ends:
     step, end = 0.5 * np.sqrt(asked[lanes] / n), sides * _FAR
     tolerance = np.maximum(TOLERANCE * asked[lanes], 64 * np.finfo(float).eps * n)
     out = first_crossing(deviance, start, sides, step, end, asked[lanes], tolerance)
-    _record(ends, lanes, out, np.inf * n)
+    record(ends, lanes, out, np.inf * n)
     ends.value[lanes] = 1.0 / (1.0 + np.exp(-out.value))
-    return ends.result()
-
-
-# ------------------------------------------------------------------------------ functions
-
-
-def function_ends(fit: Fit, function: Callable[[Model], Any], quantile: Array) -> Ends:
-    """Return the ends of profile intervals of a smooth function of the model, (R, 1, 2).
-
-    Parameters
-    ----------
-    fit : Fit
-    function : callable
-        Maps a model with slots (S,) to S numbers.
-    quantile : array (R,)
-        Deviance at the ends.
-    """
-    surface = Surface(fit)
-    target = Smooth(surface, function)
-    ends = _Lanes(fit.objective.size, 1)
-    inside, edge = (np.repeat(v, 2) for v in usable(fit))
-    inside &= ~np.isnan(quantile[ends.member])
-    ends.remark[~inside] = _LACKING
-    ends.remark[edge] = _LIMIT
-    lanes = np.flatnonzero(inside)
-    members, sides = ends.member[lanes], ends.side[lanes]
-    out = extremes(surface, target, members, sides, quantile[members])
-    done = lanes[out.found]
-    ends.value[done], ends.residual[done] = out.value[out.found], out.residual[out.found]
-    left = lanes[~out.found]
-    if left.size:
-        members, sides, asked = ends.member[left], ends.side[left], quantile[ends.member[left]]
-        walk = Walk(surface, target, members)
-        step = 0.5 * np.sqrt(asked / surface.total[members]) * walk.slope
-        noise = surface.rounding[members]
-        end, tolerance = sides * np.inf, np.maximum(TOLERANCE * asked, noise)
-        found = first_crossing(walk.deviance, walk.origin, sides, step, end, asked, tolerance)
-        _record(ends, left, found, 1e3 * noise)
-        ends.value[left] = found.value
-        never = left[found.open]
-        ends.value[never], ends.residual[never] = ends.side[never] * np.inf, 0.0
-        ends.remark[never] = OPEN
     return ends.result()

@@ -14,6 +14,7 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.scipy_family import adopt
 from mlece.math import Array
 from mlece.model import Model
+from mlece.randomness import seeded
 from mlece.regression.scoring import at_covariates
 from mlece.result import Fit
 from mlece.sample import weights_like
@@ -276,7 +277,7 @@ class ConditionalTruth:
         given : dict of arrays, or rows of the sample of covariates
             What ``fit(model, y, given=given)`` takes.
         """
-        generator = np.random.default_rng(rng)
+        generator = seeded(rng)
         if self.weights is None:
             given: Any = {name: law.sample(size, generator) for name, law in self.laws.items()}
         else:

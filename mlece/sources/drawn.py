@@ -12,6 +12,7 @@ import numpy as np
 from mlece import errors
 from mlece.domain import Domain, real
 from mlece.math import Array
+from mlece.randomness import seeded, stream
 
 _FEWEST = 1_000
 # Classes between quantiles of the draws in which they are held against the density, Gauss points in
@@ -53,7 +54,7 @@ class DrawnTruth:
     def sample(self, size: int | tuple[int, ...] = 1, rng: Any = None) -> Array:
         """Draw observations that are independent of those of the expectations."""
         shape = (size,) if isinstance(size, int) else tuple(size)
-        return self._draw(int(np.prod(shape)), np.random.default_rng(rng)).reshape(shape)
+        return self._draw(int(np.prod(shape)), seeded(rng)).reshape(shape)
 
     def _draw(self, size: int, generator: np.random.Generator) -> Array:
         found = np.asarray(self.sampler(size, generator), dtype=float)
@@ -71,7 +72,7 @@ class DrawnTruth:
     @cached_property
     def draws(self) -> Array:
         """The draws (N,) over which expectations are taken, in increasing order."""
-        return np.sort(self._draw(self.n, np.random.default_rng(self.rng)))
+        return np.sort(self._draw(self.n, stream(self.rng)))
 
     @cached_property
     def at_draws(self) -> Array:

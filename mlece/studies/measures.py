@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlece import errors
+from mlece.bootstrap_intervals import BOOTSTRAPS
 from mlece.covariance import covariance, refusals
 from mlece.diagnostics.information_matrix import information_matrix_test
 from mlece.diagnostics.ledger import population_values
 from mlece.diagnostics.nested import Restriction, restriction
-from mlece.diagnostics.nondegenerate import clarke
+from mlece.diagnostics.nondegenerate import clarke, shi
 from mlece.diagnostics.vuong import vuong
 from mlece.fitting import fit, fit_sample
 from mlece.information import entropy
@@ -125,11 +126,28 @@ def _columns(fit: Fit, values: dict[str, Array]) -> tuple[tuple[str, ...], Array
 
 # -------------------------------------------------------------------------------- intervals
 
-Interval = Callable[[Fit, float], dict[str, Any]]
+Interval = Callable[[Fit, float, np.random.SeedSequence], dict[str, Any]]
 
 
-def _wald(fit: Fit, level: float, kind: str, scale: str) -> dict[str, Any]:
+def _wald(
+    fit: Fit, level: float, seed: np.random.SeedSequence, kind: str, scale: str
+) -> dict[str, Any]:
     return wald(fit, level, kind, scale)
+
+
+def _exact(fit: Fit, level: float, seed: np.random.SeedSequence) -> dict[str, Any]:
+    return exact(fit, level)
+
+
+def _profile(fit: Fit, level: float, seed: np.random.SeedSequence, method: str) -> dict[str, Any]:
+    return interval(fit, level, method)
+
+
+def _bootstrap(
+    fit: Fit, level: float, seed: np.random.SeedSequence, bootstrap: str, resampling: str
+) -> dict[str, Any]:
+    options: dict[str, Any] = {"bootstrap": bootstrap, "resampling": resampling, "rng": seed}
+    return interval(fit, level, "bootstrap", **options)
 
 
 INTERVALS: dict[str, Interval] = {
@@ -141,8 +159,16 @@ INTERVALS: dict[str, Interval] = {
         f"wald {kind} unconstrained": partial(_wald, kind=kind, scale="unconstrained")
         for kind in (*PLAIN, *HETEROSCEDASTIC)
     },
-    "exact": exact,
-    **{name: partial(interval, method=name) for name in ("profile", "robust profile", "bootstrap")},
+    "exact": _exact,
+    **{name: partial(_profile, method=name) for name in ("profile", "robust profile")},
+    # BCa without a name of its own, as everywhere.
+    **{
+        f"{resampling} bootstrap {kind}".removeprefix("nonparametric ").removesuffix(
+            " bca"
+        ): partial(_bootstrap, bootstrap=kind, resampling=resampling)
+        for resampling in ("nonparametric", "parametric")
+        for kind in BOOTSTRAPS
+    },
 }
 
 
@@ -172,11 +198,14 @@ class Bench:
     aim : Target
     later : dict of str to Fit
         Fits of the models listed behind it to the same samples, by label.
+    seed : numpy.random.SeedSequence
+        Of what is simulated on top.
     """
 
     fit: Fit
     aim: Target
     later: dict[str, Fit]
+    seed: np.random.SeedSequence
 
     @cached_property
     def regular(self) -> Array:
@@ -222,6 +251,10 @@ def _vuong(bench: Bench, correction: str) -> dict[str, Array]:
     return out
 
 
+def _shi(bench: Bench) -> dict[str, Array]:
+    return {label: shi(bench.fit, o, rng=bench.seed).p_value for label, o in bench.later.items()}
+
+
 def _clarke(bench: Bench) -> dict[str, Array]:
     return {label: clarke(bench.fit, other).p_value for label, other in bench.later.items()}
 
@@ -231,6 +264,7 @@ TESTS: dict[str, Callable[[Bench], dict[str, Array]]] = {
     "information matrix opg": partial(_information_matrix, form="opg"),
     "vuong": partial(_vuong, correction="none"),
     "vuong tic": partial(_vuong, correction="tic"),
+    "shi": _shi,
     "clarke": _clarke,
     **{
         name.replace("_", " "): partial(_pseudo_true, statistic=name)
@@ -262,7 +296,7 @@ def measure(plan: Plan, part: Part) -> dict[str, Array]:
         ``j/p/TEST`` (R,) p-values; under ``j/remarks`` why an answer is missing.
     """
     truth = plan.truths[part.truth]
-    drawing, testing = plan.generators(part)
+    drawing, testing, seed = plan.generators(part)
     shape = (part.count, part.n)
     samples, fresh = (drawn(truth, shape, rng, plan.design) for rng in (drawing, testing))
     aims = [target(truth, model) for model in plan.models.values()]
@@ -273,7 +307,7 @@ def measure(plan: Plan, part: Part) -> dict[str, Array]:
     }
     for j, (aim, one) in enumerate(zip(aims, fits, strict=True)):
         labels = list(plan.models)[j + 1 :]
-        bench = Bench(one, aim, dict(zip(labels, fits[j + 1 :], strict=True)))
+        bench = Bench(one, aim, dict(zip(labels, fits[j + 1 :], strict=True)), seed)
         found, remarks = _of_one(plan, bench, fresh)
         out |= {f"{j}/{name}": value for name, value in found.items()}
         out[f"{j}/remarks"] = np.array(remarks, dtype=str)
@@ -297,7 +331,8 @@ def _of_one(plan: Plan, bench: Bench, fresh: Samples) -> tuple[dict[str, Array],
     with np.errstate(all="ignore"):
         for name in plan.intervals:
             try:
-                out[f"covered/{name}"] = _covered(fit, INTERVALS[name](fit, plan.level), aim)
+                ends = INTERVALS[name](fit, plan.level, bench.seed)
+                out[f"covered/{name}"] = _covered(fit, ends, aim)
             except _NO_ANSWER as error:
                 out[f"covered/{name}"] = np.full((size, len(aim.names)), np.nan)
                 remarks.append(f"{name}: {error}")

@@ -89,16 +89,21 @@ class Plan:
         starts = range(0, self.replicates, stride)
         return [Part(truth, n, s, min(stride, self.replicates - s)) for s in starts]
 
-    def generators(self, part: Part) -> tuple[np.random.Generator, np.random.Generator]:
-        """Return the sources of the samples and of the fresh samples that test the fits.
+    def generators(
+        self, part: Part
+    ) -> tuple[np.random.Generator, np.random.Generator, np.random.SeedSequence]:
+        """Return the sources of the samples and of the fresh samples that test the fits, and a seed.
+
+        The seed is that of methods that draw for themselves: the same for all models, another for each
+        part.
 
         They depend on the seed, the truth, n and the replicate, so that all models see the same samples
         and nothing depends on who computes a part.
         """
         words = np.frombuffer(_digest(identity(self.truths[part.truth])), dtype=np.uint32)
         entropy = [self.seed, *words.tolist(), part.n, part.start]
-        first, second = np.random.SeedSequence(entropy).spawn(2)
-        return np.random.default_rng(first), np.random.default_rng(second)
+        first, second, third = np.random.SeedSequence(entropy).spawn(3)
+        return np.random.default_rng(first), np.random.default_rng(second), third
 
     def key(self, part: Part) -> str:
         """Return the name under which a part is kept: a hash of all that its numbers depend on."""
