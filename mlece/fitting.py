@@ -360,7 +360,8 @@ def _certify(
 
     bracket = solution.bracket
     sentences = dict.fromkeys(verdict.sentences)
-    if objective.model.free:
+    # A law that is known has no observations at which a likelihood could grow.
+    if objective.model.free and sample.truth is None and sample.drawn is None:
         slots = [objective.fixed.get(p.name) for p in objective.model.params]
         caveat = objective.model._caveat(*slots)
         told = not caveat or any(caveat in said for said in sentences)

@@ -247,3 +247,14 @@ def full(like: Array, value: float) -> Array:
 def or_fixed(value: Any, fixed: Array | None) -> Array:
     """Return the fixed value of a slot where there is one, else the estimate."""
     return np.asarray(value if fixed is None else np.broadcast_to(fixed, np.shape(value)))
+
+
+def free_tails(*slots: Array | None) -> str:
+    """Say what a free df does to the likelihood of Student's t and its kin; nothing if a slot is filled.
+
+    At n − 1 other observations the density falls as s^df while it grows as 1/s at one of them, so that the
+    likelihood is unbounded for df < 1/(n − 1) (Fernandez and Steel 1999).
+    """
+    if any(slot is not None for slot in slots):
+        return ""
+    return "the likelihood is unbounded at every observation, as scale falls to 0 with df near 0"

@@ -274,3 +274,25 @@ def test_a_double_pareto_law_is_a_law() -> None:
     check_normalisation(law, rng)
     check_distribution_function(law, rng)
     check_quantile(law, rng)
+
+
+def test_a_free_df_leaves_a_local_maximum() -> None:
+    x = np.random.default_rng(2).standard_t(4, 60)
+    told = "a local maximum: the likelihood is unbounded at every observation"
+    for model in (mlece.StudentT(), mlece.TwoPieceT(), mlece.SkewT()):
+        fit = mlece.fit(model, x)
+        assert told in fit.certificate.sentence
+    assert told in mlece.fit(mlece.MultivariateT(), x.reshape(-1, 2)).certificate.sentence
+    for model in (mlece.StudentT(df=4), mlece.StudentT(scale=1)):
+        assert mlece.fit(model, x).certificate.sentence == ""
+    # Where it says: beside one observation, a law of small df and scale exceeds any local maximum.
+    spike = mlece.StudentT(df=0.01, loc=x[0], scale=1e-300)
+    assert -spike.log_density(x).mean() < mlece.fit(mlece.StudentT(), x).cross_entropy
+
+
+def test_a_known_law_has_no_observations_at_which_a_likelihood_could_grow() -> None:
+    for model, truth in (
+        (mlece.StudentT(), mlece.StudentT(df=4, loc=0, scale=1)),
+        (mlece.GEV(), mlece.Gumbel(loc=0, scale=1)),
+    ):
+        assert mlece.fit(model, truth).certificate.sentence == ""

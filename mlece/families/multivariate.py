@@ -10,7 +10,7 @@ import numpy as np
 from mlece.domain import counts, positive, probability, real
 from mlece.errors import NoDensityError, ParameterError, SupportError, message, offenders
 from mlece.families.vector import Index, Part, Vector
-from mlece.limits import Limit, LimitFamily, Status, full
+from mlece.limits import Limit, LimitFamily, Status, free_tails, full
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -367,6 +367,8 @@ class MultivariateT(_Elliptical):
     )
     loc = Part(real, r"\mu", rank=1, typical=(-1, 1), doc="location vector")
     scale = Part(real, r"\Sigma", rank=2, typical=(0.5, 2), doc="scale matrix")
+
+    _caveat = staticmethod(free_tails)
 
     @property
     def limit_families(self) -> tuple[LimitFamily, ...]:  # type: ignore[override]

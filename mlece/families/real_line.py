@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
+from mlece.limits import Limit, LimitFamily, Status, free_tails, full, or_fixed, point_mass
 from mlece.masks import some
 from mlece.math import (
     EULER,
@@ -206,7 +206,9 @@ class StudentT(Model):
 
     log q = log Γ(½(ν + 1)) − log Γ(½ν) − ½ log(πν) − ½(ν + 1) log(1 + z²/ν) − log s.
     scipy.stats: ``t(df, loc, scale)``. R: ``MASS::fitdistr(x, "t")`` with m, s, df. As df grows the
-    family tends to the Gaussian, which is reported as the limit when the data ask for it.
+    family tends to the Gaussian, which is reported as the limit when the data ask for it. With df free
+    the likelihood is unbounded at every observation (Fernandez and Steel 1999): the fit is the local
+    maximum, and says so.
 
     Examples
     --------
@@ -224,6 +226,8 @@ class StudentT(Model):
     limit_families: ClassVar = (
         LimitFamily("Gaussian", {"df": inf}, {"loc": "mean", "scale": "sd"}),
     )
+
+    _caveat = staticmethod(free_tails)
 
     @staticmethod
     def _degenerate(

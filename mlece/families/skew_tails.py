@@ -26,7 +26,7 @@ from mlece.families.standard import (
     quartile_start,
 )
 from mlece.families.transformed import MirroredLogGamma
-from mlece.limits import LimitFamily, full
+from mlece.limits import LimitFamily, free_tails, full
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -372,6 +372,8 @@ class TwoPieceT(LocationScale):
         *_half_laws(HalfTFrom, inf, rival=False),
     )
 
+    _caveat = staticmethod(free_tails)
+
     @staticmethod
     def _standard(z: Array, asymmetry: Array, df: Array) -> Jet:
         half = _student_jet(_fold(z, asymmetry), df)
@@ -525,6 +527,8 @@ class SkewT(LocationScale):
                 + in_n_n,
             ),
         )
+
+    _caveat = staticmethod(free_tails)
 
     @staticmethod
     def _collapses(share: Array, *slots: Array | None) -> Array:
