@@ -10,6 +10,7 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
+from mlece.combinators.kinks import kinks_among
 from mlece.combinators.terms import rows_of
 from mlece.conditional_moments import conditional_information
 from mlece.evaluation import triangle
@@ -113,7 +114,9 @@ def _reasons(fit: Fit) -> dict[int, str]:
     if fit.on_simplex:
         return out
     # Between observations a kink has a density all the same; a flat likelihood has no information.
-    regular = {Status.OPTIMAL, Status.NOT_UNIQUE} if fit.family.has("_kink") else {Status.OPTIMAL}
+    regular = (
+        {Status.OPTIMAL, Status.NOT_UNIQUE} if kinks_among(fit.objective) else {Status.OPTIMAL}
+    )
     for r, status in enumerate(np.ravel(np.asarray(fit.certificate.status, dtype=object)).tolist()):
         if status not in regular and r not in out:
             detail = str(fit.certificate) if not fit.sample.batch_shape else status.value

@@ -218,13 +218,16 @@ def _gains(objective: CrossEntropy, limit: Superfluous, found: Limit) -> Array:
 
 
 def _held(objective: CrossEntropy, law: Model) -> Array:
-    """Tell which members lie within the ends that filled slots settle for a limiting law, (R,)."""
+    """Tell which members lie in the support of a limiting law, within the ends that slots settle, (R,)."""
+    held, (least, most) = np.ones(objective.size, dtype=bool), objective.ends
+    if not law._width and law.support != objective.model.support:
+        for end in (least, most):
+            held &= law.support.contains(end) | np.isinf(end)
     if not law.has("_bounds") or all(p.estimable for p in law.params):
-        return np.ones(objective.size, dtype=bool)
+        return held
     slots = (law.slots[p.name] for p in law.params)
     low, high = law.settled_bounds(tuple(None if s is None else np.asarray(s) for s in slots))
-    least, most = objective.ends
-    return np.asarray(~((least < low) | (most > high)))
+    return np.asarray(held & ~((least < low) | (most > high)))
 
 
 def _at_closed_end(

@@ -15,7 +15,9 @@ def kinked_slot(model: Any) -> str | None:
     """Return the slot of a family at which its density has a kink, None for a smooth density."""
     if not model.has("_kink"):
         return None
-    return str(model._kink(*(np.ones(1) for _ in model.params))[0])
+    # The name is the same whatever the parameters; the jump at these may be no number.
+    with np.errstate(all="ignore"):
+        return str(model._kink(*(np.ones(1) for _ in model.params))[0])
 
 
 def kinks_of(model: Model) -> tuple[str, ...]:
