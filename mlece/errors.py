@@ -62,7 +62,7 @@ class MleceWarning(UserWarning):
 
 
 class NoMaximumWarning(MleceWarning):
-    """A prediction from a law near the supremum of a likelihood that has no maximum."""
+    """A likelihood without a maximum: predictions come from a law near its supremum, or there are none."""
 
 
 class CollinearWarning(MleceWarning):

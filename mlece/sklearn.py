@@ -350,19 +350,27 @@ class DensityEstimator(DensityMixin, BaseEstimator):  # type: ignore[misc]
         X : array or data frame (n, d)
         y : ignored
         sample_weight : array (n,), optional
+
+        Warns
+        -----
+        NoMaximumWarning
+            Where there is no fitted law: ``result_`` says why, and densities are refused.
         """
         values = self._observations(X, True)
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, values, ensure_non_negative=True)
         self.result_ = fit_model(self.model, values, weights=weights, weighting=self.weighting)
-        self._law = self.result_.model
+        try:
+            _ = self.result_.model
+        except errors.NoDensityError as error:
+            warnings.warn(str(error), errors.NoMaximumWarning, stacklevel=2)
         return self
 
     def score_samples(self, X: Any) -> Array:
         """Return the log density of each observation, (m,)."""
         check_is_fitted(self)
-        return self._law.log_density(self._observations(X, False))
+        return self.result_.model.log_density(self._observations(X, False))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log density: minus the cross-entropy, in nats per observation."""
@@ -372,8 +380,7 @@ class DensityEstimator(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """Draw observations from the fitted law, (n_samples, d)."""
         check_is_fitted(self)
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
-        drawn = np.asarray(self._law.sample(n_samples, rng=rng))
-        return drawn.reshape(n_samples, -1)
+        return np.asarray(self.result_.model.sample(n_samples, rng=rng)).reshape(n_samples, -1)
 
 
 def log_score(estimator: Any, X: Any, y: Any) -> float:
