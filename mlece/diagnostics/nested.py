@@ -115,13 +115,13 @@ def restriction(fit: Fit, **values: Any) -> Restriction:
     Of true restrictions (a slope of 0, variances e^x that the model does not know, 6,400 samples) these
     were rejected at the 5 % level:
 
-    ========  =====  =====  =====
-    robust    n=50   n=150  n=600
-    ========  =====  =====  =====
-    ratio     8.3 %  6.0 %  4.8 %
-    Wald      9.0 %  6.3 %  5.0 %
-    score    13.1 %  8.9 %  6.0 %
-    ========  =====  =====  =====
+    ========  ======  =====  =====
+    robust    n=50    n=150  n=600
+    ========  ======  =====  =====
+    ratio     8.3 %   6.0 %  4.8 %
+    Wald      9.0 %   6.3 %  5.0 %
+    score     13.1 %  8.9 %  6.0 %
+    ========  ======  =====  =====
 
     The naive forms reject 15 to 19 % of them at every n.
 
