@@ -679,3 +679,27 @@ def test_fit_intervals(capsys: Capture) -> None:
     assert "robust" in run(capsys, *arguments, "--interval", "robust-profile")
     assert "Uniform, Pareto" in run(capsys, *arguments, "--interval", "exact")
     assert "invalid choice" in refused(capsys, *arguments, "--interval", "likely")
+
+
+@pytest.mark.parametrize("words", [("True", "False"), ("TRUE", "FALSE"), ("true", "false")])
+def test_truth_values_of_a_file(
+    words: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = [True, False, True, True, False, True]
+    rows = [f"{5 + i},{i},{words[0] if s else words[1]}" for i, s in enumerate(seen)]
+    path = tmp_path / "times.csv"
+    path.write_text("\n".join(["time,day,died", *rows]), encoding="utf-8")
+    times = [5, 6, 7, 8, 9, 10]
+    censored = mlece.right_censored(times, seen)
+    for arguments, expected in (
+        (["--model", "weibull", "--column", "time"], mlece.fit("weibull", censored)),
+        (
+            ["--model", "exponential", "--formula", "time ~ day"],
+            mlece.fit(mlece.Exponential(rate="day"), censored, given={"day": range(6)}),
+        ),
+    ):
+        assert main(["fit", str(path), "--event", "died", "--json", *arguments]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["cross_entropy"] == pytest.approx(float(expected.cross_entropy), rel=1e-12)
+    assert main(["fit", str(path), "--model", "bernoulli", "--column", "died", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"]["p"]["estimate"] == pytest.approx(2 / 3)

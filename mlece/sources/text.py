@@ -155,7 +155,7 @@ def _with_points(cells: list[str]) -> list[str]:
 
 
 def column_of(table: Table, name: str, labels: bool) -> Array:
-    """Return a column as numbers, or as labels where a model takes them.
+    """Return a column as numbers or truth values (true and false), or as labels where a model takes them.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def column_of(table: Table, name: str, labels: bool) -> Array:
 
 
 def covariate_of(table: Table, name: str) -> Any:
-    """Return a column as numbers or as text; missing cells are NaN, or None among text.
+    """Return a column as numbers, truth values or text; missing cells are NaN, or None among text.
 
     Raises
     ------
@@ -211,7 +211,10 @@ def _missing(cells: list[Any]) -> list[int]:
 
 
 def _typed(cells: list[Any], name: str, labels: bool, rows: Sequence[int]) -> Array:
-    """Return cells of some rows, none of them missing, as numbers or as labels."""
+    """Return cells of some rows, none of them missing, as truth values, as numbers or as labels."""
+    words = [str(c).strip().lower() for c in cells]
+    if not labels and set(words) <= {"true", "false"}:
+        return np.array([word == "true" for word in words])
     values = as_numbers(cells)
     if values is not None:
         return values
