@@ -702,4 +702,6 @@ def test_truth_values_of_a_file(
         found = json.loads(capsys.readouterr().out)
         assert found["cross_entropy"] == pytest.approx(float(expected.cross_entropy), rel=1e-12)
     assert main(["fit", str(path), "--model", "bernoulli", "--column", "died", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["parameters"]["p"]["estimate"] == pytest.approx(2 / 3)
+    assert json.loads(capsys.readouterr().out)["parameters"]["p"]["estimate"] == pytest.approx(
+        2 / 3
+    )
