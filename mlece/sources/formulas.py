@@ -307,8 +307,11 @@ def build(
 
 
 def require_labels(formula: Any, columns: Mapping[str, Column]) -> None:
-    """Raise DataError where a column enters as labels, and its text looks like numbers."""
-    for term in getattr(formula, "formula", formula):
+    """Raise DataError where a column enters a fit as labels, and its text looks like numbers."""
+    if isinstance(formula, ModelSpec):
+        # The fit has taken the column for labels; new rows may hold any of them.
+        return
+    for term in formula:
         for factor in term.factors:
             if factor.expr in columns:
                 columns[factor.expr].require_labels()
