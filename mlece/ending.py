@@ -219,14 +219,15 @@ def _gains(objective: CrossEntropy, limit: Superfluous, found: Limit) -> Array:
 
 def _held(objective: CrossEntropy, law: Model) -> Array:
     """Tell which members lie in the support of a limiting law, within the ends that slots settle, (R,)."""
-    held, (least, most) = np.ones(objective.size, dtype=bool), objective.ends
+    held = np.ones(objective.size, dtype=bool)
     if not law._width and law.support != objective.model.support:
-        for end in (least, most):
+        for end in objective.ends:
             held &= law.support.contains(end) | np.isinf(end)
     if not law.has("_bounds") or all(p.estimable for p in law.params):
         return held
     slots = (law.slots[p.name] for p in law.params)
     low, high = law.settled_bounds(tuple(None if s is None else np.asarray(s) for s in slots))
+    least, most = objective.ends
     return np.asarray(held & ~((least < low) | (most > high)))
 
 

@@ -229,7 +229,7 @@ class Model:
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """Shape of the array of distributions that the filled slots describe."""
-        return np.broadcast_shapes(*self._slot_shapes()) if self._slot_shapes() else ()
+        return np.broadcast_shapes(*shapes) if (shapes := self._slot_shapes()) else ()
 
     @property
     def theta(self) -> Arrays:

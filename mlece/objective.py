@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from mlece import errors
 from mlece.combinators.penalties import penalised
 from mlece.evaluation import Evaluation, joined, negative_sums, stacked_scores, symmetric
 from mlece.frame import UNIT, Frame, choose_frame
@@ -31,7 +30,7 @@ from mlece.moments import (
     wide,
 )
 from mlece.param import Param
-from mlece.sample import Sample, check_support, tabulate
+from mlece.sample import Sample, check_ends, check_support, tabulate
 from mlece.sources.expectation import tail_divergent
 from mlece.tilt import Tilt, tilted_sums
 
@@ -167,18 +166,10 @@ class CrossEntropy(FramedSample):
             return
         if not self.excluded().any():
             return
-        low, high = model.settled_bounds(self.fixed_slots())
         shift, scale = self.frame.shift, self.frame.scale
-        low, high = np.min(low * scale + shift), np.max(high * scale + shift)
-        y = sample.values.astype(float)
-        bad = (y < low) | (y > high)
-        raise errors.SupportError(
-            errors.message(
-                f"{sample.name} in the support of {model!r}, {low:g} to {high:g}",
-                errors.offenders(bad[0] if len(bad) == 1 else bad, y[0] if len(y) == 1 else y),
-                "The cross-entropy is infinite for every member of the family",
-            )
-        )
+        settled = model.settled_bounds(self.fixed_slots())
+        low, high = (np.reshape(end * scale + shift, (-1, 1)) for end in settled)
+        check_ends(sample, low, high, repr(model))
 
     def _data_rows(self) -> int:
         w = self.sample.weights

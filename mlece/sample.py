@@ -303,3 +303,27 @@ def check_support(
             model.support.hint or "The cross-entropy is infinite for every member of the family",
         )
     )
+
+
+def check_ends(sample: Sample, low: Array, high: Array, title: str) -> None:
+    """Raise the error that names observations beyond ends of the support that known constants set.
+
+    Parameters
+    ----------
+    low, high : arrays that broadcast against the observations
+        The ends, of each member or of each row.
+    title : str
+        What the family is called.
+    """
+    low, high, y = np.broadcast_arrays(low, high, sample.values.astype(float))
+    bad = (y < low) | (y > high)
+    if not bad.any():
+        return
+    first = np.unravel_index(int(np.argmax(bad)), bad.shape)
+    raise errors.SupportError(
+        errors.message(
+            f"{sample.name} in the support of {title}, {low[first]:g} to {high[first]:g}",
+            errors.offenders(*((bad, y) if len(bad) > 1 else (bad[0], y[0]))),
+            "The cross-entropy is infinite for every member of the family",
+        )
+    )

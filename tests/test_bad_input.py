@@ -169,6 +169,17 @@ def test_more_successes_than_trials() -> None:
     )
 
 
+def test_more_successes_than_the_trials_of_one_sample_of_several() -> None:
+    refused(
+        lambda: mlece.fit(mlece.Binomial(n=[9, 3]), [[1, 5, 2], [1, 5, 2]]),
+        errors.SupportError,
+        "0 to 3",
+        "1 such value of 6",
+        "first 5",
+        "position (1, 1)",
+    )
+
+
 def test_observations_outside_fixed_ends_of_a_support() -> None:
     # Not an error: another member might hold them. The cross-entropy of these is infinite.
     for model, y in (

@@ -23,7 +23,7 @@ from mlece.regression.binding import Bound, bound, constants
 from mlece.regression.collinear import collinear, dependent
 from mlece.regression.firth import Firth, require_firth
 from mlece.regression.penalty import unpenalised, with_strength
-from mlece.sample import Sample, check_support, from_data, weights_like
+from mlece.sample import Sample, check_ends, check_support, from_data, weights_like
 from mlece.sources.censoring import Censored, from_censored
 from mlece.sources.covariates import designs
 from mlece.sources.recipes import INTERCEPT
@@ -162,17 +162,7 @@ def _check_known_ends(model: Conditional, sample: Sample, found: dict[str, Desig
         as_offset(found[name]).offset if name in found and name in fixed else value
         for name, value in inner.slots.items()
     )
-    low, high = np.broadcast_arrays(*inner.settled_bounds(slots), sample.values)[:2]
-    bad = (sample.values < low) | (sample.values > high)
-    if bad.any():
-        at = int(np.argmax(bad)) % bad.shape[-1]
-        raise errors.SupportError(
-            errors.message(
-                f"{sample.name} in the support of {model.title}, {low[0, at]:g} to {high[0, at]:g}",
-                errors.offenders(bad[0] if len(bad) == 1 else bad, np.squeeze(sample.values)),
-                "The cross-entropy is infinite for every member of the family",
-            )
-        )
+    check_ends(sample, *inner.settled_bounds(slots), model.title)
 
 
 def _require_bend(model: Conditional, penalty: Penalty) -> None:

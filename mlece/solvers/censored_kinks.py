@@ -20,7 +20,7 @@ from mlece.combinators.kinks import kinks_among
 from mlece.math import Array, Arrays
 from mlece.objective import CrossEntropy
 from mlece.solvers.newton import decrement
-from mlece.solvers.solution import Solution
+from mlece.solvers.solution import Solution, ends_of, in_columns
 
 Solver = Callable[[CrossEntropy], Solution]
 
@@ -70,20 +70,13 @@ def between_kinks(objective: CrossEntropy, smooth: Solver) -> Solution:
     members = [_Member(objective, r, smooth) for r in range(objective.size)]
     found = [member.solve() for member in members]
 
-    def columns(thetas: list[Arrays]) -> Arrays:
-        return tuple(np.array([t[j] for t in thetas]) for j in range(len(objective.model.params)))
-
     convex = all(member.one_valley for member in members)
-    ends = None
-    if any(f.ends is not None for f in found):
-        low, high = (columns([f.ends[i] if f.ends else f.theta for f in found]) for i in (0, 1))
-        ends = low, high
     return Solution(
-        columns([f.theta for f in found]),
+        in_columns([f.theta for f in found]),
         "profile over exact observations",
         np.array([f.solved for f in found]),
         np.array([f.excess for f in found]),
-        ends=ends,
+        ends=ends_of(found),
         proof="one-sided derivatives and Newton decrement",
         value=np.array([f.value for f in found]),
         scope="global" if convex else "local",

@@ -19,13 +19,13 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.kinks import kinks_of
 from mlece.combinators.terms import Term, rows_of
 from mlece.evaluation import Evaluation
-from mlece.math import Array, Arrays
+from mlece.math import Array
 from mlece.model import Model
 from mlece.objective import CrossEntropy
 from mlece.sample import Sample
 from mlece.solvers.absolute import AbsoluteFit, least_absolute
 from mlece.solvers.newton import decrement
-from mlece.solvers.solution import Solution
+from mlece.solvers.solution import Solution, ends_of, in_columns
 from mlece.solvers.tilted import TiltedFit, least_tilted
 
 Solver = Callable[[CrossEntropy], Solution]
@@ -82,20 +82,13 @@ def by_linear_programmes(objective: CrossEntropy, smooth: Solver) -> Solution:
     """
     found = [_member(_Rows.of(objective, r), smooth) for r in range(objective.size)]
 
-    def columns(values: list[Array]) -> Arrays:
-        return tuple(np.array(column) for column in zip(*values, strict=True))
-
     local = any(f.local for f in found)
-    ends = None
-    if any(f.ends is not None for f in found):
-        low, high = (columns([f.ends[i] if f.ends else f.theta for f in found]) for i in (0, 1))
-        ends = low, high
     return Solution(
-        columns([f.theta for f in found]),
+        in_columns([f.theta for f in found]),
         "linear programmes, newton" if local else "linear programmes",
         np.array([f.settled for f in found]),
         np.array([f.excess for f in found]),
-        ends=ends,
+        ends=ends_of(found),
         notes={
             "linear programmes": LinearProgrammes(
                 np.array([f.perfect for f in found]), np.array([f.one_sided for f in found])

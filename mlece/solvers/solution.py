@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from mlece.evaluation import Evaluation
 from mlece.math import Array, Arrays
@@ -66,3 +69,22 @@ class Solution:
     exact: Arrays | None = None
     at: Evaluation | None = None
     scope: str = "global"
+
+
+def in_columns(thetas: Sequence[Any]) -> Arrays:
+    """Return the parameters of members that were solved one by one as arrays (R,)."""
+    return tuple(np.array(column) for column in zip(*thetas, strict=True))
+
+
+def ends_of(found: Sequence[Any]) -> tuple[Arrays, Arrays] | None:
+    """Return the ends of the sets of solutions of such members, None if every one has a point.
+
+    Parameters
+    ----------
+    found : sequence of objects with ``theta`` and ``ends``
+        ``ends`` is None where the solution is ``theta`` alone.
+    """
+    if all(f.ends is None for f in found):
+        return None
+    low, high = (in_columns([f.ends[i] if f.ends else f.theta for f in found]) for i in (0, 1))
+    return low, high
