@@ -176,7 +176,7 @@ def test_more_successes_than_the_trials_of_one_sample_of_several() -> None:
         "0 to 3",
         "1 such value of 6",
         "first 5",
-        "position (1, 1)",
+        r"position \(1, 1\)",
     )
 
 
