@@ -15,10 +15,10 @@ from scipy.special import expit
 from timing import table
 
 import mlece
+from mlece.entropies.entropy_estimators import MASSES
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.entropies.neighbours import kozachenko_leonenko
 from mlece.entropies.spacings import correa, ebrahimi, van_es, vasicek
-from mlece.entropy_estimators import MASSES
 from mlece.math import Array
 
 Draw = Callable[[np.random.Generator, Any], Array]

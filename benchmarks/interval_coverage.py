@@ -22,7 +22,7 @@ from scipy.special import gammainc, ndtri
 from scipy.stats import nbinom
 
 import mlece
-from mlece.contributions import contributions
+from mlece.fits.contributions import contributions
 
 Z = float(ndtri(0.975))
 SIZES = (20, 50, 200, 1000)
@@ -122,7 +122,7 @@ def share(interval: Any, value: float) -> float:
     return float(np.mean((low <= value) & (value <= high)))
 
 
-def hc3(fit: mlece.Fit, quantity: mlece.functional.Functional) -> tuple[Any, Any]:
+def hc3(fit: mlece.Fit, quantity: mlece.inference.functional.Functional) -> tuple[Any, Any]:
     """Return the Wald interval with scores over 1 − h in the meat."""
     found = contributions(fit, 2)
     assert found.score is not None

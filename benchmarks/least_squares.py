@@ -15,8 +15,8 @@ import numpy as np
 from timing import alternate, table
 
 from mlece.math import Array
+from mlece.numerics.twofold import powers
 from mlece.solvers.least_squares import least_squares
-from mlece.twofold import powers
 
 
 def ours(x: Array, y: Array) -> tuple[Array, Array]:

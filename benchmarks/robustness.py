@@ -21,9 +21,10 @@ from scipy.optimize import minimize
 from timing import milliseconds, once, table
 
 import mlece
-from mlece.chart import Chart
+from mlece.likelihood.chart import Chart
 from mlece.limits import Status
-from mlece.model import Model, registered
+from mlece.model import Model
+from mlece.registry import registered
 from mlece.solvers.starts import starting_values
 from mlece.testing import typical_family
 

@@ -114,18 +114,18 @@ from mlece.families import (
     YuleSimon,
     Zeta,
 )
-from mlece.fitting import fit
+from mlece.fits.fitting import fit
+from mlece.fits.result import Fit
 from mlece.limits import Status
 from mlece.model import Model
 from mlece.param import Param
 from mlece.predictor import Predictor, linear
 from mlece.regression.penalty import ridge
-from mlece.result import Fit
 from mlece.sources.censoring import censored, grouped, right_censored
 
 if TYPE_CHECKING:
     from mlece import datasets
-    from mlece.comparison import Comparison, compare
+    from mlece.comparisons.comparison import Comparison, compare
     from mlece.diagnostics.calibration import Calibration, calibration
     from mlece.diagnostics.components import ComponentChoice, select_components
     from mlece.diagnostics.foreign_gap import ForeignGap
@@ -134,8 +134,8 @@ if TYPE_CHECKING:
     from mlece.diagnostics.worm import Worm, worm
     from mlece.entropies.conditional import conditional_entropy
     from mlece.entropies.contingency import mutual_information
-    from mlece.entropy_estimators import estimate_entropy
-    from mlece.foreign import ForeignFit, from_likelihood, from_statsmodels
+    from mlece.entropies.entropy_estimators import estimate_entropy
+    from mlece.fits.foreign import ForeignFit, from_likelihood, from_statsmodels
     from mlece.information import cross_entropy, entropy, kl_divergence, varentropy
     from mlece.losses import (
         binary_cross_entropy,
@@ -147,17 +147,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Comparison": "comparison",
+    "Comparison": "comparisons.comparison",
     "ComponentChoice": "diagnostics.components",
     "select_components": "diagnostics.components",
-    "compare": "comparison",
+    "compare": "comparisons.comparison",
     "conditional_entropy": "entropies.conditional",
     "mutual_information": "entropies.contingency",
     "Gap": "diagnostics.gap",
     "gap": "diagnostics.gap",
     "Ledger": "diagnostics.ledger",
     "ledger": "diagnostics.ledger",
-    "estimate_entropy": "entropy_estimators",
+    "estimate_entropy": "entropies.entropy_estimators",
     "binary_cross_entropy": "losses",
     "categorical_cross_entropy": "losses",
     "cross_entropy": "information",
@@ -165,10 +165,10 @@ _LAZY = {
     "kl_divergence": "information",
     "softmax_cross_entropy": "losses",
     "varentropy": "information",
-    "ForeignFit": "foreign",
+    "ForeignFit": "fits.foreign",
     "ForeignGap": "diagnostics.foreign_gap",
-    "from_likelihood": "foreign",
-    "from_statsmodels": "foreign",
+    "from_likelihood": "fits.foreign",
+    "from_statsmodels": "fits.foreign",
     "goodness_of_fit": "diagnostics.goodness_of_fit",
     "Calibration": "diagnostics.calibration",
     "calibration": "diagnostics.calibration",

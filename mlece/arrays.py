@@ -11,7 +11,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.math import Array
-from mlece.tally import tally
+from mlece.numerics.tally import tally
 
 
 def as_array(data: Any, what: str) -> Array:

@@ -11,9 +11,10 @@ from mlece import errors
 from mlece.arrays import as_array, column, numeric, require_finite
 from mlece.combinators.scipy_family import is_scipy
 from mlece.families.means import Reparametrised
-from mlece.fitting import resolve
+from mlece.fits.fitting import resolve
 from mlece.math import Array
-from mlece.model import Model, registered
+from mlece.model import Model
+from mlece.registry import registered
 from mlece.sample import weights_like
 from mlece.sources.censoring import Censored
 

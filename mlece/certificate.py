@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from mlece.chart import Chart
 from mlece.combinators.incomplete import Incomplete
-from mlece.evaluation import Evaluation
+from mlece.likelihood.chart import Chart
+from mlece.likelihood.evaluation import Evaluation
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
-from mlece.objective import CrossEntropy
 from mlece.solvers.dispatch import closed_form
 from mlece.solvers.newton import decrement
 from mlece.solvers.solution import Solution

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlece.masks import filled, some
 from mlece.math import Array, Arrays
+from mlece.numerics.masks import filled, some
 
 if TYPE_CHECKING:
     from mlece.model import Model

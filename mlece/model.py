@@ -30,17 +30,14 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import numeric
-from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.domain import Domain, real
 from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
+from mlece.numerics.derivatives import numerical_curvature, numerical_score
 from mlece.param import Param
 from mlece.predictor import Predictor
 from mlece.randomness import seeded
-from mlece.registry import enrol
-from mlece.registry import model_by_name as model_by_name
-from mlece.registry import registered as registered
-from mlece.registry import registry_name as registry_name
+from mlece.registry import enrol, model_by_name
 from mlece.slots import checked
 from mlece.units import Units
 
@@ -326,7 +323,7 @@ class Model:
 
     @staticmethod
     def _degenerate(s: Summary, *theta: Any) -> Any:
-        """Cases in which no interior maximum exists; see :mod:`mlece.existence`."""
+        """Cases in which no interior maximum exists; see :mod:`mlece.fits.existence`."""
         return ()
 
     @staticmethod

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlece.masks import filled, some
 from mlece.math import Array, Arrays, gammaln
+from mlece.numerics.masks import filled, some
 
 # Scratch arrays of 256 kB lie in the second cache.
 ROOM = 1 << 15

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from mlece.bijection import Bijection, default_bijection
 from mlece.domain import Domain
+from mlece.links.bijection import Bijection, default_bijection
 from mlece.math import wrap_angle
 
 if TYPE_CHECKING:

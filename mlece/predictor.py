@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlece import errors
-from mlece.bijection import LINKS, Bijection
+from mlece.links.bijection import LINKS, Bijection
 
 
 @dataclass(frozen=True)

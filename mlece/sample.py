@@ -10,10 +10,10 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import as_array, numeric, require_finite
-from mlece.masks import filled
 from mlece.math import Array
 from mlece.model import Model
-from mlece.tally import tally
+from mlece.numerics.masks import filled
+from mlece.numerics.tally import tally
 
 _BLOCK = 16384
 # A thinned sample of one in so many is copied; more would be no small share of the memory of the data.

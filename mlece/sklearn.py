@@ -15,15 +15,15 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.families.finite import Bernoulli
-from mlece.fitting import fit as fit_model
-from mlece.fitting import fit_sample, resolve
+from mlece.fits.fitting import fit as fit_model
+from mlece.fits.fitting import fit_sample, resolve
+from mlece.fits.result import Fit
 from mlece.limits import Status
 from mlece.math import Array
 from mlece.model import Model
 from mlece.predictor import Predictor
 from mlece.regression.binding import main_slot
 from mlece.regression.collinear import collinear, dependent
-from mlece.result import Fit
 from mlece.solvers.dispatch import solve
 
 try:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.derivatives import numerical_curvature, numerical_score
-from mlece.jets import variables
 from mlece.math import Array, wrap_angle
 from mlece.model import Model
 from mlece.moments import weighted_sum
+from mlece.numerics.derivatives import numerical_curvature, numerical_score
+from mlece.numerics.jets import variables
 from mlece.randomness import seeded
 from mlece.reference import atoms, ends, expectation, log_mass
 

@@ -333,7 +333,7 @@ def test_profile_ends_have_the_deviance() -> None:
         held = mlece.fit(mlece.Laplace(loc="x"), 100 + Y, given=FRAME).family.replace(
             **{"loc[x]": end}
         )
-        refit = mlece.fitting.fit_sample(held, fit.sample)
+        refit = mlece.fits.fitting.fit_sample(held, fit.sample)
         deviance = 2 * N * (refit.minimum[0] - fit.minimum[0])
         assert deviance == pytest.approx(3.841458820694124, rel=1e-6)
 

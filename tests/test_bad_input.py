@@ -16,7 +16,7 @@ import pytest
 import mlece
 from mlece import errors
 from mlece.domain import nonnegative, positive
-from mlece.model import registered
+from mlece.registry import registered
 
 FAMILIES = {
     c.__name__: c(

@@ -14,8 +14,9 @@ import mlece
 from mlece.combinators import unseen as engine_room
 from mlece.combinators.compose import engine
 from mlece.combinators.unseen import unseen
-from mlece.model import Model, registered
-from mlece.tails import laplace_tails, secant_tails
+from mlece.links.tails import laplace_tails, secant_tails
+from mlece.model import Model
+from mlece.registry import registered
 
 INF = np.inf
 Law = Callable[[Any], Any]

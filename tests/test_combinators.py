@@ -36,7 +36,6 @@ from mlece import (
     Uniform,
     Weibull,
 )
-from mlece.bijection import Power, log_link
 from mlece.combinators.region import region
 from mlece.errors import (
     ComparisonError,
@@ -45,6 +44,7 @@ from mlece.errors import (
     SupportError,
     UnknownNameError,
 )
+from mlece.links.bijection import Power, log_link
 from mlece.testing import PROPERTIES
 
 ROUNDING = 1e-12  # relative: the same quantity by two formulas

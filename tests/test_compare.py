@@ -13,12 +13,12 @@ import pytest
 import mlece
 from mlece import Gamma, Gaussian, Poisson, Weibull, datasets, errors
 from mlece.candidates import candidates, read_kind
-from mlece.comparison import Comparison, compare
+from mlece.comparisons.comparison import Comparison, compare
 from mlece.domain import nonnegative, positive, real
-from mlece.export import comparison_json
 from mlece.families.means import Reparametrised
-from mlece.model import registered
-from mlece.report import WIDTH
+from mlece.registry import registered
+from mlece.reports.export import comparison_json
+from mlece.reports.report import WIDTH
 
 RNG = np.random.default_rng(7)
 REAL = {"Gaussian", "Laplace", "Logistic", "Gumbel", "StudentT", "SkewNormal"}
@@ -238,7 +238,7 @@ def test_bad_input(arguments: Any, options: Any, error: type[Exception]) -> None
 
 def test_nothing_heavy_is_imported() -> None:
     code = (
-        "import sys, mlece.comparison; "
+        "import sys, mlece.comparisons.comparison; "
         "print([m for m in ('matplotlib', 'rich', 'pandas', 'scipy.stats') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

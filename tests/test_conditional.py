@@ -11,10 +11,10 @@ from scipy import optimize, stats
 
 import mlece
 from mlece import errors
-from mlece.chart import Chart
+from mlece.likelihood.chart import Chart
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array
 from mlece.model import Model
-from mlece.objective import CrossEntropy
 from mlece.registry import registered
 from mlece.regression.reading import read
 

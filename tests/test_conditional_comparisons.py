@@ -13,7 +13,7 @@ from scipy import stats
 import mlece
 from mlece.diagnostics.vuong import Vuong
 from mlece.errors import ComparisonError, DataError, UnknownNameError
-from mlece.result import Fit
+from mlece.fits.result import Fit
 from mlece.studies.measures import INTERVALS
 from mlece.studies.plan import make_plan
 

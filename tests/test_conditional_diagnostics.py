@@ -12,9 +12,9 @@ from scipy import special, stats
 
 import mlece
 from mlece import errors
-from mlece.bootstrap import resampled
 from mlece.combinators.observed import drawn_like, laws_at
 from mlece.diagnostics.expected import expected
+from mlece.refits.bootstrap import resampled
 
 REFERENCE = Path(__file__).parent / "reference"
 SIZES = json.loads((REFERENCE / "im_test_probit_sizes.json").read_text())["sizes"]

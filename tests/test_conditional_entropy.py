@@ -48,7 +48,9 @@ def test_statistics_as_in_r(case):
     assert given_row == pytest.approx(expected["Hcol"] - information, abs=1e-13)
 
 
-OF_TABLES = [m for m in mlece.entropy_estimators.MASSES if m not in ("nsb", "wolpert-wolf")]
+OF_TABLES = [
+    m for m in mlece.entropies.entropy_estimators.MASSES if m not in ("nsb", "wolpert-wolf")
+]
 
 
 @pytest.mark.parametrize("method", OF_TABLES)

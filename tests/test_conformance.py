@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlece.model import Model, registered
+from mlece.model import Model
+from mlece.registry import registered
 from mlece.testing import PROPERTIES, check_model, typical_family
 
 FAMILIES = sorted(

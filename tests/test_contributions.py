@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import mlece
-from mlece.contributions import contributions
-from mlece.covariance import information
+from mlece.fits.contributions import contributions
+from mlece.fits.covariance import information
 from mlece.model import Model
 
 RNG = np.random.default_rng(5)

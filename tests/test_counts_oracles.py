@@ -12,10 +12,10 @@ from scipy import stats
 from scipy.special import gammaln, kv
 
 import mlece
-from mlece.bessel import log_i_scaled, log_k
-from mlece.jets import variables
 from mlece.math import log1p_ratio, log_beta, log_factorial
 from mlece.model import Model
+from mlece.numerics.bessel import log_i_scaled, log_k
+from mlece.numerics.jets import variables
 
 m = mlece
 

@@ -32,8 +32,8 @@ from mlece.entropies.counts import (
     plugin,
     zhang,
 )
+from mlece.entropies.entropy_estimators import MASSES, estimate_entropy
 from mlece.entropies.resampling import bootstrapped, law_with_unseen
-from mlece.entropy_estimators import MASSES, estimate_entropy
 
 REFERENCE = Path(__file__).parent / "reference"
 TOLERANCE = {

@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import differential_entropy
 
 from mlece import errors
+from mlece.entropies.entropy_estimators import DENSITIES, estimate_entropy
 from mlece.entropies.neighbours import kozachenko_leonenko, usual_neighbour
 from mlece.entropies.spacings import correa, ebrahimi, van_es, vasicek
-from mlece.entropy_estimators import DENSITIES, estimate_entropy
 
 REFERENCE = Path(__file__).parent / "reference"
 TOLERANCE = {

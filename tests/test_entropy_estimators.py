@@ -10,9 +10,9 @@ from scipy.special import digamma
 
 from mlece import errors
 from mlece.entropies.counts import chao_wang_jost
+from mlece.entropies.entropy_estimators import MASSES, estimate_entropy
 from mlece.entropies.neighbours import kozachenko_leonenko
 from mlece.entropies.ties import ties
-from mlece.entropy_estimators import MASSES, estimate_entropy
 
 TOLERANCE = {
     "simulation": 5.0,  # standard errors of a simulated mean: one false alarm in 10^6

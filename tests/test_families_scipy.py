@@ -40,7 +40,8 @@ from mlece.families import (
     WrappedCauchy,
     Zeta,
 )
-from mlece.model import Model, registered
+from mlece.model import Model
+from mlece.registry import registered
 from mlece.testing import typical_family
 
 # Members that scipy.stats has although their neighbours are not there, or are there by another name.

@@ -14,9 +14,10 @@ import polars as pl
 import pytest
 
 import mlece
-from mlece.model import Model, registered
-from mlece.objective import BLOCK
-from mlece.result import Fit
+from mlece.fits.result import Fit
+from mlece.likelihood.objective import BLOCK
+from mlece.model import Model
+from mlece.registry import registered
 
 # Relative tolerances, with the reason for each.
 TOLERANCE = {

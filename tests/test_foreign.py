@@ -146,7 +146,7 @@ def test_covariances_and_criteria_are_those_of_the_own_fit(name: str) -> None:
 def test_information_matrix_statistic_is_that_of_a_regression(name: str) -> None:
     foreign, own, _ = pair(name)
     found = mlece.information_matrix_test(foreign, form="opg", replicates=0)
-    from mlece.contributions import contributions
+    from mlece.fits.contributions import contributions
 
     parts = contributions(own, 2)
     assert parts.score is not None

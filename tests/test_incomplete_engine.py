@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import mlece
-from mlece.bootstrap import resampled
 from mlece.cli import main
 from mlece.combinators.cells import Runs, masses
 from mlece.combinators.compose import engine
 from mlece.combinators.incomplete import incomplete
-from mlece.export import comparison_json
 from mlece.model import Model
-from mlece.nonparametric import _self_consistent, nonparametric
+from mlece.refits.bootstrap import resampled
+from mlece.refits.nonparametric import _self_consistent, nonparametric
+from mlece.reports.export import comparison_json
 
 mpmath = pytest.importorskip("mpmath")
 matplotlib = pytest.importorskip("matplotlib")

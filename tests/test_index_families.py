@@ -11,9 +11,9 @@ import pytest
 
 import mlece
 from mlece import Ordinal, Status, errors
-from mlece.bijection import LINKS, UnitLink
 from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binomial_index
 from mlece.families.ordinal import ORDINAL_LINKS
+from mlece.links.bijection import LINKS, UnitLink
 from mlece.model import Model
 from mlece.testing import PROPERTIES
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 import mlece
-from mlece.contributions import contributions
 from mlece.diagnostics.expected import expected
+from mlece.fits.contributions import contributions
 
 SIZES = json.loads((Path(__file__).parent / "reference" / "im_test_sizes.json").read_text())
 FAMILIES = {"gauss": "gaussian", "exp": "exponential", "poisson(3)": "poisson"}

@@ -15,8 +15,8 @@ from scipy.special import gammainc
 
 import mlece as m
 from mlece import errors
-from mlece.bootstrap_intervals import _order_statistics
-from mlece.intervals import Interval
+from mlece.inference.bootstrap_intervals import _order_statistics
+from mlece.inference.intervals import Interval
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "intervals.json").read_text())
 QUANTILE = float(stats.chi2.ppf(0.95, 1))
@@ -278,7 +278,7 @@ def test_bootstrap_of_a_mean(kind: str, resampling: str) -> None:
 
 
 def test_bca_acceleration_of_a_mean_is_its_skewness() -> None:
-    from mlece.estimates import Function, Parameters
+    from mlece.inference.estimates import Function, Parameters
 
     y = gammas(50)
     fit = m.fit(m.Exponential(), y)

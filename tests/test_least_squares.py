@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from mlece.errors import DataError, NoDensityError
+from mlece.numerics.twofold import pieces, powers, two_product, two_sum
 from mlece.solvers import least_squares as solver
 from mlece.solvers.least_squares import LeastSquares, least_squares, leverages
-from mlece.twofold import pieces, powers, two_product, two_sum
 
 REFERENCE = Path(__file__).parent / "reference"
 DATA: dict[str, Any] = json.loads((REFERENCE / "nist_linear_data.json").read_text("utf-8"))

@@ -10,7 +10,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from mlece.bijection import LINKS, UnitLink
+from mlece.links.bijection import LINKS, UnitLink
 
 EXACT: dict[str, Callable[[Any], Any]] = {
     "identity": lambda e: e,

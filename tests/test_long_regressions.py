@@ -13,9 +13,9 @@ from scipy.special import expit
 import mlece
 from mlece.design import Design
 from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binomial_index
+from mlece.likelihood.objective import CrossEntropy
 from mlece.limits import Status
 from mlece.math import Array
-from mlece.objective import CrossEntropy
 from mlece.regression.collinear import dependent
 from mlece.solvers import dispatch
 from mlece.solvers.regression import is_long

@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 
 from mlece import errors
+from mlece.numerics.symmetric import sandwich, symmetric_inverse
+from mlece.refits.resampling import (
+    cluster_weights,
+    pairs_weights,
+    residual_responses,
+    wild_responses,
+)
 from mlece.regression.dependence import CORRECTIONS, automatic_lags
 from mlece.regression.meat import KINDS, clustered, heteroscedastic, newey_west
-from mlece.resampling import cluster_weights, pairs_weights, residual_responses, wild_responses
-from mlece.symmetric import sandwich, symmetric_inverse
 
 REFERENCE = Path(__file__).parent / "reference"
 

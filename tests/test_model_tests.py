@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import mlece
-from mlece.contributions import Contributions
 from mlece.diagnostics.nondegenerate import nondegenerate
 from mlece.diagnostics.vuong import Ratio
+from mlece.fits.contributions import Contributions
 
 BEEF = mlece.datasets.ground_beef()
 FITS = {m: mlece.fit(m, BEEF.values) for m in ("gamma", "weibull", "lognormal")}

@@ -11,9 +11,9 @@ import pytest
 import mlece
 from mlece import Gaussian, Mixture, Status, errors
 from mlece.combinators.incomplete import incomplete
-from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.math import Array
 from mlece.model import Model
+from mlece.numerics.derivatives import numerical_curvature, numerical_score
 from mlece.testing import PROPERTIES
 
 TWO = Mixture(Gaussian(0, 1), Gaussian(5, 1.5), **{"weight[1]": 0.4})

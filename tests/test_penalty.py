@@ -15,7 +15,7 @@ from scipy.special import expit, ndtr
 import mlece
 from mlece import errors
 from mlece.combinators.penalties import Added
-from mlece.contributions import contributions
+from mlece.fits.contributions import contributions
 from mlece.regression.firth import weights_of
 
 SEPARATED = json.loads(

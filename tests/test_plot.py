@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 import mlece  # noqa: E402
 from mlece import errors  # noqa: E402
-from mlece.comparison import compare  # noqa: E402
+from mlece.comparisons.comparison import compare  # noqa: E402
 from mlece.diagnostics.ledger import ledger  # noqa: E402
 from mlece.plot import comparison_bars, fit_panels, ledger_bars  # noqa: E402
 

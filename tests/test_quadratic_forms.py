@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import mlece
-from mlece.quadratic_forms import weighted_chi2_sf
+from mlece.numerics.quadratic_forms import weighted_chi2_sf
 
 WEIGHTS = [
     [1.0],

@@ -12,9 +12,10 @@ import pytest
 import statsmodels.api as sm
 
 import mlece
-from mlece import covariance, errors
-from mlece.contributions import contributions
-from mlece.covariance import fisher_information, trace_term
+from mlece import errors
+from mlece.fits import covariance
+from mlece.fits.contributions import contributions
+from mlece.fits.covariance import fisher_information, trace_term
 from mlece.regression import robust
 from mlece.regression.kinds import HETEROSCEDASTIC
 from mlece.regression.meat import clustered, newey_west

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import mlece
-from mlece.export import fit_json, plain
-from mlece.report import (
+from mlece.reports.export import fit_json, plain
+from mlece.reports.report import (
     WIDTH,
     decimals,
     fit_table,

@@ -8,7 +8,7 @@ from scipy import stats
 
 import mlece
 from mlece.diagnostics.distance import distances, spread_distances
-from mlece.recording import recorder
+from mlece.refits.recording import recorder
 
 RNG = np.random.default_rng(17)
 

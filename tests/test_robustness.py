@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import mlece
-from mlece.model import Model, registered
+from mlece.model import Model
+from mlece.registry import registered
 from mlece.testing import typical_family
 
 FAMILIES = {

@@ -12,9 +12,9 @@ from scipy import stats
 
 import mlece
 from mlece import errors
-from mlece.bijection import default_bijection
 from mlece.domain import Domain
 from mlece.limits import Status
+from mlece.links.bijection import default_bijection
 from mlece.testing import PROPERTIES, check_model
 
 m = mlece

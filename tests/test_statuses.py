@@ -14,7 +14,8 @@ from scipy.special import xlogy
 import mlece
 from mlece import errors
 from mlece.limits import Status
-from mlece.model import Model, registered
+from mlece.model import Model
+from mlece.registry import registered
 
 m = mlece
 inf = math.inf

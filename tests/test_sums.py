@@ -10,10 +10,10 @@ import pytest
 import mlece
 import mlece.testing
 from mlece import errors
+from mlece.likelihood.tilt import Tilt, tilted_sums
 from mlece.moments import sum_log, weighted_sum
+from mlece.numerics.tally import tally
 from mlece.registry import registered
-from mlece.tally import tally
-from mlece.tilt import Tilt, tilted_sums
 
 RNG = np.random.default_rng(5)
 SAMPLES = {

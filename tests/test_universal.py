@@ -11,7 +11,7 @@ from scipy.integrate import quad
 import mlece
 from mlece.diagnostics.library import bare, forecasts, mixed
 from mlece.diagnostics.suprema import best_member
-from mlece.fitting import fit_sample, resolve
+from mlece.fits.fitting import fit_sample, resolve
 from mlece.math import Array
 from mlece.randomness import stream
 from mlece.sample import Sample

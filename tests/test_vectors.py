@@ -12,9 +12,9 @@ from scipy import stats
 
 import mlece
 from mlece import errors
-from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.math import Array
 from mlece.model import Model
+from mlece.numerics.derivatives import numerical_curvature, numerical_score
 
 MATRIX = np.array([[2.0, 0.5, 0.1], [0.5, 1.0, 0.3], [0.1, 0.3, 1.5]])
 BLOCKS = np.where(np.arange(3)[:, None] // 2 == np.arange(3) // 2, MATRIX, 0.0)

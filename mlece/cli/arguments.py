@@ -8,8 +8,8 @@ from typing import NoReturn
 from mlece import __version__, errors
 from mlece.candidates import KINDS
 from mlece.cli import commands
-from mlece.intervals import METHODS
-from mlece.ranking import CRITERIA
+from mlece.comparisons.ranking import CRITERIA
+from mlece.inference.intervals import METHODS
 from mlece.regression.kinds import KINDS as COVARIANCES
 from mlece.solvers.dispatch import SOLVERS
 from mlece.sources.text import FORMATS

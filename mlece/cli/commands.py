@@ -21,13 +21,14 @@ from mlece.cli.covariates import (
     pictured,
 )
 from mlece.cli.files import columns_of, incomplete_asked, incomplete_of
-from mlece.comparison import ALL, Comparison, compare
-from mlece.fitting import fit
-from mlece.intervals import check_level
+from mlece.comparisons.comparison import ALL, Comparison, compare
+from mlece.fits.fitting import fit
+from mlece.fits.result import Fit
+from mlece.inference.intervals import check_level
 from mlece.math import Array
-from mlece.model import Model, model_by_name, registered
+from mlece.model import Model
 from mlece.plot.files import check_picture, write_picture
-from mlece.result import Fit
+from mlece.registry import model_by_name, registered
 from mlece.sources.text import read_table
 from mlece.units import Units, nats_per_unit, unit_name
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 
 def fit_command(options: argparse.Namespace) -> str:
     """Fit one family, with covariates or without."""
-    from mlece.export import fit_json
-    from mlece.report import fit_table
+    from mlece.reports.export import fit_json
+    from mlece.reports.report import fit_table
 
     units = _units(options.units)
     check_level(options.level)
@@ -107,8 +108,8 @@ def _fixed(family: type[Model], pairs: Sequence[str]) -> dict[str, Any]:
 
 def compare_command(options: argparse.Namespace) -> str:
     """Rank families, with covariates or without."""
-    from mlece.comparison_report import compare_table
-    from mlece.export import comparison_json
+    from mlece.reports.comparison_report import compare_table
+    from mlece.reports.export import comparison_json
 
     units = _units(options.units)
     check_picture(options.plot)
@@ -147,8 +148,8 @@ def _compare_alone(
 
 def entropy_command(options: argparse.Namespace) -> str:
     """Estimate an entropy."""
-    from mlece.export import plain
-    from mlece.report import facts, number
+    from mlece.reports.export import plain
+    from mlece.reports.report import facts, number
 
     units = _units(options.units)
     per = nats_per_unit(units)
@@ -180,8 +181,8 @@ def _floor(
     values: Array, weights: Array, kind: str, method: str | None
 ) -> tuple[EntropyEstimate, float | None]:
     """Estimate an entropy in nats, on the grid of rounded data where there is one."""
+    from mlece.entropies.entropy_estimators import estimate_entropy
     from mlece.entropies.ties import ties
-    from mlece.entropy_estimators import estimate_entropy
     from mlece.sample import weights_like
 
     counts = np.asarray(weights_like(weights, len(values)))
@@ -199,7 +200,7 @@ def _floor(
 
 def study_command(options: argparse.Namespace) -> str:
     """Simulate."""
-    from mlece.export import plain
+    from mlece.reports.export import plain
     from mlece.studies.spec import read_spec
     from mlece.studies.study import study
 
@@ -212,7 +213,7 @@ def study_command(options: argparse.Namespace) -> str:
 
 def families(options: argparse.Namespace) -> str:
     """List the families."""
-    from mlece.report import render
+    from mlece.reports.report import render
 
     del options
     rows = []
@@ -237,8 +238,8 @@ def families(options: argparse.Namespace) -> str:
 def demo(options: argparse.Namespace) -> str:
     """Show three short examples."""
     from mlece import datasets
-    from mlece.comparison_report import compare_table
-    from mlece.report import fit_table
+    from mlece.reports.comparison_report import compare_table
+    from mlece.reports.report import fit_table
 
     del options
     faces, counts = datasets.wolf_dice().margin("red")

@@ -10,15 +10,15 @@ import numpy as np
 
 from mlece import errors
 from mlece.cli.files import incomplete_asked, incomplete_of
-from mlece.comparison import Comparison, compare
+from mlece.comparisons.comparison import Comparison, compare
 from mlece.families.finite import Bernoulli
-from mlece.fitting import fit
+from mlece.fits.fitting import fit
+from mlece.fits.result import Fit
 from mlece.model import Model
 from mlece.predictor import Predictor
 from mlece.regression.binding import main_slot, with_terms
 from mlece.regression.penalty import ridge
 from mlece.regression.result import ConditionalFit
-from mlece.result import Fit
 from mlece.sources.covariates import response
 from mlece.sources.text import Table, covariate_of, read_table
 

@@ -16,8 +16,9 @@ import numpy as np
 from mlece import errors
 from mlece.limits import full
 from mlece.math import Array, Arrays
-from mlece.model import Model, model_by_name
+from mlece.model import Model
 from mlece.param import Param
+from mlece.registry import model_by_name
 
 _CLASSES: dict[tuple[Any, ...], type[Composite]] = {}
 

@@ -36,8 +36,8 @@ from mlece.families.rowwise import Rowwise
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import Summary, present_sum, shaped
+from mlece.numerics.selection import shift_of, spread_of, unit_of
 from mlece.param import Param
-from mlece.selection import shift_of, spread_of, unit_of
 
 
 class Conditional(Model, abstract=True):

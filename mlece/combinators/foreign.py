@@ -16,9 +16,9 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.terms import coefficient
-from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.math import Array, Arrays
 from mlece.model import Model
+from mlece.numerics.derivatives import numerical_curvature, numerical_score
 from mlece.param import Param
 
 # Rounds in which steps and the scale of the parameters are found from each other.

@@ -21,8 +21,9 @@ from mlece.combinators.compose import engine, within
 from mlece.combinators.unseen import Unseen, unseen
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays, inf, where
-from mlece.model import Model, model_by_name
+from mlece.model import Model
 from mlece.moments import Summary, weighted_sum
+from mlece.registry import model_by_name
 
 # What rests on sums over exact observations does not hold for incomplete ones.
 _LOST = (

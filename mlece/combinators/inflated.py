@@ -22,13 +22,14 @@ from mlece.combinators.compose import (
     smooth_names,
 )
 from mlece.combinators.truncated import Truncated
-from mlece.counting import smallest_count
 from mlece.domain import Domain, real
 from mlece.limits import Limit, LimitFamily, Status, full
 from mlece.math import Array, Arrays, exp, inf, log, log1p, where, xlog1py, xlogy
-from mlece.model import Model, model_by_name
+from mlece.model import Model
 from mlece.moments import Summary
+from mlece.numerics.counting import smallest_count
 from mlece.param import Param
+from mlece.registry import model_by_name
 
 _SHARE = Domain(0.0, 1.0, closed_lower=True)
 _LEAST = 1e-9  # a probability below is held against the law without the atom

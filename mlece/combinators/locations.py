@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mlece.derivatives import numerical_curvature, numerical_score
 from mlece.math import Array, Arrays, exp, inf, where
 from mlece.model import Model
+from mlece.numerics.derivatives import numerical_curvature, numerical_score
 
 
 def place_of_location(family: Model) -> int | None:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlece.bijection import Bijection
 from mlece.combinators.penalties import Penalty
 from mlece.design import Design, Rows
 from mlece.domain import real
+from mlece.links.bijection import Bijection
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.param import Param

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece import errors
-from mlece.bijection import LINKS, Bijection, log_link
 from mlece.combinators.compose import (
     Composite,
     as_model,
@@ -23,6 +22,7 @@ from mlece.combinators.compose import (
 )
 from mlece.domain import Domain
 from mlece.limits import Limit
+from mlece.links.bijection import LINKS, Bijection, log_link
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import Summary
@@ -194,8 +194,8 @@ def Transformed(model: Any, bijection: Any) -> Model:
         The law of g(y). Its filled slots are fixed, its free ones are estimated.
     bijection : str or Bijection
         g by its name ("log", "logit", "asinh", "sqrt", "reciprocal", "identity" or another of
-        ``mlece.bijection.LINKS``), or an object whose ``inverse`` is g (``mlece.bijection.Power(k)``
-        for y^k).
+        ``mlece.links.bijection.LINKS``), or an object whose ``inverse`` is g
+        (``mlece.links.bijection.Power(k)`` for y^k).
 
     Returns
     -------

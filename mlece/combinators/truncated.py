@@ -23,13 +23,14 @@ from mlece.combinators.compose import (
 )
 from mlece.combinators.region import Region, log_mass_between, region
 from mlece.combinators.truncated_limits import limits, padded
-from mlece.counting import smallest_count
 from mlece.domain import real
 from mlece.limits import Limit, LimitFamily
 from mlece.math import Array, Arrays, exp, inf, log, log1p, where
-from mlece.model import Model, model_by_name
+from mlece.model import Model
 from mlece.moments import Summary
+from mlece.numerics.counting import smallest_count
 from mlece.param import Param
+from mlece.registry import model_by_name
 
 _LARGEST = 1e8  # a parameter with a limiting family is held against it from a hundredth of this on
 

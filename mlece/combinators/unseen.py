@@ -17,11 +17,11 @@ import numpy as np
 
 from mlece.combinators.cells import Runs, masses, short_masses
 from mlece.combinators.locations import Moved, place_of_location
-from mlece.derivatives import numerical_curvature, numerical_score
-from mlece.jets import compose, variables
+from mlece.links.tails import between
 from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
 from mlece.model import Model
-from mlece.tails import between
+from mlece.numerics.derivatives import numerical_curvature, numerical_score
+from mlece.numerics.jets import compose, variables
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 # An interval that holds less than this share of the nearer tail is short on the scale of the density.

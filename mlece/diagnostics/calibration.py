@@ -14,13 +14,13 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import as_array, factorize
-from mlece.bootstrap import check_replicates
 from mlece.diagnostics.forecasts import class_forecasts
 from mlece.diagnostics.recalibration import Strand, Table, by_winner, parts, simulated, strand
-from mlece.intervals import check_level
+from mlece.inference.intervals import check_level
 from mlece.laws import probabilities_of
 from mlece.losses import in_unit_interval
 from mlece.math import Array, betaincinv, log, log1p, xlogy
+from mlece.refits.bootstrap import check_replicates
 from mlece.regression.result import ConditionalFit
 from mlece.sample import weights_like
 from mlece.units import Units, nats_per_unit, unit_name

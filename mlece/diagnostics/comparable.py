@@ -11,9 +11,9 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.foreign import Foreign
 from mlece.combinators.observed import responses_of
 from mlece.combinators.terms import Term, dense
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.regression.result import ConditionalFit
-from mlece.result import Fit
 
 # A column is in the space of others if no more of its length than this lies outside.
 _SPANNED = 1e-9

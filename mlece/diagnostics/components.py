@@ -10,11 +10,11 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import as_array, require_finite
 from mlece.combinators.mixture import Mixture
-from mlece.fitting import fit, resolve
+from mlece.fits.fitting import fit, resolve
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.quantities import HeldOut
 from mlece.randomness import stream
-from mlece.result import Fit
 
 
 @dataclass(frozen=True, eq=False)

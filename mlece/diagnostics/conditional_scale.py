@@ -15,13 +15,13 @@ from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.observed import beside, laws_at, responses_of
 from mlece.combinators.terms import dense, rows_of
-from mlece.contributions import member_log_density
 from mlece.diagnostics.scale import LIGHT, Scale, lightly_tied, log_cell, recording, spread_out
 from mlece.entropies.conditional import labels_given_numbers, numbers_given_numbers
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.entropies.ties import Ties, ties
+from mlece.fits.contributions import member_log_density
+from mlece.fits.result import Fit
 from mlece.math import Array
-from mlece.result import Fit
 
 NEIGHBOUR = 5
 # So many observations of each class that none comes down to one in a simulated sample.

@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import FEWEST, check_replicates, observations, parametric
 from mlece.combinators.observed import drawn_like
 from mlece.diagnostics.comparable import names_of, nested, standing
 from mlece.diagnostics.scale import recording
 from mlece.diagnostics.vuong import log_ratio
-from mlece.fitting import fit_sample
-from mlece.intervals import check_level
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
+from mlece.inference.intervals import check_level
 from mlece.math import Array
 from mlece.randomness import stream
-from mlece.result import Fit
+from mlece.refits.bootstrap import FEWEST, check_replicates, observations, parametric
 from mlece.sample import Sample
 
 

@@ -16,15 +16,15 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.foreign import Foreign
 from mlece.combinators.observed import laws_at
-from mlece.contributions import member_log_density
 from mlece.diagnostics.scale import log_cell
-from mlece.fitting import fit as fit_model
-from mlece.fitting import fit_sample
+from mlece.fits.contributions import member_log_density
+from mlece.fits.fitting import fit as fit_model
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
 from mlece.quantities import HeldOut, InSample
 from mlece.randomness import stream
-from mlece.result import Fit
 from mlece.sample import Sample
 from mlece.units import Units, nats_per_unit, unit_name
 

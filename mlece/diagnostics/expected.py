@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import rows_of
-from mlece.conditional_moments import conditional_moments
-from mlece.member_moments import Moments, member_moments
-from mlece.result import Fit
+from mlece.fits.result import Fit
+from mlece.likelihood.conditional_moments import conditional_moments
+from mlece.likelihood.member_moments import Moments, member_moments
 
 
 def expected(fit: Fit) -> Moments:

@@ -10,7 +10,7 @@ from mlece import errors
 from mlece.arrays import as_array, column
 from mlece.families.finite import Bernoulli
 from mlece.families.labels import Labelled
-from mlece.fitting import fit_sample
+from mlece.fits.fitting import fit_sample
 from mlece.math import Array
 from mlece.randomness import stream
 from mlece.regression.result import ConditionalFit

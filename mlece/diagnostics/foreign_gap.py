@@ -14,10 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import observations
 from mlece.combinators.foreign import Foreign
-from mlece.contributions import contributions
-from mlece.covariance import trace_term
 from mlece.diagnostics.conditional_scale import (
     NEIGHBOUR,
     class_codes,
@@ -32,9 +29,12 @@ from mlece.diagnostics.scale import LIGHT, lightly_tied, log_cell, spread_out
 from mlece.entropies.conditional import labels_given_numbers, numbers_given_numbers
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.entropies.ties import ties
-from mlece.intervals import check_level
+from mlece.fits.contributions import contributions
+from mlece.fits.covariance import trace_term
+from mlece.fits.result import Fit
+from mlece.inference.intervals import check_level
 from mlece.math import Array, ndtri
-from mlece.result import Fit
+from mlece.refits.bootstrap import observations
 from mlece.units import Units, nats_per_unit, unit_name
 
 _REMARK = (

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import check_replicates, observations, parametric
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.foreign import Foreign
 from mlece.diagnostics.conditional_scale import conditional_scale
 from mlece.diagnostics.scale import Scale, choose_scale
 from mlece.entropies.estimate import EntropyEstimate
-from mlece.intervals import check_level
+from mlece.fits.result import Fit
+from mlece.inference.intervals import check_level
 from mlece.math import Array, ndtri
 from mlece.randomness import stream
-from mlece.result import Fit
+from mlece.refits.bootstrap import check_replicates, observations, parametric
 from mlece.units import Units, nats_per_unit, unit_name
 
 

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import check_replicates, observations, parametric
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import laws_at, response_family
 from mlece.diagnostics.distance import atoms_of, distances, spread_distances
 from mlece.diagnostics.residuals import intervals_of
 from mlece.diagnostics.scale import Scale, choose_scale, recording
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
 from mlece.randomness import stream
-from mlece.recording import recorded_like
-from mlece.result import Fit
+from mlece.refits.bootstrap import check_replicates, observations, parametric
+from mlece.refits.recording import recorded_like
 
 ENTROPY, CHI_SQUARE = "entropy", "chi-square"
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.contributions import Contributions, contributions
 from mlece.dataframes import data_frame
 from mlece.diagnostics.cross_validation import members_family
-from mlece.fitting import fit_sample
+from mlece.fits.contributions import Contributions, contributions
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.math import Array
-from mlece.result import Fit
+from mlece.numerics.symmetric import symmetric_inverse
 from mlece.sample import Sample
-from mlece.symmetric import symmetric_inverse
 
 METHODS = ("one step", "refit")
 _SLAB = 1 << 21  # weights of the refits of a slab

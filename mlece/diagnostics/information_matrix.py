@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import FEWEST, observations, parametric
 from mlece.combinators.foreign import Foreign
 from mlece.combinators.kinks import kinks_among
-from mlece.contributions import contributions
 from mlece.diagnostics.expected import expected
+from mlece.fits.contributions import contributions
+from mlece.fits.result import Fit
+from mlece.likelihood.member_moments import indicators, pseudo_inverse
 from mlece.math import Array, gammaincc
-from mlece.member_moments import indicators, pseudo_inverse
 from mlece.randomness import stream
-from mlece.recording import recorded_like
-from mlece.result import Fit
+from mlece.refits.bootstrap import FEWEST, observations, parametric
+from mlece.refits.recording import recorded_like
 
 FORMS = ("efficient", "opg")
 FUNCTIONALS = ("full", "trace", "determinant")

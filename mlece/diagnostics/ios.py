@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import check_replicates, observations, parametric
-from mlece.covariance import trace_term
 from mlece.diagnostics.cross_validation import leave_one_out
 from mlece.diagnostics.scale import recording
+from mlece.fits.covariance import trace_term
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.randomness import stream
-from mlece.recording import recorded_like
-from mlece.result import Fit
+from mlece.refits.bootstrap import check_replicates, observations, parametric
+from mlece.refits.recording import recorded_like
 
 
 @dataclass(frozen=True)

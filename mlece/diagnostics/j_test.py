@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlece import errors
-from mlece.bijection import identity
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term, dense
 from mlece.design import Design
 from mlece.diagnostics.comparable import names_of, outside, require_comparable, standing
 from mlece.diagnostics.nested import restriction
 from mlece.families.real_line import Gaussian
-from mlece.fitting import fit_sample
-from mlece.intervals import check_level
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
+from mlece.inference.intervals import check_level
+from mlece.links.bijection import identity
 from mlece.math import Array, betainc
-from mlece.result import Fit
 
 # Fitted values of which no more than this lies outside a model's columns add nothing to it.
 _SPANNED = 1e-9

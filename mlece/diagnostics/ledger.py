@@ -11,15 +11,15 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.scipy_family import adopt
-from mlece.fitting import fit as fit_model
-from mlece.fitting import resolve
+from mlece.fits.fitting import fit as fit_model
+from mlece.fits.fitting import resolve
+from mlece.fits.result import Fit
 from mlece.information import entropy
 from mlece.math import Array
 from mlece.model import Model
 from mlece.quantities import Entropy, Population
 from mlece.regression.projection import conditional_values
 from mlece.regression.truth import ConditionalTruth
-from mlece.result import Fit
 from mlece.sources.distribution import nodes
 from mlece.sources.expectation import tail_divergent
 from mlece.sources.nodes import Nodes

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap import observations
-from mlece.covariance import trace_term
 from mlece.diagnostics.gap import gap
 from mlece.diagnostics.ledger import Ledger
-from mlece.fitting import fit_sample
+from mlece.fits.covariance import trace_term
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.quantities import Entropy, Population
 from mlece.randomness import stream
-from mlece.result import Fit
+from mlece.refits.bootstrap import observations
 from mlece.sample import Sample
 
 _REFITS = 200  # of weighted refits, for the standard error of the trace

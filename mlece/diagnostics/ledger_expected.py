@@ -9,15 +9,15 @@ import numpy as np
 from mlece import errors
 from mlece.diagnostics.ledger import Ledger, population_values, realised
 from mlece.families import Exponential, Gamma, Gaussian, Laplace, Pareto, Rayleigh, Weibull
-from mlece.fitting import fit as fit_model
-from mlece.fitting import fit_sample
+from mlece.fits.fitting import fit as fit_model
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.math import LOG_2PI, Array, digamma
 from mlece.model import Model
 from mlece.quantities import Population
 from mlece.randomness import stream
 from mlece.regression.projection import redrawn
 from mlece.regression.truth import ConditionalTruth
-from mlece.result import Fit
 from mlece.sample import Sample
 
 _SLAB = 1 << 21  # numbers in one batch of refits

@@ -17,9 +17,10 @@ from mlece import errors
 from mlece.candidates import candidates
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
-from mlece.fitting import fit_sample
+from mlece.fits.fitting import fit_sample
 from mlece.math import LOG_2PI, Array, logsumexp
-from mlece.model import Model, registered
+from mlece.model import Model
+from mlece.registry import registered
 from mlece.regression.binding import bound, with_terms
 from mlece.regression.reading import respond_of
 from mlece.sample import Sample

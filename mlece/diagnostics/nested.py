@@ -9,12 +9,12 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
-from mlece.contributions import Contributions, contributions
-from mlece.covariance import fisher_information
-from mlece.fitting import fit_sample
+from mlece.fits.contributions import Contributions, contributions
+from mlece.fits.covariance import fisher_information
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.math import Array, gammaincc
-from mlece.quadratic_forms import weighted_chi2_sf
-from mlece.result import Fit
+from mlece.numerics.quadratic_forms import weighted_chi2_sf
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 from mlece import errors
 from mlece.diagnostics.comparable import names_of
 from mlece.diagnostics.vuong import Ratio, log_ratio, tally
-from mlece.intervals import check_level
+from mlece.fits.result import Fit
+from mlece.inference.intervals import check_level
 from mlece.math import Array, betainc, ndtr, ndtri
 from mlece.randomness import stream
-from mlece.result import Fit
 
 # Distances from degeneracy that are searched for the least favourable law, in units of √(tr V²).
 _SIGMAS = np.linspace(0.0, 5.0, 51)

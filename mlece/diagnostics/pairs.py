@@ -9,9 +9,9 @@ import numpy as np
 
 from mlece import errors
 from mlece.diagnostics.vuong import vuong
-from mlece.intervals import check_level
+from mlece.fits.result import Fit
+from mlece.inference.intervals import check_level
 from mlece.math import Array
-from mlece.result import Fit
 
 _COLUMNS = 10
 

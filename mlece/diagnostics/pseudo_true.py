@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.covariance import information, trace_term
-from mlece.fitting import fit as fit_model
+from mlece.fits.covariance import information, trace_term
+from mlece.fits.fitting import fit as fit_model
+from mlece.fits.result import Fit
 from mlece.information import entropy
 from mlece.limits import Status
 from mlece.math import Array
 from mlece.quantities import Entropy, Nats, Population
-from mlece.result import Fit
 from mlece.sources.drawn import tail_index
 from mlece.units import Units, nats_per_unit, unit_name
 
@@ -63,7 +63,7 @@ class PseudoTrue:
 
     def text(self, units: Units = "nats") -> str:
         """Return the analysis as a table with a sentence, in the units wished."""
-        from mlece.report import facts, number, render
+        from mlece.reports.report import facts, number, render
 
         per, name = nats_per_unit(units), unit_name(units)
         sample = self.fit.sample
@@ -231,7 +231,7 @@ def _infinities(fit: Fit, ratio: dict[str, float]) -> str:
     drawn = fit.sample.drawn
     if drawn is None or not fit.names or fit.on_simplex:
         return ""
-    from mlece.contributions import contributions
+    from mlece.fits.contributions import contributions
 
     score = contributions(fit).score
     assert score is not None

@@ -11,8 +11,8 @@ from scipy.optimize import isotonic_regression
 
 from mlece import errors
 from mlece.math import Array, log, xlogy
+from mlece.numerics.selection import equal_counts
 from mlece.randomness import stream
-from mlece.selection import equal_counts
 
 
 @dataclass(frozen=True)

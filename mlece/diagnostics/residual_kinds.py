@@ -9,11 +9,11 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.observed import laws_at
-from mlece.fitting import fit_sample
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.math import Array, sqrt
 from mlece.model import Model
 from mlece.regression.binding import MAIN
-from mlece.result import Fit
 from mlece.sample import Sample
 
 OF_RESPONSES = ("response", "pearson", "deviance")

@@ -11,10 +11,10 @@ from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import laws_at, response_family
 from mlece.diagnostics.distance import mass_at
 from mlece.diagnostics.residual_kinds import OF_RESPONSES, of_responses
+from mlece.fits.result import Fit
 from mlece.math import Array, ndtri
 from mlece.model import Model
 from mlece.randomness import stream
-from mlece.result import Fit
 
 KINDS = ("quantile", *OF_RESPONSES)
 

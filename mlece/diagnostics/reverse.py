@@ -17,16 +17,16 @@ import numpy as np
 from scipy.optimize import minimize
 
 from mlece import errors
-from mlece.chart import Chart
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.scipy_family import adopt
-from mlece.fitting import fit as fit_model
-from mlece.fitting import fit_sample, resolve
+from mlece.fits.fitting import fit as fit_model
+from mlece.fits.fitting import fit_sample, resolve
+from mlece.fits.result import Fit
 from mlece.information import kinks, kl_divergence
+from mlece.likelihood.chart import Chart
 from mlece.math import Array
 from mlece.model import Model
 from mlece.quantities import Nats
-from mlece.result import Fit
 from mlece.sample import Sample
 from mlece.sources.distribution import nodes
 from mlece.sources.drawn import DrawnTruth

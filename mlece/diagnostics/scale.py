@@ -14,10 +14,10 @@ from mlece.entropies.counts import chao_wang_jost
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.entropies.neighbours import kozachenko_leonenko, window_radius
 from mlece.entropies.ties import Ties, ties
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
 from mlece.randomness import stream
-from mlece.result import Fit
 
 _NEIGHBOUR = 5
 # Below this share of ties the grid is finer than the data are dense.

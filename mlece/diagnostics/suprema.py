@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mlece.fitting import fit_sample
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
-from mlece.result import Fit
 from mlece.sample import Sample
 
 

@@ -20,8 +20,8 @@ from mlece.candidates import resolve_all
 from mlece.combinators.conditional import Conditional
 from mlece.diagnostics.library import Mixed, forecasts, mixed, same_covariates
 from mlece.diagnostics.suprema import best_member, suprema
-from mlece.fitting import fit_sample, resolve
-from mlece.intervals import check_level
+from mlece.fits.fitting import fit_sample, resolve
+from mlece.inference.intervals import check_level
 from mlece.math import Array, logsumexp, ndtri
 from mlece.model import Model
 from mlece.randomness import stream

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.contributions import Contributions, contributions
 from mlece.diagnostics.comparable import names_of, require_comparable
-from mlece.intervals import check_level
+from mlece.fits.contributions import Contributions, contributions
+from mlece.fits.result import Fit
+from mlece.inference.intervals import check_level
+from mlece.likelihood.member_moments import pseudo_inverse
 from mlece.math import Array, ndtr
-from mlece.member_moments import pseudo_inverse
-from mlece.quadratic_forms import weighted_chi2_sf
-from mlece.result import Fit
+from mlece.numerics.quadratic_forms import weighted_chi2_sf
 
 CORRECTIONS = ("none", "aic", "bic", "tic")
 

@@ -11,11 +11,11 @@ from mlece import errors
 from mlece.arrays import as_array, numeric, require_finite
 from mlece.diagnostics.forecasts import covariate_of
 from mlece.diagnostics.residuals import residuals as of_fit
-from mlece.intervals import check_level
+from mlece.inference.intervals import check_level
 from mlece.math import Array, betaincinv, ndtri
+from mlece.numerics.selection import equal_counts
 from mlece.regression.result import ConditionalFit
 from mlece.sample import weights_like
-from mlece.selection import equal_counts
 
 # Beyond these van Buuren and Fredriks (2001) call a coefficient a misfit.
 THRESHOLDS = {"intercept": 0.10, "slope": 0.10, "quadratic": 0.05, "cubic": 0.03}

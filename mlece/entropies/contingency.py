@@ -9,8 +9,8 @@ import numpy as np
 from mlece import errors
 from mlece.entropies.bayes import LAWS
 from mlece.entropies.counts import counted, law_moments, singletons
+from mlece.entropies.entropy_estimators import named
 from mlece.entropies.estimate import EntropyEstimate, plain
-from mlece.entropy_estimators import named
 from mlece.math import Array, log
 
 # Names of the estimators that are the entropy of a law of all cells.

@@ -151,7 +151,7 @@ def plugin(counts: Any) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_estimators import plugin
+    >>> from mlece.entropies.entropy_estimators import plugin
     >>> round(plugin([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     1.968382408728
     """
@@ -183,7 +183,7 @@ def miller_madow(counts: Any) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_estimators import miller_madow
+    >>> from mlece.entropies.entropy_estimators import miller_madow
     >>> round(miller_madow([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.152592935044
     """
@@ -217,7 +217,7 @@ def jackknife(counts: Any) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_estimators import jackknife
+    >>> from mlece.entropies.entropy_estimators import jackknife
     >>> round(jackknife([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.23127431418
     """
@@ -412,7 +412,7 @@ def zhang(counts: Any) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_estimators import zhang
+    >>> from mlece.entropies.entropy_estimators import zhang
     >>> round(zhang([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.170546674688
     """
@@ -462,7 +462,7 @@ def chao_wang_jost(counts: Any) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from mlece.entropy_estimators import chao_wang_jost
+    >>> from mlece.entropies.entropy_estimators import chao_wang_jost
     >>> round(chao_wang_jost([4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]).value, 12)
     2.197116039017
     """

@@ -19,8 +19,9 @@ from mlece.families.one_sided import (
     with_threshold,
 )
 from mlece.families.standard import Jet, LocationScale, log_tail, moments
-from mlece.jets import jet_arcsinh, jet_sinh
 from mlece.limits import Limit, LimitFamily, full, point_mass
+from mlece.links.tails import Tails
+from mlece.links.unit_links import probit_link
 from mlece.math import (
     LOG_2PI,
     LOG_PI,
@@ -53,9 +54,8 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary
+from mlece.numerics.jets import jet_arcsinh, jet_sinh
 from mlece.param import Param
-from mlece.tails import Tails
-from mlece.unit_links import probit_link
 
 _MEAN_HALF = 0.7978845608028654  # E|Z| of a standard Gaussian, sqrt(2/pi)
 _NEWTON = 40

@@ -14,8 +14,9 @@ import numpy as np
 
 from mlece.domain import nonnegative, positive
 from mlece.families.skew_tails import AsymmetricLaplace
-from mlece.jets import jet_log, jet_log1p
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
+from mlece.links.tails import Tails
+from mlece.links.unit_links import cloglog_link, logit_link
 from mlece.math import (
     Array,
     Arrays,
@@ -40,9 +41,8 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary
+from mlece.numerics.jets import jet_log, jet_log1p
 from mlece.param import Param
-from mlece.tails import Tails
-from mlece.unit_links import cloglog_link, logit_link
 
 _ONE = np.asarray(1.0)
 

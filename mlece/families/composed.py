@@ -9,13 +9,13 @@ import numpy as np
 
 from mlece import errors
 from mlece.families.counts import Poisson
-from mlece.jets import Jet
 from mlece.limits import Limit, LimitMember, Status, full, or_fixed
+from mlece.links.tails import Tails
+from mlece.links.unit_links import probit_link
 from mlece.math import Array, Arrays, log_ndtr, ndtri, where, xlogy
 from mlece.model import Model
 from mlece.moments import Summary
-from mlece.tails import Tails
-from mlece.unit_links import probit_link
+from mlece.numerics.jets import Jet
 
 
 class Composed(Model, abstract=True):

@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlece.bijection import log_link
-from mlece.counting import smallest_count
 from mlece.domain import (
     counts,
     nonnegative,
@@ -17,6 +15,7 @@ from mlece.domain import (
     probability,
 )
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed
+from mlece.links.bijection import log_link
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -47,6 +46,7 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary
+from mlece.numerics.counting import smallest_count
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Poisson

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlece.bijection import log_link
 from mlece.domain import (
     counts,
     nonnegative,
@@ -12,6 +11,7 @@ from mlece.domain import (
 )
 from mlece.families.composed import Composed, mixed_limits
 from mlece.limits import Limit, Status, full, or_fixed
+from mlece.links.bijection import log_link
 from mlece.math import (
     LOG_2PI,
     Array,

@@ -8,8 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlece.bessel import log_i_scaled, log_k
-from mlece.bijection import log_link
 from mlece.domain import (
     Domain,
     counts,
@@ -21,8 +19,8 @@ from mlece.domain import (
 )
 from mlece.families.composed import Composed, mixed_limits, with_constant
 from mlece.families.counts import Binomial
-from mlece.jets import Jet, compose, jet_log, jet_sqrt, jet_xlogy, variables
 from mlece.limits import Limit, LimitFamily, LimitMember, Status, full, or_fixed
+from mlece.links.bijection import log_link
 from mlece.math import (
     Array,
     Arrays,
@@ -38,6 +36,8 @@ from mlece.math import (
 )
 from mlece.model import Twin
 from mlece.moments import Summary
+from mlece.numerics.bessel import log_i_scaled, log_k
+from mlece.numerics.jets import Jet, compose, jet_log, jet_sqrt, jet_xlogy, variables
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- shared

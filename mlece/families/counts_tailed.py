@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from mlece.counting import smallest_count
 from mlece.domain import (
     Domain,
     integers,
@@ -15,7 +14,6 @@ from mlece.domain import (
     positive_integer,
 )
 from mlece.families.composed import check_ordered
-from mlece.jets import Jet, jet_log, variables
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     Array,
@@ -37,6 +35,8 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary
+from mlece.numerics.counting import smallest_count
+from mlece.numerics.jets import Jet, jet_log, variables
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- logarithmic

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlece.bijection import identity
 from mlece.domain import Domain, positive, real
 from mlece.families.half_line import Weibull
 from mlece.families.real_line import Gumbel, _collapse
-from mlece.jets import jet_log
 from mlece.limits import Limit, Status, full, or_fixed
+from mlece.links.bijection import identity
+from mlece.links.tails import Tails
+from mlece.links.unit_links import cloglog_link, loglog_link
 from mlece.math import (
     EULER,
     Array,
@@ -34,9 +35,8 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary
+from mlece.numerics.jets import jet_log
 from mlece.param import Param
-from mlece.tails import Tails
-from mlece.unit_links import cloglog_link, loglog_link
 
 _TAIL = Domain(-1.0, inf, closed_lower=True)
 _IRREGULAR = (

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import nonnegative, positive
-from mlece.jets import jet_log
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
+from mlece.links.tails import Tails
+from mlece.links.unit_links import cloglog_link
 from mlece.math import (
     EULER,
     LOG_2PI,
@@ -35,9 +36,8 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary, cuts, sum_log, weighted_sum
+from mlece.numerics.jets import jet_log
 from mlece.param import Param
-from mlece.tails import Tails
-from mlece.unit_links import cloglog_link
 
 # ---------------------------------------------------------------------------- Exponential
 

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.arrays import numeric, require_finite
-from mlece.bijection import LINKS, UnitLink
 from mlece.domain import binary, counts, positive_integer, probability, real
 from mlece.errors import DataError, ParameterError, message, unknown_name
 from mlece.families.counts import Binomial, binomial_log_mass
@@ -20,6 +19,7 @@ from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.labels import Each, PerLabel
 from mlece.families.rowwise import IndexRows, LabelRows, LogitRows, SoftLabelRows
 from mlece.limits import Limit, Status, full, or_fixed
+from mlece.links.bijection import LINKS, UnitLink
 from mlece.math import (
     Array,
     Arrays,

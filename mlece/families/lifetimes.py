@@ -10,8 +10,9 @@ import numpy as np
 from mlece import errors
 from mlece.domain import nonnegative, positive, real
 from mlece.families.skewed import _mean_log
-from mlece.jets import jet_log, jet_log_growth, jet_sinh
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
+from mlece.links.tails import Tails
+from mlece.links.unit_links import cloglog_link, probit_link
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -46,9 +47,8 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary
+from mlece.numerics.jets import jet_log, jet_log_growth, jet_sinh
 from mlece.param import Param
-from mlece.tails import Tails
-from mlece.unit_links import cloglog_link, probit_link
 
 # ---------------------------------------------------------------------------- Gompertz
 

@@ -11,8 +11,9 @@ from mlece.domain import nonnegative, positive
 from mlece.families.half_line import Gamma, _narrow, _second_order, gamma_shape
 from mlece.families.real_line import _half_step
 from mlece.families.skewed import Pareto
-from mlece.jets import jet_log
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
+from mlece.links.tails import Tails
+from mlece.links.unit_links import cloglog_link
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -44,9 +45,8 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary
+from mlece.numerics.jets import jet_log
 from mlece.param import Param
-from mlece.tails import Tails
-from mlece.unit_links import cloglog_link
 
 _LOG_2 = 0.6931471805599453
 

@@ -9,16 +9,16 @@ from typing import Any, Self
 import numpy as np
 
 from mlece.arrays import declared_categories
-from mlece.bijection import LINKS, UnitLink
 from mlece.domain import real
 from mlece.errors import DataError, ParameterError, message, unknown_name
 from mlece.families.labels import Each, PerLabel
 from mlece.limits import Limit, Status, full, or_fixed
+from mlece.links.bijection import LINKS, UnitLink
+from mlece.links.tails import Between, between
 from mlece.math import Array, Arrays, exp, inf, where, xlogy
 from mlece.model import Model
 from mlece.moments import Summary
 from mlece.param import Param
-from mlece.tails import Between, between
 
 # Links whose F and 1 - F are log-concave, for which the likelihood has one maximum (Pratt 1981).
 ORDINAL_LINKS = ("logit", "probit", "cloglog", "loglog")

@@ -8,7 +8,8 @@ import numpy as np
 
 from mlece.domain import positive, real
 from mlece.limits import Limit, LimitFamily, Status, free_tails, full, or_fixed, point_mass
-from mlece.masks import some
+from mlece.links.tails import Tails, laplace_tails
+from mlece.links.unit_links import logit_link, loglog_link, probit_link
 from mlece.math import (
     EULER,
     LOG_2PI,
@@ -38,9 +39,8 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary, room, row_dot, sum_log_products, weighted_sum
+from mlece.numerics.masks import some
 from mlece.param import Param
-from mlece.tails import Tails, laplace_tails
-from mlece.unit_links import logit_link, loglog_link, probit_link
 
 
 def _points_at(x: Array, *shares: float) -> Arrays:

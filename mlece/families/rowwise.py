@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mlece.links.unit_links import UnitLink
 from mlece.math import Array, Arrays, exp, log1p, times
-from mlece.unit_links import UnitLink
 
 
 class Rowwise:

@@ -10,6 +10,8 @@ from mlece.domain import positive
 from mlece.families.standard import Jet, LocationScale, moments, quartile_start, shortest_half
 from mlece.families.unit_interval import Uniform
 from mlece.limits import Limit, Status, full, or_fixed
+from mlece.links.tails import Tails, secant_tails
+from mlece.links.unit_links import cauchit_link
 from mlece.math import (
     LOG_PI,
     Array,
@@ -31,8 +33,6 @@ from mlece.math import (
 )
 from mlece.model import Twin
 from mlece.param import Param
-from mlece.tails import Tails, secant_tails
-from mlece.unit_links import cauchit_link
 
 # ---------------------------------------------------------------------------- Cauchy
 

@@ -18,8 +18,9 @@ from mlece.arrays import numeric, require_finite
 from mlece.domain import Domain, positive
 from mlece.errors import DataError, ParameterError, message
 from mlece.math import Array, Arrays
-from mlece.model import Model, model_by_name
+from mlece.model import Model
 from mlece.param import Param
+from mlece.registry import model_by_name
 
 Index = tuple[int, ...]
 

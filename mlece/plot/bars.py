@@ -13,7 +13,7 @@ from mlece.plot.style import BLUE, GREY, INK, VERMILION, new_axes, tidy
 from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
-    from mlece.comparison import Comparison
+    from mlece.comparisons.comparison import Comparison
     from mlece.diagnostics.ledger import Ledger
 
 LEGEND = ("entropy floor", "gap (approximation)", "estimation")
@@ -73,7 +73,7 @@ def comparison_bars(
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> import mlece
-    >>> from mlece.comparison import compare
+    >>> from mlece.comparisons.comparison import compare
     >>> ax, drawn = compare(["gamma", "weibull"], [1.0, 2.5, 0.7, 3.1, 1.8, 2.2, 0.9]).plot()
     >>> len(drawn.labels)
     2

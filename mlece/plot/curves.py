@@ -12,7 +12,7 @@ from mlece.math import Array
 from mlece.plot.style import BLUE, GREY, VERMILION, new_axes, tidy
 
 if TYPE_CHECKING:
-    from mlece.curve import LikelihoodCurve
+    from mlece.inference.curve import LikelihoodCurve
 
 LEVELS = (0.5, 0.9, 0.95)
 

@@ -13,7 +13,7 @@ from mlece.model import Model
 from mlece.plot.style import BLUE, CYCLE, GREY, INK, VERMILION, new_axes, tidy
 
 if TYPE_CHECKING:
-    from mlece.result import Fit
+    from mlece.fits.result import Fit
 
 _POINTS = 400
 _DOTS = 600

@@ -9,11 +9,11 @@ import numpy as np
 
 from mlece import errors
 from mlece.math import Array, exp, log
-from mlece.nonparametric import Nonparametric, nonparametric
 from mlece.plot.style import BLUE, GREY, INK, VERMILION, new_axes, tidy
+from mlece.refits.nonparametric import Nonparametric, nonparametric
 
 if TYPE_CHECKING:
-    from mlece.result import Fit
+    from mlece.fits.result import Fit
 
 _POINTS = 400
 _NORMAL = 1.959963984540054

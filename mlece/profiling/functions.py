@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
 from mlece.param import Param
@@ -27,7 +28,6 @@ from mlece.profiling.profiles import (
 )
 from mlece.profiling.surface import Smooth, Surface, call
 from mlece.profiling.walk import Walk
-from mlece.result import Fit
 
 _LIMIT = "the fit lies at a limit of the family, about which a function of it could not be profiled"
 # Where a parameter s runs to infinity, the rest is smooth in its inverse: members are sought by

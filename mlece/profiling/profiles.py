@@ -9,15 +9,15 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.kinks import kinks_among
-from mlece.ending import limit_fit
-from mlece.fitting import fit_sample
+from mlece.fits.ending import limit_fit
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.math import Array, wrap_angle, xlog1py, xlogy
 from mlece.param import Param
 from mlece.profiling.bracketing import Crossing, first_crossing
 from mlece.profiling.contour import TOLERANCE, extremes
 from mlece.profiling.surface import Coordinate, Surface
-from mlece.resampling import SLAB
-from mlece.result import Fit
+from mlece.refits.resampling import SLAB
 
 # Coordinates beyond this stand for the end of a domain: e^36 is beyond what a float resolves near 1.
 _FAR = 36.0

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from mlece import errors
-from mlece.chart import Chart
+from mlece.fits.result import Fit
+from mlece.likelihood.chart import Chart
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.result import Fit
 
 # Differences are taken over this share of a unit of curvature: the error of the five-point rule and
 # rounding are then both about 1e-13 of the function.

@@ -10,11 +10,11 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import as_array
-from mlece.bijection import Bijection, identity, softmax
 from mlece.combinators.kinks import kinked_slot
 from mlece.families.counts import Binomial
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binomial_index
+from mlece.links.bijection import Bijection, identity, softmax
 from mlece.math import Array
 from mlece.model import Model
 from mlece.predictor import Predictor

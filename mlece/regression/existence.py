@@ -12,13 +12,14 @@ from mlece.certificate import Bound
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
 from mlece.design import Design, row_blocks
-from mlece.evaluation import Evaluation
 from mlece.families.index import IndexModel
 from mlece.families.real_line import Gaussian
+from mlece.fits.result import Fit
+from mlece.likelihood.evaluation import Evaluation
+from mlece.likelihood.objective import CrossEntropy
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.objective import CrossEntropy
 from mlece.regression.cones import Cone, binary, counts, ordinal, softmax
 from mlece.regression.firth import Firth, offered
 from mlece.regression.penalty import Ridge, unpenalised
@@ -26,7 +27,6 @@ from mlece.regression.plateau import plateaus
 from mlece.regression.rowspace import is_sparse
 from mlece.regression.self_concordance import ExcessBound, certify
 from mlece.regression.separation import Separation, recession
-from mlece.result import Fit
 from mlece.sample import Sample
 from mlece.solvers.kinked import LinearProgrammes
 from mlece.solvers.solution import Solution

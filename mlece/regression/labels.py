@@ -13,7 +13,7 @@ from mlece.combinators.conditional import Conditional
 from mlece.math import Array
 
 if TYPE_CHECKING:
-    from mlece.result import Fit
+    from mlece.fits.result import Fit
 
 
 def ways_of(fit: Fit, clusters: Any) -> tuple[Array, ...]:

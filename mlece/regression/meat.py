@@ -2,7 +2,7 @@
 
 With s_i the score of observation i at the estimate and J the total information, the covariance of the
 estimate is J⁻¹ M J⁻¹. These functions return M, the estimated variance of Σ s_i: a sum over the sample,
-which divided by its total weight is the B of :mod:`mlece.covariance`.
+which divided by its total weight is the B of :mod:`mlece.fits.covariance`.
 """
 
 from __future__ import annotations

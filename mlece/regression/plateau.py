@@ -7,9 +7,9 @@ from scipy.linalg import eigh
 
 from mlece.combinators.conditional import Conditional
 from mlece.design import Design
+from mlece.likelihood.objective import CrossEntropy
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
-from mlece.objective import CrossEntropy
 from mlece.solvers.solution import Solution
 
 # A unit of a linear predictor that bends the cross-entropy by less than this, nats, changes nothing.

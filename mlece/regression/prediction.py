@@ -10,13 +10,13 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
-from mlece.conditional_moments import columns_at, point_at
 from mlece.dataframes import data_frame
-from mlece.derivatives import numerical_score
 from mlece.families.counts import Binomial
 from mlece.families.labels import Labelled
+from mlece.likelihood.conditional_moments import columns_at, point_at
 from mlece.math import Array, Arrays, exp, expit, log, logit, ndtri
 from mlece.model import Model
+from mlece.numerics.derivatives import numerical_score
 
 if TYPE_CHECKING:
     from mlece.regression.result import ConditionalFit
@@ -112,7 +112,7 @@ class Prediction:
         return data_frame(columns, backend)
 
     def __str__(self) -> str:
-        from mlece.report import number, render
+        from mlece.reports.report import number, render
 
         if self.mean.ndim > (2 if self.labels else 1):
             return f"{self.law.title} at {self.law.batch_shape[-1]} rows, of a batch of fits"

@@ -10,8 +10,9 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.kinks import kinked_slot, kinks_of
-from mlece.faces import infinite
-from mlece.fitting import fit_sample
+from mlece.fits.faces import infinite
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import read as read_rows
@@ -24,7 +25,6 @@ from mlece.regression.truth import (
     has_kinks,
     unsettled,
 )
-from mlece.result import Fit
 from mlece.sample import Sample, from_data
 from mlece.sources.expectation import tail_divergent
 from mlece.sources.rows import RowNodes

@@ -9,13 +9,13 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.conditional import Conditional
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.prediction import Prediction, prediction
 from mlece.regression.reading import Given
 from mlece.regression.robust import leverages
 from mlece.regression.scoring import at_covariates, held_out
-from mlece.result import Fit
 
 if TYPE_CHECKING:
     from mlece.diagnostics.influence import Influence

@@ -16,8 +16,8 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.kinks import kinks_of
 from mlece.combinators.terms import Term, dense, rows_of
-from mlece.conditional_moments import working_weights
-from mlece.evaluation import stacked_scores
+from mlece.likelihood.conditional_moments import working_weights
+from mlece.likelihood.evaluation import stacked_scores
 from mlece.math import Array
 from mlece.regression.dependence import (
     cluster_codes,
@@ -31,7 +31,7 @@ from mlece.regression.labels import labels_of, ways_of
 from mlece.regression.meat import inflation
 
 if TYPE_CHECKING:
-    from mlece.result import Fit
+    from mlece.fits.result import Fit
 
 # Blocks of scores and of rows of designs hold about so many numbers.
 _ROOM = 1 << 20
@@ -47,7 +47,7 @@ def robust_meat(fit: Fit, kind: str, **options: Any) -> Array:
         A fit to data, single or a batch.
     kind : {"HC0", "HC1", "HC2", "HC3", "HC4", "cluster", "newey-west"}
     **options
-        See :func:`mlece.covariance.covariance`.
+        See :func:`mlece.fits.covariance.covariance`.
     """
     require_data(fit, kind)
     if fit.objective.penalty is not None and kind not in ("cluster", "newey-west"):

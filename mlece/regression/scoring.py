@@ -12,12 +12,12 @@ from mlece import errors
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import incomplete, is_incomplete
 from mlece.combinators.terms import Term
-from mlece.contributions import mean_score
 from mlece.design import Design
+from mlece.fits.contributions import mean_score
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.reading import beside_rows, read_responses
-from mlece.result import Fit
 from mlece.sample import weights_like
 from mlece.sources.covariates import response
 from mlece.sources.recipes import offset_numbers

@@ -12,11 +12,11 @@ from mlece import errors
 from mlece.arrays import as_array
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.scipy_family import adopt
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
 from mlece.randomness import seeded
 from mlece.regression.scoring import at_covariates
-from mlece.result import Fit
 from mlece.sample import weights_like
 from mlece.sources.distribution import FIRST_LEVEL, LAST_LEVEL, nodes
 from mlece.sources.expectation import divergence, expectation

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from mlece.chart import Chart
 from mlece.combinators.kinks import kinks_among
+from mlece.likelihood.chart import Chart
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
-from mlece.objective import CrossEntropy
 from mlece.solvers.newton import decrement
 from mlece.solvers.solution import Solution, ends_of, in_columns
 

@@ -11,9 +11,9 @@ from scipy.sparse.linalg import lsqr
 
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
-from mlece.frame import UNIT
+from mlece.likelihood.frame import UNIT
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
-from mlece.objective import CrossEntropy
 
 # So many responses tell where to start.
 _ENOUGH = 2000

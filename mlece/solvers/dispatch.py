@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.chart import Chart
 from mlece.combinators.compose import within
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.kinks import kinks_among
+from mlece.likelihood.chart import Chart
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.objective import CrossEntropy
 from mlece.sample import Sample
 from mlece.solvers.censored_kinks import between_kinks
 from mlece.solvers.gaussian_linear import by_least_squares, is_linear

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.compose import within
-from mlece.frame import UNIT
+from mlece.likelihood.frame import UNIT
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.objective import CrossEntropy
 from mlece.sample import Sample
 from mlece.solvers.dispatch import solve
 from mlece.solvers.widths import narrowness

@@ -11,12 +11,12 @@ from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import rows_of
 from mlece.design import Design
 from mlece.families.real_line import Gaussian
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import LOG_2PI, Array, Arrays
 from mlece.model import Model
-from mlece.objective import CrossEntropy
+from mlece.numerics.twofold import powers
 from mlece.solvers.least_squares import least_squares
 from mlece.solvers.solution import Solution
-from mlece.twofold import powers
 
 # Numbers in a design up to which its digits are worth more than the time that they take; with more of
 # them, exact Hessians by blocks are many times faster.

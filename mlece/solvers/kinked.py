@@ -18,10 +18,10 @@ import numpy as np
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.kinks import kinks_of
 from mlece.combinators.terms import Term, rows_of
-from mlece.evaluation import Evaluation
+from mlece.likelihood.evaluation import Evaluation
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array
 from mlece.model import Model
-from mlece.objective import CrossEntropy
 from mlece.sample import Sample
 from mlece.solvers.absolute import AbsoluteFit, least_absolute
 from mlece.solvers.newton import decrement

@@ -7,7 +7,7 @@ preconditioner: residuals y - X b and X'W(y - X b) for the refinement of b (Bjö
 condition once both are summed exactly), and X S itself, whose Gram matrix M corrects the inverse
 S M^-1 S' of X'WX (Yamazaki, Tomov and Dongarra 2015, SIAM J. Sci. Comput. 37, C307-C330). Centring
 the columns would add nothing: digits that cancel in X S are there. The products are exact ones of
-matrices cut into short pieces (:mod:`mlece.twofold`), at the speed of BLAS.
+matrices cut into short pieces (:mod:`mlece.numerics.twofold`), at the speed of BLAS.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from scipy.sparse.linalg import splu
 
 from mlece import errors
 from mlece.math import LOG_2PI, Array
+from mlece.numerics.twofold import Pair, add, small_matmul
 from mlece.solvers.row_blocks import CutBasis, Rows, Start, first_pass, second_pass
-from mlece.twofold import Pair, add, small_matmul
 
 UNIT = 2.0**-53
 # Singular values of unit columns below this multiple of the rounding unit, times the square root of
@@ -314,7 +314,7 @@ def least_squares(
     offset : array (n,), optional
         Taken from every response.
     low : array (n, p), optional
-        What rounding the design to floats has left over (:func:`mlece.twofold.powers`); dense
+        What rounding the design to floats has left over (:func:`mlece.numerics.twofold.powers`); dense
         designs only.
 
     Returns

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from mlece.masks import every, some
 from mlece.math import Array
+from mlece.numerics.masks import every, some
 
 Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 

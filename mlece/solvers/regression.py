@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from mlece.chart import Chart
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import one_maximum, rows_of
-from mlece.evaluation import Evaluation
+from mlece.likelihood.chart import Chart
+from mlece.likelihood.evaluation import Evaluation
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.objective import CrossEntropy
 from mlece.solvers.solution import Solution
 
 # Products of columns, by coefficient, that cost as much as a gradient of all rows.

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from mlece.math import Array
-from mlece.twofold import (
+from mlece.numerics.twofold import (
     BITS,
     Pair,
     matmul,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.chart import Chart
+from mlece.likelihood.chart import Chart
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
-from mlece.objective import CrossEntropy
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlece.evaluation import Evaluation
+from mlece.likelihood.evaluation import Evaluation
 from mlece.math import Array, Arrays
 
 

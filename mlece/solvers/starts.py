@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from mlece.chart import Chart
 from mlece.combinators.conditional import Conditional
+from mlece.likelihood.chart import Chart
+from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
-from mlece.objective import CrossEntropy
 from mlece.param import Param
 from mlece.solvers.conditional_start import conditional_starts
 from mlece.solvers.newton import newton

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mlece.chart import Chart
 from mlece.combinators.mixture_parts import LEAST_SCALE, SCALES
+from mlece.likelihood.chart import Chart
 from mlece.math import Array, Arrays
 
 

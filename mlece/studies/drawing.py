@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.fitting import fit_sample
+from mlece.fits.fitting import fit_sample
+from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.projection import placed
 from mlece.regression.scoring import at_covariates
 from mlece.regression.truth import ConditionalTruth, Law
-from mlece.result import Fit
 from mlece.sample import Sample, from_data
 from mlece.sources.tables import taken
 

@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlece import errors
-from mlece.bootstrap_intervals import BOOTSTRAPS
-from mlece.covariance import covariance, refusals
 from mlece.diagnostics.information_matrix import information_matrix_test
 from mlece.diagnostics.ledger import population_values
 from mlece.diagnostics.nested import Restriction, restriction
 from mlece.diagnostics.nondegenerate import clarke, shi
 from mlece.diagnostics.vuong import vuong
-from mlece.fitting import fit, fit_sample
+from mlece.fits.covariance import covariance, refusals
+from mlece.fits.fitting import fit, fit_sample
+from mlece.fits.result import Fit
+from mlece.inference.bootstrap_intervals import BOOTSTRAPS
+from mlece.inference.intervals import exact, interval, wald
 from mlece.information import entropy
-from mlece.intervals import exact, interval, wald
 from mlece.limits import Status
 from mlece.math import Array
 from mlece.model import Model
 from mlece.regression.kinds import HETEROSCEDASTIC, PLAIN
 from mlece.regression.truth import ConditionalTruth
-from mlece.result import Fit
 from mlece.studies.drawing import Samples, drawn
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlece import combinators, errors
-from mlece.model import model_by_name
-from mlece.registry import registry_name
+from mlece.registry import model_by_name, registry_name
 
 _COMBINATORS = {
     registry_name(name): getattr(combinators, name)

@@ -14,9 +14,9 @@ import numpy as np
 
 from mlece import errors
 from mlece.combinators.scipy_family import is_scipy
-from mlece.comparison import label_of
-from mlece.fitting import resolve
-from mlece.intervals import check_level
+from mlece.comparisons.comparison import label_of
+from mlece.fits.fitting import resolve
+from mlece.inference.intervals import check_level
 from mlece.model import HOOKS, Model
 from mlece.regression.result import ConditionalFit
 from mlece.regression.truth import ConditionalTruth, conditional_truth

@@ -25,7 +25,7 @@ def study_table(study: Study) -> str:
     <BLANKLINE>
      model ...
     """
-    from mlece.report import facts, number, render
+    from mlece.reports.report import facts, number, render
 
     plan = study.plan
     parts = []
@@ -60,7 +60,7 @@ def _shares(rows: list[Row], prefix: str) -> list[list[str]]:
 
     Statuses are listed only if some fit is not plainly optimal, and only those that occur.
     """
-    from mlece.report import NONE
+    from mlece.reports.report import NONE
 
     if prefix == "status" and all(row["status.optimal"] == 1 for row in rows):
         return []
@@ -91,7 +91,7 @@ def _told(name: str) -> str:
 
 
 def _ledger(row: Row) -> list[str]:
-    from mlece.report import decimals, number
+    from mlece.reports.report import decimals, number
 
     def with_places(name: str, value: float) -> str:
         places = decimals(row[f"{name}_se"])

@@ -1,0 +1,1 @@
+"""Several families on one sample: which are tried, their order, their weights."""

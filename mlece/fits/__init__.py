@@ -1,0 +1,1 @@
+"""fit(), where a fit may end, what comes out and how well the estimate is known."""

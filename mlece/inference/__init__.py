@@ -1,0 +1,1 @@
+"""How sure one is of parameters, and of functions of the fitted model."""

@@ -1,0 +1,1 @@
+"""The cross-entropy of a model on a sample, and its derivatives."""

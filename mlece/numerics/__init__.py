@@ -1,0 +1,1 @@
+"""Numbers and arrays, whatever they stand for: derivatives, special functions, sums, small matrices."""

@@ -1,0 +1,1 @@
+"""What people read and pass on: text, tables, dictionaries of plain values."""
