@@ -38,7 +38,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Model, Twin
-from mlece.moments import Summary, room, row_dot, sum_log_products, weighted_sum
+from mlece.moments import Summary, room, row_dot, row_sum, sum_log_products, weighted_sum
 from mlece.numerics.masks import some
 from mlece.param import Param
 
@@ -81,9 +81,9 @@ class Gaussian(Model):
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
         if w is None:
-            return y.sum(axis=1), row_dot(y, y)
+            return row_sum(y), row_dot(y, y)
         wy = w * y
-        return wy.sum(axis=1), row_dot(wy, y)
+        return row_sum(wy), row_dot(wy, y)
 
     @staticmethod
     def _log_density(t: Arrays, mean: Array, sd: Array) -> Array:

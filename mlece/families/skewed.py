@@ -34,6 +34,7 @@ from mlece.moments import (
     cuts,
     room,
     row_dot,
+    row_sum,
     spread_out,
     sum_log,
     sum_log_pairs,
@@ -78,7 +79,7 @@ class LogNormal(NormalOf):
         for a, b in cuts(y, w):
             log_y = np.log(a, out=room(a.shape))
             weighted = log_y if b is None else b * log_y
-            first = first + weighted.sum(axis=1)
+            first = first + row_sum(weighted)
             second = second + row_dot(weighted, log_y)
         return first, second
 
@@ -135,9 +136,9 @@ def _pair_sums(y: Array) -> Arrays:
     low, high, rest = y[:, :half], y[:, half : 2 * half], y[:, 2 * half :]
     pairs = np.multiply(low, high, out=room(low.shape))
     both = np.add(low, high, out=room(low.shape, 1))
-    total = both.sum(axis=1) + rest.sum(axis=1)
+    total = row_sum(both) + rest.sum(axis=1)
     # 1/a + 1/b = (a + b)/(a b).
-    reciprocal = np.divide(both, pairs, out=both).sum(axis=1) + (1 / rest).sum(axis=1)
+    reciprocal = row_sum(np.divide(both, pairs, out=both)) + (1 / rest).sum(axis=1)
     d, ratio = total - y.shape[1], y.shape[1] - reciprocal
     return d, d - ratio, sum_log_pairs(pairs) + log(rest).sum(axis=1), ratio
 
@@ -182,7 +183,7 @@ class InverseGaussian(Model):
             d = np.subtract(a, 1, out=room(a.shape))
             ratio = np.divide(d, a, out=room(a.shape, 1))
             weighted = d if b is None else b * d
-            first = first + weighted.sum(axis=1)
+            first = first + row_sum(weighted)
             second = second + row_dot(weighted, ratio)
             fourth = fourth + weighted_sum(ratio, b, a.shape[1])
         return first, second, sum_log(y, w), fourth
