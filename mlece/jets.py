@@ -220,8 +220,10 @@ def jet_log_growth(u: Number) -> Number:
     return compose(log(ratio), (slope,), (second / ratio - slope * slope,), (u,))
 
 
-def jet_sqrt(u: Jet) -> Jet:
-    """Return the square root of u."""
+def jet_sqrt(u: Number) -> Number:
+    """Return the square root of a jet, or of an array."""
+    if not isinstance(u, Jet):
+        return np.asarray(sqrt(u))
     root = sqrt(u.value)
     return compose(root, (0.5 / root,), (-0.25 / (root * u.value),), (u,))
 

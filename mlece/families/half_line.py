@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import nonnegative, positive
+from mlece.families.gamma_tails import of_gamma
 from mlece.jets import jet_log
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
@@ -280,6 +281,10 @@ class Gamma(Model):
     def _log_sf(y: Array, shape: Array, rate: Array) -> Array:
         x = rate * y
         return log_probability(gammaincc(shape, x), gammainc(shape, x))
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, rate: Any) -> tuple[Tails, Any, Any]:
+        return of_gamma(jet_log(y * (rate / shape)), shape)
 
     @staticmethod
     def _quantile(u: Array, shape: Array, rate: Array) -> Array:

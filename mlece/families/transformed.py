@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive, real
+from mlece.families.gamma_tails import of_gamma
 from mlece.families.one_sided import ExponentialFrom
 from mlece.families.real_line import _collapse
 from mlece.families.unit_interval import Beta, _digamma_gap
+from mlece.jets import jet_log
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -44,6 +46,7 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.param import Param
+from mlece.tails import Tails
 
 # ---------------------------------------------------------------------------- beta prime
 
@@ -325,6 +328,10 @@ class LogGamma(Model):
         return log_probability(gammaincc(shape, power), gammainc(shape, power))
 
     @staticmethod
+    def _standardised(y: Array, shape: Any, loc: Any, scale: Any) -> tuple[Tails, Any, Any]:
+        return of_gamma((y - loc) / scale - jet_log(shape), shape)
+
+    @staticmethod
     def _quantile(u: Array, shape: Array, loc: Array, scale: Array) -> Array:
         power = np.asarray(gammaincinv(shape, u))
         tail = (log(u) + gammaln(shape + 1)) / shape
@@ -397,6 +404,10 @@ class MirroredLogGamma(Model, abstract=True):
     @staticmethod
     def _log_sf(y: Array, shape: Array, loc: Array, scale: Array) -> Array:
         return LogGamma._log_cdf(-y, shape, -loc, scale)
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, loc: Any, scale: Any) -> tuple[Tails, Any, Any]:
+        return of_gamma((loc - y) / scale - jet_log(shape), shape, -1.0)
 
     @staticmethod
     def _mean(shape: Array, loc: Array, scale: Array) -> Array:
