@@ -16,13 +16,16 @@ from mlece.math import (
     Arrays,
     arcsinh,
     cosh,
+    digamma,
     exp_remainders,
+    gammaln,
     hypot,
     log,
     log1p,
     ratio_or_zero,
     sinh,
     sqrt,
+    trigamma,
     xlogy,
 )
 
@@ -226,6 +229,11 @@ def jet_sqrt(u: Number) -> Number:
         return np.asarray(sqrt(u))
     root = sqrt(u.value)
     return compose(root, (0.5 / root,), (-0.25 / (root * u.value),), (u,))
+
+
+def jet_gammaln(u: Jet) -> Jet:
+    """Return log Γ(u)."""
+    return compose(gammaln(u.value), (digamma(u.value),), (trigamma(u.value),), (u,))
 
 
 def jet_xlogy(count: Array, u: Jet) -> Jet:

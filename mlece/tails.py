@@ -9,7 +9,7 @@ one, never as 1 less the larger.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -183,6 +183,12 @@ def by_rows(sums: Callable[..., Array], *at: Array) -> Array:
 def row_sums(weights: Array, values: Array) -> Array:
     """Return the sum of weights times values over the last axis."""
     return np.asarray(np.einsum("ij,ij->i", weights, values))
+
+
+def unstacked(parts: Array, inner: Sequence[Jet]) -> Jet:
+    """Return a function of inner jets from its value and derivatives in them, stacked."""
+    k = 1 + len(inner)
+    return compose(parts[0], tuple(parts[1:k]), tuple(parts[k:]), inner)
 
 
 def log_sum(a: Jet, b: Jet) -> Jet:

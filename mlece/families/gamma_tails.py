@@ -7,8 +7,8 @@ normal law as q → 0 (Prentice 1974). With ℓ its log density and D ≥ 0 what
 
 for derivatives in q; those in w are closed. The integrals are taken by Gauss's rule on two panels, in W
 itself downwards and in X upwards: there the integrand is smooth and falls about exponentially, however far
-out, if a ≥ 1 (or, of upper tails, x ≥ 1). For smaller shapes F(x; a) = x^a e^(−x)/Γ(a + 1) + F(x; a + 1), of
-which nothing cancels.
+out, if a ≥ 1 (or, of upper tails, x ≥ 1). For smaller shapes F(x; a) = x^a e^(−x)/Γ(a + 1) + F(x; a + 1),
+of which nothing cancels.
 
 References
 ----------
@@ -22,22 +22,19 @@ from typing import Any
 
 import numpy as np
 
-from mlece.jets import Jet, compose, jet_log, jet_sqrt, variables
+from mlece.jets import compose, jet_gammaln, jet_log, jet_sqrt, variables
 from mlece.math import (
     LOG_2PI,
     Array,
     Arrays,
-    digamma,
     exp,
     expm1,
-    gammaln,
     log,
     log1p,
     log1pmx,
     log_minus_digamma,
     sqrt,
     stirling_remainder,
-    trigamma,
     trigamma_excess,
     where,
 )
@@ -51,6 +48,7 @@ from mlece.tails import (
     log_sum,
     reach,
     row_sums,
+    unstacked,
 )
 
 # Coefficients of the Stirling remainder of log Gamma(1/q²) in powers 2, 6, 10, ... of q.
@@ -245,11 +243,7 @@ def _below_one(w: Array, q: Array) -> Array:
     size = jet_sqrt(more)
     inner = (log_x - jet_log(more)) * size, 1 / size
     parts = _tail(inner[0].value, inner[1].value, True, False, True)
-    rest = compose(parts[0], parts[1:3], parts[3:], inner)
+    rest = unstacked(parts, inner)
     x = exp(log_x.value)
-    term = shape * log_x - compose(x, (x,), (x,), (log_x,)) - _log_gamma(more)
+    term = shape * log_x - compose(x, (x,), (x,), (log_x,)) - jet_gammaln(more)
     return np.stack(log_sum(term, rest).parts())
-
-
-def _log_gamma(a: Jet) -> Jet:
-    return compose(gammaln(a.value), (digamma(a.value),), (trigamma(a.value),), (a,))

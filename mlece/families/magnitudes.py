@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive
+from mlece.families.beta_tails import half_step
 from mlece.families.gamma_tails import of_gamma
 from mlece.families.half_line import Gamma, _narrow, _second_order, gamma_shape
-from mlece.families.real_line import _half_step
 from mlece.families.skewed import Pareto
 from mlece.jets import jet_log
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
@@ -124,11 +124,11 @@ class _Length(Model, abstract=True):
 
     @classmethod
     def _mean(cls, scale: Array) -> Array:
-        return np.asarray(scale * exp(0.5 * log(cls._df) + _half_step(np.asarray(0.5 * cls._df))))
+        return np.asarray(scale * exp(0.5 * log(cls._df) + half_step(np.asarray(0.5 * cls._df))))
 
     @classmethod
     def _variance(cls, scale: Array) -> Array:
-        return np.asarray(-cls._df * scale**2 * expm1(2 * _half_step(np.asarray(0.5 * cls._df))))
+        return np.asarray(-cls._df * scale**2 * expm1(2 * half_step(np.asarray(0.5 * cls._df))))
 
 
 class HalfNormal(_Length):
@@ -558,11 +558,11 @@ class Nakagami(Model):
 
     @staticmethod
     def _mean(shape: Array, scale: Array) -> Array:
-        return np.asarray(scale * exp(_half_step(shape)))
+        return np.asarray(scale * exp(half_step(shape)))
 
     @staticmethod
     def _variance(shape: Array, scale: Array) -> Array:
-        return np.asarray(-(scale**2) * expm1(2 * _half_step(shape)))
+        return np.asarray(-(scale**2) * expm1(2 * half_step(shape)))
 
     @staticmethod
     def _scipy(shape: Array, scale: Array) -> Twin:

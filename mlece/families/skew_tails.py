@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
+from mlece.families.beta_tails import log_odds_tails
 from mlece.families.one_sided import (
     ExponentialFrom,
     HalfNormalFrom,
@@ -56,6 +57,7 @@ from mlece.math import (
 )
 from mlece.model import Twin
 from mlece.param import Param
+from mlece.tails import Tails
 
 # ---------------------------------------------------------------------------- asymmetric Laplace
 
@@ -636,6 +638,12 @@ class EGB2(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, p: Array, q: Array) -> Array:
         return EGB2._log_cdf(2 * loc - y, loc, scale, q, p)
+
+    @staticmethod
+    def _standardised(
+        y: Array, loc: Any, scale: Any, p: Any, q: Any
+    ) -> tuple[Tails, Any, Any, Any]:
+        return log_odds_tails, (y - loc) / scale, p, q
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, p: Array, q: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive, real
+from mlece.families.beta_tails import log_odds_tails
 from mlece.families.gamma_tails import of_gamma
 from mlece.families.one_sided import ExponentialFrom
 from mlece.families.real_line import _collapse
@@ -115,6 +116,10 @@ class BetaPrime(Model):
     def _log_sf(y: Array, alpha: Array, beta: Array) -> Array:
         odds, rest = y / (1 + y), 1 / (1 + y)
         return log_probability(betainc(beta, alpha, rest), betainc(alpha, beta, odds))
+
+    @staticmethod
+    def _standardised(y: Array, alpha: Any, beta: Any) -> tuple[Tails, Any, Any, Any]:
+        return log_odds_tails, log(y), alpha, beta
 
     @staticmethod
     def _quantile(u: Array, alpha: Array, beta: Array) -> Array:
