@@ -222,7 +222,11 @@ def test_fits_are_those_of_the_integrals(family: type[Model], monkeypatch: Any) 
     other = mlece.fit(family, data)
     found, others = (np.asarray(f.certificate.status) for f in (fit, other))
     assert [s.solved for s in found.tolist()] == [s.solved for s in others.tolist()]
-    np.testing.assert_allclose(fit.cross_entropy, other.cross_entropy, rtol=1e-9)
+    # Where the integrals stop before an optimum could be shown the closed form may come lower.
+    known = np.array([s.solved for s in others.tolist()])
+    found, wanted = np.asarray(fit.cross_entropy), np.asarray(other.cross_entropy)
+    np.testing.assert_allclose(found[known], wanted[known], rtol=1e-9)
+    assert (found <= wanted + 1e-9).all()
 
 
 def test_a_regression_of_censored_responses_is_that_of_the_integrals(monkeypatch: Any) -> None:

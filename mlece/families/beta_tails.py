@@ -246,11 +246,8 @@ class LogOddsTails(ShapedTails):
         for few in (True, False):
             rows = (p < 1) == few
             if rows.any():
-                tail = (
-                    _recurred(z[rows], p[rows], q[rows])
-                    if few
-                    else _odds_tail(*(a[rows] for a in (z, p, q)), bends)
-                )
+                own = z[rows], p[rows], q[rows]
+                tail = _recurred(*own) if few else _odds_tail(*own, bends)
                 parts[:, rows] = tail[: len(parts)]
         if bends:
             mirrored = parts[[0, 1, 3, 2, 4, 6, 5, 9, 8, 7]]
