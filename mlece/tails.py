@@ -257,12 +257,7 @@ class ShapedTails(Tails):
             # log(1 − e^t) has the slope −o and the bend −o (1 + o), o the odds of the tail.
             odds = -exp(tail.value) / expm1(tail.value)
             rest = compose(log1mexp(-tail.value), (-odds,), (-odds * (1 + odds),), (tail,))
-        both = zip(tail.parts(), rest.parts(), strict=True)
-        pairs = [(where(lower, a, b), where(lower, b, a)) for a, b in both]
-        below, above = (
-            Jet(side[0], side[1 : 1 + k], side[1 + k :]) for side in zip(*pairs, strict=True)
-        )
-        return below, above
+        return _selected(lower, tail, rest), _selected(lower, rest, tail)
 
     def log_pair_derivatives(self, z: Array, *shapes: Array) -> tuple[Array, ...]:  # type: ignore[override]
         """Return the derivatives of log F, then those of log (1 − F)."""
@@ -280,13 +275,19 @@ class ShapedTails(Tails):
 # ---------------------------------------------------------------------------- between two points
 
 
-def between(law: Tails, a: Array, b: Array, *shapes: Array) -> tuple[Jet, Array]:
-    """Return log P(a < Z <= b) as a function of a, b and the shapes, a = −inf and b = inf included.
+def between(law: Tails, a: Sequence[Jet], b: Sequence[Jet]) -> tuple[Jet, Array]:
+    """Return log P(a < Z <= b) of a law, its ends a = −inf and b = inf included.
 
     It is the larger of two tails less the smaller one, in the tail where both are small: with ℓ the
     logarithm of that tail, at its nearer end o and its farther end i, log P = ℓ(o) + log(1 − e^(−δ)),
     δ = ℓ(o) − ℓ(i), the gap. With λ = 1/(e^δ − 1) the derivative of log P in δ is λ, that of λ is
     −λ(1 + λ); for a log-concave tail no sum below has terms of unlike sign that cancel.
+
+    Parameters
+    ----------
+    law : Tails
+    a, b : sequences of Jet
+        Each end, and behind it the shapes of the law, as functions of the same variables.
 
     Returns
     -------
@@ -294,36 +295,31 @@ def between(law: Tails, a: Array, b: Array, *shapes: Array) -> tuple[Jet, Array]
     gap : array
         δ: how far the tails are apart.
     """
-    first, last = a == -inf, b == inf
-    at_a, at_b = where(first, where(last, 0.0, b), a), where(last, where(first, 0.0, a), b)
-    (below_a, above_a), (below_b, above_b) = law.jets(at_a, *shapes), law.jets(at_b, *shapes)
+    first, last = a[0].value == -inf, b[0].value == inf
+    at_a = where(first, where(last, 0.0, b[0].value), a[0].value)
+    at_b = where(last, where(first, 0.0, a[0].value), b[0].value)
+    below_a, above_a = (_along(t, a) for t in law.jets(at_a, *[s.value for s in a[1:]]))
+    below_b, above_b = (_along(t, b) for t in law.jets(at_b, *[s.value for s in b[1:]]))
     low = where(first, True, where(last, False, below_b.value <= above_a.value))
     gap = where(low, below_b.value - below_a.value, above_a.value - above_b.value)
     gap = where(first | last, inf, where(at_b >= at_a, gap, np.nan))
     ratio = exp(-gap) / -expm1(-gap)
-    more = 1 + ratio
     # The outer end holds the larger tail; what the inner one takes away vanishes with the ratio.
-    outer = _of_an_end(low, below_b, above_a)
-    inner = _of_an_end(~low, above_b, below_a, ratio > 0)
-    rest = compose(log1mexp(gap), (ratio,), (-ratio * more,), (outer - inner,))
-    mass = outer + rest
-    value = where(outer.value > -inf, mass.value, outer.value)
-    return Jet(value, mass.first, mass.second), gap
+    outer = _selected(low, below_b, above_a)
+    inner = _selected(low, below_a, above_b)
+    value = log1mexp(gap)
+    rest = compose(value, (ratio,), (-ratio * (1 + ratio),), (outer - inner,))
+    mass = outer + _selected(ratio > 0, rest, outer.lift(value))
+    return Jet(where(outer.value > -inf, mass.value, outer.value), mass.first, mass.second), gap
 
 
-def _of_an_end(upper: Array, at_b: Jet, at_a: Jet, some: Array | bool = True) -> Jet:
-    """Return a tail that begins at b, or at a, as a function of a, b and the shapes; flat but for some."""
-    one, other = at_b.parts(), at_a.parts()
-    value = where(upper, one[0], other[0])
-    pairs = zip(one[1:], other[1:], strict=True)
-    parts = [where(some, where(upper, p, q), 0.0) for p, q in pairs]
-    k = len(at_b.first)
-    (slope, *shapes), (bend, *mixed), rest = parts[:k], parts[k : 2 * k], parts[2 * k :]
+def _along(tail: Jet, inner: Sequence[Jet]) -> Jet:
+    """Return a function of the coordinates of a law as one of the variables on which they depend."""
+    return compose(tail.value, tail.first, tail.second, inner)
 
-    def split(part: Array) -> tuple[Array, Array]:
-        return where(upper, 0.0, part), where(upper, part, 0.0)
 
-    rows = [split(m) for m in mixed]
-    by_a, by_b = split(bend)
-    second = (by_a, 0.0, *[m[0] for m in rows], by_b, *[m[1] for m in rows], *rest)
-    return Jet(value, (*split(slope), *shapes), second)
+def _selected(mask: Array, one: Jet, other: Jet) -> Jet:
+    """Return one function where a mask holds, the other one elsewhere."""
+    value, *parts = (where(mask, p, q) for p, q in zip(one.parts(), other.parts(), strict=True))
+    k = len(one.first)
+    return Jet(value, parts[:k], parts[k:])

@@ -160,11 +160,11 @@ class _Closed(Unseen):
         lower, upper, _ = (self.t[..., j] for j in range(3))
         place, (low, high), theta = self._of(self.inner, lower, upper)
         moved = variables(*theta)
-        law, *at = self.family._standardised(low, *moved)
-        ends = self.family._standardised(high, *moved)
-        inner = [moved[0].lift(x) for x in (at[0], *ends[1:])]
-        mass, gap = between(law, *[x.value for x in inner])
-        parts = np.stack(compose(mass.value, mass.first, mass.second, inner).parts())
+        law, *start = self.family._standardised(low, *moved)
+        _, *stop = self.family._standardised(high, *moved)
+        ends = ([moved[0].lift(x) for x in end] for end in (start, stop))
+        mass, gap = between(law, *ends)
+        parts = np.stack(mass.parts())
         short = ~(gap >= _SHORT) & self._smooth(low, high, theta)
         if short.any():
             # Of two nearly equal tails the difference has lost digits: integrate the density.

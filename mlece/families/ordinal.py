@@ -13,7 +13,7 @@ from mlece.bijection import LINKS, UnitLink
 from mlece.domain import real
 from mlece.errors import DataError, ParameterError, message, unknown_name
 from mlece.families.labels import Each, PerLabel
-from mlece.jets import Jet
+from mlece.jets import Jet, variables
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import Array, Arrays, exp, inf, where, xlogy
 from mlece.model import Model
@@ -134,7 +134,8 @@ class Ordinal(PerLabel):
         for k, cut in enumerate(cuts):
             lower = where(y == k + 1, cut, lower)
             upper = where(y == k, cut, upper)
-        return between(self._law, lower - location, upper - location)[0]
+        start, stop = variables(lower - location, upper - location)
+        return between(self._law, (start,), (stop,))[0]
 
     def _log_density(self, y: Array, *theta: Array) -> Array:  # type: ignore[override]
         return np.asarray(self._cells(y, theta).value)
