@@ -39,7 +39,6 @@ from mlece.math import (
     log1p,
     log1pmx,
     log_minus_digamma,
-    sinh,
     softplus,
     sqrt,
     stirling_remainder,
@@ -156,17 +155,17 @@ def _student_tail(t: Array, df: Array, near: bool, bends: bool) -> Array:
 
     def sums(far: Array, *at: Array) -> Array:
         df, width, lean, log_width = (a[:, None] for a in at)
-        half = sinh(0.5 * far[:, None] * NODES)
-        both = 2 * half * hypot(1.0, half)  # sinh u
-        rise = 2 * half * half
-        growth = 1 + rise + lean * both  # cosh(v + u)/cosh v
-        log_growth = log1p(rise + lean * both)
+        e = expm1(far[:, None] * NODES)
+        fold = e / (1 + e)
+        # cosh(v + u)/cosh v = cosh u + tanh v sinh u, from e^u − 1.
+        rise = 0.5 * fold * (e + lean * (e + 2))
+        growth, log_growth = 1 + rise, log1p(rise)
         weights = WEIGHTS * exp(-df * log_growth)
         total = weights.sum(axis=1)
         if not bends:
             return np.asarray((total * far)[None])
         weights /= total[:, None]
-        steeper = both / (growth * width**2)
+        steeper = (0.5 / width**2) * (e + fold) / growth  # the step of tanh
         square = (lean + steeper) ** 2
         tilt = _tilt(square, -2 * (log_width + log_growth), df, near)
         mean = row_sums(weights, tilt)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.families.beta_tails import log_odds_tails
+from mlece.families.beta_tails import log_odds_tails, student_tails
 from mlece.families.one_sided import (
     ExponentialFrom,
     HalfNormalFrom,
@@ -17,12 +17,8 @@ from mlece.families.one_sided import (
 )
 from mlece.families.real_line import StudentT
 from mlece.families.standard import (
-    FIRST,
-    SECOND,
-    STEPS,
     Jet,
     LocationScale,
-    log_tail,
     moments,
     quartile_start,
 )
@@ -433,41 +429,6 @@ class TwoPieceT(LocationScale):
 # ---------------------------------------------------------------------------- Azzalini's skew t
 
 
-def _log_lower_tail(n: Array, x: Array) -> Array:
-    """Return log P(T <= −|x|) of Student's t, below the smallest float by quadrature in log |x|."""
-    size = abs(x)
-    p = np.asarray(stdtr(n, -size))
-    gone = p < 1e-290
-    if not gone.any():
-        return np.asarray(log(p))
-    df, far = (np.broadcast_to(v, p.shape)[gone] for v in (n, size))
-    slope = (df + 1) / (1 + df / far / far) - 1
-    out = np.asarray(log(where(gone, 1.0, p)))
-    out[gone] = log_tail(lambda v: _student_jet(exp(-v), df).value - v, -log(far), slope)
-    return out
-
-
-def _in_df(x: Array, n: Array) -> Arrays:
-    """Return log T_n(x) with its first two derivatives in n, by differences of the sixth order.
-
-    There is no closed form; a step of 2 % leaves 1e-12 of truncation and as much of rounding. The
-    differences are those of the smaller tail, of which the other side is a function.
-    """
-    step = 0.02 * n
-    tail = [_log_lower_tail(n + k * step, x) for k in STEPS]
-    value = tail[len(tail) // 2]
-    first = sum(a * t for a, t in zip(FIRST, tail, strict=True) if a) / step
-    second = sum(b * t for b, t in zip(SECOND, tail, strict=True)) / step**2
-    # log(1 - p) for p = exp(t): slope -o and curvature -o (1 + o) in t, o the odds p/(1 - p).
-    below, p = x < 0, exp(value)
-    odds = p / (1 - p)
-    return (
-        where(below, value, log1p(-p)),
-        where(below, first, -odds * first),
-        where(below, second, -odds * (second + (1 + odds) * first**2)),
-    )
-
-
 class SkewT(LocationScale):
     r"""Skew t: log q = log 2 + log t_ν(z) + log T_{ν+1}(α z √((ν + 1)/(ν + z²))) − log s, z = (y − m)/s.
 
@@ -502,16 +463,14 @@ class SkewT(LocationScale):
         x = shape * z * c
         h = 0.5 * (z * z - 1) / (n * rest)
         h_df = 0.5 * (1 / rest**2 - 1 / n**2)
-        value, in_n, in_n_n = _in_df(x, n)
-        at = _student_jet(x, n)
-        # Derivatives of log T_n(x): the density over T, and what follows from it.
-        r = np.exp(at.value - value)
-        r_x, r_n = r * (at.slope - r), r * (at.shapes[0] - in_n)
+        # log T_n(x) with its derivatives in x and n.
+        tail = student_tails.jets(x, n)[0]
+        (r, in_n), (r_x, r_n, in_n_n) = tail.first, tail.second
         x_z, x_a, x_df = shape * c * inner, z * c, x * h
         x_zz, x_za = -3 * x_z * z / rest, c * inner
         x_zdf = shape * c * (h * inner + (z / rest) ** 2)
         return Jet(
-            log(2.0) + plain.value + value,
+            log(2.0) + plain.value + tail.value,
             plain.slope + r * x_z,
             plain.bend + r_x * x_z * x_z + r * x_zz,
             (r * x_a, plain.shapes[0] + r * x_df + in_n),
