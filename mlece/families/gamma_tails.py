@@ -7,8 +7,8 @@ normal law as q → 0 (Prentice 1974). With ℓ its log density and D ≥ 0 what
 
 for derivatives in q; those in w are closed. The integrals are taken by Gauss's rule on two panels, in W
 itself downwards and in X upwards: there the integrand is smooth and falls about exponentially, however far
-out, if a ≥ 1 (or, of upper tails, x ≥ 1). For smaller shapes F(x; a) = x^a e^(−x)/Γ(a + 1) + F(x; a + 1),
-of which nothing cancels.
+out, if a ≥ 1 (or, of upper tails, x ≥ 1). For smaller ones F(x; a) = x^a e^(−x)/Γ(a + 1) + F(x; a + 1) and
+P(X > x) = P(x < X < 1) + P(X > 1), of which nothing cancels.
 
 References
 ----------
@@ -22,19 +22,22 @@ from typing import Any
 
 import numpy as np
 
-from mlece.jets import compose, jet_gammaln, jet_log, jet_sqrt, variables
+from mlece.jets import Jet, compose, jet_gammaln, jet_log, jet_sqrt, variables
 from mlece.math import (
     LOG_2PI,
     Array,
     Arrays,
+    digamma,
     exp,
     expm1,
+    gammaln,
     log,
     log1p,
     log1pmx,
     log_minus_digamma,
     sqrt,
     stirling_remainder,
+    trigamma,
     trigamma_excess,
     where,
 )
@@ -92,18 +95,25 @@ class LogGammaTails(ShapedTails):
     shapes = 1
 
     def smaller(self, at: Arrays, bends: bool) -> tuple[Array, Array]:
-        """Return the lower tail where X is below its mean and 1, the upper one elsewhere."""
+        """Return the lower tail below the mean, or for a shape below 1 the median, else the upper one."""
         turned = at[1] < 0
         w, q = where(turned, -at[0], at[0]), abs(at[1])
-        # Of a shape below 1 the upper tail is known from 1 on.
-        low = where(q > 1, q * w < 2 * log(where(q > 1, q, 1.0)), w < 0)
+        small, log_x = q > 1, q * w - 2 * log(where(q > 1, q, 1.0))
+        low = where(small, log_x < _lowest(q), w < 0)
         parts = np.empty((6 if bends else 1, w.size))
-        few, normal = low & (q > 1), q * (abs(w) + _BEYOND) < 1
-        if few.any():
-            parts[:, few] = _below_one(w[few], q[few])[: len(parts)]
+        inside, normal = log_x < _INSIDE, q * (abs(w) + _BEYOND) < 1
+        for rows, plain in (
+            (small & low, _below_one),
+            (small & ~low & inside, _above_inside),
+            (small & ~low & ~inside, _above_one),
+        ):
+            if rows.any():
+                point, shape = _plain(w[rows], q[rows])
+                jet = unstacked(plain(point.value, shape.value), (point, shape))
+                parts[:, rows] = np.stack(jet.parts())[: len(parts)]
         for below in (True, False):
             for near in (True, False):
-                rows = (low == below) & (normal == near) & ~few
+                rows = (low == below) & (normal == near) & ~small
                 if rows.any():
                     parts[:, rows] = _tail(w[rows], q[rows], below, near, bends)
         if bends:
@@ -131,6 +141,7 @@ def of_gamma(log_ratio: Any, shape: Any, side: float = 1.0) -> tuple[Tails, Any,
 
 # ---------------------------------------------------------------------------- tails by quadrature
 
+_LOG_2 = 0.6931471805599453
 _BEYOND = 11.0  # how far nodes lie beyond w where q is small
 
 
@@ -235,15 +246,82 @@ def _tail(w: Array, q: Array, below: bool, near: bool, bends: bool) -> Array:
 # ---------------------------------------------------------------------------- shapes below 1
 
 
-def _below_one(w: Array, q: Array) -> Array:
-    """Return log F with its derivatives for q > 1, from that of the shape larger by 1."""
+_FLAT = -38.0  # log X below which e^(−X) is 1
+_INSIDE = -0.1  # and from which on P(X > x) falls about as it does from 1 on
+
+
+def _lowest(q: Array) -> Array:
+    """Return about the median of log X of a shape below 1, not below where F is a power of X."""
+    a = 1 / where(q > 1, q, 1.0) ** 2
+    return np.maximum((gammaln(1 + a) - _LOG_2) / a, _FLAT)
+
+
+def _plain(w: Array, q: Array) -> tuple[Jet, Jet]:
+    """Return log X and the shape as functions of w and q."""
     point, root = variables(w, q)
-    shape, log_x = 1 / (root * root), root * point - 2 * jet_log(root)
+    return root * point - 2 * jet_log(root), 1 / (root * root)
+
+
+def _below_one(z: Array, a: Array) -> Array:
+    """Return log F with its derivatives in log X = z and the shape, from that of the shape larger by 1."""
+    log_x, shape = variables(z, a)
     more = shape + 1
     size = jet_sqrt(more)
     inner = (log_x - jet_log(more)) * size, 1 / size
-    parts = _tail(inner[0].value, inner[1].value, True, False, True)
-    rest = unstacked(parts, inner)
-    x = exp(log_x.value)
+    rest = unstacked(_tail(inner[0].value, inner[1].value, True, False, True), inner)
+    x = exp(z)
     term = shape * log_x - compose(x, (x,), (x,), (log_x,)) - jet_gammaln(more)
     return np.stack(log_sum(term, rest).parts())
+
+
+def _above_one(z: Array, a: Array) -> Array:
+    """Return log P(X > x) with its derivatives in log x = z and the shape, for z >= −0.1.
+
+    Nodes are x + u, of which the density falls faster than e^(−u).
+    """
+    u, x = REACH * NODES, exp(z)
+
+    def sums(x: Array, a: Array) -> Array:
+        growth = log1p(u / x[:, None])
+        weights = WEIGHTS * exp((a[:, None] - 1) * growth - u)
+        total = weights.sum(axis=1)
+        weights /= total[:, None]
+        mean = row_sums(weights, growth)
+        spread = row_sums(weights, (growth - mean[:, None]) ** 2)
+        return np.stack([REACH * total, mean, spread, weights @ u])
+
+    total, mean, spread, steeper = by_rows(sums, x, a)
+    rate = x / total
+    return np.stack(
+        [
+            (a - 1) * z - x - gammaln(a) + log(total),
+            -rate,
+            z + mean - digamma(a),
+            -rate * steeper,
+            rate * mean,
+            spread - trigamma(a),
+        ]
+    )
+
+
+def _above_inside(z: Array, a: Array) -> Array:
+    """Return log P(X > x) as :func:`_above_one` for z < −0.1: up to 1, where log X = −u, and beyond."""
+
+    def sums(z: Array, a: Array) -> Array:
+        u = -z[:, None] * NODES
+        weights = WEIGHTS * exp(-a[:, None] * u - exp(-u))
+        total = weights.sum(axis=1)
+        weights /= total[:, None]
+        mean = row_sums(weights, u)
+        return np.stack([-z * total, mean, row_sums(weights, (u - mean[:, None]) ** 2)])
+
+    total, mean, spread = by_rows(sums, z, a)
+    rate, fall = exp(a * z - exp(z)) / total, a - exp(z)
+    log_x, shape = variables(z, a)
+    part = Jet(
+        log(total) - gammaln(a),
+        (-rate, -mean - digamma(a)),
+        (-rate * (fall + rate), -rate * (z + mean), spread - trigamma(a)),
+    )
+    one = unstacked(_above_one(0 * z, a), (log_x.lift(0 * z), shape))
+    return np.stack(log_sum(part, one).parts())

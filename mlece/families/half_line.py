@@ -284,7 +284,7 @@ class Gamma(Model):
 
     @staticmethod
     def _standardised(y: Array, shape: Any, rate: Any) -> tuple[Tails, Any, Any]:
-        return of_gamma(jet_log(y * (rate / shape)), shape)
+        return of_gamma(log(y) + jet_log(rate / shape), shape)
 
     @staticmethod
     def _quantile(u: Array, shape: Array, rate: Array) -> Array:

@@ -409,7 +409,7 @@ class InverseGamma(Model):
 
     @staticmethod
     def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any, Any]:
-        return of_gamma(jet_log(scale / shape / y), shape, -1.0)
+        return of_gamma(jet_log(scale / shape) - log(y), shape, -1.0)
 
     @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:
