@@ -23,6 +23,7 @@ from mlece.families.standard import (
     quartile_start,
 )
 from mlece.families.transformed import MirroredLogGamma
+from mlece.jets import compose, jet_log, jet_log1p, variables
 from mlece.limits import LimitFamily, free_tails, full
 from mlece.math import (
     LOG_2PI,
@@ -53,7 +54,8 @@ from mlece.math import (
 )
 from mlece.model import Twin
 from mlece.param import Param
-from mlece.tails import Tails
+from mlece.tails import ShapedTails, Tails
+from mlece.unit_links import probit_link
 
 # ---------------------------------------------------------------------------- asymmetric Laplace
 
@@ -259,6 +261,35 @@ def _piece_moments(asymmetry: Array, first: Array, second: Array) -> Arrays:
     return mean, second * (g**2 + 1 / g**2 - 1) - mean**2
 
 
+class TwoPieceTails(ShapedTails):
+    """A symmetric law stretched by γ above 0 and by 1/γ below, by z, γ and the shapes of that law."""
+
+    def __init__(self, law: Tails, shapes: int = 0) -> None:
+        self.law, self.shapes = law, 1 + shapes
+
+    def smaller(self, at: Arrays, bends: bool) -> tuple[Array, Array]:
+        """Return the tail on the side of z, from the lower one of the symmetric law."""
+        low = at[0] < 0
+        k = len(at)
+        parts = np.empty((1 + k + k * (k + 1) // 2 if bends else 1, low.size))
+        for below in (True, False):
+            rows = low == below
+            if rows.any():
+                z, asymmetry, *shapes = variables(*(a[rows] for a in at))
+                inner = [asymmetry * z if below else -z / asymmetry, *shapes]
+                tail = self.law.jets(*[v.value for v in inner])[0]
+                share = log(2.0) - jet_log1p(asymmetry * asymmetry)
+                if not below:
+                    share = share + 2 * jet_log(asymmetry)
+                jet = share + compose(tail.value, tail.first, tail.second, inner)
+                parts[:, rows] = np.stack(jet.parts())[: len(parts)]
+        return low, parts
+
+
+_two_piece_normal = TwoPieceTails(probit_link)
+_two_piece_t = TwoPieceTails(student_tails, 1)
+
+
 class TwoPieceNormal(LocationScale):
     r"""Two-piece (split) normal: log q = log(2γ/(1 + γ²)) + log φ(w) − log s, w = z/γ above 0, γ z below.
 
@@ -303,6 +334,10 @@ class TwoPieceNormal(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, asymmetry: Array) -> Array:
         return TwoPieceNormal._log_cdf(2 * loc - y, loc, scale, 1 / asymmetry)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any, asymmetry: Any) -> tuple[Any, ...]:
+        return _two_piece_normal, (y - loc) / scale, asymmetry
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, asymmetry: Array) -> Array:
@@ -404,6 +439,10 @@ class TwoPieceT(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, asymmetry: Array, df: Array) -> Array:
         return TwoPieceT._log_cdf(2 * loc - y, loc, scale, 1 / asymmetry, df)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any, asymmetry: Any, df: Any) -> tuple[Any, ...]:
+        return _two_piece_t, (y - loc) / scale, asymmetry, df
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, asymmetry: Array, df: Array) -> Array:
