@@ -231,7 +231,7 @@ class ShapedTails(Tails):
         with np.errstate(all="ignore"):
             lower, parts = self.smaller(flat, bends)
         shape = wide[0].shape
-        return lower.reshape(shape), parts.reshape(-1, *shape)
+        return lower.reshape(shape), parts.reshape(len(parts), *shape)
 
     def log_pair(self, z: Array, *shapes: Array) -> tuple[Array, Array]:
         """Return log F and log (1 − F)."""
