@@ -278,11 +278,13 @@ def check_standardised(member: Model, rng: np.random.Generator) -> None:
     if not member.has("_standardised"):
         return
     y = np.sort(np.asarray(member.sample(40, rng=rng), dtype=float))
-    law, z = member._standardised(y, *member.theta)
-    _agree(member, "log cdf of the standard law", law.log_cdf(z), member.log_cdf(y), "rounding")
-    _agree(member, "log sf of the standard law", law.log_sf(z), member.log_sf(y), "rounding")
-    _, jet = member._standardised(y, *variables(*member.theta))
-    _agree(member, "z as a jet", jet.value, z, "rounding")
+    law, *at = member._standardised(y, *member.theta)
+    _agree(member, "log cdf of the standard law", law.log_cdf(*at), member.log_cdf(y), "rounding")
+    _agree(member, "log sf of the standard law", law.log_sf(*at), member.log_sf(y), "rounding")
+    moved = variables(*member.theta)
+    _, *jets = member._standardised(y, *moved)
+    for jet, value in zip(jets, at, strict=True):
+        _agree(member, "z as a jet", moved[0].lift(jet).value, value, "rounding")
 
 
 @_property

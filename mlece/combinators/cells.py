@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from mlece.combinators.region import reach_beyond, spread_marks
 from mlece.math import Array, Arrays, exp, expit, inf, log, log1mexp, log1p, pi, where
 from mlece.model import Model
 
+_REACH = 16.0  # quartile distances around the median that form pieces of their own
 _PANEL = 1 / 6  # of the t of the double-exponential map, in which densities are smooth
 _GAUSS = np.polynomial.legendre.leggauss(12)
 _SHORT_RULE = np.polynomial.legendre.leggauss(20)
@@ -236,6 +236,30 @@ def short_masses(model: Model, lower: Array, upper: Array, theta: Arrays) -> Arr
 
 
 # ---------------------------------------------------------------------------- densities
+
+
+def spread_marks(model: Model, theta: Arrays) -> Array:
+    """Return points around the bulk of a framed law, (r, m)."""
+    rows = np.broadcast_shapes(*[np.shape(t) for t in theta])[0]
+    kinks = [np.broadcast_to(b, (rows, 1)) for b in model._breakpoints(*theta)]
+    if model.has("_quantile"):
+        q = np.broadcast_to(model._quantile(np.array([[0.25, 0.5, 0.75]]), *theta), (rows, 3))
+        below, middle, above = q[:, 1:2] - q[:, :1], q[:, 1:2], q[:, 2:] - q[:, 1:2]
+        points = [middle - _REACH * below, middle, middle + _REACH * above, *kinks]
+        return np.concatenate(points, axis=1)
+    around = np.array([1 / 16, 1 / 4, 1.0, 4.0, 16.0])
+    if not np.isfinite(model.support.lower):
+        around = np.concatenate([-around[::-1], [0.0], around])
+    return np.concatenate([np.tile(around, (rows, 1)), *kinks], axis=1)
+
+
+def reach_beyond(model: Model, end: Array, direction: float, theta: Arrays) -> Array:
+    """Return the distance from an end, to a factor of 2, around which most of the mass beyond lies."""
+    distance = np.exp2(np.arange(-80.0, 81.0))
+    y = end + direction * distance
+    log_mass = model.log_density_hook(model.statistics(y), theta) + log(distance)
+    log_mass = where(np.isnan(log_mass) | (y == end), -inf, log_mass)
+    return np.asarray(distance[np.argmax(log_mass, axis=1)][:, None])
 
 
 def _of_density(model: Model, runs: Runs, theta: Arrays) -> Array:

@@ -4,8 +4,9 @@ With Z the mass of the region, s the score and H the second derivatives of log q
 
     d log Z = E[s | region],        d² log Z = E[H | region] + Cov[s | region].
 
-Both are sums over one set of nodes: double-exponential quadrature (Takahasi and Mori 1974) between the
-ends of the region, the kinks and the bulk of the law for a density; the points themselves for counts.
+A family that is a law of the line knows them from the tails at both ends. Of any other they are sums over
+one set of nodes: double-exponential quadrature (Takahasi and Mori 1974) between the ends of the region, the
+kinks and the bulk of the law for a density; the points themselves for counts.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.cells import reach_beyond, spread_marks
 from mlece.combinators.compose import engine
+from mlece.combinators.unseen import unseen
 from mlece.math import Array, Arrays, exp, expit, inf, log, log1mexp, log1p, logsumexp, pi, where
 from mlece.model import Model
 
 _STEP = 1 / 32
-_REACH = 16.0  # quartile distances around the median that form pieces of their own
 _MOST = 1 << 20  # numbers in one temporary
 _SOME = 1 << 13  # counts summed where those left out are few
 _NARROW = 0.01  # share of the smaller tail below which a difference of two tails loses digits
@@ -81,9 +83,12 @@ def _remembered(inner: Any, shape: tuple[int, ...], *parts: bytes) -> Region:
     rows = len(columns[0])
     k = len(inner.params)
     out = np.empty((1 + k + k * (k + 1) // 2, rows))
-    rule = _sum if inner.support.discrete else _integral
     # One row at a time where a row alone may be long.
-    step = 1 if inner.support.discrete else max(1, _MOST // 4096)
+    rule, step = _integral, _MOST // 4096
+    if inner.support.discrete:
+        rule, step = _sum, 1
+    elif inner.has("_standardised") and not inner.has("_breakpoints"):
+        rule, step = _closed, rows
     with np.errstate(all="ignore"):
         for start in range(0, rows, step):
             cut = slice(start, start + step)
@@ -157,30 +162,6 @@ def _nodes(low: float, high: float) -> Array:
     return _STEP * np.arange(np.ceil(low / _STEP), np.floor(high / _STEP) + 1)
 
 
-def spread_marks(model: Model, theta: Arrays) -> Array:
-    """Return points around the bulk of a framed law, (r, m)."""
-    rows = np.broadcast_shapes(*[np.shape(t) for t in theta])[0]
-    kinks = [np.broadcast_to(b, (rows, 1)) for b in model._breakpoints(*theta)]
-    if model.has("_quantile"):
-        q = np.broadcast_to(model._quantile(np.array([[0.25, 0.5, 0.75]]), *theta), (rows, 3))
-        below, middle, above = q[:, 1:2] - q[:, :1], q[:, 1:2], q[:, 2:] - q[:, 1:2]
-        points = [middle - _REACH * below, middle, middle + _REACH * above, *kinks]
-        return np.concatenate(points, axis=1)
-    around = np.array([1 / 16, 1 / 4, 1.0, 4.0, 16.0])
-    if not np.isfinite(model.support.lower):
-        around = np.concatenate([-around[::-1], [0.0], around])
-    return np.concatenate([np.tile(around, (rows, 1)), *kinks], axis=1)
-
-
-def reach_beyond(model: Model, end: Array, direction: float, theta: Arrays) -> Array:
-    """Return the distance from an end, to a factor of 2, around which most of the mass beyond lies."""
-    distance = np.exp2(np.arange(-80.0, 81.0))
-    y = end + direction * distance
-    log_mass = model.log_density_hook(model.statistics(y), theta) + log(distance)
-    log_mass = where(np.isnan(log_mass) | (y == end), -inf, log_mass)
-    return np.asarray(distance[np.argmax(log_mass, axis=1)][:, None])
-
-
 def _quadrature(model: Model, low: Array, high: Array, theta: Arrays) -> tuple[Array, Array]:
     """Return nodes (r, m) of a framed region and the logarithms of their weights."""
     marks = spread_marks(model, theta)
@@ -229,6 +210,19 @@ def _integral(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
     rows = [log_mass, *[f / c for f, c in zip(first, factors, strict=True)]]
     rows += [s / (factors[i] * factors[j]) for s, (i, j) in zip(second, pairs, strict=True)]
     return _empty(low, high, np.stack(rows))
+
+
+def _closed(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
+    """Return log Z and its derivatives for rows of parameters (r, 1), stacked (q, r), from both tails."""
+    found = unseen(model, np.stack([lower, upper, np.full_like(lower, -inf)], axis=-1), theta)
+    rows = np.stack([found.value, *found.score, *found.curvature])[..., 0]
+    low, high = (
+        f(e, s)
+        for f, e, s in zip(
+            (np.maximum, np.minimum), (lower, upper), model.bounds(theta), strict=True
+        )
+    )
+    return _empty(low, high, rows)
 
 
 # ---------------------------------------------------------------------------- counts

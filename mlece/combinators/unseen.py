@@ -116,8 +116,8 @@ class _Closed(Unseen):
         for end, mask, above, sign in self.tails:
             if mask.any():
                 place, (y,), theta = self._of(mask, end)
-                law, z = self.family._standardised(y, *theta)
-                out[place] += sign * (law.log_sf(z) if above else law.log_cdf(z))
+                law, *at = self.family._standardised(y, *theta)
+                out[place] += sign * (law.log_sf(*at) if above else law.log_cdf(*at))
         if self.inner.any():
             out[self._within[0]] += self._within[1][0]
         if self.nowhere.any():
@@ -141,9 +141,11 @@ class _Closed(Unseen):
         for end, mask, above, sign in self.tails:
             if mask.any():
                 place, (y,), theta = self._of(mask, end)
-                law, z = self.family._standardised(y, *variables(*theta))
-                first, second = (law.sf_derivatives if above else law.cdf_derivatives)(z.value)
-                jet = compose(z.value, (first,), (second,), (z,))
+                moved = variables(*theta)
+                law, *at = self.family._standardised(y, *moved)
+                inner = [moved[0].lift(x) for x in at]
+                tail = law.jets(*[x.value for x in inner])[above]
+                jet = compose(tail.value, tail.first, tail.second, inner)
                 for row, part in zip(out, (*jet.first, *jet.second), strict=True):
                     row[place] += sign * part
         if self.inner.any():
@@ -158,13 +160,12 @@ class _Closed(Unseen):
         lower, upper, _ = (self.t[..., j] for j in range(3))
         place, (low, high), theta = self._of(self.inner, lower, upper)
         moved = variables(*theta)
-        law, start = self.family._standardised(low, *moved)
-        _, stop = self.family._standardised(high, *moved)
-        cell = between(law, start.value, stop.value)
-        slopes = (cell.lower, cell.upper)
-        bends = (cell.lower_lower, cell.lower_upper, cell.upper_upper)
-        parts = np.stack(compose(cell.log_mass, slopes, bends, (start, stop)).parts())
-        short = ~(cell.gap >= _SHORT) & self._smooth(low, high, theta)
+        law, *start = self.family._standardised(low, *moved)
+        _, *stop = self.family._standardised(high, *moved)
+        ends = ([moved[0].lift(x) for x in end] for end in (start, stop))
+        mass, gap = between(law, *ends)
+        parts = np.stack(mass.parts())
+        short = ~(gap >= _SHORT) & self._smooth(low, high, theta)
         if short.any():
             # Of two nearly equal tails the difference has lost digits: integrate the density.
             own = tuple(v if v.size == 1 else v[short] for v in theta)

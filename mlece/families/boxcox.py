@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.families.real_line import StudentT, _half_step, _half_step_bend, _half_step_slope
+from mlece.families.beta_tails import half_step, half_step_bend, half_step_slope
+from mlece.families.real_line import StudentT
 from mlece.limits import Limit, LimitFamily, full, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -410,7 +411,7 @@ class BoxCoxT(Model):
     @staticmethod
     def _log_density(t: Arrays, mu: Array, sigma: Array, nu: Array, tau: Array) -> Array:
         log_u, log_ratio = t[0], t[7]
-        constant = _half_step(tau / 2) - 0.5 * LOG_2PI - log(mu * sigma)
+        constant = half_step(tau / 2) - 0.5 * LOG_2PI - log(mu * sigma)
         constant = constant - _t_law(tau)(_end(sigma, nu))
         return np.asarray(constant + (nu - 1) * log_ratio - 0.5 * (tau + 1) * log_u)
 
@@ -436,7 +437,7 @@ class BoxCoxT(Model):
         _, deficit, uw, *_ = t
         plain = _score(t[7:], mu, sigma, nu)
         cut, _ = BoxCoxT._truncation(sigma, nu, tau)
-        by_tau = 0.5 * (_half_step_slope(tau / 2) - deficit + uw / tau)
+        by_tau = 0.5 * (half_step_slope(tau / 2) - deficit + uw / tau)
         return plain[0], plain[1] - cut[0], plain[2] - cut[1], by_tau - cut[2]
 
     @staticmethod
@@ -444,7 +445,7 @@ class BoxCoxT(Model):
         _, _, uw, uww, tau_power, tau_z, tau_bend, *rest = t
         location, (spread, cross), power = _curvature(tuple(rest), mu, sigma, nu)
         _, cut = BoxCoxT._truncation(sigma, nu, tau)
-        bend = _half_step_bend(tau / 2)
+        bend = half_step_bend(tau / 2)
         by_tau = 0.5 * (0.5 * bend + ((tau - 1) * uw - (tau + 1) * uww) / tau**2)
         inner = (spread, cross, -tau_z / sigma, power, tau_bend, by_tau)
         return (*location, -tau_power / mu, *(a - b for a, b in zip(inner, cut, strict=True)))

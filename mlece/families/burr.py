@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive
+from mlece.families.beta_tails import log_odds_tails
 from mlece.families.skew_tails import AsymmetricLaplace
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.links.tails import Tails
@@ -275,6 +276,12 @@ class GB2(Model):
     def _log_sf(y: Array, shape: Array, scale: Array, p: Array, q: Array) -> Array:
         z = shape * (log(y) - log(scale))
         return log_probability(betainc(q, p, expit(-z)), betainc(p, q, expit(z)))
+
+    @staticmethod
+    def _standardised(
+        y: Array, shape: Any, scale: Any, p: Any, q: Any
+    ) -> tuple[Tails, Any, Any, Any]:
+        return log_odds_tails, shape * (log(y) - jet_log(scale)), p, q
 
     @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array, p: Array, q: Array) -> Array:

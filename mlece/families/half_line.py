@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import nonnegative, positive
+from mlece.families.gamma_tails import of_gamma
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.links.tails import Tails
 from mlece.links.unit_links import cloglog_link
@@ -280,6 +281,10 @@ class Gamma(Model):
     def _log_sf(y: Array, shape: Array, rate: Array) -> Array:
         x = rate * y
         return log_probability(gammaincc(shape, x), gammainc(shape, x))
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, rate: Any) -> tuple[Tails, Any, Any]:
+        return of_gamma(log(y) + jet_log(rate / shape), shape)
 
     @staticmethod
     def _quantile(u: Array, shape: Array, rate: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.domain import nonnegative, positive, real
+from mlece.families.gamma_tails import log_gamma_tails, stirling_of_square
 from mlece.families.skewed import _mean_log
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.links.tails import Tails
@@ -42,7 +43,6 @@ from mlece.math import (
     stirling_remainder,
     tanh,
     trigamma,
-    trigamma_excess,
     where,
 )
 from mlece.model import Model, Twin
@@ -300,31 +300,6 @@ class BirnbaumSaunders(Model):
 
 # ---------------------------------------------------------------------------- generalised gamma
 
-# Coefficients of the Stirling remainder of log Gamma(1/q²) in powers 2, 6, 10, ... of q.
-_REMAINDER = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
-
-
-def _remainder(q: Array) -> Arrays:
-    """Return the Stirling remainder of log Gamma at 1/q² and its first two derivatives in q."""
-    q = np.asarray(q, dtype=float)
-    near = abs(q) < 0.25
-    small, large = where(near, q, 0.25), where(near, 1.0, q)
-    series = [np.zeros_like(q) for _ in range(3)]
-    for j, c in enumerate(_REMAINDER):
-        m = 4 * j + 2
-        series[0] = series[0] + c * small**m
-        series[1] = series[1] + c * m * small ** (m - 1)
-        series[2] = series[2] + c * m * (m - 1) * small ** (m - 2)
-    k = 1 / large**2
-    first = 0.5 / k - log_minus_digamma(k)
-    second = trigamma_excess(k) - 0.5 / k**2
-    direct = (
-        stirling_remainder(k),
-        -2 * first / large**3,
-        6 * first / large**4 + 4 * second / large**6,
-    )
-    return tuple(where(near, s, d) for s, d in zip(series, direct, strict=True))
-
 
 def _beyond(end: float) -> Callable[..., Arrays]:
     """Return the map of a Pareto or power law to mu, sigma and q of the laws that tend to it."""
@@ -395,13 +370,13 @@ class GeneralizedGamma(Model):
     @staticmethod
     def _log_density(t: Arrays, mu: Array, sigma: Array, q: Array) -> Array:
         w, loss, *_ = t
-        constant = 0.5 * LOG_2PI + log(sigma) + _remainder(q)[0]
+        constant = 0.5 * LOG_2PI + log(sigma) + stirling_of_square(q)[0]
         return np.asarray(-constant - mu - sigma * w - loss)
 
     @staticmethod
     def _score(t: Arrays, mu: Array, sigma: Array, q: Array) -> Arrays:
         _, _, push, by_q, moved, *_ = t
-        return push / sigma, (moved - 1) / sigma, -_remainder(q)[1] - by_q
+        return push / sigma, (moved - 1) / sigma, -stirling_of_square(q)[1] - by_q
 
     @staticmethod
     def _curvature(t: Arrays, mu: Array, sigma: Array, q: Array) -> Arrays:
@@ -413,7 +388,7 @@ class GeneralizedGamma(Model):
             bent / sigma,
             (1 - 2 * moved - squared) / sigma**2,
             bent_w / sigma,
-            -_remainder(q)[2] - second,
+            -stirling_of_square(q)[2] - second,
         )
 
     @staticmethod
@@ -479,6 +454,10 @@ class GeneralizedGamma(Model):
         return log_probability(above, below)
 
     @staticmethod
+    def _standardised(y: Array, mu: Any, sigma: Any, q: Any) -> tuple[Tails, Any, Any]:
+        return log_gamma_tails, (log(y) - mu) / sigma, q
+
+    @staticmethod
     def _quantile(u: Array, mu: Array, sigma: Array, q: Array) -> Array:
         normal = abs(q) < 1e-8
         safe = where(normal, 1.0, q)
@@ -504,7 +483,7 @@ class GeneralizedGamma(Model):
         mean_w = where(q == 0, 0.0, -gap / safe)
         loss = where(q == 0, 0.5, gap / safe**2)
         return np.asarray(
-            log(sigma) + 0.5 * LOG_2PI + _remainder(q)[0] + loss + mu + sigma * mean_w
+            log(sigma) + 0.5 * LOG_2PI + stirling_of_square(q)[0] + loss + mu + sigma * mean_w
         )
 
     @staticmethod

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive
+from mlece.families.beta_tails import half_step
+from mlece.families.gamma_tails import of_gamma
 from mlece.families.half_line import Gamma, _narrow, _second_order, gamma_shape
-from mlece.families.real_line import _half_step
 from mlece.families.skewed import Pareto
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.links.tails import Tails
@@ -104,6 +105,11 @@ class _Length(Model, abstract=True):
         return log_probability(gammaincc(a, x), gammainc(a, x))
 
     @classmethod
+    def _standardised(cls, y: Array, scale: Any) -> tuple[Any, ...]:
+        df = np.asarray(float(cls._df))
+        return of_gamma(2 * (log(y) - jet_log(scale)) - log(df), 0.5 * df)
+
+    @classmethod
     def _quantile(cls, u: Array, scale: Array) -> Array:
         return np.asarray(scale * sqrt(2 * gammaincinv(0.5 * cls._df, u)))
 
@@ -118,11 +124,11 @@ class _Length(Model, abstract=True):
 
     @classmethod
     def _mean(cls, scale: Array) -> Array:
-        return np.asarray(scale * exp(0.5 * log(cls._df) + _half_step(np.asarray(0.5 * cls._df))))
+        return np.asarray(scale * exp(0.5 * log(cls._df) + half_step(np.asarray(0.5 * cls._df))))
 
     @classmethod
     def _variance(cls, scale: Array) -> Array:
-        return np.asarray(-cls._df * scale**2 * expm1(2 * _half_step(np.asarray(0.5 * cls._df))))
+        return np.asarray(-cls._df * scale**2 * expm1(2 * half_step(np.asarray(0.5 * cls._df))))
 
 
 class HalfNormal(_Length):
@@ -210,7 +216,7 @@ class Rayleigh(_Length):
         return np.asarray(-0.5 * (y / scale) ** 2)
 
     @classmethod
-    def _standardised(cls, y: Array, scale: Any) -> tuple[Tails, Any]:
+    def _standardised(cls, y: Array, scale: Any) -> tuple[Any, ...]:
         return cloglog_link, 2 * (log(y) - jet_log(scale)) - _LOG_2
 
     @classmethod
@@ -309,6 +315,10 @@ class Chi2(Model):
         return Gamma._log_sf(y, 0.5 * df, np.asarray(0.5))
 
     @staticmethod
+    def _standardised(y: Array, df: Any) -> tuple[Tails, Any, Any]:
+        return Gamma._standardised(y, 0.5 * df, 0.5)
+
+    @staticmethod
     def _quantile(u: Array, df: Array) -> Array:
         return np.asarray(2 * gammaincinv(0.5 * df, u))
 
@@ -396,6 +406,10 @@ class InverseGamma(Model):
     @staticmethod
     def _log_sf(y: Array, shape: Array, scale: Array) -> Array:
         return Gamma._log_cdf(1 / y, shape, scale)
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any, Any]:
+        return of_gamma(jet_log(scale / shape) - log(y), shape, -1.0)
 
     @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:
@@ -523,6 +537,10 @@ class Nakagami(Model):
         return Gamma._log_sf((y / scale) ** 2, shape, shape)
 
     @staticmethod
+    def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any, Any]:
+        return of_gamma(2 * (log(y) - jet_log(scale)), shape)
+
+    @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:
         return np.asarray(scale * sqrt(gammaincinv(shape, u) / shape))
 
@@ -540,11 +558,11 @@ class Nakagami(Model):
 
     @staticmethod
     def _mean(shape: Array, scale: Array) -> Array:
-        return np.asarray(scale * exp(_half_step(shape)))
+        return np.asarray(scale * exp(half_step(shape)))
 
     @staticmethod
     def _variance(shape: Array, scale: Array) -> Array:
-        return np.asarray(-(scale**2) * expm1(2 * _half_step(shape)))
+        return np.asarray(-(scale**2) * expm1(2 * half_step(shape)))
 
     @staticmethod
     def _scipy(shape: Array, scale: Array) -> Twin:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -62,6 +62,11 @@ class Reparametrised(Model, abstract=True):
     @classmethod
     def _log_sf(cls, y: Array, *theta: Array) -> Array:
         return np.asarray(cls.plain._log_sf(y, *cls._plain(*theta)))
+
+    @classmethod
+    def _standardised(cls, y: Array, *theta: Any) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = cls.plain._standardised(y, *cls._plain(*theta))
+        return found
 
     @classmethod
     def _quantile(cls, u: Array, *theta: Array) -> Array:

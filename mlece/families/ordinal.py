@@ -14,10 +14,11 @@ from mlece.errors import DataError, ParameterError, message, unknown_name
 from mlece.families.labels import Each, PerLabel
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.links.bijection import LINKS, UnitLink
-from mlece.links.tails import Between, between
+from mlece.links.tails import between
 from mlece.math import Array, Arrays, exp, inf, where, xlogy
 from mlece.model import Model
 from mlece.moments import Summary
+from mlece.numerics.jets import Jet, variables
 from mlece.param import Param
 
 # Links whose F and 1 - F are log-concave, for which the likelihood has one maximum (Pratt 1981).
@@ -125,42 +126,41 @@ class Ordinal(PerLabel):
 
     # ------------------------------------------------------------------ density
 
-    def _cells(self, y: Array, theta: Arrays) -> Between:
-        """Return what is between the cut points on either side of each label."""
+    def _cells(self, y: Array, theta: Arrays) -> Jet:
+        """Return the log probability of each label as a function of the cut points beside it."""
         *cuts, location = theta
         shape = np.broadcast_shapes(np.shape(y), *[np.shape(v) for v in theta])
         lower, upper = np.full(shape, -inf), np.full(shape, inf)
         for k, cut in enumerate(cuts):
             lower = where(y == k + 1, cut, lower)
             upper = where(y == k, cut, upper)
-        return between(self._law, lower - location, upper - location)
+        start, stop = variables(lower - location, upper - location)
+        return between(self._law, (start,), (stop,))[0]
 
     def _log_density(self, y: Array, *theta: Array) -> Array:  # type: ignore[override]
-        return self._cells(y, theta).log_mass
+        return np.asarray(self._cells(y, theta).value)
 
     def _score(self, y: Array, *theta: Array) -> Arrays:
-        cell = self._cells(y, theta)
-        cuts = [
-            where(y == k, cell.upper, where(y == k + 1, cell.lower, 0.0))
-            for k in range(len(theta) - 1)
-        ]
-        return *cuts, -(cell.lower + cell.upper)
+        lower, upper = self._cells(y, theta).first
+        cuts = [where(y == k, upper, where(y == k + 1, lower, 0.0)) for k in range(len(theta) - 1)]
+        return *cuts, -(lower + upper)
 
     def _curvature(self, y: Array, *theta: Array) -> Arrays:
         cell = self._cells(y, theta)
-        zero = np.zeros_like(cell.log_mass)
+        zero = np.zeros_like(cell.value)
+        lower_lower, lower_upper, upper_upper = cell.second
         out: list[Array] = []
         for k in range(len(theta) - 1):
             at, above = y == k, y == k + 1
-            out.append(where(at, cell.upper_upper, where(above, cell.lower_lower, 0.0)))
+            out.append(where(at, upper_upper, where(above, lower_lower, 0.0)))
             rest = len(theta) - 2 - k
             if rest:
-                out.append(where(above, cell.lower_upper, 0.0))
+                out.append(where(above, lower_upper, 0.0))
             out += [zero] * (rest - 1)
-            upper = cell.upper_upper + cell.lower_upper
-            lower = cell.lower_lower + cell.lower_upper
+            upper = upper_upper + lower_upper
+            lower = lower_lower + lower_upper
             out.append(where(at, -upper, where(above, -lower, 0.0)))
-        out.append(cell.lower_lower + 2 * cell.lower_upper + cell.upper_upper)
+        out.append(lower_lower + 2 * lower_upper + upper_upper)
         return tuple(out)
 
     # ------------------------------------------------------------------ estimate

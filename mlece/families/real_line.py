@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
+from mlece.families.beta_tails import half_step, half_step_bend, half_step_slope, student_tails
 from mlece.limits import Limit, LimitFamily, Status, free_tails, full, or_fixed, point_mass
 from mlece.links.tails import Tails, laplace_tails
 from mlece.links.unit_links import logit_link, loglog_link, probit_link
@@ -16,10 +17,8 @@ from mlece.math import (
     Array,
     Arrays,
     abs,
-    chosen,
     digamma,
     exp,
-    gammaln,
     inf,
     log,
     log1mexp,
@@ -34,7 +33,6 @@ from mlece.math import (
     sqrt,
     stdtr,
     stdtrit,
-    trigamma,
     where,
 )
 from mlece.model import Model, Twin
@@ -161,46 +159,6 @@ class Gaussian(Model):
 # ---------------------------------------------------------------------------- Student t
 
 
-_STEP_LARGE = 16.0
-
-
-def _half_step(a: Array) -> Array:
-    """Return log Gamma(a + 1/2) - log Gamma(a) - log(a)/2 without cancellation."""
-
-    def series(a: Array) -> Array:
-        u = 1 / a**2
-        tail = 17 / 14336 - u * (31 / 18432 - u * (691 / 180224))
-        return (-1 / 8 + u * (1 / 192 - u * (1 / 640 - u * tail))) / a
-
-    return chosen(
-        a > _STEP_LARGE, series, lambda a: gammaln(a + 0.5) - gammaln(a) - 0.5 * log(a), a
-    )
-
-
-def _half_step_slope(a: Array) -> Array:
-    """Return the derivative of :func:`_half_step`, without cancellation for large a."""
-
-    def series(a: Array) -> Array:
-        u = 1 / a**2
-        tail = 17 / 2048 - u * (31 / 2048 - u * (691 / 16384))
-        return u * (1 / 8 - u * (1 / 64 - u * (1 / 128 - u * tail)))
-
-    return chosen(a > _STEP_LARGE, series, lambda a: digamma(a + 0.5) - digamma(a) - 0.5 / a, a)
-
-
-def _half_step_bend(a: Array) -> Array:
-    """Return the second derivative of :func:`_half_step`, without cancellation for large a."""
-
-    def series(a: Array) -> Array:
-        u = 1 / a**2
-        tail = 17 / 256 - u * (155 / 1024 - u * (2073 / 4096))
-        return -u / a * (1 / 4 - u * (1 / 16 - u * (3 / 64 - u * tail)))
-
-    return chosen(
-        a > _STEP_LARGE, series, lambda a: trigamma(a + 0.5) - trigamma(a) + 0.5 / a**2, a
-    )
-
-
 class StudentT(Model):
     r"""Student t with location and scale, z = (y − m)/s.
 
@@ -284,14 +242,14 @@ class StudentT(Model):
 
     @staticmethod
     def _log_density(t: Arrays, df: Array, loc: Array, scale: Array) -> Array:
-        constant = _half_step(df / 2) - 0.5 * LOG_2PI - log(scale)
+        constant = half_step(df / 2) - 0.5 * LOG_2PI - log(scale)
         return np.asarray(constant - 0.5 * (df + 1) * t[0])
 
     @staticmethod
     def _score(t: Arrays, df: Array, loc: Array, scale: Array) -> Arrays:
         _, deficit, uw, _, zw, _ = t
         return (
-            0.5 * (_half_step_slope(df / 2) - deficit + uw / df),
+            0.5 * (half_step_slope(df / 2) - deficit + uw / df),
             (df + 1) / (df * scale) * zw,
             ((df + 1) * uw - 1) / scale,
         )
@@ -303,7 +261,7 @@ class StudentT(Model):
         more, square = df + 1, scale * scale
         rate = more / df
         return (
-            0.5 * (0.5 * _half_step_bend(df / 2) + ((df - 1) * uw - more * uww) / df**2),
+            0.5 * (0.5 * half_step_bend(df / 2) + ((df - 1) * uw - more * uww) / df**2),
             (df * zw - more * zww) / (scale * df**2),
             (uw - uww * rate) / scale,
             (2 * uww + uw - 1) * (rate / square),
@@ -331,6 +289,10 @@ class StudentT(Model):
         return log_probability(stdtr(df, -z), stdtr(df, z))
 
     @staticmethod
+    def _standardised(y: Array, df: Any, loc: Any, scale: Any) -> tuple[Tails, Any, Any]:
+        return student_tails, (y - loc) / scale, df
+
+    @staticmethod
     def _quantile(u: Array, df: Array, loc: Array, scale: Array) -> Array:
         return np.asarray(loc + scale * stdtrit(df, u))
 
@@ -345,7 +307,7 @@ class StudentT(Model):
         half = df / 2
         step = digamma(half + 0.5) - digamma(half)
         return np.asarray(
-            0.5 * (df + 1) * step + 0.5 * LOG_2PI - _half_step(half) + log(scale) + 0 * loc
+            0.5 * (df + 1) * step + 0.5 * LOG_2PI - half_step(half) + log(scale) + 0 * loc
         )
 
     @staticmethod

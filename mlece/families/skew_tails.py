@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
+from mlece.families.beta_tails import log_odds_tails, student_tails
 from mlece.families.one_sided import (
     ExponentialFrom,
     HalfNormalFrom,
@@ -16,17 +17,15 @@ from mlece.families.one_sided import (
 )
 from mlece.families.real_line import StudentT
 from mlece.families.standard import (
-    FIRST,
-    SECOND,
-    STEPS,
     Jet,
     LocationScale,
-    log_tail,
     moments,
     quartile_start,
 )
 from mlece.families.transformed import MirroredLogGamma
 from mlece.limits import LimitFamily, free_tails, full
+from mlece.links.tails import ShapedTails, Tails
+from mlece.links.unit_links import probit_link
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -55,6 +54,7 @@ from mlece.math import (
     where,
 )
 from mlece.model import Twin
+from mlece.numerics.jets import compose, jet_log, jet_log1p, variables
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- asymmetric Laplace
@@ -261,6 +261,35 @@ def _piece_moments(asymmetry: Array, first: Array, second: Array) -> Arrays:
     return mean, second * (g**2 + 1 / g**2 - 1) - mean**2
 
 
+class TwoPieceTails(ShapedTails):
+    """A symmetric law stretched by γ above 0 and by 1/γ below, by z, γ and the shapes of that law."""
+
+    def __init__(self, law: Tails, shapes: int = 0) -> None:
+        self.law, self.shapes = law, 1 + shapes
+
+    def smaller(self, at: Arrays, bends: bool) -> tuple[Array, Array]:
+        """Return the tail on the side of z, from the lower one of the symmetric law."""
+        low = at[0] < 0
+        k = len(at)
+        parts = np.empty((1 + k + k * (k + 1) // 2 if bends else 1, low.size))
+        for below in (True, False):
+            rows = low == below
+            if rows.any():
+                z, asymmetry, *shapes = variables(*(a[rows] for a in at))
+                inner = [asymmetry * z if below else -z / asymmetry, *shapes]
+                tail = self.law.jets(*[v.value for v in inner])[0]
+                share = log(2.0) - jet_log1p(asymmetry * asymmetry)
+                if not below:
+                    share = share + 2 * jet_log(asymmetry)
+                jet = share + compose(tail.value, tail.first, tail.second, inner)
+                parts[:, rows] = np.stack(jet.parts())[: len(parts)]
+        return low, parts
+
+
+_two_piece_normal = TwoPieceTails(probit_link)
+_two_piece_t = TwoPieceTails(student_tails, 1)
+
+
 class TwoPieceNormal(LocationScale):
     r"""Two-piece (split) normal: log q = log(2γ/(1 + γ²)) + log φ(w) − log s, w = z/γ above 0, γ z below.
 
@@ -305,6 +334,10 @@ class TwoPieceNormal(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, asymmetry: Array) -> Array:
         return TwoPieceNormal._log_cdf(2 * loc - y, loc, scale, 1 / asymmetry)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any, asymmetry: Any) -> tuple[Any, ...]:
+        return _two_piece_normal, (y - loc) / scale, asymmetry
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, asymmetry: Array) -> Array:
@@ -408,6 +441,10 @@ class TwoPieceT(LocationScale):
         return TwoPieceT._log_cdf(2 * loc - y, loc, scale, 1 / asymmetry, df)
 
     @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any, asymmetry: Any, df: Any) -> tuple[Any, ...]:
+        return _two_piece_t, (y - loc) / scale, asymmetry, df
+
+    @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, asymmetry: Array, df: Array) -> Array:
         return _piece_quantile(u, loc, scale, asymmetry, lambda p: stdtrit(df, p))
 
@@ -429,41 +466,6 @@ class TwoPieceT(LocationScale):
 
 
 # ---------------------------------------------------------------------------- Azzalini's skew t
-
-
-def _log_lower_tail(n: Array, x: Array) -> Array:
-    """Return log P(T <= −|x|) of Student's t, below the smallest float by quadrature in log |x|."""
-    size = abs(x)
-    p = np.asarray(stdtr(n, -size))
-    gone = p < 1e-290
-    if not gone.any():
-        return np.asarray(log(p))
-    df, far = (np.broadcast_to(v, p.shape)[gone] for v in (n, size))
-    slope = (df + 1) / (1 + df / far / far) - 1
-    out = np.asarray(log(where(gone, 1.0, p)))
-    out[gone] = log_tail(lambda v: _student_jet(exp(-v), df).value - v, -log(far), slope)
-    return out
-
-
-def _in_df(x: Array, n: Array) -> Arrays:
-    """Return log T_n(x) with its first two derivatives in n, by differences of the sixth order.
-
-    There is no closed form; a step of 2 % leaves 1e-12 of truncation and as much of rounding. The
-    differences are those of the smaller tail, of which the other side is a function.
-    """
-    step = 0.02 * n
-    tail = [_log_lower_tail(n + k * step, x) for k in STEPS]
-    value = tail[len(tail) // 2]
-    first = sum(a * t for a, t in zip(FIRST, tail, strict=True) if a) / step
-    second = sum(b * t for b, t in zip(SECOND, tail, strict=True)) / step**2
-    # log(1 - p) for p = exp(t): slope -o and curvature -o (1 + o) in t, o the odds p/(1 - p).
-    below, p = x < 0, exp(value)
-    odds = p / (1 - p)
-    return (
-        where(below, value, log1p(-p)),
-        where(below, first, -odds * first),
-        where(below, second, -odds * (second + (1 + odds) * first**2)),
-    )
 
 
 class SkewT(LocationScale):
@@ -500,16 +502,14 @@ class SkewT(LocationScale):
         x = shape * z * c
         h = 0.5 * (z * z - 1) / (n * rest)
         h_df = 0.5 * (1 / rest**2 - 1 / n**2)
-        value, in_n, in_n_n = _in_df(x, n)
-        at = _student_jet(x, n)
-        # Derivatives of log T_n(x): the density over T, and what follows from it.
-        r = np.exp(at.value - value)
-        r_x, r_n = r * (at.slope - r), r * (at.shapes[0] - in_n)
+        # log T_n(x) with its derivatives in x and n.
+        tail = student_tails.jets(x, n)[0]
+        (r, in_n), (r_x, r_n, in_n_n) = tail.first, tail.second
         x_z, x_a, x_df = shape * c * inner, z * c, x * h
         x_zz, x_za = -3 * x_z * z / rest, c * inner
         x_zdf = shape * c * (h * inner + (z / rest) ** 2)
         return Jet(
-            log(2.0) + plain.value + value,
+            log(2.0) + plain.value + tail.value,
             plain.slope + r * x_z,
             plain.bend + r_x * x_z * x_z + r * x_zz,
             (r * x_a, plain.shapes[0] + r * x_df + in_n),
@@ -636,6 +636,12 @@ class EGB2(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, p: Array, q: Array) -> Array:
         return EGB2._log_cdf(2 * loc - y, loc, scale, q, p)
+
+    @staticmethod
+    def _standardised(
+        y: Array, loc: Any, scale: Any, p: Any, q: Any
+    ) -> tuple[Tails, Any, Any, Any]:
+        return log_odds_tails, (y - loc) / scale, p, q
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, p: Array, q: Array) -> Array:

@@ -8,10 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive, real
+from mlece.families.beta_tails import log_odds_tails
+from mlece.families.gamma_tails import of_gamma
 from mlece.families.one_sided import ExponentialFrom
 from mlece.families.real_line import _collapse
 from mlece.families.unit_interval import Beta, _digamma_gap
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
+from mlece.links.tails import Tails
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -43,6 +46,7 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary
+from mlece.numerics.jets import jet_log
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- beta prime
@@ -112,6 +116,10 @@ class BetaPrime(Model):
     def _log_sf(y: Array, alpha: Array, beta: Array) -> Array:
         odds, rest = y / (1 + y), 1 / (1 + y)
         return log_probability(betainc(beta, alpha, rest), betainc(alpha, beta, odds))
+
+    @staticmethod
+    def _standardised(y: Array, alpha: Any, beta: Any) -> tuple[Tails, Any, Any, Any]:
+        return log_odds_tails, log(y), alpha, beta
 
     @staticmethod
     def _quantile(u: Array, alpha: Array, beta: Array) -> Array:
@@ -325,6 +333,10 @@ class LogGamma(Model):
         return log_probability(gammaincc(shape, power), gammainc(shape, power))
 
     @staticmethod
+    def _standardised(y: Array, shape: Any, loc: Any, scale: Any) -> tuple[Tails, Any, Any]:
+        return of_gamma((y - loc) / scale - jet_log(shape), shape)
+
+    @staticmethod
     def _quantile(u: Array, shape: Array, loc: Array, scale: Array) -> Array:
         power = np.asarray(gammaincinv(shape, u))
         tail = (log(u) + gammaln(shape + 1)) / shape
@@ -397,6 +409,10 @@ class MirroredLogGamma(Model, abstract=True):
     @staticmethod
     def _log_sf(y: Array, shape: Array, loc: Array, scale: Array) -> Array:
         return LogGamma._log_cdf(-y, shape, -loc, scale)
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, loc: Any, scale: Any) -> tuple[Tails, Any, Any]:
+        return of_gamma((loc - y) / scale - jet_log(shape), shape, -1.0)
 
     @staticmethod
     def _mean(shape: Array, loc: Array, scale: Array) -> Array:

@@ -9,8 +9,10 @@ import numpy as np
 
 from mlece import errors
 from mlece.domain import positive, probability, real
+from mlece.families.beta_tails import log_odds_tails
 from mlece.families.composed import check_ordered
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
+from mlece.links.tails import Tails
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -170,6 +172,10 @@ class Beta(Model):
     @staticmethod
     def _log_sf(y: Array, alpha: Array, beta: Array) -> Array:
         return log_probability(betainc(beta, alpha, 1 - y), betainc(alpha, beta, y))
+
+    @staticmethod
+    def _standardised(y: Array, alpha: Any, beta: Any) -> tuple[Tails, Any, Any, Any]:
+        return log_odds_tails, log(y) - log1p(-y), alpha, beta
 
     @staticmethod
     def _quantile(u: Array, alpha: Array, beta: Array) -> Array:

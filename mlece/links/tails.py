@@ -1,14 +1,15 @@
 """Laws of the whole line known by the logarithms of both tails, and the mass between two points of one.
 
-Many families are one such law at a standardised observation: F(y) = F₀(z(y; θ)). What they need of F₀ to
-be fitted to intervals (log F₀, log(1 − F₀), and two derivatives of each) keeps its digits however far
-out: each tail is computed by itself, never as 1 less the other.
+Many families are one such law at a standardised observation: F(y) = F₀(z(y; θ)), or F₀(z; a) where the law
+has shapes a of its own. What they need of F₀ to be fitted to intervals (log F₀, log(1 − F₀), and two
+derivatives of each) keeps its digits however far out: each tail is computed by itself, or from a smaller
+one, never as 1 less the larger.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from mlece.math import (
     Array,
     arctan,
     exp,
+    expit,
     expm1,
     inf,
     log,
@@ -23,9 +25,9 @@ from mlece.math import (
     log1p,
     pi,
     tanh,
-    times,
     where,
 )
+from mlece.numerics.jets import Jet, compose
 
 _LOG_2 = 0.6931471805599453
 
@@ -56,6 +58,12 @@ class Tails(ABC):
     def log_pair_derivatives(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """Return the first and second derivative of log F, then those of log (1 − F)."""
         return *self.cdf_derivatives(z), *self.sf_derivatives(z)
+
+    def jets(self, z: Array) -> tuple[Jet, Jet]:
+        """Return log F and log (1 − F) as functions of z; a law with shapes takes them as well."""
+        up, bend_up, down, bend_down = self.log_pair_derivatives(z)
+        below, above = self.log_pair(z)
+        return Jet(below, (up,), (bend_up,)), Jet(above, (down,), (bend_down,))
 
 
 class Symmetric(Tails):
@@ -132,54 +140,186 @@ laplace_tails = DoubleExponential()
 secant_tails = HyperbolicSecantTails()
 
 
+# ---------------------------------------------------------------------------- laws with shapes
+
+_ROWS = 128  # points at a time, so that their nodes stay in the cache
+REACH = 41.0  # what lies beyond a fall of a log density by this much is below rounding
+
+
+def _panels(count: int, share: float) -> tuple[Array, Array]:
+    """Return Gauss-Legendre nodes and weights on (0, share) and (share, 1)."""
+    x, w = np.polynomial.legendre.leggauss(count)
+    ends = np.array([0.0, share, 1.0])
+    half = 0.5 * np.diff(ends)[:, None]
+    return np.ravel(ends[:-1, None] + half * (1 + x)), np.ravel(half * w)
+
+
+# A log density that falls about linearly from a point on, and may bend near it.
+NODES, WEIGHTS = _panels(22, 1 / 6)
+
+
+def reach(fall: Callable[[Array], tuple[Array, Array]], start: Array) -> Array:
+    """Return the distance, to some per cent, at which a log density has fallen by :data:`REACH`.
+
+    Parameters
+    ----------
+    fall : callable
+        Distances to the fall and its slope.
+    start : array
+    """
+    u = start
+    for _ in range(5):
+        depth, slope = fall(u)
+        u = np.maximum(u - (depth - REACH) / slope, 0.1 * u)
+    return np.asarray(u)
+
+
+def by_rows(sums: Callable[..., Array], *at: Array) -> Array:
+    """Return sums (q, m) at points (m,), so many at a time that their nodes stay in the cache."""
+    cuts = (slice(k, k + _ROWS) for k in range(0, at[0].size, _ROWS))
+    return np.concatenate([sums(*(a[cut] for a in at)) for cut in cuts], axis=1)
+
+
+def row_sums(weights: Array, values: Array) -> Array:
+    """Return the sum of weights times values over the last axis."""
+    return np.asarray(np.einsum("ij,ij->i", weights, values))
+
+
+def unstacked(parts: Array, inner: Sequence[Jet]) -> Jet:
+    """Return a function of inner jets from its value and derivatives in them, stacked."""
+    k = 1 + len(inner)
+    return compose(parts[0], tuple(parts[1:k]), tuple(parts[k:]), inner)
+
+
+def log_sum(a: Jet, b: Jet) -> Jet:
+    """Return log(e^a + e^b)."""
+    share, rest = expit(a.value - b.value), expit(b.value - a.value)
+    both = share * rest
+    value = np.logaddexp(a.value, b.value)
+    return compose(value, (share, rest), (both, -both, both), (a, b))
+
+
+class ShapedTails(Tails):
+    """A law of the line with shapes of its own: a subclass knows the smaller tail, or one not near 1.
+
+    What is asked of it takes the shapes after z; derivatives are those in z and in the shapes, the
+    gradient first, then the upper triangle of the second ones row by row.
+    """
+
+    shapes: int
+
+    @abstractmethod
+    def smaller(self, at: tuple[Array, ...], bends: bool) -> tuple[Array, Array]:
+        """Return where the lower tail is told, and the logarithm of the tail with its derivatives.
+
+        Parameters
+        ----------
+        at : tuple of arrays (m,)
+            z and the shapes.
+        bends : bool
+            Whether derivatives are asked for.
+
+        Returns
+        -------
+        lower : array of bool (m,)
+        parts : array (1, m) or (q, m)
+        """
+
+    def _told(self, at: tuple[Array, ...], bends: bool) -> tuple[Array, Array]:
+        wide = np.broadcast_arrays(*[np.asarray(a, dtype=float) for a in at])
+        flat = tuple(np.ravel(a) for a in wide)
+        with np.errstate(all="ignore"):
+            lower, parts = self.smaller(flat, bends)
+        shape = wide[0].shape
+        return lower.reshape(shape), parts.reshape(len(parts), *shape)
+
+    def log_pair(self, z: Array, *shapes: Array) -> tuple[Array, Array]:
+        """Return log F and log (1 − F)."""
+        lower, (tail,) = self._told((z, *shapes), False)
+        with np.errstate(all="ignore"):
+            other = log1mexp(-tail)
+        return where(lower, tail, other), where(lower, other, tail)
+
+    def log_cdf(self, z: Array, *shapes: Array) -> Array:
+        """Return log F."""
+        return self.log_pair(z, *shapes)[0]
+
+    def log_sf(self, z: Array, *shapes: Array) -> Array:
+        """Return log (1 − F)."""
+        return self.log_pair(z, *shapes)[1]
+
+    def jets(self, z: Array, *shapes: Array) -> tuple[Jet, Jet]:
+        """Return log F and log (1 − F) as functions of z and the shapes."""
+        lower, parts = self._told((z, *shapes), True)
+        k = 1 + self.shapes
+        tail = Jet(parts[0], tuple(parts[1 : 1 + k]), tuple(parts[1 + k :]))
+        with np.errstate(all="ignore"):
+            # log(1 − e^t) has the slope −o and the bend −o (1 + o), o the odds of the tail.
+            odds = -exp(tail.value) / expm1(tail.value)
+            rest = compose(log1mexp(-tail.value), (-odds,), (-odds * (1 + odds),), (tail,))
+        return _selected(lower, tail, rest), _selected(lower, rest, tail)
+
+    def log_pair_derivatives(self, z: Array, *shapes: Array) -> tuple[Array, ...]:  # type: ignore[override]
+        """Return the derivatives of log F, then those of log (1 − F)."""
+        return tuple(part for jet in self.jets(z, *shapes) for part in jet.parts()[1:])
+
+    def cdf_derivatives(self, z: Array, *shapes: Array) -> tuple[Array, ...]:  # type: ignore[override]
+        """Return the derivatives of log F."""
+        return self.jets(z, *shapes)[0].parts()[1:]
+
+    def sf_derivatives(self, z: Array, *shapes: Array) -> tuple[Array, ...]:  # type: ignore[override]
+        """Return the derivatives of log (1 − F)."""
+        return self.jets(z, *shapes)[1].parts()[1:]
+
+
 # ---------------------------------------------------------------------------- between two points
 
 
-class Between(NamedTuple):
-    """log P(a < Z <= b) of a law, its derivatives in the two ends, and how far the tails are apart."""
-
-    log_mass: Array
-    lower: Array
-    upper: Array
-    lower_lower: Array
-    lower_upper: Array
-    upper_upper: Array
-    gap: Array
-
-
-def between(law: Tails, a: Array, b: Array) -> Between:
-    """Return the logarithm of F(b) − F(a) with its derivatives, a = −inf and b = inf included.
+def between(law: Tails, a: Sequence[Jet], b: Sequence[Jet]) -> tuple[Jet, Array]:
+    """Return log P(a < Z <= b) of a law, its ends a = −inf and b = inf included.
 
     It is the larger of two tails less the smaller one, in the tail where both are small: with ℓ the
     logarithm of that tail, at its nearer end o and its farther end i, log P = ℓ(o) + log(1 − e^(−δ)),
     δ = ℓ(o) − ℓ(i), the gap. With λ = 1/(e^δ − 1) the derivative of log P in δ is λ, that of λ is
     −λ(1 + λ); for a log-concave tail no sum below has terms of unlike sign that cancel.
+
+    Parameters
+    ----------
+    law : Tails
+    a, b : sequences of Jet
+        Each end, and behind it the shapes of the law, as functions of the same variables.
+
+    Returns
+    -------
+    log_mass : Jet
+    gap : array
+        δ: how far the tails are apart.
     """
-    first, last = a == -inf, b == inf
-    at_a, at_b = where(first, where(last, 0.0, b), a), where(last, where(first, 0.0, a), b)
-    below_a, above_a = law.log_pair(at_a)
-    below_b, above_b = law.log_pair(at_b)
-    up_a, bend_up_a, down_a, bend_down_a = law.log_pair_derivatives(at_a)
-    up_b, bend_up_b, down_b, bend_down_b = law.log_pair_derivatives(at_b)
-    low = where(first, True, where(last, False, below_b <= above_a))
-    gap = where(low, below_b - below_a, above_a - above_b)
+    first, last = a[0].value == -inf, b[0].value == inf
+    at_a = where(first, where(last, 0.0, b[0].value), a[0].value)
+    at_b = where(last, where(first, 0.0, a[0].value), b[0].value)
+    below_a, above_a = (_along(t, a) for t in law.jets(at_a, *[s.value for s in a[1:]]))
+    below_b, above_b = (_along(t, b) for t in law.jets(at_b, *[s.value for s in b[1:]]))
+    low = where(first, True, where(last, False, below_b.value <= above_a.value))
+    gap = where(low, below_b.value - below_a.value, above_a.value - above_b.value)
     gap = where(first | last, inf, where(at_b >= at_a, gap, np.nan))
     ratio = exp(-gap) / -expm1(-gap)
-    more = 1 + ratio
     # The outer end holds the larger tail; what the inner one takes away vanishes with the ratio.
-    outer, inner = where(low, up_b, down_a), where(low, up_a, down_b)
-    bend_outer, bend_inner = where(low, bend_up_b, bend_down_a), where(low, bend_up_a, bend_down_b)
-    outer_outer = more * bend_outer - more * times(ratio, outer**2)
-    inner_inner = -times(ratio, bend_inner + more * inner**2)
-    outer, inner_slope = more * outer, -times(ratio, inner)
-    mixed = -outer * inner_slope
-    tail = where(low, below_b, above_a)
-    return Between(
-        where(tail > -inf, tail + log1mexp(gap), tail),
-        where(low, inner_slope, outer),
-        where(low, outer, inner_slope),
-        where(low, inner_inner, outer_outer),
-        mixed,
-        where(low, outer_outer, inner_inner),
-        gap,
-    )
+    outer = _selected(low, below_b, above_a)
+    inner = _selected(low, below_a, above_b)
+    value = log1mexp(gap)
+    rest = compose(value, (ratio,), (-ratio * (1 + ratio),), (outer - inner,))
+    mass = outer + _selected(ratio > 0, rest, outer.lift(value))
+    return Jet(where(outer.value > -inf, mass.value, outer.value), mass.first, mass.second), gap
+
+
+def _along(tail: Jet, inner: Sequence[Jet]) -> Jet:
+    """Return a function of the coordinates of a law as one of the variables on which they depend."""
+    return compose(tail.value, tail.first, tail.second, inner)
+
+
+def _selected(mask: Array, one: Jet, other: Jet) -> Jet:
+    """Return one function where a mask holds, the other one elsewhere."""
+    value, *parts = (where(mask, p, q) for p, q in zip(one.parts(), other.parts(), strict=True))
+    k = len(one.first)
+    return Jet(value, parts[:k], parts[k:])

@@ -16,13 +16,16 @@ from mlece.math import (
     Arrays,
     arcsinh,
     cosh,
+    digamma,
     exp_remainders,
+    gammaln,
     hypot,
     log,
     log1p,
     ratio_or_zero,
     sinh,
     sqrt,
+    trigamma,
     xlogy,
 )
 
@@ -220,10 +223,17 @@ def jet_log_growth(u: Number) -> Number:
     return compose(log(ratio), (slope,), (second / ratio - slope * slope,), (u,))
 
 
-def jet_sqrt(u: Jet) -> Jet:
-    """Return the square root of u."""
+def jet_sqrt(u: Number) -> Number:
+    """Return the square root of a jet, or of an array."""
+    if not isinstance(u, Jet):
+        return np.asarray(sqrt(u))
     root = sqrt(u.value)
     return compose(root, (0.5 / root,), (-0.25 / (root * u.value),), (u,))
+
+
+def jet_gammaln(u: Jet) -> Jet:
+    """Return log Γ(u)."""
+    return compose(gammaln(u.value), (digamma(u.value),), (trigamma(u.value),), (u,))
 
 
 def jet_xlogy(count: Array, u: Jet) -> Jet:
