@@ -253,6 +253,57 @@ def _gig_mixture(y: Array, mean: Jet, dispersion: Jet, order: Jet | None) -> Jet
     return out
 
 
+def _log_gig(rng: np.random.Generator, size: tuple[int, ...], order: Array, omega: Array) -> Array:
+    """Draw log X, X of density x^(ν−1) exp(−ω (x + 1/x)/2) up to a constant.
+
+    Rejection from a hat in log x, flat in the middle with exponential tails (Devroye 2014, Statistics
+    and Computing 24, 239); a draw of a negative order is 1/X of the positive one.
+    """
+    nu, w = (np.broadcast_to(v, size).ravel() for v in (np.abs(order), omega))
+    root = np.hypot(w, nu)
+    alpha = w * (w / (root + nu))
+
+    def height(x: Array, a: Array, v: Array) -> Array:
+        return np.asarray(-2 * a * np.sinh(0.5 * x) ** 2 - v * (np.expm1(x) - x))
+
+    def slope(x: Array) -> Array:
+        return np.asarray(-alpha * np.sinh(x) - nu * np.expm1(x))
+
+    def reach(fall: Array, near: Array, far: Array) -> Array:
+        return where(fall > 2, near, where(fall < 0.5, far, 1.0))
+
+    with np.errstate(divide="ignore", over="ignore"):
+        right = reach(
+            -height(np.ones(1), alpha, nu), np.sqrt(2 / (alpha + nu)), log(4 / (alpha + 2 * nu))
+        )
+        left = reach(
+            -height(-np.ones(1), alpha, nu),
+            np.sqrt(4 / (alpha * np.cosh(1.0) + nu)),
+            np.minimum(1 / nu, np.arccosh(1 + 1 / alpha)),
+        )
+    tops = height(right, alpha, nu), height(-left, alpha, nu)
+    falls = -1 / slope(right), 1 / slope(-left)
+    ends = right + falls[0] * tops[0], -left - falls[1] * tops[1]
+    flat = ends[0] - ends[1]
+    out, open_ = np.zeros(nu.size), np.arange(nu.size)
+    while open_.size:
+        a, v, high, low, middle = (t[open_] for t in (alpha, nu, *ends, flat))
+        up, down = (t[open_] for t in falls)
+        which, u = rng.random(open_.size) * (middle + up + down), rng.random(open_.size)
+        beyond = rng.standard_exponential(open_.size)
+        above = (which >= middle) & (which < middle + up)
+        x = where(
+            which < middle, low + middle * u, where(above, high + up * beyond, low - down * beyond)
+        )
+        # Beyond its ends the hat has fallen by as much as the exponential draw.
+        log_hat = where(which < middle, 0.0, -beyond)
+        done = -rng.standard_exponential(open_.size) + log_hat <= height(x, a, v)
+        out[open_[done]] = x[done]
+        open_ = open_[~done]
+    found = out + np.arcsinh(nu / w)
+    return np.asarray(where(np.broadcast_to(order, size) < 0, -1.0, 1.0) * found.reshape(size))
+
+
 class PoissonInverseGaussian(Composed):
     r"""Poisson with an inverse Gaussian rate: mean μ, variance μ + σμ².
 
@@ -357,6 +408,21 @@ class Sichel(Composed):
         return mean, dispersion, full(mean, -0.5)
 
     @staticmethod
+    def _sample(
+        rng: np.random.Generator,
+        size: tuple[int, ...],
+        mean: Array,
+        dispersion: Array,
+        order: Array,
+    ) -> Array:
+        mixed = dispersion > 0
+        (recip,) = variables(where(mixed, dispersion, 1.0))
+        nu = np.asarray(order, dtype=float)
+        log_c = log_k(recip.lift(nu + 1), recip).value - log_k(recip.lift(nu), recip).value
+        rate = exp(_log_gig(rng, size, nu, 1 / recip.value) - log_c)
+        return np.asarray(rng.poisson(mean * where(mixed, rate, 1.0)), dtype=float)
+
+    @staticmethod
     def _mean(mean: Array, dispersion: Array, order: Array) -> Array:
         return np.asarray(mean + 0 * dispersion * order)
 
@@ -433,6 +499,49 @@ def _unit(values: Array, size: Array) -> Array:
     return np.asarray(values / where(size > 0, size, 1.0))
 
 
+def _delaporte_own(y: Array, a: Array, g: Array, r: Array) -> list[Array]:
+    """Return what `_delaporte_table` does, at one count for each set of parameters, any shape.
+
+    All counts step together, each until it is reached.
+    """
+    wide = np.broadcast_arrays(y, a, g, r)
+    order = np.argsort(-wide[0], axis=None, kind="stable")
+    y, a, g, r = (v.ravel()[order] for v in wide)
+    last = np.zeros((6, 2, 1, y.size))
+    last[0, 0], last[0, 1], last[1, 0] = g, 1.0, 1.0
+    before, below = last.copy(), np.zeros((2, y.size))
+    total = np.zeros(y.size)
+    # Sorted: those that go on stand in front.
+    going = np.searchsorted(-y, -np.arange(float(y[0])) if y.size else (), "left")
+    for step, n in enumerate(going):
+        state = last[..., :n]
+        height = a[:n] + state[0, 0, 0] / state[0, 1, 0]
+        total[:n] += log(height)
+        below[0, :n], below[1, :n] = below[1, :n], height
+        before[..., :n] = state
+        last[..., :n] = _delaporte_step(state, np.asarray(step + 1.0), a[:n], g[:n], r[:n])
+    dg, dr, gg, gr, rr = last[1:, 1, 0] / last[0, 1, 0]
+    earlier = before[1:3, 1, 0] / before[0, 1, 0]
+    some = y > 0
+    da = where(some, y / where(some, below[1], 1.0), 0.0)
+    down = where(y > 1, (y - 1) / where(y > 1, below[0], 1.0), 0.0)
+    parts = [
+        total,
+        da,
+        dg,
+        dr,
+        da * (down - da),
+        da * (earlier[0] - dg),
+        da * (earlier[1] - dr),
+        gg - dg * dg,
+        gr - dg * dr,
+        rr - dr * dr,
+    ]
+    out = np.empty((len(parts), y.size))
+    out[:, order] = parts
+    return list(out.reshape(len(parts), *wide[0].shape))
+
+
 def _delaporte_table(top: int, a: Array, g: Array, r: Array) -> list[Array]:
     """Return Σ_{i<y} log(a + T_i) for y = 0..top and its derivatives in (a, g, r), (..., top + 1)."""
     total, v = _delaporte_states(top, a, g, r)
@@ -490,15 +599,18 @@ class Delaporte(Composed):
     )
 
     @staticmethod
-    @_each
     def _shared(y: Array, mean: Array, dispersion: Array, share: Array) -> Arrays:
         index = _whole(y)
         mu, sigma, nu = variables(mean, dispersion, share)
         a, b = mu * nu, mu * (1 - nu)
         c = sigma * b
         g, r = b / (1 + c), c / (1 + c)
-        table = _delaporte_table(int(index.max(initial=0)), *_rows(a.value, g.value, r.value))
-        parts = [_take(t, index) for t in table]
+        theta = a.value, g.value, r.value
+        if all(np.ndim(v) == 0 or np.shape(v)[-1] == 1 for v in theta):
+            table = _delaporte_table(int(index.max(initial=0)), *_rows(*theta))
+            parts = [_take(t, index) for t in table]
+        else:
+            parts = _delaporte_own(index, *theta)
         rise = compose(parts[0], parts[1:4], parts[4:10], (a, g, r))
         value, slope, bend = log1p_ratio(c.value)
         fall = compose(value, (slope,), (bend,), (c,))
