@@ -304,8 +304,9 @@ class GeometricIndex(IndexModel, abstract=True):
         """Return the index, by the smaller of success and failure where the link is symmetric."""
         if isinstance(cls.link, Symmetric):
             side = where(mean > 1, 1.0, -1.0)
-            return side * cls.link.inverse(where(mean > 1, 1.0, mean) / (1 + mean))
-        return cls.link.inverse(1 / (1 + mean))
+            smaller = cls.link.inverse(where(mean > 1, 1.0, mean) / (1 + mean))
+            return np.asarray(side * smaller)
+        return np.asarray(cls.link.inverse(1 / (1 + mean)))
 
     @classmethod
     def _degenerate(cls, s: Summary, index: Array | None) -> tuple[Limit, ...]:
@@ -338,12 +339,12 @@ class GeometricIndex(IndexModel, abstract=True):
     @classmethod
     def _mean(cls, index: Array) -> Array:
         below, above = cls.link.log_pair(index)
-        return exp(above - below)
+        return np.asarray(exp(above - below))
 
     @classmethod
     def _variance(cls, index: Array) -> Array:
         below, above = cls.link.log_pair(index)
-        return exp(above - 2 * below)
+        return np.asarray(exp(above - 2 * below))
 
     def respond(self, **slots: Any) -> Model:
         """Return the geometric law, from the index."""
