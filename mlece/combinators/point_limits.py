@@ -89,16 +89,20 @@ def _at_the_least(mixture: Any, s: Summary, slots: tuple[Any, ...]) -> Iterator[
     """Yield what components come to, by number, on nothing but the smallest observation."""
     for k, (component, place) in enumerate(zip(mixture._components, mixture._places, strict=True)):
         model = component if component.settings else engine(type(component))
-        y = s.minimum[:, None]
-        sums: Arrays = ()
-        if model.affine or model.has("_block_sums"):
-            sums = model.block_sums(y, None)
-        elif model.support.discrete:
-            sums = plain_sums(y, None)
-        alone = Summary(sums, s.minimum, s.minimum, s.weight, s.count)
-        for limit in model._degenerate(alone, *[slots[at] for at in place]):
+        for limit in model._degenerate(at_point(model, s), *[slots[at] for at in place]):
             if not limit.rival:
                 yield k, limit
+
+
+def at_point(model: Model, s: Summary) -> Summary:
+    """Return the summary that a model has of the smallest observation alone, with the same weight."""
+    y = s.minimum[:, None]
+    sums: Arrays = ()
+    if model.affine or model.has("_block_sums"):
+        sums = model.block_sums(y, None)
+    elif model.support.discrete:
+        sums = plain_sums(y, None)
+    return Summary(sums, s.minimum, s.minimum, s.weight, s.count)
 
 
 def _alone(
