@@ -191,8 +191,9 @@ def _by_panels(model: Model, start: float, lower: float, upper: float, points: i
     low = lower if start - lower <= 4 * FIRST else start - FIRST
     high = min(start + FIRST - 1.0, upper)
     values = np.arange(low, high + 1.0)
-    below = panels(model, low - 1.0, -1.0, lower, points) if low > lower else []
-    above = panels(model, high + 1.0, 1.0, upper, points) if high < upper else []
+    marks = _marks(model, lower, upper)
+    below = panels(model, low - 1.0, -1.0, lower, points, marks) if low > lower else []
+    above = panels(model, high + 1.0, 1.0, upper, points, marks) if high < upper else []
     far = (bool(below) and np.isinf(lower), bool(above) and np.isinf(upper))
     found = Support(values, np.exp(model.log_density(values)), below, above)
     ends = [
@@ -217,13 +218,18 @@ def _grid(lower: float, upper: float) -> Array:
     return np.asarray(grid[(grid >= lower) & (grid <= upper)])
 
 
+def _marks(model: Model, lower: float, upper: float) -> list[float]:
+    """Return the integers at which a law may have an atom."""
+    marks = np.ravel(np.asarray(model._breakpoints(*model.theta), dtype=float))
+    whole = (marks >= lower) & (marks <= upper) & (marks == np.floor(marks))
+    return [float(mark) for mark in marks[whole]]
+
+
 def _peaks(model: Model, start: float, lower: float, upper: float) -> list[float]:
     """Return integers beyond whose least and largest a law only falls: it may have atoms and components."""
     if not (isinstance(model, Composite) or model._components):
         return [start]
-    marks = np.ravel(np.asarray(model._breakpoints(*model.theta), dtype=float))
-    marks = marks[(marks >= lower) & (marks <= upper) & (marks == np.floor(marks))]
-    grid = np.unique(np.concatenate([_grid(lower, upper), marks]))
+    grid = np.unique(np.concatenate([_grid(lower, upper), _marks(model, lower, upper)]))
     logs = np.pad(model.log_density(grid), 1, constant_values=-np.inf)
     tops = np.isfinite(logs[1:-1]) & (logs[1:-1] >= logs[:-2]) & (logs[1:-1] >= logs[2:])
     return [start, *grid[tops].tolist()]
