@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlece.bijection import log_link
+from mlece.counting import alike_in_width
 from mlece.domain import (
     counts,
     nonnegative,
@@ -194,15 +195,10 @@ def _double_sums(mu: Array, dispersion: Array) -> list[Array]:
     log_total, x, deviance, xx, x deviance, deviance deviance : array (m,)
     """
     low, count, stride = _double_windows(mu, dispersion)
-    out, order = np.empty((6, mu.size)), np.argsort(count, kind="stable")
-    width, start = count[order], 0
-    while start < mu.size:
-        # Widths grow: so many of the widest make a table.
-        stop = start + int(np.searchsorted(width[start:], 1.5 * width[start] + 16, "right"))
-        stop = min(stop, start + max(1, int(_DOUBLE_CELLS // width[stop - 1])))
-        rows, start = order[start:stop], stop
+    out = np.empty((6, mu.size))
+    for rows in alike_in_width(count, _DOUBLE_CELLS):
         m, s, step = (a[rows, None] for a in (mu, dispersion, stride))
-        y = low[rows, None] + step * np.arange(width[stop - 1])
+        y = low[rows, None] + step * np.arange(count[rows[-1]])
         off = _double_deviance(y, m)
         logs = _double_carrier(y) - off / s
         top = logs.max(axis=1, keepdims=True)

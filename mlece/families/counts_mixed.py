@@ -253,6 +253,34 @@ def _gig_mixture(y: Array, mean: Jet, dispersion: Jet, order: Jet | None) -> Jet
     return out
 
 
+def _gig_height(x: Array, alpha: Array, nu: Array) -> Array:
+    """Return the log density of log X about its mode, 0 there."""
+    return np.asarray(-2 * alpha * np.sinh(0.5 * x) ** 2 - nu * (np.expm1(x) - x))
+
+
+def _gig_hat(alpha: Array, nu: Array) -> tuple[Array, Array, Array, Array]:
+    """Return the ends of the flat part of the hat, upper and lower, and the scales of its tails.
+
+    The tangents touch where the log density has fallen by about 1 (Devroye 2014, section 3).
+    """
+
+    def reach(side: float, near: Array, far: Array) -> Array:
+        fall = -_gig_height(np.full(1, side), alpha, nu)
+        return where(fall > 2, near, where(fall < 0.5, far, 1.0))
+
+    with np.errstate(divide="ignore", over="ignore"):
+        right = reach(1.0, np.sqrt(2 / (alpha + nu)), log(4 / (alpha + 2 * nu)))
+        left = reach(
+            -1.0,
+            np.sqrt(4 / (alpha * np.cosh(1.0) + nu)),
+            np.minimum(1 / nu, np.arccosh(1 + 1 / alpha)),
+        )
+    up = 1 / (alpha * np.sinh(right) + nu * np.expm1(right))
+    down = 1 / (alpha * np.sinh(left) - nu * np.expm1(-left))
+    high = right + up * _gig_height(right, alpha, nu)
+    return high, -left - down * _gig_height(-left, alpha, nu), up, down
+
+
 def _log_gig(rng: np.random.Generator, size: tuple[int, ...], order: Array, omega: Array) -> Array:
     """Draw log X, X of density x^(ν−1) exp(−ω (x + 1/x)/2) up to a constant.
 
@@ -260,48 +288,23 @@ def _log_gig(rng: np.random.Generator, size: tuple[int, ...], order: Array, omeg
     and Computing 24, 239); a draw of a negative order is 1/X of the positive one.
     """
     nu, w = (np.broadcast_to(v, size).ravel() for v in (np.abs(order), omega))
-    root = np.hypot(w, nu)
-    alpha = w * (w / (root + nu))
-
-    def height(x: Array, a: Array, v: Array) -> Array:
-        return np.asarray(-2 * a * np.sinh(0.5 * x) ** 2 - v * (np.expm1(x) - x))
-
-    def slope(x: Array) -> Array:
-        return np.asarray(-alpha * np.sinh(x) - nu * np.expm1(x))
-
-    def reach(fall: Array, near: Array, far: Array) -> Array:
-        return where(fall > 2, near, where(fall < 0.5, far, 1.0))
-
-    with np.errstate(divide="ignore", over="ignore"):
-        right = reach(
-            -height(np.ones(1), alpha, nu), np.sqrt(2 / (alpha + nu)), log(4 / (alpha + 2 * nu))
-        )
-        left = reach(
-            -height(-np.ones(1), alpha, nu),
-            np.sqrt(4 / (alpha * np.cosh(1.0) + nu)),
-            np.minimum(1 / nu, np.arccosh(1 + 1 / alpha)),
-        )
-    tops = height(right, alpha, nu), height(-left, alpha, nu)
-    falls = -1 / slope(right), 1 / slope(-left)
-    ends = right + falls[0] * tops[0], -left - falls[1] * tops[1]
-    flat = ends[0] - ends[1]
-    out, open_ = np.zeros(nu.size), np.arange(nu.size)
-    while open_.size:
-        a, v, high, low, middle = (t[open_] for t in (alpha, nu, *ends, flat))
-        up, down = (t[open_] for t in falls)
-        which, u = rng.random(open_.size) * (middle + up + down), rng.random(open_.size)
-        beyond = rng.standard_exponential(open_.size)
-        above = (which >= middle) & (which < middle + up)
-        x = where(
-            which < middle, low + middle * u, where(above, high + up * beyond, low - down * beyond)
-        )
+    alpha = w * (w / (np.hypot(w, nu) + nu))
+    parts = alpha, nu, *_gig_hat(alpha, nu)
+    out, left = np.zeros(nu.size), np.arange(nu.size)
+    while left.size:
+        a, v, high, low, up, down = (part[left] for part in parts)
+        middle = high - low
+        which, u = rng.random(left.size) * (middle + up + down), rng.random(left.size)
+        beyond = rng.standard_exponential(left.size)
+        inside, above = which < middle, which < middle + up
+        x = where(inside, low + middle * u, where(above, high + up * beyond, low - down * beyond))
         # Beyond its ends the hat has fallen by as much as the exponential draw.
-        log_hat = where(which < middle, 0.0, -beyond)
-        done = -rng.standard_exponential(open_.size) + log_hat <= height(x, a, v)
-        out[open_[done]] = x[done]
-        open_ = open_[~done]
-    found = out + np.arcsinh(nu / w)
-    return np.asarray(where(np.broadcast_to(order, size) < 0, -1.0, 1.0) * found.reshape(size))
+        bar = where(inside, 0.0, -beyond) - rng.standard_exponential(left.size)
+        done = bar <= _gig_height(x, a, v)
+        out[left[done]] = x[done]
+        left = left[~done]
+    found = (out + np.arcsinh(nu / w)).reshape(size)
+    return np.asarray(where(np.broadcast_to(order, size) < 0, -1.0, 1.0) * found)
 
 
 class PoissonInverseGaussian(Composed):

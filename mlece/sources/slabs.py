@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.compose import Composite
+from mlece.counting import alike_in_width
 from mlece.math import Array, times
 from mlece.model import Model
 from mlece.sources.discrete import law_at, laws_at, tail_ends
@@ -16,7 +17,6 @@ from mlece.sources.nodes import LOG_SMALLEST, MASS_TOLERANCE, Nodes
 
 WIDEST = 4096  # integers of one law in a table
 _CELLS = 1 << 16  # of one table, so that what is computed of it stays in cache
-_SPARE = 64  # cells that a law may have more than it needs
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,8 @@ def slabs(model: Model, widest: int = WIDEST) -> Iterator[tuple[Array, Slab | No
     for row in np.flatnonzero(alone):
         yield np.array([row]), None
     rest = np.flatnonzero(~alone)
-    rest = rest[np.argsort(last[rest] - first[rest], kind="stable")]
-    width = last[rest] - first[rest] + 1.0
-    start = 0
-    while start < rest.size:
-        stop = start + int(np.searchsorted(width[start:], 2 * width[start] + _SPARE, "right"))
-        # Widths grow: so many of the widest fill a table.
-        stop = min(stop, start + max(1, int(_CELLS // width[stop - 1])))
-        rows, start = rest[start:stop], stop
+    for group in alike_in_width(last[rest] - first[rest] + 1.0, _CELLS):
+        rows = rest[group]
         slab = Slab.of(laws_at(model, rows), first[rows], last[rows])
         whole = np.abs(slab.masses.sum(axis=1) - 1.0) <= MASS_TOLERANCE
         if whole.any():
