@@ -22,6 +22,7 @@ from mlece.sources.distribution import framed_member, log_density_at, nodes
 from mlece.sources.drawn import DrawnTruth
 from mlece.sources.expectation import divergence, expectation
 from mlece.sources.nodes import Nodes
+from mlece.sources.slabs import each_law
 from mlece.units import Units, nats_per_unit
 
 SETTLED = 1e-12  # relative to max(1, |value|): the movement under halving that ends a refinement
@@ -165,7 +166,11 @@ def entropy(p: Law, units: Units = "nats") -> Any:
     if isinstance(closed, np.ndarray) and closed.shape == p.batch_shape:
         return _out(closed, units, Entropy)
     p.theta  # noqa: B018  (raises where a slot is free)
-    return _out(_mapped(lambda m: _cross_entropy(m, m), p), units, Entropy)
+    return _out(
+        each_law(p, lambda law, _: _cross_entropy(law, law), lambda t, _: t.entropy()),
+        units,
+        Entropy,
+    )
 
 
 def varentropy(p: Law, units: Units = "nats") -> Any:
@@ -448,7 +453,9 @@ def central_moment(model: Model, power: int) -> Any:
     """
     if power < 1:
         raise errors.ParameterError(errors.message("a power from 1 on", repr(power)))
-    out = _mapped(lambda m: _single_moment(m, power), model)
+    out = each_law(
+        model, lambda law, _: _single_moment(law, power), lambda t, _: t.central_moment(power)
+    )
     return out if out.ndim else out.item()
 
 

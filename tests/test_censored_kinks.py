@@ -160,3 +160,18 @@ def test_standard_errors_of_censored_samples() -> None:
     fit = mlece.fit(mlece.Laplace(scale=1.0), data)
     errors = np.sqrt(fit.covariance()[:, 0, 0])
     assert np.median(errors) == pytest.approx(fit.params["loc"].std(), rel=0.2)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1000.0])
+@pytest.mark.parametrize(
+    "model", [mlece.Laplace(), mlece.AsymmetricLaplace(), mlece.Gaussian()], ids=repr
+)
+def test_one_exact_value_in_every_interval(model: mlece.Model, shift: float) -> None:
+    """The law may shrink on it: densities grow without bound, and probabilities do not vanish."""
+    lower = shift + np.array([1.0, 1, 1, 0, -1, 1, -np.inf])
+    upper = shift + np.array([1.0, 1, 1, 3, 4, 2.5, 1])
+    fit = mlece.fit(model, mlece.censored(lower, upper))
+    assert fit.certificate.status is mlece.Status.UNBOUNDED
+    assert "the one value that is observed exactly" in str(fit.certificate)
+    lower[4] = shift + 1.5
+    assert mlece.fit(model, mlece.censored(lower, upper)).certificate.status.solved

@@ -31,8 +31,6 @@ REFUSED = {
     "Triangular",
     "Uniform",
 }
-# A normalising sum for every observation takes seconds.
-SLOW = {"DoublePoisson", "Sichel", "BoxCoxT"}
 CONSTANTS = {"BetaBinomial": {"n": 10}, "Binomial": {"n": 10}, "Zeta": {"lower": 1}}
 
 
@@ -41,7 +39,7 @@ def slots() -> list[tuple[str, str]]:
     out = []
     for cls in sorted(set(registered().values()), key=lambda c: c.__name__):
         scalar = not (cls._width or any(p.vector or p.open for p in cls.params))
-        if scalar and cls.__name__ not in REFUSED | SLOW:
+        if scalar and cls.__name__ not in REFUSED:
             out += [(cls.__name__, p.name) for p in cls.params if p.estimable]
     return out
 

@@ -16,6 +16,8 @@ from mlece.math import log1p_ratio, log_beta, log_factorial
 from mlece.model import Model
 from mlece.numerics.bessel import log_i_scaled, log_k
 from mlece.numerics.jets import variables
+from mlece.sources.discrete import support_nodes
+from mlece.sources.steps import Steps
 
 m = mlece
 
@@ -108,6 +110,79 @@ def test_double_poisson_moments_are_near_their_names() -> None:
         member = m.DoublePoisson(mu=200.0, dispersion=sigma)
         assert float(member.mean) == pytest.approx(200.0, abs=0.1)
         assert float(member.variance) == pytest.approx(200.0 * sigma, rel=5e-3)
+
+
+@pytest.mark.parametrize(("mu", "sigma"), [(900.0, 3.0), (5e4, 20.0), (1e6, 1e4), (400.0, 8.8)])
+def test_sums_over_spread_out_counts_are_sums_over_all(mu: float, sigma: float) -> None:
+    """The smooth sums of wide double Poisson laws, taken from every h-th count, against plain sums."""
+    y = np.arange(0.0, np.ceil(mu + 12 * np.sqrt(sigma * mu) + 60 * sigma))
+    deviance = y * np.log(np.where(y > 0, y, 1) / mu) - y + mu
+    plain = np.where(y > 0, y, 1)
+    carrier = np.where(y == 0, 0.0, plain * np.log(plain) - plain - gammaln(plain + 1))
+    mass = np.exp(carrier - deviance / sigma)
+    member = m.DoublePoisson(mu=mu, dispersion=sigma)
+    # Of the sum above, y log y and log y! cancel to 1e-16 of y log y.
+    error = 1e-15 * mu * np.log(mu)
+    constant = -float(member.log_density(0.0)) - mu / sigma
+    assert constant == pytest.approx(np.log(mass.sum()), abs=error)
+    mean = (mass @ y) / mass.sum()
+    assert float(member.mean) == pytest.approx(mean, rel=1e-13 + error)
+    assert float(member.variance) == pytest.approx(
+        (mass @ (y - mean) ** 2) / mass.sum(), rel=1e-12 + error
+    )
+
+
+def test_delaporte_at_one_count_for_each_law_is_the_table_of_one_law() -> None:
+    rng = np.random.default_rng(2)
+    mean, dispersion, share = np.exp(rng.normal(2, 1, 40)), np.exp(rng.normal(size=40)), 0.3
+    y = rng.poisson(mean * rng.gamma(1.0, 1.0, 40)).astype(float)
+    y[:3] = 0, 1, 2
+    parts = m.Delaporte._shared(y, mean, dispersion, np.asarray(share))
+    for j in range(40):
+        one = [np.asarray(v) for v in (mean[j], dispersion[j], share)]
+        alone = m.Delaporte._shared(y[j : j + 1], *one)
+        for own, single in zip(parts, alone, strict=True):
+            # Second derivatives are differences of terms that grow with the count.
+            assert own[j] == pytest.approx(single[0], rel=1e-10, abs=1e-13 * (1 + y[j] ** 2))
+
+
+ARRAYS = [
+    m.DoublePoisson(mu=[0.02, 3.0, 80.0, 2e4], dispersion=[0.5, 2.0, 30.0, 5.0]),
+    m.Sichel(
+        mean=[0.1, 3.0, 40.0, 5.0], dispersion=[1.0, 0.2, 2.0, 0.0], order=[-3.0, 0.5, 2.0, 1.0]
+    ),
+    m.PoissonInverseGaussian(mean=[0.1, 3.0, 3e3, 5.0], dispersion=[2.0, 0.5, 0.1, 1.0]),
+    m.BetaBinomial(n=[3, 10, 90, 10], p=[0.2, 0.5, 0.9, 0.99], rho=[0.0, 0.3, 0.1, 0.05]),
+    m.Skellam(mu1=[0.1, 3.0, 40.0, 900.0], mu2=[2.0, 0.5, 9.0, 1.0]),
+]
+
+
+@pytest.mark.parametrize("laws", ARRAYS, ids=lambda v: type(v).__name__)
+def test_an_array_of_discrete_laws_is_asked_like_its_members(laws: Model) -> None:
+    """Tables of many laws give what each law by itself gives, to the rounding of running sums."""
+    u = np.array([1e-12, 1e-6, 0.2, 0.5, 0.9, 1 - 1e-9])
+    y = laws.quantile(u)
+    cdf, entropy = laws.cdf(y), laws.entropy()
+    for j in range(4):
+        alone = Steps.of(type(laws)(*[v[j] for v in laws.theta]))
+        np.testing.assert_array_equal(y[j], alone.quantile(u))
+        np.testing.assert_allclose(cdf[j], alone.cdf(y[j]), rtol=0, atol=1e-13)
+        points = support_nodes(type(laws)(*[v[j] for v in laws.theta]))
+        surprise = -points.weights @ np.log(points.weights)
+        assert entropy[j] == pytest.approx(surprise, abs=1e-12)
+
+
+@pytest.mark.parametrize(("order", "omega"), [(0.0, 0.01), (-0.5, 2.0), (3.0, 0.1), (-9.0, 40.0)])
+def test_draws_of_a_generalised_inverse_gaussian_rate(order: float, omega: float) -> None:
+    """Means of x and 1/x against ratios of Bessel functions, to five standard errors."""
+    from mlece.families.counts_mixed import _log_gig
+
+    rng = np.random.default_rng(5)
+    x = np.exp(_log_gig(rng, (40_000,), np.asarray(order), np.asarray(omega)))
+    for power in (1, -1):
+        wanted = kv(order + power, omega) / kv(order, omega)
+        draws = x**power
+        assert draws.mean() == pytest.approx(wanted, abs=5 * draws.std() / 200)
 
 
 # ---------------------------------------------------------------------------- special functions

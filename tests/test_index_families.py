@@ -15,12 +15,14 @@ from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binom
 from mlece.families.ordinal import ORDINAL_LINKS
 from mlece.links.bijection import LINKS, UnitLink
 from mlece.model import Model
+from mlece.regression.reading import read
 from mlece.testing import PROPERTIES
 
 UNIT = [name for name, link in LINKS.items() if isinstance(link, UnitLink)]
 MEMBERS: list[Model] = [
     *(binomial_index(name)(index=-1.3) for name in UNIT),
     *(binomial_index(name, "binomial")(n=7, index=0.4) for name in UNIT),
+    *(binomial_index(name, "geometric")(index=-0.4) for name in UNIT),
     *(Ordinal([-1, 0.2, 1.5], location=0.7, link=name) for name in ORDINAL_LINKS),
     Ordinal([0.3]),
     CategoricalLogits([0.3]),
@@ -42,6 +44,39 @@ def test_pickling_and_the_law_that_users_know(member: Model) -> None:
     law = member.respond(**member.slots)  # type: ignore[attr-defined]
     y = np.unique(member.sample(20, rng=1))
     np.testing.assert_allclose(law.log_density(y), member.log_density(y), rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", UNIT)
+@pytest.mark.parametrize("eta", [-12.0, 0.5, 5.0, 6.5])
+def test_failures_before_a_success_at_far_indices(name: str, eta: float) -> None:
+    law = binomial_index(name, "geometric")(index=eta)
+    for y in (0, 1, 30):
+        with mp.workdps(400):
+            log_f, log_rest = mp_pair(name, mp.mpf(eta))
+            exact = float(log_f + y * log_rest)
+        assert float(law.log_density(float(y))) == pytest.approx(exact, rel=1e-14)
+
+
+def test_a_regression_of_waiting_times_keeps_its_digits_where_success_is_sure() -> None:
+    x = np.array([0.0, 0.0, 1.0, 1.0, 1.0])
+    known = read(
+        mlece.Geometric(p="x"), np.array([1.0, 4, 0, 0, 2]), {"x": x}, None, "y", "frequency"
+    )
+    theta = np.array([[0.5]]), np.array([[39.5]])
+    logs = known.model.log_density_hook(known.model.statistics(known.sample.values), theta)[0]
+    far = [-np.exp(-40.0), -np.exp(-40.0), -80 - 3 * np.exp(-40.0)]
+    np.testing.assert_allclose(logs[2:], far, rtol=1e-15)
+
+
+def test_waiting_times_that_covariates_separate() -> None:
+    x = np.array([0.0, 0, 0, 1, 1])
+    fit = mlece.fit(mlece.Geometric(p="x"), [3, 1, 2, 0, 0], given={"x": x})
+    assert fit.certificate.status is Status.NOT_ATTAINED
+    # One success in three trials, where any wait was long; no wait costs nothing in the limit.
+    assert fit.params["p[Intercept]"] == pytest.approx(np.log(0.5), rel=1e-12)
+    assert fit.params["p[x]"] == np.inf
+    alone = mlece.fit(mlece.Geometric(), [3, 1, 2])
+    assert fit.cross_entropy == pytest.approx(0.6 * alone.cross_entropy, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", UNIT)

@@ -242,3 +242,43 @@ def test_bad_input_is_refused(name: str) -> None:
     call, kind, word = BAD[name]
     with pytest.raises(kind, match=word):
         call()
+
+
+@pytest.mark.parametrize(
+    ("law", "known"),
+    [
+        (mlece.Poisson(), {"rate[0]": 0.0}),
+        (mlece.Geometric(), {"p[0]": 1.0}),
+        (mlece.NegativeBinomial(), {"mean[0]": 0.0}),
+        (mlece.Binomial(n=5), {"p[0]": 0.0}),
+    ],
+    ids=repr,
+)
+def test_a_count_of_probability_one_under_one_component(law: Any, known: dict[str, float]) -> None:
+    """No mixture exceeds probability 1: nothing is searched, for any number of components."""
+    fit = mlece.fit(mlece.Mixture(law, law, law), np.zeros((2, 6)))
+    assert list(fit.certificate.status) == [mlece.Status.BOUNDARY] * 2
+    assert (fit.cross_entropy == 0).all()
+    assert all((fit.params[name] == value).all() for name, value in known.items())
+    assert (fit.params["weight[1]"] == 0).all()
+    assert (fit.params["weight[2]"] == 0).all()
+
+
+@pytest.mark.parametrize("data", [[0.0, 0, 0, 0], [0.0, 0, 0, 1, 2, 3, 1.5, 0.2]])
+def test_exponential_components_shrink_on_zeros(data: list[float]) -> None:
+    fit = mlece.fit(mlece.Mixture(mlece.Exponential(), mlece.Exponential()), data)
+    assert fit.certificate.status is mlece.Status.UNBOUNDED
+    assert fit.cross_entropy == -np.inf
+    assert "component 0 shrinks on the smallest value" in str(fit.certificate)
+
+
+def test_a_local_maximum_beside_a_single_zero_stands() -> None:
+    """As of Gaussian components that may shrink on an observation, the local maximum is what is fitted."""
+    rng = np.random.default_rng(1)
+    data = np.concatenate([[0.0], rng.exponential(0.1, 60), rng.exponential(10.0, 60)])
+    fit = mlece.fit(mlece.Mixture(mlece.Exponential(), mlece.Exponential()), data)
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    # A known law whose support ends at 0 has no mass there.
+    truth = mlece.Mixture(mlece.Exponential(1.0), mlece.Exponential(20.0), **{"weight[1]": 0.5})
+    known = mlece.fit(mlece.Mixture(mlece.Exponential(), mlece.Exponential()), truth)
+    assert known.certificate.status is mlece.Status.OPTIMAL

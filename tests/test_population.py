@@ -219,3 +219,35 @@ def test_a_kink_weighs_the_same_under_weights_and_replication() -> None:
 def test_a_right_law_stands_whatever_the_rounding(decimals: int) -> None:
     y = np.round(np.random.default_rng(1).normal(size=2000), decimals)
     assert not mlece.fit(m.Gaussian(), y).gap(replicates=99).misspecified
+
+
+@pytest.mark.parametrize(
+    ("truth", "expected"),
+    [
+        (mlece.Laplace(loc=3, scale=2), (3.0, 2.0, 1.0)),
+        (mlece.GeneralizedNormal(loc=-1, scale=0.5, shape=0.7), (-1.0, 0.5, 0.7)),
+    ],
+    ids=repr,
+)
+def test_kinks_of_truth_and_model_that_coincide(
+    truth: mlece.Model, expected: tuple[float, ...]
+) -> None:
+    """The projection is the truth itself, which no fit to nodes could show: it lies on two kinks."""
+    fit = mlece.fit(mlece.GeneralizedNormal(), truth)
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    for value, wanted in zip(fit.params.values(), expected, strict=True):
+        assert value == pytest.approx(wanted, rel=1e-12)
+    assert fit.cross_entropy == pytest.approx(truth.entropy(), abs=1e-13)
+    with pytest.raises(mlece.errors.NotRegularError, match="up to shape 1"):
+        fit.covariance()
+
+
+def test_a_kink_away_from_those_of_an_asymmetric_truth() -> None:
+    """No member beside the location has a lower cross-entropy."""
+    truth = mlece.AsymmetricLaplace(loc=0, scale=1, asymmetry=1.3)
+    fit = mlece.fit(mlece.GeneralizedNormal(), truth)
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    assert fit.params["shape"] < 1
+    for step in (-1e-3, 1e-3):
+        member = fit.model.replace(loc=fit.params["loc"] + step)
+        assert mlece.cross_entropy(truth, member) > fit.cross_entropy

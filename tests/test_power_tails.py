@@ -207,3 +207,19 @@ def test_laws_with_nothing_between_their_parts(name: str) -> None:
     assert law.entropy() == pytest.approx(known, rel=1e-10)
     # The projection on an exponential family has the mean of the truth.
     assert mlece.fit(mlece.Poisson(), law).params["rate"] == pytest.approx(law.mean, rel=1e-9)
+
+
+@pytest.mark.parametrize(("alpha", "at", "share"), [(2.5, 5000.0, 0.2), (1.8, 123_456.0, 0.3)])
+def test_an_atom_in_a_power_tail(alpha: float, at: float, share: float) -> None:
+    """The sum is cut at the atom; entropy and distribution function against those of the tail alone."""
+    tail = mlece.Zeta(alpha=alpha)
+    law = mlece.Inflated(mlece.Zeta(alpha=alpha), at=at, probability=share)
+    rest = (1 - share) * float(tail.density(at))
+    atom = share + rest
+    plain = (1 - share) * (tail.entropy() - np.log1p(-share))
+    expected = plain + rest * np.log(rest) - atom * np.log(atom)
+    assert law.entropy() == pytest.approx(expected, abs=1e-13)
+    fit = mlece.fit(mlece.Inflated(mlece.Zeta(), at=at), law)
+    assert fit.certificate.status is mlece.Status.OPTIMAL
+    assert fit.params["alpha"] == pytest.approx(alpha, rel=1e-10)
+    assert fit.params["probability"] == pytest.approx(share, rel=1e-10)

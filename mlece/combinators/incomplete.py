@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mlece.combinators.compose import engine, within
+from mlece.combinators.point_limits import at_point
 from mlece.combinators.unseen import Unseen, unseen
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays, inf, where
@@ -39,6 +41,12 @@ _LOST = (
     "_rivals",
     "_exact_interval",
     "_kink",
+)
+
+
+_ONE_VALUE = (
+    "every interval contains the one value that is observed exactly: the density grows without bound on "
+    "it, and no probability falls to 0"
 )
 
 
@@ -105,11 +113,10 @@ class Incomplete(Model, abstract=True):
         left = ~exact & (y[..., 0] == -inf)
         return tuple(weighted_sum(part * 1.0, w, y.shape[1]) for part in (exact, right, left))
 
-    @staticmethod
-    def _degenerate(s: Summary, *theta: Any) -> tuple[Limit, ...]:
+    def _degenerate(self, s: Summary, *theta: Any) -> tuple[Limit, ...]:  # type: ignore[override]
+        found = self._shrinking(s, theta)
         if any(t is not None for t in theta):
-            return ()
-        found = []
+            return tuple(found)
         for share, side, way in ((s.mean[1], "right", "beyond"), (s.mean[2], "left", "below")):
             sentence = (
                 f"every observation is {side}-censored: the likelihood rises to 1 as the law moves "
@@ -119,6 +126,21 @@ class Incomplete(Model, abstract=True):
             limit = Limit(share == 1, Status.NOT_ATTAINED, sentence, nowhere, 0.0 * share)
             found.append(limit)
         return tuple(found)
+
+    def _shrinking(self, s: Summary, theta: tuple[Any, ...]) -> list[Limit]:
+        """Return where all exact observations are one value that every interval contains.
+
+        The smallest upper end is then the largest lower one. As a density grows without bound there the
+        probabilities of the intervals stay away from 0.
+        """
+        alone = (s.mean[0] > 0) & (s.minimum == s.maximum)
+        if not alone.any():
+            return []
+        return [
+            replace(limit, mask=limit.mask & alone, sentence=_ONE_VALUE)
+            for limit in self._inner._degenerate(at_point(self._inner, s), *theta)
+            if limit.status is Status.UNBOUNDED
+        ]
 
     def shared(self, t: Any, theta: Arrays) -> Any:
         """Return what density, score and curvature have in common: the block at theta."""

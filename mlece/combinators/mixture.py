@@ -22,6 +22,7 @@ from mlece.combinators.mixture_parts import (
     relative_widths,
     union,
 )
+from mlece.combinators.point_limits import point_limits
 from mlece.combinators.superfluous import superfluous
 from mlece.limits import Limit, full, point_mass
 from mlece.math import Array, Arrays, exp
@@ -327,7 +328,7 @@ class Mixture(MixedDensity, abstract=True):
     @classmethod
     def _degenerate(cls, s: Summary, *slots: Any) -> tuple[Limit, ...]:
         if not (cls._caveat(*slots) or cls.crowded(1, slots)):
-            return ()
+            return () if cls._width else point_limits(cls, s, slots)
         sentence = (
             "every observation is equal: the density grows without bound as components shrink on it"
         )

@@ -31,6 +31,7 @@ from mlece.math import (
 )
 from mlece.model import Model
 from mlece.moments import Summary, weighted_sum
+from mlece.numerics.counting import alike_in_width
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- generalised Poisson
@@ -160,8 +161,14 @@ def _double_deviance(y: Array, mu: Array) -> Array:
     return where(y == 0, mu, -x * log_minus_step(mu / x, (mu - x) / x))
 
 
-def _double_window(mu: Array, dispersion: Array) -> Array:
-    """Return the counts, along a further axis, that carry all but 1e-20 of the mass."""
+def _double_windows(mu: Array, dispersion: Array) -> tuple[Array, Array, Array]:
+    """Return which counts carry all but 1e-20 of each law (m,): the first, how many, how far apart.
+
+    With k = μ/σ the Fourier transform of exp(−k [v log v − v + 1]) at t σ/μ, |t σ| < π/2, is
+    exp(−k [1 − cos t σ]) but for what the law has below 0, which is less than exp(−k). By Poisson's
+    summation formula the sum over every h-th count, times h, is that over all to 1e-19 where
+    k (1 − cos 2πσ/h) > 45.
+    """
     nearest = np.minimum(_double_deviance(floor(mu), mu), _double_deviance(floor(mu) + 1, mu))
     # Beyond, exp(-deviance/σ) has fallen by 1e-22 from its largest term.
     d = (nearest + 50 * dispersion) / mu
@@ -170,8 +177,44 @@ def _double_window(mu: Array, dispersion: Array) -> Array:
     for _ in range(8):
         v = (v - 1 + d) / log(v)
     low = np.maximum(floor(mu * (1 - np.sqrt(2 * d))), 0.0)
-    count = np.max(np.ceil(mu * v) - low, initial=1.0) + 2
-    return np.asarray(low[..., None] + np.arange(count))
+    smooth = mu > 45 * dispersion
+    angle = np.arccos(1 - where(smooth, 45 * dispersion / mu, 1.0))
+    stride = where(smooth, np.maximum(floor(2 * np.pi * dispersion / angle), 1.0), 1.0)
+    return low, np.ceil((np.ceil(mu * v) - low) / stride) + 2, stride
+
+
+# Cells of a table of masses that are worked on at once, so that they stay in cache.
+_DOUBLE_CELLS = 1 << 14
+
+
+def _double_sums(mu: Array, dispersion: Array) -> list[Array]:
+    """Return log c, and mean and covariances of x = y - μ and of the deviance, for laws (m,).
+
+    Returns
+    -------
+    log_total, x, deviance, xx, x deviance, deviance deviance : array (m,)
+    """
+    low, count, stride = _double_windows(mu, dispersion)
+    out = np.empty((6, mu.size))
+    for rows in alike_in_width(count, _DOUBLE_CELLS):
+        m, s, step = (a[rows, None] for a in (mu, dispersion, stride))
+        y = low[rows, None] + step * np.arange(count[rows[-1]])
+        off = _double_deviance(y, m)
+        logs = _double_carrier(y) - off / s
+        top = logs.max(axis=1, keepdims=True)
+        mass = exp(logs - top)
+        total = mass.sum(axis=1, keepdims=True)
+        mass /= total
+        x = y - m
+        means = [np.einsum("ij,ij->i", mass, a) for a in (x, off)]
+        x -= means[0][:, None]
+        off -= means[1][:, None]
+        weighted = mass * x
+        spreads = [np.einsum("ij,ij->i", weighted, a) for a in (x, off)]
+        mass *= off
+        spreads.append(np.einsum("ij,ij->i", mass, off))
+        out[:, rows] = [(top + log(step * total))[:, 0], *means, *spreads]
+    return list(out)
 
 
 class DoublePoisson(Composed):
@@ -200,36 +243,18 @@ class DoublePoisson(Composed):
 
     @staticmethod
     def _shared(y: Array, mu: Array, dispersion: Array) -> Arrays:
-        def parts(x: Array, m: Array, s: Array) -> Arrays:
-            off, slope = _double_deviance(x, m), (x - m) / m
-            return (
-                _double_carrier(x) - off / s,
-                slope / s,
-                off / s**2,
-                -x / (m * m * s),
-                -slope / s**2,
-                -2 * off / s**3,
-            )
-
-        mu, dispersion = np.broadcast_arrays(
-            np.asarray(mu, dtype=float), np.asarray(dispersion, dtype=float)
+        log_total, x, deviance, xx, xd, dd = _double_moments(mu, dispersion)
+        off, slope = _double_deviance(y, mu), (y - mu) / mu
+        # Of log c the derivatives are means and covariances of those of the exponent.
+        first = slope - x / mu, off - deviance
+        return (
+            _double_carrier(y) - off / dispersion - log_total,
+            first[0] / dispersion,
+            first[1] / dispersion**2,
+            -(first[0] + xx / (mu * dispersion)) / (mu * dispersion),
+            -(first[0] + xd / (mu * dispersion)) / dispersion**2,
+            -(2 * first[1] + dd / dispersion) / dispersion**3,
         )
-        # At an end of the parameters there is no such law, only the limit of one.
-        usable = (mu > 0) & (dispersion > 0) & isfinite(mu) & isfinite(dispersion)
-        mu, dispersion = where(usable, mu, 1.0), where(usable, dispersion, 1.0)
-        x = _double_window(mu, dispersion)
-        terms = parts(x, mu[..., None], dispersion[..., None])
-        top = terms[0].max(axis=-1, keepdims=True)
-        mass = exp(terms[0] - top)
-        total = mass.sum(axis=-1, keepdims=True)
-        mass = mass / total
-        one, two, *second = ((mass * t).sum(axis=-1) for t in terms[1:])
-        d1, d2 = terms[1] - one[..., None], terms[2] - two[..., None]
-        spreads = [(mass * a).sum(axis=-1) for a in (d1 * d1, d1 * d2, d2 * d2)]
-        log_total = (top + log(total))[..., 0]
-        constant = (log_total, one, two, *(a + b for a, b in zip(second, spreads, strict=True)))
-        own = parts(y, mu, dispersion)
-        return tuple(where(usable, a - b, np.nan) for a, b in zip(own, constant, strict=True))
 
     @staticmethod
     def _block_sums(y: Array, w: Array | None) -> Arrays:
@@ -277,6 +302,26 @@ class DoublePoisson(Composed):
     def _start(x: Array) -> Arrays:
         mean = (x.sum(axis=-1) + 0.5) / (x.shape[-1] + 0.5)
         return mean, np.maximum(x.var(axis=-1) / mean, 0.05)
+
+    @staticmethod
+    def _mean(mu: Array, dispersion: Array) -> Array:
+        return np.asarray(mu + _double_moments(mu, dispersion)[1])
+
+    @staticmethod
+    def _variance(mu: Array, dispersion: Array) -> Array:
+        return _double_moments(mu, dispersion)[3]
+
+
+def _double_moments(mu: Array, dispersion: Array) -> list[Array]:
+    """Return the sums of `_double_sums` for laws of any shape."""
+    mu, dispersion = np.broadcast_arrays(
+        np.asarray(mu, dtype=float), np.asarray(dispersion, dtype=float)
+    )
+    # At an end of the parameters there is no such law, only the limit of one.
+    usable = (mu > 0) & (dispersion > 0) & isfinite(mu) & isfinite(dispersion)
+    sums = np.full((6, *mu.shape), np.nan)
+    sums[:, usable] = _double_sums(mu[usable], dispersion[usable])
+    return list(sums)
 
 
 def _edge_law(mean: Array) -> tuple[Array, Array]:

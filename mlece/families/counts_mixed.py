@@ -253,6 +253,60 @@ def _gig_mixture(y: Array, mean: Jet, dispersion: Jet, order: Jet | None) -> Jet
     return out
 
 
+def _gig_height(x: Array, alpha: Array, nu: Array) -> Array:
+    """Return the log density of log X about its mode, 0 there."""
+    return np.asarray(-2 * alpha * np.sinh(0.5 * x) ** 2 - nu * (np.expm1(x) - x))
+
+
+def _gig_hat(alpha: Array, nu: Array) -> tuple[Array, Array, Array, Array]:
+    """Return the ends of the flat part of the hat, upper and lower, and the scales of its tails.
+
+    The tangents touch where the log density has fallen by about 1 (Devroye 2014, section 3).
+    """
+
+    def reach(side: float, near: Array, far: Array) -> Array:
+        fall = -_gig_height(np.full(1, side), alpha, nu)
+        return where(fall > 2, near, where(fall < 0.5, far, 1.0))
+
+    with np.errstate(divide="ignore", over="ignore"):
+        right = reach(1.0, np.sqrt(2 / (alpha + nu)), log(4 / (alpha + 2 * nu)))
+        left = reach(
+            -1.0,
+            np.sqrt(4 / (alpha * np.cosh(1.0) + nu)),
+            np.minimum(1 / nu, np.arccosh(1 + 1 / alpha)),
+        )
+    up = 1 / (alpha * np.sinh(right) + nu * np.expm1(right))
+    down = 1 / (alpha * np.sinh(left) - nu * np.expm1(-left))
+    high = right + up * _gig_height(right, alpha, nu)
+    return high, -left - down * _gig_height(-left, alpha, nu), up, down
+
+
+def _log_gig(rng: np.random.Generator, size: tuple[int, ...], order: Array, omega: Array) -> Array:
+    """Draw log X, X of density x^(ν−1) exp(−ω (x + 1/x)/2) up to a constant.
+
+    Rejection from a hat in log x, flat in the middle with exponential tails (Devroye 2014, Statistics
+    and Computing 24, 239); a draw of a negative order is 1/X of the positive one.
+    """
+    nu, w = (np.broadcast_to(v, size).ravel() for v in (np.abs(order), omega))
+    alpha = w * (w / (np.hypot(w, nu) + nu))
+    parts = alpha, nu, *_gig_hat(alpha, nu)
+    out, left = np.zeros(nu.size), np.arange(nu.size)
+    while left.size:
+        a, v, high, low, up, down = (part[left] for part in parts)
+        middle = high - low
+        which, u = rng.random(left.size) * (middle + up + down), rng.random(left.size)
+        beyond = rng.standard_exponential(left.size)
+        inside, above = which < middle, which < middle + up
+        x = where(inside, low + middle * u, where(above, high + up * beyond, low - down * beyond))
+        # Beyond its ends the hat has fallen by as much as the exponential draw.
+        bar = where(inside, 0.0, -beyond) - rng.standard_exponential(left.size)
+        done = bar <= _gig_height(x, a, v)
+        out[left[done]] = x[done]
+        left = left[~done]
+    found = (out + np.arcsinh(nu / w)).reshape(size)
+    return np.asarray(where(np.broadcast_to(order, size) < 0, -1.0, 1.0) * found)
+
+
 class PoissonInverseGaussian(Composed):
     r"""Poisson with an inverse Gaussian rate: mean μ, variance μ + σμ².
 
@@ -357,6 +411,21 @@ class Sichel(Composed):
         return mean, dispersion, full(mean, -0.5)
 
     @staticmethod
+    def _sample(
+        rng: np.random.Generator,
+        size: tuple[int, ...],
+        mean: Array,
+        dispersion: Array,
+        order: Array,
+    ) -> Array:
+        mixed = dispersion > 0
+        (recip,) = variables(where(mixed, dispersion, 1.0))
+        nu = np.asarray(order, dtype=float)
+        log_c = log_k(recip.lift(nu + 1), recip).value - log_k(recip.lift(nu), recip).value
+        rate = exp(_log_gig(rng, size, nu, 1 / recip.value) - log_c)
+        return np.asarray(rng.poisson(mean * where(mixed, rate, 1.0)), dtype=float)
+
+    @staticmethod
     def _mean(mean: Array, dispersion: Array, order: Array) -> Array:
         return np.asarray(mean + 0 * dispersion * order)
 
@@ -433,6 +502,49 @@ def _unit(values: Array, size: Array) -> Array:
     return np.asarray(values / where(size > 0, size, 1.0))
 
 
+def _delaporte_own(y: Array, a: Array, g: Array, r: Array) -> list[Array]:
+    """Return what `_delaporte_table` does, at one count for each set of parameters, any shape.
+
+    All counts step together, each until it is reached.
+    """
+    wide = np.broadcast_arrays(y, a, g, r)
+    order = np.argsort(-wide[0], axis=None, kind="stable")
+    y, a, g, r = (v.ravel()[order] for v in wide)
+    last = np.zeros((6, 2, 1, y.size))
+    last[0, 0], last[0, 1], last[1, 0] = g, 1.0, 1.0
+    before, below = last.copy(), np.zeros((2, y.size))
+    total = np.zeros(y.size)
+    # Sorted: those that go on stand in front.
+    going = np.searchsorted(-y, -np.arange(float(y[0])) if y.size else (), "left")
+    for step, n in enumerate(going):
+        state = last[..., :n]
+        height = a[:n] + state[0, 0, 0] / state[0, 1, 0]
+        total[:n] += log(height)
+        below[0, :n], below[1, :n] = below[1, :n], height
+        before[..., :n] = state
+        last[..., :n] = _delaporte_step(state, np.asarray(step + 1.0), a[:n], g[:n], r[:n])
+    dg, dr, gg, gr, rr = last[1:, 1, 0] / last[0, 1, 0]
+    earlier = before[1:3, 1, 0] / before[0, 1, 0]
+    some = y > 0
+    da = where(some, y / where(some, below[1], 1.0), 0.0)
+    down = where(y > 1, (y - 1) / where(y > 1, below[0], 1.0), 0.0)
+    parts = [
+        total,
+        da,
+        dg,
+        dr,
+        da * (down - da),
+        da * (earlier[0] - dg),
+        da * (earlier[1] - dr),
+        gg - dg * dg,
+        gr - dg * dr,
+        rr - dr * dr,
+    ]
+    out = np.empty((len(parts), y.size))
+    out[:, order] = parts
+    return list(out.reshape(len(parts), *wide[0].shape))
+
+
 def _delaporte_table(top: int, a: Array, g: Array, r: Array) -> list[Array]:
     """Return Σ_{i<y} log(a + T_i) for y = 0..top and its derivatives in (a, g, r), (..., top + 1)."""
     total, v = _delaporte_states(top, a, g, r)
@@ -490,15 +602,18 @@ class Delaporte(Composed):
     )
 
     @staticmethod
-    @_each
     def _shared(y: Array, mean: Array, dispersion: Array, share: Array) -> Arrays:
         index = _whole(y)
         mu, sigma, nu = variables(mean, dispersion, share)
         a, b = mu * nu, mu * (1 - nu)
         c = sigma * b
         g, r = b / (1 + c), c / (1 + c)
-        table = _delaporte_table(int(index.max(initial=0)), *_rows(a.value, g.value, r.value))
-        parts = [_take(t, index) for t in table]
+        theta = a.value, g.value, r.value
+        if all(np.ndim(v) == 0 or np.shape(v)[-1] == 1 for v in theta):
+            table = _delaporte_table(int(index.max(initial=0)), *_rows(*theta))
+            parts = [_take(t, index) for t in table]
+        else:
+            parts = _delaporte_own(index, *theta)
         rise = compose(parts[0], parts[1:4], parts[4:10], (a, g, r))
         value, slope, bend = log1p_ratio(c.value)
         fall = compose(value, (slope,), (bend,), (c,))

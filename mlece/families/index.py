@@ -14,19 +14,22 @@ import numpy as np
 from mlece.arrays import numeric, require_finite
 from mlece.domain import binary, counts, positive_integer, probability, real
 from mlece.errors import DataError, ParameterError, message, unknown_name
-from mlece.families.counts import Binomial, binomial_log_mass
+from mlece.families.counts import Binomial, Geometric, binomial_log_mass
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.labels import Each, PerLabel
 from mlece.families.rowwise import IndexRows, LabelRows, LogitRows, SoftLabelRows
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.links.bijection import LINKS, UnitLink
+from mlece.links.tails import Symmetric
 from mlece.math import (
     Array,
     Arrays,
     digamma,
     exp,
+    floor,
     inf,
     log,
+    log1mexp,
     log1p,
     times,
     trigamma,
@@ -35,6 +38,7 @@ from mlece.math import (
 )
 from mlece.model import Model
 from mlece.moments import Summary
+from mlece.numerics.counting import smallest_count
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- two categories
@@ -261,8 +265,94 @@ class BinomialIndex(IndexModel, abstract=True):
         return Binomial(n=slots["n"], p=self.link.forward(np.asarray(slots["index"])))
 
 
+class GeometricIndex(IndexModel, abstract=True):
+    r"""Failures before the first success: log q = log F(η) + y log(1 − F(η))."""
+
+    support = counts
+    kind = "geometric"
+    separation = "geometric"
+    affine = True
+    index = Param(real, r"\eta", typical=(-2.0, 2.0), doc="index of the probability of success")
+
+    @staticmethod
+    def _statistics(y: Array) -> Arrays:
+        return (y,)
+
+    @classmethod
+    def _log_density(cls, t: Arrays, index: Array) -> Array:
+        below, above = cls.link.log_pair(index)
+        return below + times(t[0], above)
+
+    @classmethod
+    def _score(cls, t: Arrays, index: Array) -> Arrays:
+        return (cls._pull(np.ones(()), t[0], index)[0],)
+
+    @classmethod
+    def _curvature(cls, t: Arrays, index: Array) -> Arrays:
+        return (cls._pull(np.ones(()), t[0], index)[1],)
+
+    @classmethod
+    def _expected_statistics(cls, index: Array) -> Arrays:
+        return (cls._mean(index),)
+
+    @classmethod
+    def _maximise(cls, s: Summary, index: Array | None) -> Arrays:
+        return (or_fixed(cls._of_mean(s.mean[0]), index),)
+
+    @classmethod
+    def _of_mean(cls, mean: Array) -> Array:
+        """Return the index, by the smaller of success and failure where the link is symmetric."""
+        if isinstance(cls.link, Symmetric):
+            side = where(mean > 1, 1.0, -1.0)
+            smaller = cls.link.inverse(where(mean > 1, 1.0, mean) / (1 + mean))
+            return np.asarray(side * smaller)
+        return np.asarray(cls.link.inverse(1 / (1 + mean)))
+
+    @classmethod
+    def _degenerate(cls, s: Summary, index: Array | None) -> tuple[Limit, ...]:
+        (y,) = s.mean
+        return tuple(
+            Limit(mask, Status.NOT_ATTAINED, why, (full(y, end),), full(y, 0.0))
+            for mask, why, end in cls._limits_of(-y, 0.0, index)[1:]
+        )
+
+    @classmethod
+    def _start(cls, x: Array) -> Arrays:
+        return (cls._of_mean((x.sum(axis=-1) + 0.5) / (x.shape[-1] + 0.5)),)
+
+    @classmethod
+    def _log_cdf(cls, y: Array, index: Array) -> Array:
+        return log1mexp(-cls._log_sf(y, index))
+
+    @classmethod
+    def _log_sf(cls, y: Array, index: Array) -> Array:
+        return (y + 1) * cls.link.log_pair(index)[1]
+
+    @classmethod
+    def _quantile(cls, u: Array, index: Array) -> Array:
+        return smallest_count(cls._log_cdf, u, np.asarray(inf), index)
+
+    @classmethod
+    def _sample(cls, rng: np.random.Generator, size: tuple[int, ...], index: Array) -> Array:
+        return floor(rng.standard_exponential(size) / -cls.link.log_pair(index)[1])
+
+    @classmethod
+    def _mean(cls, index: Array) -> Array:
+        below, above = cls.link.log_pair(index)
+        return np.asarray(exp(above - below))
+
+    @classmethod
+    def _variance(cls, index: Array) -> Array:
+        below, above = cls.link.log_pair(index)
+        return np.asarray(exp(above - 2 * below))
+
+    def respond(self, **slots: Any) -> Model:
+        """Return the geometric law, from the index."""
+        return Geometric(p=self.link.forward(np.asarray(slots["index"])))
+
+
 _KINDS: dict[str, type[IndexModel]] = {
-    c.kind: c for c in (BernoulliIndex, SoftBernoulliIndex, BinomialIndex)
+    c.kind: c for c in (BernoulliIndex, SoftBernoulliIndex, BinomialIndex, GeometricIndex)
 }
 _CLASSES: dict[tuple[UnitLink, str], type[IndexModel]] = {}
 # Links whose F and 1 - F are log-concave (Pratt 1981): log q is concave in the index.
@@ -275,8 +365,9 @@ def binomial_index(link: str | UnitLink, kind: str = "bernoulli") -> type[IndexM
     Parameters
     ----------
     link : {"logit", "probit", "cloglog", "loglog", "cauchit"} or UnitLink
-    kind : {"bernoulli", "soft", "binomial"}
-        Observations 0 and 1, targets in [0, 1], or counts of successes in ``n`` trials.
+    kind : {"bernoulli", "soft", "binomial", "geometric"}
+        Observations 0 and 1, targets in [0, 1], counts of successes in ``n`` trials, or of failures
+        before the first success.
 
     Returns
     -------

@@ -285,6 +285,10 @@ def _uniform(loc: Array, scale: Array, shape: Array) -> Uniform:
     return Uniform(lower=loc - scale - slack, upper=loc + scale + slack)
 
 
+# In units of the scale: nearer than this is at the location; a shape that is 1 but for rounding.
+_AT, _ROUND = 1e-150, 1e-12
+
+
 class GeneralizedNormal(LocationScale):
     r"""Generalised normal (exponential power, Subbotin), from peaked to flat by one shape.
 
@@ -313,7 +317,9 @@ class GeneralizedNormal(LocationScale):
         # At the location itself a derivative may be infinite, or of either sign: told as 0.
         ratio = where(away, power / where(away, z, 1.0), 0.0)
         flat = where(shape == 2, 1.0, 0.0)
-        twice = where(away, ratio / where(away, z, 1.0), flat)
+        # Nearer, where squares of z underflow, the second derivative may leave the range of doubles.
+        apart = size > _AT
+        twice = where(apart, ratio / where(apart, z, 1.0), flat)
         first, second = digamma(1 + x) * x * x, trigamma(1 + x) * x**4
         return Jet(
             -log(2.0) - gammaln(1 + x) - power,
@@ -327,6 +333,10 @@ class GeneralizedNormal(LocationScale):
     @staticmethod
     def _breakpoints(loc: Array, scale: Array, shape: Array) -> Arrays:
         return (loc,)
+
+    def _irregular(self, loc: Array, scale: Array, shape: Array) -> tuple[Array, str]:  # type: ignore[override]
+        cusp = np.asarray(shape <= 1 + _ROUND) & ("loc" in self.free)
+        return cusp, "up to shape 1 a location has no standard error from second derivatives"
 
     @staticmethod
     def _collapses(

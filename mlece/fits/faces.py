@@ -98,17 +98,22 @@ def _reaches(model: Model, name: str, beside: float, truth: Model) -> bool:
 
 def _as_member(model: Model, face: Fit, name: str, one_sided: bool) -> Fit:
     """Return the fit on a face as one of the whole family."""
-    objective = CrossEntropy(model, face.sample)
-    user = objective.user
     where = "on one side of it" if one_sided else "for every other one"
     said = f"{name} is {model.faces[name]:g}: the cross-entropy is infinite {where}"
-    sentence = "; ".join(filter(None, [said, face.certificate.sentence]))
+    return as_member(model, face, Status.BOUNDARY, said, face.certificate.excess)
+
+
+def as_member(model: Model, part: Fit, status: Status, said: str, excess: float) -> Fit:
+    """Return a fit with a parameter held as one of the whole family, and what is known of it there."""
+    objective = CrossEntropy(model, part.sample)
+    user = objective.user
+    sentence = "; ".join(filter(None, [said, part.certificate.sentence]))
     return replace(
-        face,
+        part,
         family=model,
         objective=objective,
-        framed=model.to_frame(face.theta, user.shift, user.scale),
-        certificate=replace(face.certificate, status=Status.BOUNDARY, sentence=sentence),
+        framed=model.to_frame(part.theta, user.shift, user.scale),
+        certificate=replace(part.certificate, status=status, excess=excess, sentence=sentence),
     )
 
 

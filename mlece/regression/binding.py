@@ -11,10 +11,10 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import as_array
 from mlece.combinators.kinks import kinked_slot
-from mlece.families.counts import Binomial
+from mlece.families.counts import Binomial, Geometric
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.index import CategoricalLogits, SoftCategoricalLogits, binomial_index
-from mlece.links.bijection import Bijection, identity, softmax
+from mlece.links.bijection import Bijection, UnitLink, identity, softmax
 from mlece.math import Array
 from mlece.model import Model
 from mlece.predictor import Predictor
@@ -139,6 +139,11 @@ def bound(model: Model, data: Any) -> Bound:
     _require_linear_kink(model, data)
     if isinstance(model, Bernoulli | Binomial) and "p" in varying:
         return _of_probability(model, varying, data)
+    if isinstance(model, Geometric) and "p" in varying:
+        link = varying["p"].bijection(model.parameter("p").bijection)
+        if isinstance(link, UnitLink):
+            waits = binomial_index(link, "geometric")()
+            return Bound(waits, {"index": Entry(varying["p"], identity, "p")}, waits.respond)
     if isinstance(model, Categorical) and "p" in varying:
         return _of_labels(model, varying["p"], data)
     plain = {name: None for name in varying if model.parameter(name).estimable}

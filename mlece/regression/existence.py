@@ -232,6 +232,12 @@ def _binomial(model: Conditional, sample: Sample) -> Cone:
     return binary(matrix, y / trials[sample.values[0, :, -1].astype(np.intp)], weights)
 
 
+def _geometric(model: Conditional, sample: Sample) -> Cone:
+    # One success in y + 1 trials.
+    matrix, y, weights = _read(model, sample)
+    return binary(matrix, 1 / (1 + y), weights)
+
+
 def _trials(model: Conditional) -> Array:
     """Return the numbers of trials: one for each row of the designs (n,), or the same for all, ()."""
     known = [term.design.offset for term in model.terms if term.slot == "n"]
@@ -259,6 +265,7 @@ _KINDS = {
     "binary": _Kind(_binary, "logit"),
     # Of y successes in n trials the third cumulant is at most the range times the second, by trial.
     "binomial": _Kind(_binomial, "logit"),
+    "geometric": _Kind(_geometric, "logit"),
     "softmax": _Kind(_softmax, "identity"),
     "ordinal": _Kind(_ordinal, ""),
     "counts": _Kind(_counts, "log"),
@@ -319,6 +326,8 @@ def _magnitude(objective: CrossEntropy, theta: Arrays, model: Conditional) -> Ar
         return np.asarray(np.maximum(np.exp(top), objective.summary.maximum))
     if inner.separation == "binomial":
         return float(np.max(_trials(model)))
+    if inner.separation == "geometric":
+        return 1.0 + objective.summary.maximum
     return 1.0
 
 

@@ -21,7 +21,7 @@ from mlece.combinators.penalties import Added, BoundPenalty
 from mlece.combinators.terms import Term, dense, rows_of
 from mlece.design import Rows
 from mlece.families.counts import Poisson
-from mlece.families.index import BinomialIndex, IndexModel
+from mlece.families.index import BernoulliIndex, BinomialIndex
 from mlece.math import Array, Arrays, exp, expit
 
 # Numbers in a block of products of columns.
@@ -70,7 +70,7 @@ def offered(model: Conditional) -> bool:
     found = [term for term in model.terms if term.design.width]
     inner = model.inner
     poisson = isinstance(inner, Poisson) and bool(found) and found[0].link.name == "log"
-    known = isinstance(inner, IndexModel) and inner.link.name in _CURVES
+    known = isinstance(inner, BernoulliIndex | BinomialIndex) and inner.link.name in _CURVES
     return len(found) == 1 and (poisson or known)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from mlece.math import Array, expit, log, log1p
 from mlece.model import Model
 from mlece.sources.nodes import check_mass
 from mlece.sources.pieces import Piece, cut
+from mlece.sources.slabs import Slab, each_law
 from mlece.sources.steps import Steps
 
 _GAUSS = np.polynomial.legendre.leggauss(24)
@@ -162,25 +165,15 @@ def _tabulate(model: Model, pieces: list[Piece]) -> Table:
 # ---------------------------------------------------------------------------- cdf and quantiles
 
 
-def _members(model: Model) -> list[Model]:
-    """Return the distributions of an array of them, in C order."""
-    shape = model.batch_shape
-    out = []
-    for index in np.ndindex(*shape):
-        slots = {}
-        for p in model.params:
-            value = np.asarray(model.slots[p.name])
-            tail = value.shape[-1:] if p.vector else ()
-            slots[p.name] = np.broadcast_to(value, shape + tail)[index]
-        out.append(model.replace(**slots))
-    return out
-
-
-def _by_member(model: Model, points: Array, single: str) -> Array:
-    function = {"cdf": log_cdf_by_quadrature, "quantile": quantile_by_search}[single]
+def _by_member(model: Model, points: Array, single: Callable[..., Array], tabled: Any) -> Array:
+    """Evaluate a function of laws of batch shape B at points B + (n,)."""
     shape = np.broadcast_shapes((*model.batch_shape, 1), points.shape)
     rows = np.broadcast_to(points, shape).reshape(-1, shape[-1])
-    out = np.stack([function(m, r) for m, r in zip(_members(model), rows, strict=True)])
+    out = each_law(
+        model,
+        lambda law, row: single(law, rows[row]),
+        lambda slab, numbers: tabled(slab, rows[numbers]),
+    )
     return out.reshape(shape)
 
 
@@ -220,7 +213,8 @@ def log_cdf_by_quadrature(model: Model, y: Array) -> Array:
     """
     y = np.asarray(y, dtype=float)
     if model.batch_shape:
-        return _by_member(model, y, "cdf")
+        with np.errstate(divide="ignore"):
+            return _by_member(model, y, log_cdf_by_quadrature, lambda t, at: log(t.cdf(at)))
     with np.errstate(divide="ignore"):
         if model.support.discrete:
             return np.asarray(log(Steps.of(model).cdf(np.atleast_1d(y)).reshape(y.shape)))
@@ -269,7 +263,7 @@ def quantile_by_search(model: Model, u: Array) -> Array:
     """
     u = np.asarray(u, dtype=float)
     if model.batch_shape:
-        return _by_member(model, u, "quantile")
+        return _by_member(model, u, quantile_by_search, Slab.quantile)
     flat = np.atleast_1d(u).ravel()
     lower, upper = (float(end) for end in model.bounds(model.theta))
     if model.support.discrete:

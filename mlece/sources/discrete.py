@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from mlece.sources.series import FIRST, LEVEL, Panel, far_nodes, panel, panels
 LARGEST_SUPPORT = 2**22
 TAIL_MASS = 1e-18
 # Graded nodes: integers up to which all are taken, panels over the support, length of the shortest.
-_GRADED, _PANELS, _SHORTEST, _FURTHEST = 1024.0, 64.0, 64.0, 2.0**50
+GRADED = 1024
+_PANELS, _SHORTEST, _FURTHEST = 64.0, 64.0, 2.0**50
 SMOOTH = 1e-10  # agreement of two interpolations that shows a law to be smooth beyond its middle
 _POWER = (
     30.0  # a geometric tail that has fallen to 1e-18 falls faster than this power of the distance
@@ -120,7 +122,7 @@ def graded_nodes(model: Model) -> Nodes:
     high, slow_above = _tail_end(model, start, 1.0, upper, _FURTHEST)
     if slow_below or slow_above:
         return support_nodes(model)
-    if high - low < _GRADED:
+    if high - low < GRADED:
         values = np.arange(low, high + 1.0)
         return _checked(model, _plain(values, np.exp(model.log_density(values))))
     longest = np.ceil((high - low) / _PANELS)
@@ -189,8 +191,9 @@ def _by_panels(model: Model, start: float, lower: float, upper: float, points: i
     low = lower if start - lower <= 4 * FIRST else start - FIRST
     high = min(start + FIRST - 1.0, upper)
     values = np.arange(low, high + 1.0)
-    below = panels(model, low - 1.0, -1.0, lower, points) if low > lower else []
-    above = panels(model, high + 1.0, 1.0, upper, points) if high < upper else []
+    marks = _marks(model, lower, upper)
+    below = panels(model, low - 1.0, -1.0, lower, points, marks) if low > lower else []
+    above = panels(model, high + 1.0, 1.0, upper, points, marks) if high < upper else []
     far = (bool(below) and np.isinf(lower), bool(above) and np.isinf(upper))
     found = Support(values, np.exp(model.log_density(values)), below, above)
     ends = [
@@ -215,13 +218,18 @@ def _grid(lower: float, upper: float) -> Array:
     return np.asarray(grid[(grid >= lower) & (grid <= upper)])
 
 
+def _marks(model: Model, lower: float, upper: float) -> list[float]:
+    """Return the integers at which a law may have an atom."""
+    marks = np.ravel(np.asarray(model._breakpoints(*model.theta), dtype=float))
+    whole = (marks >= lower) & (marks <= upper) & (marks == np.floor(marks))
+    return [float(mark) for mark in marks[whole]]
+
+
 def _peaks(model: Model, start: float, lower: float, upper: float) -> list[float]:
     """Return integers beyond whose least and largest a law only falls: it may have atoms and components."""
     if not (isinstance(model, Composite) or model._components):
         return [start]
-    marks = np.ravel(np.asarray(model._breakpoints(*model.theta), dtype=float))
-    marks = marks[(marks >= lower) & (marks <= upper) & (marks == np.floor(marks))]
-    grid = np.unique(np.concatenate([_grid(lower, upper), marks]))
+    grid = np.unique(np.concatenate([_grid(lower, upper), _marks(model, lower, upper)]))
     logs = np.pad(model.log_density(grid), 1, constant_values=-np.inf)
     tops = np.isfinite(logs[1:-1]) & (logs[1:-1] >= logs[:-2]) & (logs[1:-1] >= logs[2:])
     return [start, *grid[tops].tolist()]
@@ -243,24 +251,67 @@ def _likeliest(model: Model, lower: float, upper: float) -> float:
 def _tail_end(
     model: Model, start: float, direction: float, end: float, furthest: float = LARGEST_SUPPORT
 ) -> tuple[float, bool]:
+    """Return where the tail of one law ends, and whether it falls like a power; see `tail_ends`."""
+    one = laws_at(model, [0])
+    points, slow = tail_ends(one, np.array([start]), direction, np.array([end]), furthest)
+    return float(points[0]), bool(slow[0])
+
+
+def laws_at(model: Model, rows: Any) -> Model:
+    """Return some of the laws of a batch (m,), or one law as a batch of its own."""
+    taken = []
+    for p, value in zip(model.params, model.theta, strict=True):
+        own = np.atleast_2d(value) if p.vector else np.atleast_1d(value)
+        taken.append(own if len(own) == 1 else own[rows])
+    return model.member(*taken)
+
+
+def law_at(model: Model, row: int) -> Model:
+    """Return one law of a batch (m,)."""
+    return model.member(*[value[row] for value in model.theta])
+
+
+def tail_ends(
+    model: Model,
+    start: Array,
+    direction: float,
+    end: Array,
+    furthest: float = LARGEST_SUPPORT,
+) -> tuple[Array, Array]:
     """Walk outward in growing strides until the terms left sum to less than 1e-18.
 
     Beyond a point where the ratio of neighbouring terms is r < 1 and falling the rest is at most
     mass / (1 - r), the geometric series. Also tells whether the terms fall there like a power of the
     distance, so that moments draw on what lies beyond.
+
+    Parameters
+    ----------
+    model : Model
+        Discrete laws, batch shape (m,).
+    start, end : array (m,)
+        Integers in the bulk of the laws, and the ends of their supports.
+
+    Returns
+    -------
+    ends : array (m,)
+    slow : array of bool (m,)
     """
-    stride, top = 1.0, float(model.log_density(np.array([start]))[0])
-    while stride < furthest:
-        point = start + direction * stride
-        if direction * (point - end) >= 0:
-            return end, False
-        here, after = model.log_density(np.array([point, point + direction]))
-        if np.isneginf(here) and np.isneginf(after):
-            return point, False
-        fall = after - here
-        if fall < 0 and here - log(-np.expm1(fall)) < log(TAIL_MASS):
+    out, slow = start + direction * 2 * furthest, np.ones(start.size, dtype=bool)
+    left, stride = np.arange(start.size), 1.0
+    top = model.log_density(start[:, None])[:, 0]
+    while stride < furthest and left.size:
+        point, last = start[left] + direction * stride, end[left]
+        pair = np.stack([point, point + direction], axis=-1)
+        here, after = laws_at(model, left).log_density(pair).T
+        passed = direction * (point - last) >= 0
+        nothing = np.isneginf(here) & np.isneginf(after)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            fall = after - here
+            little = (fall < 0) & (here - log(-np.expm1(fall)) < log(TAIL_MASS))
             # Beside an atom the first terms are nothing at once, which no power does.
-            as_power = -fall * stride < _POWER and top - here < _POWER * log1p(stride)
-            return point, bool(as_power)
-        stride = np.ceil(stride * 1.25)
-    return start + direction * 2 * furthest, True
+            as_power = (-fall * stride < _POWER) & (top[left] - here < _POWER * log1p(stride))
+        done = passed | nothing | little
+        out[left[done]] = np.where(passed, last, point)[done]
+        slow[left[done]] = (as_power & ~passed & ~nothing)[done]
+        left, stride = left[~done], np.ceil(stride * 1.25)
+    return out, slow

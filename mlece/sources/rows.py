@@ -6,15 +6,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from mlece import errors
 from mlece.math import Array
 from mlece.model import Model
-from mlece.sources.discrete import cell_masses, graded_nodes
+from mlece.sources.discrete import GRADED, cell_masses, graded_nodes, law_at, laws_at
 from mlece.sources.distribution import nodes
 from mlece.sources.nodes import Nodes
+from mlece.sources.slabs import slabs
 
 LARGEST_RULE = 1 << 23  # points of a joint rule: some gigabytes in the passes of a fit
 _FEW = 64  # integers that all rows carry, so that their masses come in one array
@@ -285,7 +287,11 @@ def _discrete(model: Model, grid: Grid, level: int) -> RowNodes:
         return _summed(grid, values, np.exp(model.log_density(values)), level)
     # Far out in a tail of the covariates counts are too many to be summed, and weigh nothing.
     kept = np.flatnonzero(grid.weights > _NOTHING)
-    laws = [graded_nodes(model.member(*[t[i] for t in model.theta])) for i in kept.tolist()]
+    laws: list[Any] = [None] * kept.size
+    for at, slab in slabs(laws_at(model, kept), GRADED):
+        found = slab.nodes() if slab else [graded_nodes(law_at(model, int(kept[at[0]])))]
+        for number, law in zip(at.tolist(), found, strict=True):
+            laws[number] = law
     require_room(sum(law.count for law in laws), f"{m:,} covariate points")
     blocks = _placed([(kept[[i]], law) for i, law in enumerate(laws)])
     return _joined(grid, blocks, [law.values for law in laws], level)

@@ -9,6 +9,7 @@ taken by the double-exponential rule as for a density, and continued beyond the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -107,16 +108,26 @@ def panel(model: Model, first: float, count: float, direction: float, points: in
 
 
 def panels(
-    model: Model, start: float, direction: float, end: float, points: int = 20
+    model: Model,
+    start: float,
+    direction: float,
+    end: float,
+    points: int = 20,
+    marks: Sequence[float] = (),
 ) -> list[Panel]:
-    """Return panels that double in length, from an integer on, up to an end or a distance of 2^50."""
+    """Return panels that double in length, from an integer on, up to an end or a distance of 2^50.
+
+    A mark, where the law has an atom, is a panel by itself.
+    """
     out: list[Panel] = []
     done, count = 0.0, FIRST
-    for _ in range(_OCTAVES):
+    ahead = [direction * (mark - start) for mark in marks if direction * (mark - start) >= 0]
+    for _ in range(_OCTAVES + 2 * len(ahead)):
         left = direction * (end - start) + 1.0 - done
         if left <= 0 or (len(out) > 2 and np.all(np.isneginf(out[-1].log_mass))):
             break
-        here = min(count, left)
+        until = min((mark - done for mark in ahead if mark >= done), default=np.inf)
+        here = min(count, left, until if until > 0 else 1.0)
         out.append(panel(model, start + direction * done, here, direction, points))
         done, count = done + here, done + here + FIRST
     return out
