@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import nonnegative, positive
-from mlece.jets import jet_log
+from mlece.jets import Jet, Pairs, jet_log
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
 from mlece.math import (
     EULER,
@@ -87,6 +87,10 @@ class Exponential(Model):
     @staticmethod
     def _expected_statistics(rate: Array) -> Arrays:
         return (1 / rate,)
+
+    @staticmethod
+    def _information(rate: Jet) -> Pairs:
+        return {(0, 0): 1.0 / (rate * rate)}
 
     @staticmethod
     def _maximise(s: Summary, rate: Array | None) -> Arrays:

@@ -16,9 +16,11 @@ from mlece.bijection import LINKS, UnitLink
 from mlece.domain import binary, counts, positive_integer, probability, real
 from mlece.errors import DataError, ParameterError, message, unknown_name
 from mlece.families.counts import Binomial, binomial_log_mass
+from mlece.families.expected_information import of_labels, of_successes
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.labels import Each, PerLabel
 from mlece.families.rowwise import IndexRows, LabelRows, LogitRows, SoftLabelRows
+from mlece.jets import Jet, Pairs
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import (
     Array,
@@ -119,6 +121,10 @@ class BernoulliIndex(IndexModel, abstract=True):
         return (cls.link.forward(index),)
 
     @classmethod
+    def _information(cls, index: Jet) -> Pairs:
+        return {(0, 0): of_successes(cls.link, index)}
+
+    @classmethod
     def _maximise(cls, s: Summary, index: Array | None) -> Arrays:
         return (or_fixed(cls.link.inverse(s.mean[0]), index),)
 
@@ -209,6 +215,10 @@ class BinomialIndex(IndexModel, abstract=True):
     @staticmethod
     def _bounds(n: Array, index: Array) -> Arrays:
         return 0 * (n + index), n + 0 * index
+
+    @classmethod
+    def _information(cls, n: Array, index: Jet) -> Pairs:
+        return {(1, 1): n * of_successes(cls.link, index)}
 
     @classmethod
     def _maximise(cls, s: Summary, n: Array, index: Array | None) -> Arrays:
@@ -384,6 +394,9 @@ class CategoricalLogits(PerLabel, abstract=True):
 
     def _expected_statistics(self, *theta: Array) -> Arrays:
         return (exp(self._log_shares(theta)[0]),)
+
+    def _information(self, *theta: Jet) -> Pairs:
+        return of_labels(*self._log_shares(tuple(t.value for t in theta)), theta)
 
     def _maximise(self, s: Summary, *theta: Array | None) -> Arrays | None:
         if any(v is not None for v in theta):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlece.domain import positive, probability, unit_interval
 from mlece.families.half_line import Gamma, gamma_shape
 from mlece.families.unit_interval import Beta, shape_limits
+from mlece.jets import Jet, Pairs
 from mlece.limits import Limit, full, or_fixed, point_mass
 from mlece.math import (
     LOG_2PI,
@@ -138,6 +139,10 @@ class MeanGamma(Reparametrised):
             error / mean**2,
             -trigamma_excess(shape),
         )
+
+    @staticmethod
+    def _information(mean: Jet, shape: Any) -> Pairs:
+        return {(0, 0): shape / (mean * mean)}
 
     @staticmethod
     def _maximise(s: Summary, mean: Array | None, shape: Array | None) -> Arrays:

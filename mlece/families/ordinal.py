@@ -12,7 +12,9 @@ from mlece.arrays import declared_categories
 from mlece.bijection import LINKS, UnitLink
 from mlece.domain import real
 from mlece.errors import DataError, ParameterError, message, unknown_name
+from mlece.families.expected_information import of_ordered
 from mlece.families.labels import Each, PerLabel
+from mlece.jets import Pairs
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import Array, Arrays, exp, inf, where, xlogy
 from mlece.model import Model
@@ -162,6 +164,10 @@ class Ordinal(PerLabel):
             out.append(where(at, -upper, where(above, -lower, 0.0)))
         out.append(cell.lower_lower + 2 * cell.lower_upper + cell.upper_upper)
         return tuple(out)
+
+    def _information(self, *theta: Any) -> Pairs:
+        *cuts, location = theta
+        return of_ordered(self._law, tuple(cuts), location)
 
     # ------------------------------------------------------------------ estimate
 
