@@ -120,12 +120,7 @@ def bound(model: Model, data: Any) -> Bound:
     for name, predictor in varying.items():
         p = model.parameter(name)
         if not p.regular:
-            raise errors.ParameterError(
-                errors.message(
-                    "a predictor in a slot in which the likelihood is smooth",
-                    f"{name} of {model.title}, an end of the support",
-                )
-            )
+            raise _moving_end(model, name)
         _require_link(model, name, predictor)
     ends = [p.name for p in model.params if not p.regular and p.name in model.free]
     if ends:
@@ -133,7 +128,7 @@ def bound(model: Model, data: Any) -> Bound:
             errors.message(
                 "a known end of the support beside a predictor",
                 f"{model.title} with a free {ends[0]}",
-                f"Fill the slot: {model.title}({ends[0]}=...)",
+                f"Fill the slot, with a number or one for each response: {model.title}({ends[0]}=...)",
             )
         )
     _require_linear_kink(model, data)
@@ -154,6 +149,25 @@ def bound(model: Model, data: Any) -> Bound:
             plain[name] = _placeholder(model, name)
     held = {k: v for k, v in model.held.items() if k not in varying and k not in terms}
     return Bound(type(model)(**{**held, **plain}, **model.settings), terms)
+
+
+def _moving_end(model: Model, name: str) -> errors.ParameterError:
+    """Return what is said of a predictor in an end of the support."""
+    smooth = next((p.name for p in model.params if p.regular and p.estimable), None)
+    known = (
+        f"Known ends, one for each response, may come as an array: {model.title}"
+        f"({name}=values, {smooth}='x'). "
+        if smooth
+        else ""
+    )
+    return errors.ParameterError(
+        errors.message(
+            "a predictor in a slot in which the likelihood is smooth",
+            f"{name} of {model.title}, an end of the support: its estimates touch observations",
+            f"{known}A quantile near the end may vary with covariates: "
+            "AsymmetricLaplace(loc='x', asymmetry=3) fits that of 90 %, asymmetry=1/3 that of 10 %",
+        )
+    )
 
 
 def constants(model: Model) -> list[str]:

@@ -213,7 +213,21 @@ def _terms(
 
 
 def as_offset(design: Design) -> Design:
-    """Return a column of known values as an offset without coefficients."""
+    """Return a column of known values as an offset without coefficients.
+
+    Raises
+    ------
+    ParameterError
+        For several columns: nothing is estimated that could weigh them.
+    """
+    if design.width > 1:
+        raise errors.ParameterError(
+            errors.message(
+                "one column of known values for a slot that is not estimated",
+                f"{design.width} columns: {', '.join(design.names[:6])}",
+                "Compute the values first, and name their column",
+            )
+        )
     values = design.offset if design.width == 0 else design.column(0)
     recipe = None if design.recipe is None else _AsOffset(design.recipe)
     return Design(np.zeros((design.rows, 0)), (), values, recipe)
