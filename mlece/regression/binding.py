@@ -190,20 +190,25 @@ def _require_linear_kink(model: Model, data: Any) -> None:
         return
     predictor = model.predictors.get(kink)
     link = identity if predictor is None else predictor.bijection(model.parameter(kink).bijection)
-    got = ""
+    got, why = "", ""
     if model.parameter(kink).role != "location":
         got = f"{model.title} with a kink in {kink}"
     elif link.name != "identity":
         got = f"{model.title} with a kink in {kink} behind the link {link.name!r}"
+        why = "The sum of absolute residuals is not convex there, and nothing would prove its least value. "
     elif isinstance(data, Censored):
         got = f"incomplete responses of {model.title} with a kink in {kink}"
+        why = (
+            "Their probabilities are no part of a linear programme; Logistic(loc=...) has its median "
+            "there too, and one maximum. "
+        )
     if got:
         raise errors.ParameterError(
             errors.message(
                 "a likelihood that is smooth in every free slot, or has its kink in a location that "
                 "is linear in the covariates of complete responses, beside a predictor",
                 got,
-                f"Fill {kink}, or take StudentT(loc=...), which bounds the influence of an "
+                f"{why}Fill {kink}, or take StudentT(loc=...), which bounds the influence of an "
                 "observation too",
             )
         )

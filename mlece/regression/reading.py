@@ -173,7 +173,8 @@ def _require_bend(model: Conditional, penalty: Penalty) -> None:
             errors.message(
                 "a likelihood that is smooth in the coefficients, for a penalty",
                 f"{model!r} with a kink in {kinks[0]}",
-                "StudentT(loc=...) bounds the influence of an observation too",
+                "A ridge beside absolute residuals makes a quadratic programme, which is not solved here; "
+                "StudentT(loc=...) bounds the influence of an observation too, and takes a ridge",
             )
         )
     if isinstance(penalty, Firth):
