@@ -16,6 +16,8 @@ import mlece
 from mlece import errors
 from mlece.covariance import fisher_information
 from mlece.families.index import CategoricalLogits, binomial_index
+from mlece.jets import variables
+from mlece.regression import firth
 from mlece.testing import PROPERTIES
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -216,6 +218,17 @@ def test_soft_targets_and_sets_of_weights() -> None:
             assert batch.penalty[r] == pytest.approx(one.penalty, rel=1e-9)
 
 
+@pytest.mark.parametrize("model", [mlece.Categorical(p="x"), mlece.Ordinal(location="x")], ids=str)
+def test_blocks_of_rows_come_to_the_same(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    x, labels = rng.normal(size=50), rng.integers(0, 3, 50)
+    whole = mlece.fit(model, labels, given={"x": x}, penalty="firth")
+    monkeypatch.setattr(firth, "_BLOCK", 500)
+    parts = mlece.fit(model, labels, given={"x": x}, penalty="firth")
+    assert list(parts.params.values()) == pytest.approx(list(whole.params.values()), abs=SOLVED)
+    assert parts.penalty == pytest.approx(whole.penalty, rel=1e-12)
+
+
 def test_a_label_between_others_that_was_not_seen_leaves_no_mode() -> None:
     model = mlece.Ordinal(location="x", labels=["low", "some", "more", "high"])
     y = ["low", "low", "more", "low", "more", "high", "more", "high", "high"]
@@ -260,8 +273,6 @@ def test_jets_of_the_information_carry_its_derivatives(member: Any) -> None:
 def test_information_far_out_is_finite(link: str) -> None:
     cuts = [-2000.0, -40.0, 0.0, 30.0, 900.0]
     model = mlece.Ordinal(cuts, link=link, labels=range(6))
-    from mlece.jets import variables
-
     with np.errstate(all="ignore"):
         found = model._information(*variables(*model.theta))
     for jet in found.values():

@@ -43,9 +43,12 @@ class Firth:
 
     It removes the bias of order 1/n of the coefficients of canonical links (logit, log of Poisson rates,
     log-ratios of labels), and makes estimates of separated data finite (Heinze and Schemper 2002; Kosmidis
-    and Firth 2021). It is offered for Bernoulli and Binomial probabilities with any named link, Categorical
-    and Ordinal labels, and for Poisson, Geometric, NegativeBinomial (of known size), Exponential and
-    MeanGamma (of known shape) with a link from the whole line; for the last two it is constant.
+    and Firth 2021). For other links, and for labels in an order, it makes them finite and shrinks them; the
+    bias is another matter (Kosmidis 2014). It is offered for Bernoulli and Binomial probabilities with
+    any named link, Categorical and Ordinal labels, and for Poisson, Geometric, NegativeBinomial (of known
+    size), Exponential and MeanGamma (of known shape) with a link from the whole line; with a log link it is
+    constant for the last two. Every label between others of an Ordinal law must have been seen: the density
+    of the prior has no bound where the cut points on its two sides meet.
 
     References
     ----------
@@ -53,6 +56,9 @@ class Firth:
 
     Heinze, G. and Schemper, M. (2002). A solution to the problem of separation in logistic
     regression. Statistics in Medicine 21, 2409-2419.
+
+    Kosmidis, I. (2014). Improved estimation in cumulative link models. Journal of the Royal Statistical
+    Society B 76, 169-196.
 
     Kosmidis, I. and Firth, D. (2011). Multinomial logit bias reduction via the Poisson log-linear
     model. Biometrika 98, 755-759.
@@ -219,7 +225,10 @@ class _LogDeterminant:
             rows = rows[members]
         r, own = len(theta[0]), self._own
         columns = tuple(np.reshape(t, (-1, 1)) for t in theta)
-        blocks = list(_cut(rows, w, max(1, _BLOCK // (r * len(own) ** 2))))
+        pairs = len(self._slots) * (len(self._slots) + 1) // 2
+        # Products of columns, and a jet of as many second derivatives for every pair.
+        each = r * max(len(own) ** 2, pairs * (pairs + len(self._slots) + 1))
+        blocks = list(_cut(rows, w, max(1, _BLOCK // each)))
         with np.errstate(all="ignore"):
             grams = [self._gram(columns, part, weights) for part, weights in blocks]
             inside, inverse, half = _inverted(np.sum(grams, axis=0))
