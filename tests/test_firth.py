@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, ndtr
 from scipy.stats import norm
@@ -216,6 +217,32 @@ def test_soft_targets_and_sets_of_weights() -> None:
             own = [v[r] for v in batch.params.values()]
             assert own == pytest.approx(list(one.params.values()), abs=SOLVED)
             assert batch.penalty[r] == pytest.approx(one.penalty, rel=1e-9)
+
+
+def test_trials_by_row_offsets_and_sparse_columns() -> None:
+    rng = np.random.default_rng(11)
+    x, trials, shift = rng.normal(size=12), rng.integers(1, 6, 12), rng.normal(size=12)
+    y = rng.binomial(trials, 0.4)
+    p = mlece.linear("x", offset="shift")
+    table = {"x": x, "t": trials, "shift": shift}
+    counted = mlece.fit(mlece.Binomial(n="t", p=p), y, given=table, penalty="firth")
+    rows = np.repeat(np.arange(12), 2)
+    single = mlece.fit(
+        mlece.Bernoulli(p=p),
+        np.tile([1, 0], 12),
+        given={name: column[rows] for name, column in table.items()},
+        weights=np.column_stack([y, trials - y]).ravel().astype(float),
+        penalty="firth",
+    )
+    assert list(counted.params.values()) == pytest.approx(list(single.params.values()), abs=SOLVED)
+    columns = rng.normal(size=(40, 2))
+    labels = rng.integers(0, 3, 40)
+    model = mlece.Categorical(p=mlece.linear())
+    dense, thin = (
+        mlece.fit(model, labels, given=given, penalty="firth")
+        for given in (columns, sparse.csr_array(columns))
+    )
+    assert list(thin.params.values()) == pytest.approx(list(dense.params.values()), abs=SOLVED)
 
 
 @pytest.mark.parametrize("model", [mlece.Categorical(p="x"), mlece.Ordinal(location="x")], ids=str)
