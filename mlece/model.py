@@ -56,6 +56,7 @@ HOOKS = (
     "_statistics",
     "_shared",
     "_expected_statistics",
+    "_information",
     "_maximise",
     "_block_sums",
     "_log_cdf",
@@ -179,8 +180,7 @@ class Model:
                 raise errors.ParameterError(
                     str(errors.unknown_name(f"parameter of {type(self).__name__}", name, names))
                 )
-        family = type(self).__name__
-        held = {p.name: checked(p, slots.get(p.name), family) for p in self.params}
+        held = {p.name: checked(p, slots.get(p.name), type(self).__name__) for p in self.params}
         varying = {k: v for k, v in held.items() if isinstance(v, Predictor)}
         if varying:
             object.__setattr__(self, "predictors", varying)
@@ -314,7 +314,7 @@ class Model:
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
-    _scipy = _atoms = _standardised = _missing
+    _scipy = _atoms = _standardised = _information = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:

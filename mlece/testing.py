@@ -362,6 +362,39 @@ def check_expected_statistics(member: Model, rng: np.random.Generator) -> None:
 
 
 @_property
+def check_information(member: Model, rng: np.random.Generator) -> None:
+    """The expected information is that of the scores, and its jets carry its derivatives."""
+    if not (_scalar(member) and member.has("_information")):
+        return
+    theta = tuple(np.asarray(t, dtype=float) for t in member.theta)
+    jets = member._information(*variables(*theta))
+    left, right = np.array(list(jets)).T
+
+    def value(_: Any, *moved: Array) -> Array:
+        return np.stack([jet.value for jet in member._information(*variables(*moved)).values()])
+
+    def products(y: Array) -> Array:
+        s = np.moveaxis(member.score(y), -1, 0)
+        return np.asarray(s[left] * s[right])
+
+    parts = [np.stack(part) for part in zip(*(jet.parts() for jet in jets.values()), strict=True)]
+    direct = expectation(member, products)
+    with np.errstate(all="ignore"):  # a structural constant may be moved off its domain
+        slopes = numerical_score(value, np.zeros(()), theta, *member._limits())
+        bends = numerical_curvature(value, None, np.zeros(()), theta, *member._limits())
+    k = len(theta)
+    _agree(member, "expected information", parts[0], direct, "quadrature")
+    moving = [p.estimable or p.default is not None for p in member.params]
+    for got, expected, moves in zip(parts[1 : k + 1], slopes, moving, strict=True):
+        if moves:
+            _agree(member, "slope of the information", got, expected, "first difference")
+    pairs = [a and b for i, a in enumerate(moving) for b in moving[i:]]
+    for got, expected, moves in zip(parts[k + 1 :], bends, pairs, strict=True):
+        if moves:
+            _agree(member, "curvature of the information", got, expected, "second difference")
+
+
+@_property
 def check_sums(member: Model, rng: np.random.Generator) -> None:
     """Sums taken in scratch arrays equal the sums of what the hooks take."""
     if not _scalar(member):

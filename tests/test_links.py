@@ -10,7 +10,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from mlece.links.bijection import LINKS, UnitLink
+from mlece.links.bijection import LINKS, Bijection, UnitLink
 
 EXACT: dict[str, Callable[[Any], Any]] = {
     "identity": lambda e: e,
@@ -83,6 +83,28 @@ def test_values_and_derivatives(name: str) -> None:
             np.testing.assert_allclose(
                 float(link.log_slope(at)), float(slope), rtol=1e-14, atol=1e-15
             )
+
+
+CURVED = [
+    name
+    for name, link in LINKS.items()
+    if type(link).log_slope_derivatives is not Bijection.log_slope_derivatives
+]
+
+
+@pytest.mark.parametrize("name", CURVED)
+def test_derivatives_of_the_log_slope(name: str) -> None:
+    for eta in (-6.0, -1.3, -0.001, 0.0, 0.4, 2.5, 6.0):
+        with mp.workdps(420):
+
+            def log_slope(e: Any) -> Any:
+                return mp.log(mp.diff(EXACT[name], e))
+
+            first, second = (mp.diff(log_slope, mp.mpf(eta), k) for k in (1, 2))
+        got = LINKS[name].log_slope_derivatives(np.asarray(eta))
+        # Where both terms of 1 − e^η or q − p cancel what is left has the rounding of 1.
+        np.testing.assert_allclose(float(got[0]), float(first), rtol=1e-13, atol=1e-15)
+        np.testing.assert_allclose(float(got[1]), float(second), rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", LINKS)

@@ -32,6 +32,7 @@ _LOST = (
     "_statistics",
     "_shared",
     "_expected_statistics",
+    "_information",
     "_maximise",
     "_estimate",
     "_profile_statistics",

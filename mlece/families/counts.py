@@ -47,6 +47,7 @@ from mlece.math import (
 from mlece.model import Model, Twin
 from mlece.moments import Summary
 from mlece.numerics.counting import smallest_count
+from mlece.numerics.jets import Jet, Pairs
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Poisson
@@ -104,6 +105,10 @@ class Poisson(Model):
     @staticmethod
     def _expected_statistics(rate: Array) -> Arrays:
         return rate, _mean_log_factorial(rate)
+
+    @staticmethod
+    def _information(rate: Jet) -> Pairs:
+        return {(0, 0): 1.0 / rate}
 
     @staticmethod
     def _maximise(s: Summary, rate: Array | None) -> Arrays:
@@ -190,6 +195,10 @@ class Geometric(Model):
     @staticmethod
     def _expected_statistics(p: Array) -> Arrays:
         return ((1 - p) / p,)
+
+    @staticmethod
+    def _information(p: Jet) -> Pairs:
+        return {(0, 0): 1.0 / (p * p * (1.0 - p))}
 
     @staticmethod
     def _maximise(s: Summary, p: Array | None) -> Arrays:
@@ -425,6 +434,10 @@ class NegativeBinomial(Model):
             error / scale,
             (size + y) / scale**2 - ratio_or_zero(y, mean**2),
         )
+
+    @staticmethod
+    def _information(size: Any, mean: Jet) -> Pairs:
+        return {(1, 1): size / (mean * (size + mean))}
 
     @staticmethod
     def _profile_statistics(y: Array, size: Array) -> Arrays:

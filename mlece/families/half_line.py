@@ -37,7 +37,7 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary, cuts, sum_log, weighted_sum
-from mlece.numerics.jets import jet_log
+from mlece.numerics.jets import Jet, Pairs, jet_log
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- Exponential
@@ -88,6 +88,10 @@ class Exponential(Model):
     @staticmethod
     def _expected_statistics(rate: Array) -> Arrays:
         return (1 / rate,)
+
+    @staticmethod
+    def _information(rate: Jet) -> Pairs:
+        return {(0, 0): 1.0 / (rate * rate)}
 
     @staticmethod
     def _maximise(s: Summary, rate: Array | None) -> Arrays:

@@ -15,6 +15,7 @@ from mlece.arrays import numeric, require_finite
 from mlece.domain import binary, counts, positive_integer, probability, real
 from mlece.errors import DataError, ParameterError, message, unknown_name
 from mlece.families.counts import Binomial, Geometric, binomial_log_mass
+from mlece.families.expected_information import of_labels, of_successes, of_waits
 from mlece.families.finite import Bernoulli, Categorical
 from mlece.families.labels import Each, PerLabel
 from mlece.families.rowwise import IndexRows, LabelRows, LogitRows, SoftLabelRows
@@ -39,6 +40,7 @@ from mlece.math import (
 from mlece.model import Model
 from mlece.moments import Summary
 from mlece.numerics.counting import smallest_count
+from mlece.numerics.jets import Jet, Pairs
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- two categories
@@ -121,6 +123,10 @@ class BernoulliIndex(IndexModel, abstract=True):
     @classmethod
     def _expected_statistics(cls, index: Array) -> Arrays:
         return (cls.link.forward(index),)
+
+    @classmethod
+    def _information(cls, index: Jet) -> Pairs:
+        return {(0, 0): of_successes(cls.link, index)}
 
     @classmethod
     def _maximise(cls, s: Summary, index: Array | None) -> Arrays:
@@ -215,6 +221,10 @@ class BinomialIndex(IndexModel, abstract=True):
         return 0 * (n + index), n + 0 * index
 
     @classmethod
+    def _information(cls, n: Array, index: Jet) -> Pairs:
+        return {(1, 1): n * of_successes(cls.link, index)}
+
+    @classmethod
     def _maximise(cls, s: Summary, n: Array, index: Array | None) -> Arrays:
         y = s.mean[0]
         return or_fixed(y, n), or_fixed(cls.link.inverse(y / n), index)
@@ -294,6 +304,10 @@ class GeometricIndex(IndexModel, abstract=True):
     @classmethod
     def _expected_statistics(cls, index: Array) -> Arrays:
         return (cls._mean(index),)
+
+    @classmethod
+    def _information(cls, index: Jet) -> Pairs:
+        return {(0, 0): of_waits(cls.link, index)}
 
     @classmethod
     def _maximise(cls, s: Summary, index: Array | None) -> Arrays:
@@ -475,6 +489,9 @@ class CategoricalLogits(PerLabel, abstract=True):
 
     def _expected_statistics(self, *theta: Array) -> Arrays:
         return (exp(self._log_shares(theta)[0]),)
+
+    def _information(self, *theta: Jet) -> Pairs:
+        return of_labels(*self._log_shares(tuple(t.value for t in theta)), theta)
 
     def _maximise(self, s: Summary, *theta: Array | None) -> Arrays | None:
         if any(v is not None for v in theta):

@@ -24,6 +24,7 @@ from mlece.math import (
 )
 from mlece.model import Model, Twin
 from mlece.moments import Summary
+from mlece.numerics.jets import Jet, Pairs
 from mlece.param import Param
 
 
@@ -143,6 +144,10 @@ class MeanGamma(Reparametrised):
             error / mean**2,
             -trigamma_excess(shape),
         )
+
+    @staticmethod
+    def _information(mean: Jet, shape: Any) -> Pairs:
+        return {(0, 0): shape / (mean * mean)}
 
     @staticmethod
     def _maximise(s: Summary, mean: Array | None, shape: Array | None) -> Arrays:

@@ -11,6 +11,7 @@ import numpy as np
 from mlece.arrays import declared_categories
 from mlece.domain import real
 from mlece.errors import DataError, ParameterError, message, unknown_name
+from mlece.families.expected_information import of_ordered
 from mlece.families.labels import Each, PerLabel
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.links.bijection import LINKS, UnitLink
@@ -18,7 +19,7 @@ from mlece.links.tails import between
 from mlece.math import Array, Arrays, exp, inf, where, xlogy
 from mlece.model import Model
 from mlece.moments import Summary
-from mlece.numerics.jets import Jet, variables
+from mlece.numerics.jets import Jet, Pairs, variables
 from mlece.param import Param
 
 # Links whose F and 1 - F are log-concave, for which the likelihood has one maximum (Pratt 1981).
@@ -162,6 +163,10 @@ class Ordinal(PerLabel):
             out.append(where(at, -upper, where(above, -lower, 0.0)))
         out.append(lower_lower + 2 * lower_upper + upper_upper)
         return tuple(out)
+
+    def _information(self, *theta: Any) -> Pairs:
+        *cuts, location = theta
+        return of_ordered(self._law, tuple(cuts), location)
 
     # ------------------------------------------------------------------ estimate
 

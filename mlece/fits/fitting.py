@@ -80,9 +80,9 @@ def fit(
         them out (``fit.notes["dropped"]`` tells how many).
     penalty : "firth" or what :func:`mlece.ridge` returns, optional
         Where separated or collinear covariates leave no maximum, a remedy that has one. Firth's is −log det
-        of the expected information over 2n, Jeffreys' prior, for probabilities and Poisson rates; a
-        ridge holds for every family. ``fit.cross_entropy`` is that of the estimate without it,
-        ``fit.penalty`` what it adds.
+        of the expected information over 2n, Jeffreys' prior, for probabilities, labels and counts
+        (:class:`mlece.regression.firth.Firth`); a ridge holds for every family. ``fit.cross_entropy``
+        is that of the estimate without it, ``fit.penalty`` what it adds.
     solver : {"auto", "closed", "newton", "profile", "scipy", "trust-exact", "L-BFGS-B", "SLSQP"}
         The default takes the fastest that the model offers; the certificate is the same for all.
 

@@ -34,6 +34,10 @@ class Identity(Bijection):
         """Return 1 and 0."""
         return filled(np.shape(eta), 1.0), np.zeros(np.shape(eta))
 
+    def log_slope_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return 0 twice."""
+        return np.zeros(np.shape(eta)), np.zeros(np.shape(eta))
+
 
 class Exp(Bijection):
     """theta = exp(eta): the inverse of the log link."""
@@ -58,6 +62,10 @@ class Exp(Bijection):
         theta = exp(eta)
         return theta, theta
 
+    def log_slope_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return 1 and 0."""
+        return filled(np.shape(eta), 1.0), np.zeros(np.shape(eta))
+
 
 class Softplus(Bijection):
     """theta = log(1 + exp(eta)): exponential far below zero, linear far above."""
@@ -81,6 +89,11 @@ class Softplus(Bijection):
         """Return the logistic function and its slope."""
         first, second = expit(eta), expit(-eta)
         return np.asarray(first), np.asarray(first * second)
+
+    def log_slope_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return the logistic function of -eta and its slope."""
+        p, rest = expit(eta), expit(-eta)
+        return np.asarray(rest), np.asarray(-p * rest)
 
 
 class Moved(Bijection):

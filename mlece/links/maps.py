@@ -41,5 +41,9 @@ class Bijection(ABC):
         """Return log |d theta / d eta|."""
         return log(np.abs(self.derivatives(eta)[0]))
 
+    def log_slope_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return the first two derivatives of log |d theta / d eta|; a map may do without them."""
+        raise NotImplementedError
+
     def __repr__(self) -> str:
         return self.name

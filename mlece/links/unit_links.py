@@ -75,6 +75,11 @@ class Expit(Symmetric, UnitLink):
         rest = np.asarray(expit(-z))
         return rest, -rest * expit(z)
 
+    def log_slope_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return 1 - 2 p and -2 p (1 - p)."""
+        p, rest = expit(eta), expit(-eta)
+        return np.asarray(rest - p), np.asarray(-2 * p * rest)
+
 
 class NormalCdf(Symmetric, UnitLink):
     """theta = Φ(eta): the inverse of the probit link."""
@@ -106,6 +111,10 @@ class NormalCdf(Symmetric, UnitLink):
         """Return the inverse of Mills' ratio and its derivative."""
         ratio, e, _ = inverse_mills(z)
         return ratio, -e * ratio
+
+    def log_slope_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return -eta and -1."""
+        return -eta, np.full(np.shape(eta), -1.0)
 
 
 class CompLogLog(UnitLink):
@@ -159,6 +168,10 @@ class CompLogLog(UnitLink):
         rate = -exp(z)
         return rate, rate
 
+    def log_slope_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return 1 - exp(eta) and -exp(eta)."""
+        return -expm1(eta), -exp(eta)
+
 
 class LogLog(UnitLink):
     """theta = exp(-exp(-eta)): the inverse of the log-log link, the mirror image of cloglog."""
@@ -200,6 +213,11 @@ class LogLog(UnitLink):
         first, second = cloglog_link.cdf_derivatives(-z)
         return -first, second
 
+    def log_slope_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return those of cloglog at -eta, the first with the other sign."""
+        first, second = cloglog_link.log_slope_derivatives(-eta)
+        return -first, second
+
 
 class CauchyCdf(Symmetric, UnitLink):
     """theta = 1/2 + arctan(eta)/π: the inverse of the cauchit link."""
@@ -235,6 +253,11 @@ class CauchyCdf(Symmetric, UnitLink):
         square = 1 + z * z
         ratio = 1 / (square * arctan2(1.0, -z))
         return ratio, -ratio * (2 * z / square + ratio)
+
+    def log_slope_derivatives(self, eta: Array) -> tuple[Array, Array]:
+        """Return -2 eta / (1 + eta²) and its slope."""
+        square = 1 + eta * eta
+        return -2 * eta / square, 2 * (eta * eta - 1) / square**2
 
 
 logit_link = Expit()

@@ -130,6 +130,10 @@ class Jet:
         )
 
 
+# A symmetric matrix of functions by pairs i <= j; those that are left out vanish, or are not known.
+Pairs = dict[tuple[int, int], Jet]
+
+
 def variables(*theta: Array) -> tuple[Jet, ...]:
     """Return the variables themselves as jets."""
     k = len(theta)
@@ -187,6 +191,19 @@ def jet_log(u: Number) -> Number:
     if not isinstance(u, Jet):
         return log(u)
     return compose(log(u.value), (1 / u.value,), (-1 / (u.value * u.value),), (u,))
+
+
+def jet_exp(u: Jet) -> Jet:
+    """Return e^u, 0 with its derivatives where u is minus infinity."""
+    gone = np.isneginf(u.value)
+    value = np.where(gone, 0.0, np.exp(u.value))
+    if gone.any():
+        first, second = (
+            [d if _vanishes(d) else np.where(gone, 0.0, d) for d in part]
+            for part in (u.first, u.second)
+        )
+        u = Jet(u.value, first, second)
+    return compose(value, (value,), (value,), (u,))
 
 
 def jet_log1p(u: Number) -> Number:

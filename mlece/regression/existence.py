@@ -21,7 +21,7 @@ from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.regression.cones import Cone, binary, counts, ordinal, softmax
-from mlece.regression.firth import Firth, offered
+from mlece.regression.firth import Firth, offered, unbounded
 from mlece.regression.penalty import Ridge, unpenalised
 from mlece.regression.plateau import plateaus
 from mlece.regression.rowspace import is_sparse
@@ -76,8 +76,10 @@ def separations(
         return perfect_fits(solution, _interpolated(model, sample, ~stopped & ~solution.solved))
     kind = _kind(model)
     whole = len({id(term.design) for term in model.terms if term.design.width}) < 2
-    if sample.truth is not None or isinstance(model.penalty, Firth):
-        # Jeffreys' prior vanishes wherever a probability does: its mode is finite.
+    if isinstance(model.penalty, Firth):
+        # Jeffreys' prior vanishes wherever coefficients run off: else its mode is finite.
+        return _meeting_cuts(objective, solution, unbounded(model, sample))
+    if sample.truth is not None:
         return []
     if kind is None:
         return plateaus(objective, solution, stopped) if model.penalty is None else []
@@ -165,6 +167,18 @@ def absolute_limits(
                 )
             )
     return out
+
+
+def _meeting_cuts(objective: CrossEntropy, solution: Solution, mask: Array) -> list[Limit]:
+    """Return the members of an ordinal regression with Jeffreys' prior that lack a label between others."""
+    if not mask.any():
+        return []
+    sentence = (
+        "a label between others was not observed: Jeffreys' prior grows without bound as the cut points "
+        "on its two sides meet. Leave the label out, or take penalty=mlece.ridge(strength)"
+    )
+    infimum = np.full(objective.size, -np.inf)
+    return [Limit(mask, Status.UNBOUNDED, sentence, solution.theta, infimum)]
 
 
 def _interpolated(model: Conditional, sample: Sample, doubtful: Array) -> Array:

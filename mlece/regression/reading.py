@@ -173,7 +173,8 @@ def _require_bend(model: Conditional, penalty: Penalty) -> None:
             errors.message(
                 "a likelihood that is smooth in the coefficients, for a penalty",
                 f"{model!r} with a kink in {kinks[0]}",
-                "StudentT(loc=...) bounds the influence of an observation too",
+                "A ridge beside absolute residuals makes a quadratic programme, which is not solved here; "
+                "StudentT(loc=...) bounds the influence of an observation too, and takes a ridge",
             )
         )
     if isinstance(penalty, Firth):
@@ -213,7 +214,21 @@ def _terms(
 
 
 def as_offset(design: Design) -> Design:
-    """Return a column of known values as an offset without coefficients."""
+    """Return a column of known values as an offset without coefficients.
+
+    Raises
+    ------
+    ParameterError
+        For several columns: nothing is estimated that could weigh them.
+    """
+    if design.width > 1:
+        raise errors.ParameterError(
+            errors.message(
+                "one column of known values for a slot that is not estimated",
+                f"{design.width} columns: {', '.join(design.names[:6])}",
+                "Compute the values first, and name their column",
+            )
+        )
     values = design.offset if design.width == 0 else design.column(0)
     recipe = None if design.recipe is None else _AsOffset(design.recipe)
     return Design(np.zeros((design.rows, 0)), (), values, recipe)

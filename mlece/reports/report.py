@@ -311,7 +311,7 @@ def _conclusions(fit: Fit, units: Units) -> list[tuple[str, str]]:
         out.insert(0, ("dropped", f"{dropped} {rows} in which something is missing"))
     if fit.objective.penalty is not None:
         added = f"{number(float(fit.penalty) / scale, None, 5)} {unit_name(units)} per observation"
-        out.append(("penalty", f"{fit.family.settings['penalty']!r}: {added} beside it"))
+        out.append(("penalty", f"{fit.family.settings['penalty']}: {added} beside it"))
     out.append(("optimum", str(certificate)))
     if fit.names:
         out.append(("solver", fit.solver))

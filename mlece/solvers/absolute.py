@@ -25,6 +25,8 @@ _TOLERANCE = 1e-10  # of the programme, in units of its largest numbers
 _INNER = 1e-9  # a multiplier this far from its bounds, as a share of their distance, is free
 _ROUNDED = 64.0  # units in the last place that a residual of 0 may be off
 _FLAT = 1e-12  # relative rounding of a sum
+# Near a minimum: rows that may change sides, by those expected and by columns; the distance that will do.
+_CROSSING, _FEW, _LOOSE, _TRIES = 2.0, 20, 0.01, 3
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,84 @@ def least_absolute(
         found = _programme(rows, np.zeros(p))
     else:
         if near is None:
-            part = rows.some(slice(None, None, _ONE_IN))
-            near = least_absolute(part.matrix, part.y, part.upper, part.lower).coefficients
+            near = _on_part(rows)
         found = _near_zero(rows, near)
     if found is None:
         nothing = np.full(p, np.nan)
         return AbsoluteFit(nothing, np.full(n, np.nan), np.nan, np.nan, np.inf, False)
     return _proved(rows, *found)
+
+
+def about_least(
+    matrix: Any, y: Array, upper: Array, lower: Array, near: Array | None, apart: float
+) -> AbsoluteFit:
+    """Return a sum of tilted absolute residuals near the least, with a lower bound of the least.
+
+    One programme on the rows nearest to 0 at some coefficients: the multipliers of the others stay at the
+    bounds on whose side these lie. They are feasible wherever the residuals come to lie, so that
+    ``ratio`` bounds how far the sum may be above the least.
+
+    Parameters
+    ----------
+    matrix, y, upper, lower
+        As in :func:`least_absolute`.
+    near : array (p,), optional
+        Coefficients at which the sum with slopes u + a, l − a is least; found on a part of the rows if not
+        given.
+    apart : float
+        |a| over u + l, at most: about the share of the rows that change sides. Sums that may be above the
+        least by a hundredth of its square will do.
+    """
+    rows = _Rows(matrix, y, upper, lower)
+    n, p = matrix.shape
+    count = min(int(_CROSSING * apart * n), _WHOLE) + _FEW * (p + 1)
+    if near is None and n > _WHOLE:
+        near, count = _on_part(rows), _band(n, p)
+    for _ in range(0 if near is None else _TRIES):
+        assert near is not None
+        out = _one_band(rows, near, min(count, n))
+        if out is None:
+            break
+        if out.ratio - 1 <= _LOOSE * apart * apart:
+            return out
+        near, count = out.coefficients, 2 * count
+    return least_absolute(matrix, y, upper, lower)
+
+
+def _band(n: int, p: int) -> int:
+    """Return how many rows may change sides where a part of the rows told the coefficients."""
+    return int(max(_WHOLE // 2, _BAND * np.sqrt(n * p)))
+
+
+def _on_part(rows: _Rows) -> Array:
+    """Return the coefficients at which the sum over a part of the rows is least."""
+    part = rows.some(slice(None, None, _ONE_IN))
+    return least_absolute(part.matrix, part.y, part.upper, part.lower).coefficients
+
+
+def _one_band(rows: _Rows, near: Array, count: int) -> AbsoluteFit | None:
+    """Solve on the rows nearest to 0, whatever becomes of the others; None if no multipliers are found."""
+    r = rows.residuals(near)
+    keep = np.argpartition(np.abs(r), count - 1)[:count]
+    d = np.where(r > 0, rows.upper, -rows.lower)
+    d[keep] = 0.0
+    found = _programme(rows.some(keep), rows.pull(d))
+    if found is None:
+        return None
+    beta, d[keep] = found
+    part = rows.some(keep)
+    inner = keep[_is_inner(d[keep], part.upper, part.lower)]
+    beta = _through(rows, beta, inner)
+    r = rows.residuals(beta)
+    r[inner] = 0.0
+    d = _balanced(rows, d, keep)
+    over = float(max(np.max(d[keep] / part.upper), np.max(-d[keep] / part.lower), 1.0))
+    above, below = rows.sums(r)
+    # What is lost where a multiplier is not that of the sign: terms of one sign, most of them 0.
+    lost = float((np.where(r > 0, rows.upper, -rows.lower) - d) @ r)
+    value = above + below
+    least = (value - max(lost, 0.0)) / over
+    return AbsoluteFit(beta, r, above, below, value / least, True) if least > 0 else None
 
 
 def _programme(rows: _Rows, pull: Array) -> tuple[Array, Array] | None:
@@ -168,7 +241,7 @@ def _programme(rows: _Rows, pull: Array) -> tuple[Array, Array] | None:
 def _near_zero(rows: _Rows, near: Array) -> tuple[Array, Array] | None:
     """Solve on the rows whose residuals may change their sign, and take in those that did."""
     n, p = rows.matrix.shape
-    keep, count = np.zeros(n, dtype=bool), int(max(_WHOLE // 2, _BAND * np.sqrt(n * p)))
+    keep, count = np.zeros(n, dtype=bool), _band(n, p)
     r = rows.residuals(near)
     while True:
         count = min(count, n)
@@ -192,10 +265,15 @@ def _near_zero(rows: _Rows, near: Array) -> tuple[Array, Array] | None:
             count *= 2
 
 
+def _is_inner(d: Array, upper: Array, lower: Array) -> Array:
+    """Tell which multipliers lie between their bounds."""
+    span = upper + lower
+    return np.asarray((d > _INNER * span - lower) & (d < upper - _INNER * span))
+
+
 def _proved(rows: _Rows, beta: Array, d: Array) -> AbsoluteFit:
     """Solve for coefficients and multipliers to the last digits, and hold one against the other."""
-    span = rows.upper + rows.lower
-    inner = (d > _INNER * span - rows.lower) & (d < rows.upper - _INNER * span)
+    inner = _is_inner(d, rows.upper, rows.lower)
     beta = _through(rows, beta, inner)
     r = rows.residuals(beta)
     noise = _ROUNDED * _EPS * (np.abs(rows.y) + abs(rows.matrix) @ np.abs(beta))
@@ -218,9 +296,9 @@ def _proved(rows: _Rows, beta: Array, d: Array) -> AbsoluteFit:
 
 def _through(rows: _Rows, beta: Array, inner: Array) -> Array:
     """Return the coefficients nearest to some at which the residuals of some rows vanish."""
-    if not inner.any():
-        return beta
     own, y = rows.dense(inner), rows.y[inner]
+    if not len(y):
+        return beta
     for _ in range(2):
         beta = beta + np.linalg.lstsq(own, y - own @ beta, rcond=None)[0]
     return beta
@@ -259,8 +337,7 @@ def _flat(rows: _Rows, found: AbsoluteFit, d: Array) -> AbsoluteFit:
 
     Every minimum has the signs that one set of multipliers at their bounds tells (complementary slackness).
     """
-    span = rows.upper + rows.lower
-    inner = (d > _INNER * span - rows.lower) & (d < rows.upper - _INNER * span)
+    inner = _is_inner(d, rows.upper, rows.lower)
     ways = _null_space(rows.dense(inner), len(found.coefficients))
     if not ways.shape[1]:
         return found

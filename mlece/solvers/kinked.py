@@ -23,7 +23,7 @@ from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array
 from mlece.model import Model
 from mlece.sample import Sample
-from mlece.solvers.absolute import AbsoluteFit, least_absolute
+from mlece.solvers.absolute import AbsoluteFit, about_least, least_absolute
 from mlece.solvers.newton import decrement
 from mlece.solvers.solution import Solution, ends_of, in_columns
 from mlece.solvers.tilted import TiltedFit, least_tilted
@@ -239,8 +239,11 @@ def _asymmetric(rows: _Rows) -> _Found:
     # A known scale is part of the weights; what is left has scale 1.
     total = float(rows.weights.sum())
 
-    def programme(tilt: float, near: Array | None) -> AbsoluteFit:
-        return least_absolute(rows.matrix, rows.y, tilt * weights, (1 - tilt) * weights, near)
+    def programme(tilt: float, near: Array | None, apart: float | None) -> AbsoluteFit:
+        slopes = tilt * weights, (1 - tilt) * weights
+        if apart is None:
+            return least_absolute(rows.matrix, rows.y, *slopes, near)
+        return about_least(rows.matrix, rows.y, *slopes, near, apart)
 
     out = least_tilted(programme, total, None if scale is None else 1.0)
     level = 0.0 if scale is None else float(rows.weights @ np.log(scale) / total)

@@ -10,12 +10,12 @@ found (branch and bound).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mlece.families.skew_tails import laplace_shapes
-from mlece.math import Array
+from mlece.math import Array, expit
 from mlece.solvers.absolute import AbsoluteFit
 
 # Below the last digits of a cross-entropy nothing is sought.
@@ -24,10 +24,11 @@ _MOST = 400  # programmes
 # A cut keeps off the ends of its interval of log-odds by a share of it, and goes so far into an open one.
 _OFF, _FURTHER = 0.1, 2.0
 _APART = 1e-7  # log-odds of a chord whose slope has digits left
-_CLOSE = 0.2  # log-odds over which the coefficients of a node serve as a start
+# How far in τ coefficients between those of two nodes serve as a start, and those of one.
+_CLOSE, _BESIDE = 0.1, 0.02
 _WIDEST = 36.0  # log-odds beyond which slopes differ by more than the digits hold
 
-Programme = Callable[[float, Array | None], AbsoluteFit]
+Programme = Callable[[float, Array | None, float | None], AbsoluteFit]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class TiltedFit:
     value: float
     excess: float
 
+    @property
+    def odds(self) -> float:
+        """The log-odds log κ² that are best for these residuals."""
+        with np.errstate(divide="ignore"):
+            return 2 * float(np.log(self.asymmetry))
+
 
 @dataclass(frozen=True)
 class _Node:
@@ -61,6 +68,13 @@ class _Node:
     least: float
     found: TiltedFit | None = None
 
+    @property
+    def up(self) -> float:
+        return float(expit(self.odds))
+
+    def value(self) -> float:
+        return np.inf if self.found is None else self.found.value
+
 
 def least_tilted(programme: Programme, total: float, scale: float | None = None) -> TiltedFit:
     """Return the global minimum over coefficients, asymmetry and, if it is not given, scale.
@@ -68,7 +82,9 @@ def least_tilted(programme: Programme, total: float, scale: float | None = None)
     Parameters
     ----------
     programme : callable
-        Returns the least sum of τ r⁺ + (1 − τ) r⁻ for a τ, from coefficients that may be near.
+        Returns the least sum of τ r⁺ + (1 − τ) r⁻ for a τ, from coefficients that may be near; with a
+        distance in τ from where these are the best, a sum that need be the least up to a hundredth of its
+        square, a chord's own error being of that order, with its lower bound.
     total : float
         Total weight.
     scale : float, optional
@@ -78,42 +94,47 @@ def least_tilted(programme: Programme, total: float, scale: float | None = None)
     Kotz, S., Kozubowski, T. J. and Podgórski, K. (2001). The Laplace distribution and generalizations,
     section 3.5, has the closed forms given the residuals.
     """
-    best: TiltedFit | None = None
+    best: _Node | None = None
     # V vanishes at both ends of (0, 1).
     nodes = [_Node(-np.inf, 0.0), _Node(np.inf, 0.0)]
     bounds = [-np.inf]
     place, odds = 0, 0.0
     for _ in range(_MOST):
         near = _between(nodes[place], nodes[place + 1], odds)
-        node = _node(programme, total, scale, odds, near)
+        node = _node(programme, total, scale, odds, *near)
         if node is None:
             break
         nodes.insert(place + 1, node)
         pairs = [(nodes[place], node), (node, nodes[place + 2])]
         bounds[place : place + 1] = [_chord(a, b, scale)[0] for a, b in pairs]
-        assert node.found is not None
-        if best is None or node.found.value < best.value:
-            best = node.found
-        place = int(np.argmin(bounds))
-        if best.value - bounds[place] <= _DIGITS * (1 + abs(best.value)):
+        best = node if best is None else min(best, node, key=_Node.value)
+        place, value = int(np.argmin(bounds)), best.value()
+        if value - bounds[place] <= _DIGITS * (1 + abs(value)):
             break
-        odds = _cut(nodes[place], nodes[place + 1], best, scale)
-        if abs(odds) > _WIDEST or nodes[place + 1].odds - nodes[place].odds < _APART:
+        odds = _cut(nodes[place], nodes[place + 1], _aim(nodes, best), scale)
+        # No number where all residuals vanish.
+        if not abs(odds) <= _WIDEST or nodes[place + 1].odds - nodes[place].odds < _APART:
             break
-    if best is None:
-        failed = programme(0.5, None)
+    if best is None or best.found is None:
+        failed = programme(0.5, None, None)
         return TiltedFit(failed, np.nan, np.nan, np.nan, np.inf)
-    excess = max(best.value - min(bounds), 0.0)
-    return TiltedFit(best.fit, best.scale, best.asymmetry, best.value, excess)
+    last = _node(programme, total, scale, best.odds, best.found.fit.coefficients, None)
+    out = best.found if last is None or last.found is None else last.found
+    return replace(out, excess=max(out.value - min(bounds), 0.0))
 
 
 def _node(
-    programme: Programme, total: float, scale: float | None, odds: float, near: Array | None
+    programme: Programme,
+    total: float,
+    scale: float | None,
+    odds: float,
+    near: Array | None = None,
+    apart: float | None = None,
 ) -> _Node | None:
     """Solve at one asymmetry, and take the best scale and asymmetry for the residuals found there."""
     up = 1 / (1 + np.exp(-odds))
     down = 1 / (1 + np.exp(odds))
-    fit = programme(up, near)
+    fit = programme(up, near, apart)
     if not fit.settled:
         return None
     above, below = fit.above / up / total, fit.below / down / total
@@ -122,13 +143,18 @@ def _node(
     return _Node(odds, fit.value / fit.ratio / total, found)
 
 
-def _between(a: _Node, b: _Node, odds: float) -> Array | None:
-    """Return the coefficients of the nearer of two nodes, None where it is far.
+def _between(a: _Node, b: _Node, odds: float) -> tuple[Array | None, float]:
+    """Return coefficients on the line between those of two nodes, and how far in τ the nearer one is.
 
-    A part of the rows tells more than coefficients that are far off.
+    Nothing where it is far: a part of the rows tells more than coefficients that are far off.
     """
-    near, away = min(((node, abs(odds - node.odds)) for node in (a, b)), key=lambda pair: pair[1])
-    return near.found.fit.coefficients if near.found is not None and away < _CLOSE else None
+    known = [(node, node.found.fit.coefficients) for node in (a, b) if node.found is not None]
+    apart = min((abs(node.up - float(expit(odds))) for node, _ in known), default=np.inf)
+    if apart > (_CLOSE if len(known) == 2 else _BESIDE):
+        return None, min(apart, _CLOSE)
+    (_, first), (_, last) = known[0], known[-1]
+    share = (odds - a.odds) / (b.odds - a.odds) if len(known) == 2 else 0.0
+    return first + share * (last - first), apart
 
 
 def _shapes(above: float, below: float, scale: float | None) -> tuple[float, float, float]:
@@ -157,15 +183,21 @@ def _chord(a: _Node, b: _Node, scale: float | None) -> tuple[float, float]:
 
 
 def _line(a: _Node, b: _Node) -> tuple[float, float]:
-    """Return the values of a chord at τ = 1 and τ = 0, from log-odds: nothing cancels at either end."""
+    """Return the values of a chord at τ = 1 and τ = 0, from log-odds: nothing cancels at either end.
+
+    The slope of a short chord has few digits: one of both is taken from it, the other so that the line
+    meets a node all the same.
+    """
     (up_a, down_a), (up_b, down_b) = (
         (1 / (1 + np.exp(-node.odds)), 1 / (1 + np.exp(node.odds))) for node in (a, b)
     )
     # τ_b − τ_a as a product.
     apart = up_b * down_a - up_a * down_b
-    above = (b.least * down_a - a.least * down_b) / apart
-    below = (a.least * up_b - b.least * up_a) / apart
-    return max(float(above), 0.0), max(float(below), 0.0)
+    if a.odds + b.odds < 0:
+        above = max((b.least * down_a - a.least * down_b) / apart, 0.0)
+        return float(above), max(float((a.least - up_a * above) / down_a), 0.0)
+    below = max((a.least * up_b - b.least * up_a) / apart, 0.0)
+    return max(float((b.least - down_b * below) / up_b), 0.0), float(below)
 
 
 def _on_line(above: float, below: float, odds: float, scale: float | None) -> float:
@@ -183,12 +215,10 @@ def _on_line(above: float, below: float, odds: float, scale: float | None) -> fl
     return float(np.log(scale) + np.logaddexp(half, -half) + tilted / scale)
 
 
-def _cut(a: _Node, b: _Node, best: TiltedFit, scale: float | None) -> float:
-    """Return where an interval is cut: at the best asymmetry so far, or where its chord is least."""
-    with np.errstate(divide="ignore"):
-        own = 2 * float(np.log(best.asymmetry))
-    if np.isfinite(own) and own - a.odds > _APART and b.odds - own > _APART:
-        return own
+def _cut(a: _Node, b: _Node, goal: float, scale: float | None) -> float:
+    """Return where an interval is cut: where the best asymmetry may be, or where its chord is least."""
+    if np.isfinite(goal) and goal - a.odds > _APART and b.odds - goal > _APART:
+        return goal
     least = _chord(a, b, scale)[1]
     low = a.odds if np.isfinite(a.odds) else b.odds - _FURTHER
     high = b.odds if np.isfinite(b.odds) else a.odds + _FURTHER
@@ -197,3 +227,19 @@ def _cut(a: _Node, b: _Node, best: TiltedFit, scale: float | None) -> float:
         return inside if np.isfinite(inside) else (low if np.isinf(a.odds) else high)
     off = _OFF * (high - low)
     return min(max(least, low + off), high - off)
+
+
+def _aim(nodes: list[_Node], best: _Node) -> float:
+    """Return where the log-odds may be those that are best for their own residuals.
+
+    From the best node on, along the line through it and the nearest other one.
+    """
+    own = [(node.odds, node.found.odds) for node in nodes if node.found is not None]
+    own.sort(key=lambda pair: abs(pair[0] - best.odds))
+    step = own[0][1] - best.odds
+    if not np.isfinite(step):
+        return np.nan
+    if len(own) > 1 and np.isfinite(own[1][1]):
+        gain = (own[1][1] - own[0][1]) / (own[1][0] - best.odds)
+        step = step / (1 - gain) if gain < 1 else step
+    return best.odds + min(max(step, -_FURTHER), _FURTHER)
