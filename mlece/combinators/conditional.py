@@ -240,12 +240,12 @@ class Conditional(Model, abstract=True):
 
     # ------------------------------------------------------------------ the chain rule
 
-    def shared(self, t: Rowed, theta: Arrays) -> Point:
-        """Return the inner parameters at each observation, and their slopes in the predictors."""
+    def _linked(self, rows: Rows, theta: Arrays) -> tuple[list[Array], list[Any], list[Any]]:
+        """Return the inner parameters at rows, and their derivatives in the predictors."""
         natural: list[Array] = []
         first: list[Array | None] = []
         second: list[Array | None] = []
-        predictors = self._products.predictors(t.rows, theta)
+        predictors = self._products.predictors(rows, theta)
         for (term, place), eta in zip(self._layout, predictors, strict=True):
             if term is None or term.link.name == "identity":
                 natural.append(theta[place.start] if eta is None else eta)
@@ -256,6 +256,11 @@ class Conditional(Model, abstract=True):
             slope, bend = term.link.derivatives(eta)
             first.append(slope)
             second.append(bend)
+        return natural, first, second
+
+    def shared(self, t: Rowed, theta: Arrays) -> Point:
+        """Return the inner parameters at each observation, and their slopes in the predictors."""
+        natural, first, second = self._linked(t.rows, theta)
         whole = tuple(natural)
         shared = self.inner.rowwise(t.responses, whole)
         shared = self.inner.shared(t.inner, whole) if shared is None else shared
@@ -413,11 +418,11 @@ class Conditional(Model, abstract=True):
         """
         batch = self.batch_shape
         theta = tuple(np.broadcast_to(v, batch).reshape(-1, 1) for v in self.theta)
-        point = self.shared(Rowed(np.zeros((1, 1)), rows), theta)
-        m = max(np.shape(first)[1] for first in point.theta)
+        natural, _, _ = self._linked(rows, theta)
+        m = max(np.shape(v)[1] for v in natural)
         values = {
             p.name: np.broadcast_to(v, (len(theta[0]), m)).reshape(*batch, m)
-            for p, v in zip(self.inner.params, point.theta, strict=True)
+            for p, v in zip(self.inner.params, natural, strict=True)
         }
         if self.respond is not None:
             return self.respond(**values)
