@@ -35,7 +35,7 @@ from mlece.design import Rows, joint_length
 from mlece.families.rowwise import Rowwise
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.moments import Summary, present_sum, shaped
+from mlece.moments import Summary, present, present_sum, shaped
 from mlece.param import Param
 from mlece.selection import shift_of, spread_of, unit_of
 
@@ -374,8 +374,7 @@ class Conditional(Model, abstract=True):
         if order < 1 and not opg:
             return sums, None, None, None
         slopes = [shaped(s, (r, m)) for s in self._slopes(point)]
-        weigh: Callable[[Array], Array] = (lambda a: a) if w is None else (lambda a: a * w)
-        score = self._products.slopes(t.rows, [weigh(slope) for slope in slopes])
+        score = self._products.slopes(t.rows, [present(slope, w) for slope in slopes])
         outer = curvature = None
         if opg:
             pairs = {
@@ -383,11 +382,11 @@ class Conditional(Model, abstract=True):
                 for i in range(len(slopes))
                 for j in range(i, len(slopes))
             }
-            outer = self._products.grams(t.rows, {key: weigh(v) for key, v in pairs.items()}, r, m)
+            outer = self._products.grams(t.rows, {key: present(v, w) for key, v in pairs.items()}, r, m)
         if order >= 2:
             bends = self._bends(point)
             curvature = self._products.grams(
-                t.rows, {key: weigh(v) for key, v in bends.items()}, r, m
+                t.rows, {key: present(v, w) for key, v in bends.items()}, r, m
             )
         return sums, score, curvature, outer
 
@@ -403,6 +402,15 @@ class Conditional(Model, abstract=True):
         if self.inner._width:
             return np.ones(own.shape[:-1], dtype=bool)
         return np.asarray(self.support.contains(own))
+
+    def _require_order(self) -> None:
+        raise errors.NoDensityError(
+            errors.message(
+                "a law at covariates for a distribution function",
+                self._observations,
+                "fit.predict(given) is that law, fit.functional(function, given=...) a function of it",
+            )
+        )
 
     def own_frame(self, theta: Arrays) -> tuple[Array, Array]:
         """Return no shift and no scale: every observation has its own."""
