@@ -25,6 +25,7 @@ _STEP = 1 / 32
 _REACH = 16.0  # quartile distances around the median that form pieces of their own
 _MOST = 1 << 20  # numbers in one temporary
 _TOGETHER = 1 << 10  # rows of counts summed at once
+_NOTHING = 41.0  # what lies so far below a log mass adds nothing to it
 _SOME = 1 << 13  # counts summed where those left out are few
 _NARROW = 0.01  # share of the smaller tail below which a difference of two tails loses digits
 _GAUSS = np.polynomial.legendre.leggauss(20)
@@ -237,7 +238,10 @@ def _integral(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
 def _sums(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
     """Return log Z and its derivatives for rows of parameters, stacked (q, r).
 
-    Rows with the same region are summed at once where few counts hold its mass, or lie outside.
+    Rows with the same region are summed at once where few counts hold its mass, or lie outside. The
+    complement of what lies outside has fewer digits of a small mass, two less of a hundredth: it is
+    taken of masses above a tenth, above a hundredth where few counts do not hold them, and of all that
+    many counts do not hold.
     """
     rows, k = len(lower), len(theta)
     out, left = np.empty((1 + k * (k + 3) // 2, rows)), np.arange(rows)
@@ -246,16 +250,22 @@ def _sums(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
     if all((e == np.ravel(e)[0]).all() for e in edges):
         a, b, least, most = (float(np.ravel(e)[0]) for e in edges)
         outside = np.concatenate([_range(least, a - 1), _range(b + 1, most)])
-        if a <= b and outside.size <= _TOGETHER and np.isfinite(outside).all():
+        few = outside.size <= _TOGETHER and bool(np.isfinite(outside).all())
+        if a <= b and few:
             terms = _terms(model, np.broadcast_to(outside, (rows, outside.size)), theta)
-            good = exp(terms[0]).sum(axis=1) <= 0.5
-            out[:, good] = _by_complement(*terms)[:, good]
-            left = left[~good]
+            by_rest = _by_complement(*terms)
+            share = exp(terms[0]).sum(axis=1)
+            endless = _beyond(model, a, b, theta, _SOME) >= -_NOTHING if np.isinf(b - a) else False
+            good = (share <= 0.9) | endless
+            out[:, good], left = by_rest[:, good], left[~good]
         if a <= b and left.size and not _TOGETHER <= b - a < inf:
             points, held = _covered(model, a, b, tuple(t[left] for t in theta), _TOGETHER)
             some, left = left[held], left[~held]
             own = tuple(t[some] for t in theta)
             out[:, some] = _over_points(model, np.broadcast_to(points, (some.size, points.size)), own)
+        if a <= b and few:
+            good = share[left] <= 0.99
+            out[:, left[good]], left = by_rest[:, left[good]], left[~good]
     for i in left:
         row = slice(i, i + 1)
         out[:, row] = _sum(model, lower[row], upper[row], *[t[row] for t in theta])
@@ -329,18 +339,37 @@ def _covered(
     rows = len(theta[0])
     if high - low < largest:
         return np.arange(low, high + 1), np.ones(rows, dtype=bool)
-    start, direction = (low, 1.0) if np.isfinite(low) else (high, -1.0)
     size = 64
     while True:
-        points = start + direction * np.arange(size)
-        at = np.broadcast_to(points, (rows, size))
-        log_q = np.broadcast_to(model.log_density_hook(model.statistics(at), theta), at.shape)
-        fall = log_q[:, -2] - log_q[:, -1]
-        rest = log_q[:, -1] - log(-np.expm1(-fall))
-        held = (fall > 0) & (rest < np.max(log_q, axis=1) - 41.0)
+        points = _counted(low, high, 0, size)
+        log_q = _log_density(model, points, theta)
+        held = _tail(log_q) < np.max(log_q, axis=1) - _NOTHING
         if held.all() or 2 * size > largest:
             return points, held
         size *= 2
+
+
+def _counted(low: float, high: float, first: int, size: int) -> Array:
+    """Return the counts from the first to before the last, seen from the finite end of a region."""
+    start, direction = (low, 1.0) if np.isfinite(low) else (high, -1.0)
+    return start + direction * np.arange(first, size)
+
+
+def _log_density(model: Model, points: Array, theta: Arrays) -> Array:
+    """Return log q of each row at all points, (r, m)."""
+    at = np.broadcast_to(points, (len(theta[0]), points.size))
+    return np.broadcast_to(model.log_density_hook(model.statistics(at), theta), at.shape)
+
+
+def _tail(log_q: Array) -> Array:
+    """Return the log of what lies beyond the last of some points if it goes on to fall as there, (r,)."""
+    fall = log_q[:, -2] - log_q[:, -1]
+    return where(fall > 0, log_q[:, -1] - log(-np.expm1(-fall)), inf)
+
+
+def _beyond(model: Model, low: float, high: float, theta: Arrays, size: int) -> Array:
+    """Return the log of what so many counts leave out, (r,)."""
+    return _tail(_log_density(model, _counted(low, high, size - 2, size), theta))
 
 
 # ---------------------------------------------------------------------------- cdf
