@@ -18,6 +18,7 @@ from mlece.math import Array, Arrays, log, log1pmx, xlogy
 from mlece.model import Model
 from mlece.quantities import Entropy, Nats, Population
 from mlece.regression.truth import ConditionalTruth
+from mlece.sources.discrete import few_counts, in_parts, on_counts
 from mlece.sources.distribution import framed_member, log_density_at, nodes
 from mlece.sources.drawn import DrawnTruth
 from mlece.sources.expectation import divergence, expectation
@@ -448,8 +449,23 @@ def central_moment(model: Model, power: int) -> Any:
     """
     if power < 1:
         raise errors.ParameterError(errors.message("a power from 1 on", repr(power)))
-    out = _mapped(lambda m: _single_moment(m, power), model)
-    return out if out.ndim else out.item()
+    if not (model.batch_shape and on_counts(model)):
+        out = _mapped(lambda m: _single_moment(m, power), model)
+        return out if out.ndim else out.item()
+    return np.concatenate([_moments(m, power) for _, m in in_parts(model)]).reshape(
+        model.batch_shape
+    )
+
+
+def _moments(model: Model, power: int) -> Array:
+    """Return moments of laws on whole numbers (B,), sums where few counts hold them."""
+    found = few_counts(model, power)
+    if found is None:
+        return _mapped(lambda m: _single_moment(m, power), model)
+    counts, masses = found
+    mean = masses @ counts
+    centred = counts - mean[:, None] if power > 1 else counts
+    return np.asarray((masses * centred**power).sum(axis=1))
 
 
 def _single_moment(model: Model, power: int) -> float:

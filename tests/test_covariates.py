@@ -289,7 +289,9 @@ def test_text_that_reads_as_numbers_is_labels_only_where_that_is_said() -> None:
 @pytest.mark.parametrize("text", ["1980-01-{}", "{}.1.1980", "1/{}/80", "1980-1-{}T10:30"])
 def test_text_that_reads_as_dates_is_labels_only_where_that_is_said(text: str) -> None:
     given = {"when": [text.format(day) for day in (10, 11, 13, 13)]}
-    told = re.escape(f"text that reads as dates, the first {given['when'][0]!r}. Convert the column to")
+    told = re.escape(
+        f"text that reads as dates, the first {given['when'][0]!r}. Convert the column to"
+    )
     with pytest.raises(errors.DataError, match=told):
         made("when", given)
     assert len(made("C(when)", given).names) == 3

@@ -382,7 +382,9 @@ class Conditional(Model, abstract=True):
                 for i in range(len(slopes))
                 for j in range(i, len(slopes))
             }
-            outer = self._products.grams(t.rows, {key: present(v, w) for key, v in pairs.items()}, r, m)
+            outer = self._products.grams(
+                t.rows, {key: present(v, w) for key, v in pairs.items()}, r, m
+            )
         if order >= 2:
             bends = self._bends(point)
             curvature = self._products.grams(

@@ -262,7 +262,9 @@ def _sums(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
             points, held = _covered(model, a, b, tuple(t[left] for t in theta), _TOGETHER)
             some, left = left[held], left[~held]
             own = tuple(t[some] for t in theta)
-            out[:, some] = _over_points(model, np.broadcast_to(points, (some.size, points.size)), own)
+            out[:, some] = _over_points(
+                model, np.broadcast_to(points, (some.size, points.size)), own
+            )
         if a <= b and few:
             good = share[left] <= 0.99
             out[:, left[good]], left = by_rest[:, left[good]], left[~good]

@@ -9,6 +9,7 @@ import numpy as np
 from mlece import errors
 from mlece.math import Array, expit, log, log1p
 from mlece.model import Model
+from mlece.sources.discrete import few_counts, in_parts, on_counts
 from mlece.sources.nodes import check_mass
 from mlece.sources.pieces import Piece, cut
 from mlece.sources.steps import Steps
@@ -176,11 +177,30 @@ def _members(model: Model) -> list[Model]:
     return out
 
 
+def _running_sums(model: Model, rows: Array) -> Array | None:
+    """Return log P(Y <= y), (B, n), of discrete laws (B,) with few counts each; None if there are more."""
+    found = few_counts(model)
+    if found is None:
+        return None
+    counts, masses = found
+    below = np.concatenate([np.zeros((len(masses), 1)), np.cumsum(masses, axis=1)], axis=1)
+    at = np.clip(np.floor(rows) - counts[0] + 1.0, 0.0, counts.size).astype(np.intp)
+    return np.asarray(log(np.minimum(np.take_along_axis(below, at, axis=1), 1.0)))
+
+
 def _by_member(model: Model, points: Array, single: str) -> Array:
     function = {"cdf": log_cdf_by_quadrature, "quantile": quantile_by_search}[single]
     shape = np.broadcast_shapes((*model.batch_shape, 1), points.shape)
     rows = np.broadcast_to(points, shape).reshape(-1, shape[-1])
-    out = np.stack([function(m, r) for m, r in zip(_members(model), rows, strict=True)])
+    out = np.empty(rows.shape)
+    summed = single == "cdf" and on_counts(model)
+    for some, part in in_parts(model) if summed else [(slice(None), model)]:
+        with np.errstate(divide="ignore"):
+            found = _running_sums(part, rows[some]) if summed else None
+        if found is None:
+            each = zip(_members(part), rows[some], strict=True)
+            found = np.stack([function(m, r) for m, r in each])
+        out[some] = found
     return out.reshape(shape)
 
 

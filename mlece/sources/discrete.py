@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +17,8 @@ from mlece.sources.nodes import LOG_SMALLEST, MASS_TOLERANCE, Nodes, check_mass
 from mlece.sources.series import FIRST, LEVEL, Panel, far_nodes, panel, panels
 
 LARGEST_SUPPORT = 2**22
+_TOGETHER, _FEW = 2048, 1024  # laws, and counts of each, that are summed at once
+_NOTHING = 41.0  # what lies so far below a log mass adds nothing to it
 TAIL_MASS = 1e-18
 # Graded nodes: integers up to which all are taken, panels over the support, length of the shortest.
 _GRADED, _PANELS, _SHORTEST, _FURTHEST = 1024.0, 64.0, 64.0, 2.0**50
@@ -264,3 +267,58 @@ def _tail_end(
             return point, bool(as_power)
         stride = np.ceil(stride * 1.25)
     return start + direction * 2 * furthest, True
+
+
+# ---------------------------------------------------------------------------- arrays of short laws
+
+
+def on_counts(model: Model) -> bool:
+    """Tell whether a model is an array of laws on whole numbers."""
+    return model.support.discrete and model.support.kind != "categories" and not model._width
+
+
+def in_parts(model: Model) -> Iterator[tuple[slice, Model]]:
+    """Yield the laws of an array in C order, so many at a time that a thousand numbers of each are few."""
+    shape = model.batch_shape
+    flat = [np.broadcast_to(t, shape).reshape(-1) for t in model.theta]
+    for start in range(0, int(np.prod(shape)), _TOGETHER):
+        cut = slice(start, start + _TOGETHER)
+        yield cut, model.member(*[t[cut] for t in flat])
+
+
+def few_counts(model: Model, growth: int = 0) -> tuple[Array, Array] | None:
+    """Return counts (m,) that hold all of every law of an array, and their probabilities (..., m).
+
+    Parameters
+    ----------
+    model : Model
+        An array of laws on whole numbers; see :func:`on_counts`.
+    growth : int
+        What lies beyond adds nothing to the moments up to this order either.
+
+    Returns
+    -------
+    None if one of the laws needs more than a thousand counts, or begins nowhere.
+    """
+    theta = model._shaped(1)
+    ends = model.bounds(theta)
+    lower, upper = float(np.min(ends[0])), float(np.max(ends[1]))
+    if not np.isfinite(lower):
+        return None
+    size = int(upper - lower + 1.0) if upper - lower < _FEW else 64
+    while size <= _FEW:
+        counts = lower + np.arange(size)
+        log_q = model.log_density(counts)
+        with np.errstate(all="ignore"):
+            fall = log_q[..., -2] - log_q[..., -1] if size > 1 else np.inf
+            rest = log_q[..., -1] - log(-np.expm1(-fall)) + growth * log(size)
+            whole = (fall > 0) & (rest < log_q.max(axis=-1) - _NOTHING)
+        masses = np.exp(log_q)
+        if (counts[-1] >= upper or whole.all()) and _sums_to_one(masses):
+            return counts, masses
+        size *= 2
+    return None
+
+
+def _sums_to_one(masses: Array) -> bool:
+    return bool((np.abs(masses.sum(axis=-1) - 1.0) <= MASS_TOLERANCE).all())
