@@ -287,3 +287,36 @@ def _ranked(pieces: list[bytes | Array], table: Array) -> Array:
         return np.frombuffer(b"".join(pieces).translate(ranks), dtype=np.uint8)  # type: ignore[arg-type]
     wide = [np.frombuffer(p, dtype=np.uint8) if isinstance(p, bytes) else p for p in pieces]
     return np.asarray(table[np.concatenate(wide)])
+
+
+def without_missing(data: Any, weights: Any) -> tuple[Any, Any, int]:
+    """Return a column of observations without those that are missing, their weights, how many were not.
+
+    Parameters
+    ----------
+    data : Series, frame of one column, or sequence
+        Anything else (a batch of samples) is returned as it is.
+    weights : array_like, optional
+    """
+    import narwhals as nw
+
+    native = nw.from_native(data, allow_series=True, pass_through=True)
+    if isinstance(native, nw.DataFrame) and len(native.columns) == 1:
+        native = native.get_column(native.columns[0])
+    if isinstance(native, nw.Series):
+        missing = (
+            native.is_null() | native.is_nan() if native.dtype.is_float() else native.is_null()
+        )
+        gone = np.asarray(missing.to_numpy(), dtype=bool)
+        column = native.filter(~missing).to_native()
+    else:
+        cells = np.asarray(data, dtype=object)
+        if cells.ndim != 1:
+            return data, weights, 0
+        gone = np.array([v is None or v != v for v in cells], dtype=bool)
+        column = cells[~gone].tolist()
+    if not gone.any():
+        return data, weights, 0
+    if weights is not None and np.shape(weights) == gone.shape:
+        weights = np.asarray(weights)[~gone]
+    return column, weights, int(gone.sum())

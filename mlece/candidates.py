@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import as_array, column, numeric, require_finite
+from mlece.arrays import as_array, column, numeric, require_finite, without_missing
 from mlece.combinators.scipy_family import is_scipy
 from mlece.families.means import Reparametrised
 from mlece.fits.fitting import resolve
@@ -27,8 +27,12 @@ _ENOUGH_STEPS = 8
 # -------------------------------------------------------------------------------- the data
 
 
-def read_data(data: Any, weights: Any, given: Any) -> tuple[str, Array, Array | None]:
-    """Return the name, the observations (n,) and the weights."""
+def read_data(
+    data: Any, weights: Any, given: Any, missing: str = "raise"
+) -> tuple[str, Array, Array | None, int]:
+    """Return the name, the observations (n,), the weights, and how many rows were left out."""
+    if missing not in ("raise", "drop"):
+        raise errors.unknown_name("missing", missing, ("raise", "drop"))
     name = "y"
     if isinstance(weights, str):
         weights = column(given, weights)
@@ -46,7 +50,9 @@ def read_data(data: Any, weights: Any, given: Any) -> tuple[str, Array, Array | 
         raise errors.DataTypeError(
             errors.message("no given= with censored data", "some", "Leave it out")
         )
-    name = str(getattr(data, "name", None) or name)
+    name, dropped = str(getattr(data, "name", None) or name), 0
+    if missing == "drop":
+        data, weights, dropped = without_missing(data, weights)
     values = as_array(data, name)
     if values.ndim != 1:
         raise errors.DataError(
@@ -58,7 +64,7 @@ def read_data(data: Any, weights: Any, given: Any) -> tuple[str, Array, Array | 
         )
     if values.dtype.kind in "fiub":
         require_finite(values, name)
-    return name, values, weights_like(weights, len(values))
+    return name, values, weights_like(weights, len(values)), dropped
 
 
 def _whole(values: Array) -> bool:

@@ -155,6 +155,14 @@ def present_sum(a: Array, w: Array | None, m: int) -> Array:
     return total
 
 
+def present(a: Array, w: Array | None) -> Array:
+    """Return numbers times their weights, 0 where the weight is 0, whatever the number."""
+    if w is None:
+        return a
+    out = a * w
+    return out if np.isfinite(out.sum()) else np.where(w > 0, out, 0.0)
+
+
 def plain_sums(y: Array, w: Array | None) -> Arrays:
     """Return sums of y, y^2 and log y! of counts, for families without affine statistics."""
     m = y.shape[1]

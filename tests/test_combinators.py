@@ -208,6 +208,28 @@ def test_the_tails_stay_relatively_exact() -> None:
 REGIONS = [(-1.0, 2.0), (0.5, np.inf), (-np.inf, -3.0), (8.0, np.inf), (3.0, 3.001)]
 
 
+@pytest.mark.parametrize(("lower", "upper"), [(1, np.inf), (2, 40), (0, 3), (-np.inf, 4)])
+def test_masses_of_many_members_are_those_of_each(lower: float, upper: float) -> None:
+    mean, size = np.exp(np.linspace(-4, 6, 23)), np.exp(np.linspace(3, -3, 23))
+    every = region(mlece.NegativeBinomial, lower, upper, (size, mean))
+    for i in range(mean.size):
+        own = (size[i : i + 1], mean[i : i + 1])
+        one = region(mlece.NegativeBinomial, lower, upper, own)
+        alone = (one.log_mass, *one.first, *one.second)
+        for whole, part in zip((every.log_mass, *every.first, *every.second), alone, strict=True):
+            np.testing.assert_allclose(whole[i], part[0], rtol=1e-12, atol=1e-15)
+
+
+def test_a_region_that_leaves_nothing_out_changes_nothing() -> None:
+    counts = [0, 1, 1, 4]
+    cut = mlece.fit(mlece.Truncated(mlece.Poisson(), lower=0), counts)
+    assert cut.params == pytest.approx(mlece.fit("poisson", counts).params)
+    given = {"x": [0.0, 1.0, 2.0, 4.0]}
+    cut = mlece.fit(mlece.Truncated(mlece.Poisson(rate="x"), lower=0), counts, given=given)
+    plain = mlece.fit(mlece.Poisson(rate="x"), counts, given=given)
+    assert cut.params == pytest.approx(plain.params, rel=1e-9)
+
+
 @pytest.mark.parametrize(("a", "b"), REGIONS)
 def test_derivatives_of_the_mass_of_a_gaussian_region(a: float, b: float) -> None:
     at = region(Gaussian, a, b, (np.asarray(0.0), np.asarray(1.0)))

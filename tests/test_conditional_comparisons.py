@@ -561,3 +561,13 @@ def test_fixed_designs_need_rows() -> None:
         mlece.study(truth, model, sizes=50, replicates=5, design="fixed")
     with pytest.raises(UnknownNameError, match="design"):
         mlece.study(truth, model, sizes=20, replicates=5, design="random")
+
+
+def test_terms_of_ordinal_regressions_are_whole_factors() -> None:
+    """Their design has no constant, the formula has."""
+    rng = np.random.default_rng(3)
+    given = {"s": np.tile(list("abc"), 20), "x": rng.normal(size=60), "y": rng.integers(0, 3, 60)}
+    fit = mlece.fit(mlece.Ordinal(), "y ~ s + x", given=given)
+    assert [row.term for row in fit.terms().rows] == ["s", "x"]
+    assert fit.terms().rows[0].coefficients == ("location[s[T.b]]", "location[s[T.c]]")
+    assert "2 restriction(s)" in str(fit.test("s"))

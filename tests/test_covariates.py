@@ -286,6 +286,18 @@ def test_text_that_reads_as_numbers_is_labels_only_where_that_is_said() -> None:
     assert ages.recipe({"s": ["18", "18"]}).matrix.tolist() == [[1.0, 0.0, 0.0]] * 2
 
 
+@pytest.mark.parametrize("text", ["1980-01-{}", "{}.1.1980", "1/{}/80", "1980-1-{}T10:30"])
+def test_text_that_reads_as_dates_is_labels_only_where_that_is_said(text: str) -> None:
+    given = {"when": [text.format(day) for day in (10, 11, 13, 13)]}
+    told = re.escape(
+        f"text that reads as dates, the first {given['when'][0]!r}. Convert the column to"
+    )
+    with pytest.raises(errors.DataError, match=told):
+        made("when", given)
+    assert len(made("C(when)", given).names) == 3
+    assert len(made("s", {"s": ["1.2", "1.2.x", "5-10-", "a"]}).names) == 4
+
+
 def test_scalars_of_a_mapping_are_repeated() -> None:
     new = made("x + s + f").recipe({"x": [1.0, 2.0], "s": "c", "f": True})
     assert new.matrix.tolist() == [[1.0, 1.0, 0.0, 1.0, 1.0], [1.0, 2.0, 0.0, 1.0, 1.0]]

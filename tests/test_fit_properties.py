@@ -719,3 +719,37 @@ def test_labels_over_the_whole_range_of_their_type(dtype: str) -> None:
     fit = mlece.fit(mlece.Categorical(), np.array([ends.min, ends.max, ends.max], dtype=dtype))
     assert fit.model.labels == (ends.min, ends.max)
     np.testing.assert_allclose(fit.params["p"], [1 / 3, 2 / 3])
+
+
+@pytest.mark.parametrize("make", [list, np.asarray, pd.Series, pl.Series])
+def test_missing_observations_are_left_out_on_request(make: Any) -> None:
+    column, weights = make([1.0, float("nan"), 3.0, 7.0]), [2, 5, 1, 1]
+    whole = mlece.fit("poisson", [1, 3, 7], weights=[2, 1, 1])
+    found = mlece.fit("poisson", column, weights=weights, missing="drop")
+    assert found.params == whole.params
+    assert found.notes["dropped"] == 1
+    assert "1 row" in str(found)
+    assert len(found.augment()["log_density"]) == 3
+    ranked = mlece.compare(["poisson", "geometric"], column, missing="drop", replicates=19)
+    assert ranked.n == 3
+    assert "1 of 4 observations are missing" in str(ranked)
+    with pytest.raises(mlece.MleceError, match="not dropped in silence"):
+        mlece.fit("poisson", column)
+
+
+def test_missing_labels_and_columns_of_frames_are_left_out_on_request() -> None:
+    labels = mlece.fit("categorical", ["a", None, "b", "b"], missing="drop")
+    np.testing.assert_allclose(labels.params["p"], [1 / 3, 2 / 3])
+    frame = pl.DataFrame({"y": [1, None, 3]})
+    found = mlece.fit("poisson", "y", given=frame, missing="drop")
+    assert found.params == {"rate": 2.0}
+    assert isinstance(found.augment(), pl.DataFrame)
+    assert mlece.fit("poisson", [1, 3], missing="drop").notes.get("dropped", 0) == 0
+
+
+def test_a_formula_goes_into_the_family_that_is_inflated_or_truncated() -> None:
+    given = {"y": [0, 0, 1, 2, 0, 3], "x": [1.0, 2.0, 3.0, 4.0, 1.0, 5.0]}
+    for model in (mlece.Hurdle("poisson"), mlece.Truncated("poisson", upper=9)):
+        assert "rate[x]" in mlece.fit(model, "y ~ x", given=given).params
+    with pytest.raises(mlece.MleceError, match=r"MeanGamma has a mean: Gamma\(shape='x \+ z'\)"):
+        mlece.fit(mlece.Inflated("gamma"), "y ~ x", given=given)

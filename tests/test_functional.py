@@ -284,3 +284,83 @@ def test_what_a_fit_at_a_limit_cannot_have_names_what_it_can() -> None:
     for ask in (tail.interval, tail.profile, lambda: tail.interval(method="bootstrap")):
         with pytest.raises(m.MleceError, match="profile"):
             ask()
+
+
+# ---------------------------------------------------------------------- at covariates
+
+YEARS = np.arange(1931.0, 1982.0)
+
+
+def levels_of_the_sea() -> Any:
+    """Annual maxima with a trend, of which one lies far above the others."""
+    y = m.GEV(loc=0.6 * (YEARS - 1981) + 125, scale=13, shape=-0.15).sample(1, rng=4)[:, 0]
+    y[35] += 60
+    return y
+
+
+def test_a_function_at_covariates_is_one_of_the_law_there() -> None:
+    y = levels_of_the_sea()
+    fit = m.fit(m.GEV(loc="year"), y, given={"year": YEARS})
+    level = fit.functional(lambda law: law.quantile(0.99), given={"year": [2020]})
+    assert level.estimate == fit.predict({"year": [2020]}).quantile(0.99).item()
+    # Where the covariate counts from 2020 on, the constant is the location of that year.
+    held = m.fit(m.GEV(loc="ahead"), y, given={"ahead": YEARS - 2020})
+    place = fit.functional(lambda law: law.slots["loc"], given={"year": 2020})
+    for settings in ({"method": "wald"}, {"method": "profile"}, {"method": "robust profile"}):
+        expected = held.interval(**settings)["loc[Intercept]"]
+        assert tuple(place.interval(**settings)) == pytest.approx(tuple(expected), rel=1e-7)
+    settings = {"method": "bootstrap", "replicates": 99, "rng": 1}
+    expected = held.interval(**settings)["loc[Intercept]"]
+    assert tuple(place.interval(**settings)) == pytest.approx(tuple(expected), rel=1e-9)
+    one = fit.functional(lambda law: law.quantile(0.99), given={"year": 2020}, vectorised=False)
+    assert one.se() == pytest.approx(level.se())
+
+
+def test_a_function_at_several_rows_is_one_of_all_of_them() -> None:
+    fit = m.fit(m.Poisson(rate="x"), [1, 2, 2, 4, 3], given={"x": [0.0, 1.0, 2.0, 3.0, 4.0]})
+    given = {"x": [0.0, 2.0]}
+    ratio = fit.functional(lambda law: np.log(law.mean[..., 1] / law.mean[..., 0]), given=given)
+    low, high = fit.interval(method="profile")["rate[x]"]
+    assert tuple(ratio.interval(method="profile")) == pytest.approx((2 * low, 2 * high), rel=1e-8)
+    trials = m.fit(m.Binomial(n=[3, 5, 4], p="x"), [1, 2, 3], given={"x": [0.0, 1.0, 3.0]})
+    expected = trials.functional(lambda law: law.mean, given={"x": [2.0]}, known={"n": [8]})
+    assert expected.estimate == trials.predict({"x": [2.0]}, n=[8]).mean.item()
+
+
+def test_functions_at_covariates_that_cannot_be() -> None:
+    fit = m.fit(m.Poisson(rate="x"), [1, 2, 2, 4, 3], given={"x": [0.0, 1.0, 2.0, 3.0, 4.0]})
+    with pytest.raises(errors.DataTypeError, match=r"shape \(1,\); got shape \(1, 2\)"):
+        fit.functional(lambda law: law.mean, given={"x": [1.0, 2.0]})
+    with pytest.raises(errors.NoDensityError, match=r"fit.functional\(function, given="):
+        fit.functional(lambda law: law.quantile(0.9))
+    with pytest.raises(errors.DataTypeError, match="a fit with covariates for given="):
+        m.fit("poisson", [1, 2]).functional(lambda law: law.mean, given={"x": [1.0]})
+
+
+def test_profiles_do_not_depend_on_where_a_covariate_counts_from() -> None:
+    """Far from 0 constant and slope are nearly the same direction, along which the ends lie far away."""
+    y = levels_of_the_sea()
+    ends = []
+    for origin in (1956.0, 0.0, -1e5):
+        given = {"t": YEARS - origin}
+        fit = m.fit(m.GEV(loc="t"), y, given=given)
+        level = fit.functional(lambda law: law.quantile(0.99), given={"t": 2050 - origin})
+        ends.append(level.interval(method="profile"))
+        assert ends[-1].residual < 1e-6
+    for other in ends[1:]:
+        assert tuple(other) == pytest.approx(tuple(ends[0]), rel=1e-6)
+
+
+def test_replicates_without_an_observation_that_they_exclude_are_fitted() -> None:
+    """Without the largest maximum the support may end below it: its weight is 0, its density too."""
+    y = levels_of_the_sea()
+    weights = np.ones((2, len(y)))
+    weights[0, y.argmax()] = 0.0
+    some = np.arange(len(y)) != y.argmax()
+    both = m.fit(m.GEV(loc="t"), np.stack([y, y]), weights=weights, given={"t": YEARS - 1956})
+    alone = m.fit(m.GEV(loc="t"), y[some], given={"t": YEARS[some] - 1956})
+    assert alone.predict({"t": YEARS - 1956}).cdf(y[:, None])[y.argmax()] == 1.0
+    for name, value in alone.params.items():
+        assert both.params[name][0] == pytest.approx(value, rel=1e-7)
+        own = both.standard_errors()[name][0]
+        assert own == pytest.approx(alone.standard_errors()[name], rel=1e-6)

@@ -204,3 +204,19 @@ def test_unlike_fits_are_refused(test: object) -> None:
     ):
         with pytest.raises(mlece.MleceError):
             test(gamma, other)
+
+
+def test_cox_draws_as_many_samples_as_its_centre_asks_for() -> None:
+    x = {name: np.random.default_rng(i).normal(size=60) for i, name in enumerate("abcdef")}
+    counts = np.random.default_rng(9).negative_binomial(2, 0.4, 60)
+    predictor = "a + b + c + d + e + f"
+    poisson = mlece.fit(mlece.Poisson(rate=predictor), counts, given=x)
+    geometric = mlece.fit(mlece.Geometric(p=predictor), counts, given=x)
+    assert mlece.cox(poisson, geometric).first.null.size == 6 * 5 * (1 + 7 + 28 + 7) // 5
+
+
+def test_small_gaps_keep_two_digits_of_their_standard_error() -> None:
+    counts = np.array([103704, 14075, 1766, 255, 45, 6, 2])
+    gap = mlece.fit("negativebinomial", np.arange(7), weights=counts).gap(replicates=19)
+    assert gap.se < 1e-4
+    assert f"(se {gap.se:.7f}," in str(gap)

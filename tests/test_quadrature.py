@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
+import mlece
 from mlece import errors
 from mlece.domain import positive, real
 from mlece.families import (
@@ -235,3 +236,23 @@ def test_bare_density_against_mpmath():
     assert law.entropy() == pytest.approx(Gaussian(0, 2).entropy(), rel=1e-11)
     batch = Bare([0.0, 5.0], 1.0)
     assert batch.cdf(np.array([[0.0], [5.0]])) == pytest.approx(0.5, abs=TOLERANCE["cdf"])
+
+
+@pytest.mark.parametrize(
+    "laws",
+    [
+        mlece.BetaBinomial(n=[1, 7, 30], p=[0.2, 0.5, 0.97], rho=[0.3, 0.01, 0.8]),
+        mlece.DoublePoisson([0.1, 3.0, 60.0], [0.5, 1.0, 4.0]),
+        mlece.Truncated(mlece.NegativeBinomial([3.0, 9.0], [0.1, 20.0]), lower=1),
+        mlece.PoissonInverseGaussian([0.5, 300.0], [0.4, 2.0]),
+    ],
+    ids=lambda law: law.title,
+)
+def test_arrays_of_laws_on_counts_are_summed_like_each_of_them(laws: mlece.Model) -> None:
+    points = np.array([-1.0, 0.0, 1.5, 6.0, 29.0, 400.0, np.inf])
+    every, means, variances = laws.cdf(points), laws.mean, laws.variance
+    for i in range(laws.batch_shape[0]):
+        one = laws.member(*[np.broadcast_to(t, laws.batch_shape)[i] for t in laws.theta])
+        np.testing.assert_allclose(every[i], one.cdf(points), rtol=1e-12)
+        assert means[i] == pytest.approx(one.mean, rel=1e-12)
+        assert variances[i] == pytest.approx(one.variance, rel=1e-11)

@@ -126,6 +126,28 @@ def test_spread_transforms_by_the_definition() -> None:
     assert found["anderson-darling"][0] == pytest.approx(want, rel=2e-3)
 
 
+def test_transforms_next_to_one_have_distances() -> None:
+    """Of a stretch narrower than the floats next to 1 the weight 1/(u (1 − u)) was infinite."""
+    below = np.array([[0.2, 0.5, 0.7]])
+    for end in (1.0 - 2.0**-53, 1.0):
+        at = np.array([[0.4, 0.5, end]])
+        near = spread_distances(below, at)
+        want = spread_distances(below, np.array([[0.4, 0.5, 1.0]]))
+        for name, value in near.items():
+            np.testing.assert_allclose(value, want[name], rtol=1e-12)
+
+
+def test_transforms_given_a_late_entry() -> None:
+    """Beyond the entry of an exponential law is the same law; far out 1 - F has no digits left."""
+    y = np.array([0.1, 0.7, 2.0])
+    for entry in (0.0, 1.0, 30.0, 60.0):
+        data = mlece.right_censored(entry + y, [1, 0, 1], entry=np.full(3, entry))
+        fit = mlece.fit(mlece.Exponential(rate=1.0), data)
+        below, at = mlece.pit(fit)
+        np.testing.assert_allclose(below, -np.expm1(-y), rtol=1e-13)
+        np.testing.assert_allclose(at, [-np.expm1(-y[0]), 1.0, -np.expm1(-y[2])], rtol=1e-13)
+
+
 @pytest.mark.parametrize(
     "make", [right_censored, left_censored, grouped, truncated], ids=lambda f: f.__name__
 )

@@ -35,7 +35,7 @@ from mlece.design import Rows, joint_length
 from mlece.families.rowwise import Rowwise
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.moments import Summary, present_sum, shaped
+from mlece.moments import Summary, present, present_sum, shaped
 from mlece.numerics.selection import shift_of, spread_of, unit_of
 from mlece.param import Param
 
@@ -240,12 +240,12 @@ class Conditional(Model, abstract=True):
 
     # ------------------------------------------------------------------ the chain rule
 
-    def shared(self, t: Rowed, theta: Arrays) -> Point:
-        """Return the inner parameters at each observation, and their slopes in the predictors."""
+    def _linked(self, rows: Rows, theta: Arrays) -> tuple[list[Array], list[Any], list[Any]]:
+        """Return the inner parameters at rows, and their derivatives in the predictors."""
         natural: list[Array] = []
         first: list[Array | None] = []
         second: list[Array | None] = []
-        predictors = self._products.predictors(t.rows, theta)
+        predictors = self._products.predictors(rows, theta)
         for (term, place), eta in zip(self._layout, predictors, strict=True):
             if term is None or term.link.name == "identity":
                 natural.append(theta[place.start] if eta is None else eta)
@@ -256,6 +256,11 @@ class Conditional(Model, abstract=True):
             slope, bend = term.link.derivatives(eta)
             first.append(slope)
             second.append(bend)
+        return natural, first, second
+
+    def shared(self, t: Rowed, theta: Arrays) -> Point:
+        """Return the inner parameters at each observation, and their slopes in the predictors."""
+        natural, first, second = self._linked(t.rows, theta)
         whole = tuple(natural)
         shared = self.inner.rowwise(t.responses, whole)
         shared = self.inner.shared(t.inner, whole) if shared is None else shared
@@ -369,8 +374,7 @@ class Conditional(Model, abstract=True):
         if order < 1 and not opg:
             return sums, None, None, None
         slopes = [shaped(s, (r, m)) for s in self._slopes(point)]
-        weigh: Callable[[Array], Array] = (lambda a: a) if w is None else (lambda a: a * w)
-        score = self._products.slopes(t.rows, [weigh(slope) for slope in slopes])
+        score = self._products.slopes(t.rows, [present(slope, w) for slope in slopes])
         outer = curvature = None
         if opg:
             pairs = {
@@ -378,11 +382,13 @@ class Conditional(Model, abstract=True):
                 for i in range(len(slopes))
                 for j in range(i, len(slopes))
             }
-            outer = self._products.grams(t.rows, {key: weigh(v) for key, v in pairs.items()}, r, m)
+            outer = self._products.grams(
+                t.rows, {key: present(v, w) for key, v in pairs.items()}, r, m
+            )
         if order >= 2:
             bends = self._bends(point)
             curvature = self._products.grams(
-                t.rows, {key: weigh(v) for key, v in bends.items()}, r, m
+                t.rows, {key: present(v, w) for key, v in bends.items()}, r, m
             )
         return sums, score, curvature, outer
 
@@ -399,6 +405,15 @@ class Conditional(Model, abstract=True):
             return np.ones(own.shape[:-1], dtype=bool)
         return np.asarray(self.support.contains(own))
 
+    def _require_order(self) -> None:
+        raise errors.NoDensityError(
+            errors.message(
+                "a law at covariates for a distribution function",
+                self._observations,
+                "fit.predict(given) is that law, fit.functional(function, given=...) a function of it",
+            )
+        )
+
     def own_frame(self, theta: Arrays) -> tuple[Array, Array]:
         """Return no shift and no scale: every observation has its own."""
         return np.asarray(0.0), np.asarray(1.0)
@@ -413,11 +428,11 @@ class Conditional(Model, abstract=True):
         """
         batch = self.batch_shape
         theta = tuple(np.broadcast_to(v, batch).reshape(-1, 1) for v in self.theta)
-        point = self.shared(Rowed(np.zeros((1, 1)), rows), theta)
-        m = max(np.shape(first)[1] for first in point.theta)
+        natural, _, _ = self._linked(rows, theta)
+        m = max(np.shape(v)[1] for v in natural)
         values = {
             p.name: np.broadcast_to(v, (len(theta[0]), m)).reshape(*batch, m)
-            for p, v in zip(self.inner.params, point.theta, strict=True)
+            for p, v in zip(self.inner.params, natural, strict=True)
         }
         if self.respond is not None:
             return self.respond(**values)

@@ -26,6 +26,8 @@ from mlece.model import Model
 
 _STEP = 1 / 32
 _MOST = 1 << 20  # numbers in one temporary
+_TOGETHER = 1 << 10  # rows of counts summed at once
+_NOTHING = 41.0  # what lies so far below a log mass adds nothing to it
 _SOME = 1 << 13  # counts summed where those left out are few
 _NARROW = 0.01  # share of the smaller tail below which a difference of two tails loses digits
 _GAUSS = np.polynomial.legendre.leggauss(20)
@@ -86,7 +88,7 @@ def _remembered(inner: Any, shape: tuple[int, ...], *parts: bytes) -> Region:
     # One row at a time where a row alone may be long.
     rule, step = _integral, _MOST // 4096
     if inner.support.discrete:
-        rule, step = _sum, 1
+        rule, step = _sums, _TOGETHER
     elif inner.has("_standardised") and not inner.has("_breakpoints"):
         rule, step = _closed, rows
     with np.errstate(all="ignore"):
@@ -228,6 +230,45 @@ def _closed(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
 # ---------------------------------------------------------------------------- counts
 
 
+def _sums(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
+    """Return log Z and its derivatives for rows of parameters, stacked (q, r).
+
+    Rows with the same region are summed at once where few counts hold its mass, or lie outside. The
+    complement of what lies outside has fewer digits of a small mass, two less of a hundredth: it is
+    taken of masses above a tenth, above a hundredth where few counts do not hold them, and of all that
+    many counts do not hold.
+    """
+    rows, k = len(lower), len(theta)
+    out, left = np.empty((1 + k * (k + 3) // 2, rows)), np.arange(rows)
+    ends = model.bounds(theta)
+    edges = (np.maximum(np.ceil(lower), ends[0]), np.minimum(np.floor(upper), ends[1]), *ends)
+    if all((e == np.ravel(e)[0]).all() for e in edges):
+        a, b, least, most = (float(np.ravel(e)[0]) for e in edges)
+        outside = np.concatenate([_range(least, a - 1), _range(b + 1, most)])
+        few = outside.size <= _TOGETHER and bool(np.isfinite(outside).all())
+        if a <= b and few:
+            terms = _terms(model, np.broadcast_to(outside, (rows, outside.size)), theta)
+            by_rest = _by_complement(*terms)
+            share = exp(terms[0]).sum(axis=1)
+            endless = _beyond(model, a, b, theta, _SOME) >= -_NOTHING if np.isinf(b - a) else False
+            good = (share <= 0.9) | endless
+            out[:, good], left = by_rest[:, good], left[~good]
+        if a <= b and left.size and not _TOGETHER <= b - a < inf:
+            points, held = _covered(model, a, b, tuple(t[left] for t in theta), _TOGETHER)
+            some, left = left[held], left[~held]
+            own = tuple(t[some] for t in theta)
+            out[:, some] = _over_points(
+                model, np.broadcast_to(points, (some.size, points.size)), own
+            )
+        if a <= b and few:
+            good = share[left] <= 0.99
+            out[:, left[good]], left = by_rest[:, left[good]], left[~good]
+    for i in left:
+        row = slice(i, i + 1)
+        out[:, row] = _sum(model, lower[row], upper[row], *[t[row] for t in theta])
+    return out
+
+
 def _sum(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
     """Return log Z and its derivatives for one row of parameters, stacked (q, 1)."""
     ends = model.bounds(theta)
@@ -241,17 +282,23 @@ def _sum(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
     if few:
         terms = _terms(model, outside[None, :], theta)
         most_inside = bool(exp(terms[0]).sum() <= 0.5)
-    points = None if most_inside else _covered(model, a, b, theta, _SOME if few else _MOST)
-    if points is None and few:
+    if not most_inside:
+        points, held = _covered(model, a, b, theta, _SOME if few else _MOST)
+        if held.all():
+            return _over_points(model, points[None, :], theta)
+    if few:
         return _by_complement(*terms)
-    if points is None:
-        raise errors.NoDensityError(
-            errors.message(
-                f"a region of {type(model).__name__} whose mass {_MOST} counts hold, or all but it",
-                "one that needs more",
-            )
+    raise errors.NoDensityError(
+        errors.message(
+            f"a region of {type(model).__name__} whose mass {_MOST} counts hold, or all but it",
+            "one that needs more",
         )
-    log_q, score, curvature = _terms(model, points[None, :], theta)
+    )
+
+
+def _over_points(model: Model, points: Array, theta: Arrays) -> Array:
+    """Return log Z and its derivatives from sums over points (r, m) that hold the mass, (q, r)."""
+    log_q, score, curvature = _terms(model, points, theta)
     log_mass = logsumexp(log_q)
     weights = exp(log_q - log_mass[:, None])
     first, second = _moments(weights, score, curvature, weights.sum(axis=1))
@@ -267,6 +314,9 @@ def _range(low: float, high: float) -> Array:
 
 def _by_complement(log_q: Array, score: Arrays, curvature: Arrays) -> Array:
     """Return the derivatives from the points left out: over all points they sum to 0 (Bartlett)."""
+    if not log_q.shape[1]:
+        k = len(score)
+        return np.zeros((1 + k * (k + 3) // 2, len(log_q)))
     rest, left_out = exp(log_q), -logsumexp(log_q)
     mass = -np.expm1(-left_out)
     k = len(score)
@@ -279,20 +329,44 @@ def _by_complement(log_q: Array, score: Arrays, curvature: Arrays) -> Array:
     return np.stack([log1mexp(left_out), *first, *second])
 
 
-def _covered(model: Model, low: float, high: float, theta: Arrays, largest: int) -> Array | None:
-    """Return counts from one end of a region on until what is left adds nothing; None if too many."""
+def _covered(
+    model: Model, low: float, high: float, theta: Arrays, largest: int
+) -> tuple[Array, Array]:
+    """Return counts from one end of a region on, and for which rows what is left adds nothing, (r,)."""
+    rows = len(theta[0])
     if high - low < largest:
-        return np.arange(low, high + 1)
-    start, direction = (low, 1.0) if np.isfinite(low) else (high, -1.0)
+        return np.arange(low, high + 1), np.ones(rows, dtype=bool)
     size = 64
-    while size <= largest:
-        points = start + direction * np.arange(size)
-        log_q = np.ravel(model.log_density_hook(model.statistics(points[None, :]), theta))
-        fall = log_q[-2] - log_q[-1]
-        if fall > 0 and log_q[-1] - log(-np.expm1(-fall)) < np.max(log_q) - 41.0:
-            return points
+    while True:
+        points = _counted(low, high, 0, size)
+        log_q = _log_density(model, points, theta)
+        held = _tail(log_q) < np.max(log_q, axis=1) - _NOTHING
+        if held.all() or 2 * size > largest:
+            return points, held
         size *= 2
-    return None
+
+
+def _counted(low: float, high: float, first: int, size: int) -> Array:
+    """Return the counts from the first to before the last, seen from the finite end of a region."""
+    start, direction = (low, 1.0) if np.isfinite(low) else (high, -1.0)
+    return start + direction * np.arange(first, size)
+
+
+def _log_density(model: Model, points: Array, theta: Arrays) -> Array:
+    """Return log q of each row at all points, (r, m)."""
+    at = np.broadcast_to(points, (len(theta[0]), points.size))
+    return np.broadcast_to(model.log_density_hook(model.statistics(at), theta), at.shape)
+
+
+def _tail(log_q: Array) -> Array:
+    """Return the log of what lies beyond the last of some points if it goes on to fall as there, (r,)."""
+    fall = log_q[:, -2] - log_q[:, -1]
+    return where(fall > 0, log_q[:, -1] - log(-np.expm1(-fall)), inf)
+
+
+def _beyond(model: Model, low: float, high: float, theta: Arrays, size: int) -> Array:
+    """Return the log of what so many counts leave out, (r,)."""
+    return _tail(_log_density(model, _counted(low, high, size - 2, size), theta))
 
 
 # ---------------------------------------------------------------------------- cdf

@@ -290,15 +290,7 @@ def compare(
         from mlece.comparisons.relative_comparison import compare_given
 
         return compare_given(listed, data, weights, given, kind, units, criterion, missing)
-    if missing != "raise":
-        raise errors.DataError(
-            errors.message(
-                "missing= with models that have a predictor",
-                f"missing={missing!r} without",
-                "Observations alone are read whole: remove or impute missing ones first",
-            )
-        )
-    name, values, w = read_data(data, weights, given)
+    name, values, w, dropped = read_data(data, weights, given, missing)
     if listed is None:
         kind, said = read_kind(values, kind)
         chosen = candidates(values, kind, rare=models is not None)
@@ -312,7 +304,8 @@ def compare(
     seed = int(stream(rng).integers(2**32))
     ranked, floor, scheme = _ranked([r for r in rows if r.gap is not None], criterion, seed)
     rest = [r for r in rows if r.gap is None]
-    sentences = [said, _grid_sentence(ranked), *_verdict_sentences(ranked)]
+    gone = f"{dropped} of {dropped + len(values)} observations are missing and left out."
+    sentences = [gone if dropped else "", said, _grid_sentence(ranked), *_verdict_sentences(ranked)]
     return Comparison(
         rows=(*ranked, *rest),
         name=name,

@@ -119,7 +119,7 @@ class Cox:
 
 
 def cox(
-    first: Fit, second: Fit, *, replicates: int = 199, rng: Any = 0, level: float = 0.95
+    first: Fit, second: Fit, *, replicates: int | None = None, rng: Any = 0, level: float = 0.95
 ) -> Cox:
     """Test two models that are not nested, each as the null hypothesis against the other.
 
@@ -127,9 +127,10 @@ def cox(
     ----------
     first, second : Fit
         Single fits of two families to the same observations and weights.
-    replicates : int
+    replicates : int, optional
         Parametric bootstrap samples for each direction, five at the least for each coefficient of the
-        centre: 40 for a family of two parameters, 95 for one of four.
+        centre: 40 for a family of two parameters, 95 for one of four, 215 for one of seven. 199 if not
+        given, and more where these are hardly enough.
     rng : int or numpy.random.Generator
         Source of randomness.
     level : float
@@ -163,6 +164,8 @@ def cox(
     >>> mlece.cox(gamma, lognormal, replicates=99).verdict
     'first'
     """
+    least = max(_needed(len(f.names), len(_regular(f))) for f in (first, second))
+    replicates = max(199, 6 * least // 5) if replicates is None else replicates
     _check(first, second, replicates, level)
     ratio = log_ratio(first, second, order=0)
     value = float(ratio.sum[0])
@@ -268,12 +271,7 @@ def _redrawn(
 
     Also its mean scores there, (r, k), whose expectation is zero; NaN for members at a limit.
     """
-    family = fits.family
-    regular = [
-        i
-        for i, p in enumerate(family.params)
-        if p.name in fits.names and p.regular and not p.vector
-    ]
+    family, regular = fits.family, _regular(fits)
     y, scores = like.copy(), np.full((len(like), len(regular)), np.nan)
     for members, model in fits.groups():
         drawn = drawn_like(model, like[:1], 1, rng)[:, 0]
@@ -285,6 +283,19 @@ def _redrawn(
     return fit_sample(family, Sample(y, None, (len(y),), fits.sample.name)), scores
 
 
+def _regular(fit: Fit) -> list[int]:
+    """Return the places of the parameters that were estimated and have a score."""
+    free = set(fit.names)
+    return [
+        i for i, p in enumerate(fit.family.params) if p.name in free and p.regular and not p.vector
+    ]
+
+
+def _needed(k: int, scores: int) -> int:
+    """Return how many samples a quadratic in k parameters asks for, beside some scores."""
+    return 5 * (1 + k + k * (k + 1) // 2 + scores)
+
+
 def _centres(ratios: Array, away: Array, scores: Array) -> tuple[float, Array]:
     """Fit m(θ), a quadratic in θ − θ̂ (r, k), to ratios (r,) of samples from θ.
 
@@ -293,10 +304,10 @@ def _centres(ratios: Array, away: Array, scores: Array) -> tuple[float, Array]:
     known = np.isfinite(ratios) & np.isfinite(away).all(axis=1) & np.isfinite(scores).all(axis=1)
     k = away.shape[1]
     first, second = np.triu_indices(k)
-    if known.sum() < 5 * (1 + k + first.size + scores.shape[1]):
+    if known.sum() < _needed(k, scores.shape[1]):
         raise errors.ParameterError(
             errors.message(
-                f"{5 * (1 + k + first.size + scores.shape[1])} replicates or more, with an interior "
+                f"{_needed(k, scores.shape[1])} replicates or more, with an interior "
                 "optimum of the null model, to find the mean of the ratio",
                 f"{int(known.sum())}",
                 "Raise replicates=",

@@ -96,19 +96,25 @@ class Gap:
 
     def text(self, units: Units = "nats") -> str:
         """Return the sentence in the units wished."""
+        from mlece.reports.report import decimals
+
         per, name = nats_per_unit(units), unit_name(units)
-        low, high = self.interval(self.level)
+        places = max(4, decimals(self.se / per) or 4)
+        ends = self.interval(self.level)
+        value, se, low, high, seen = (
+            f"{v / per:.{places}f}" for v in (self.value, self.se, *ends, self.detectable)
+        )
         head = (
-            f"{self.model}: {self.value / per:.4f} {name} over the entropy floor "
-            f"(se {self.se / per:.4f}, {100 * self.level:g} % interval {low / per:.4f} to "
-            f"{high / per:.4f}); p = {self.p_value:.3g} for a right model, n = {self.n:g}: "
+            f"{self.model}: {value} {name} over the entropy floor "
+            f"(se {se}, {100 * self.level:g} % interval {low} to {high}); "
+            f"p = {self.p_value:.3g} for a right model, n = {self.n:g}: "
         )
         if self.misspecified:
             tail = "misspecified."
         else:
             tail = (
                 "no evidence of misspecification; a gap below about "
-                f"{self.detectable / per:.4f} {name} would not have been seen."
+                f"{seen} {name} would not have been seen."
             )
         return head + tail + (f" {self.remark}" if self.remark else "")
 

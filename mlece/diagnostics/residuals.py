@@ -43,21 +43,31 @@ def intervals_of(law: Any, values: Array, incomplete: bool) -> tuple[Array, Arra
     jump = np.where(exact, mass_at(law, np.where(exact, upper, _some(law, upper))), 0.0)
     if law.support.discrete:
         lower = np.where(exact, lower, np.ceil(lower) - 1.0)
-    low, high = (_ends(law, end) for end in (lower, upper))
-    start = _ends(law, entry)
-    seen = start[1]
-    below, at = ((end[0] - start[0]) / seen for end in (low, high))
-    above, over = (end[1] / seen for end in (low, high))
-    return below - jump / seen, at, above + jump / seen, over
+    start, low, high = (_ends(law, end) for end in (entry, lower, upper))
+    with np.errstate(over="ignore", invalid="ignore"):
+        share = jump * np.exp(-start[1])
+        (below, above), (at, over) = (_beyond(start, end) for end in (low, high))
+    return below - share, at, above + share, over
+
+
+def _beyond(start: tuple[Array, Array], end: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return P(Y ≤ end) and P(Y > end) given Y > start, for what ``_ends`` tells of them.
+
+    Where little lies beyond the start, differences of distribution functions next to 1 cancel; the ratio
+    of what lies beyond does not.
+    """
+    ratio = end[1] - start[1]
+    plain = (end[0] - start[0]) * np.exp(-start[1])
+    return np.where(start[0] > 0.5, -np.expm1(ratio), plain), np.exp(ratio)
 
 
 def _ends(law: Any, y: Array) -> tuple[Array, Array]:
-    """Return P(Y ≤ y) and P(Y > y) at ends that may be infinite."""
+    """Return P(Y ≤ y) and log P(Y > y) at ends that may be infinite."""
     finite = np.isfinite(y)
     inner = np.where(finite, y, _some(law, y))
     return (
         np.where(finite, law.cdf(inner), (y > 0) * 1.0),
-        np.where(finite, law.sf(inner), (y < 0) * 1.0),
+        np.where(finite, law.log_sf(inner), np.where(y > 0, -np.inf, 0.0)),
     )
 
 

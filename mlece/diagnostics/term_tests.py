@@ -220,13 +220,14 @@ def _places(fit: ConditionalFit, slot: str | None) -> list[Term]:
 
 def _by_term(design: Design) -> dict[str, tuple[int, ...]]:
     """Return the columns of each term of a formula; without a formula each column is a term."""
-    formula = getattr(design.recipe, "formula", None)
+    recipe: Any = getattr(design.recipe, "recipe", design.recipe)
+    formula = getattr(recipe, "formula", None)
     if formula is None:
         return {name: (j,) for j, name in enumerate(design.names)}
-    return {
-        str(term): tuple(range(place.start, place.stop))
-        for term, place in formula.term_slices.items()
-    }
+    # The columns of the formula are those of the design, but for a constant that it may do without.
+    at = {name: j for j, name in enumerate(design.names)}
+    terms = ((str(t), formula.column_names[own]) for t, own in formula.term_slices.items())
+    return {name: tuple(at[c] for c in columns if c in at) for name, columns in terms}
 
 
 def _coefficients(terms: list[Term], name: str) -> list[str]:

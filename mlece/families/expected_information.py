@@ -5,6 +5,8 @@ Returned by pairs i <= j of the parameters, as the hook ``_information`` of a fa
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from mlece.links.tails import between
@@ -97,20 +99,9 @@ def of_ordered(link: UnitLink, cuts: tuple[Jet, ...], location: Jet | Array) -> 
 
 def _log_masses(link: UnitLink, ends: list[Jet]) -> list[Jet]:
     """Return the log probabilities of the intervals that some points cut the line into."""
-    out = []
-    for below, above in zip([None, *ends], [*ends, None], strict=True):
-        low = np.asarray(-np.inf) if below is None else below.value
-        high = np.asarray(np.inf) if above is None else above.value
-        cell = between(link, *np.broadcast_arrays(low, high))
-        inner = [end for end in (below, above) if end is not None]
-        slopes: tuple[Array, ...] = (cell.lower, cell.upper)
-        bends: tuple[Array, ...] = (cell.lower_lower, cell.lower_upper, cell.upper_upper)
-        if below is None:
-            slopes, bends = slopes[1:], bends[2:]
-        elif above is None:
-            slopes, bends = slopes[:1], bends[:1]
-        out.append(compose(cell.log_mass, slopes, bends, inner))
-    return out
+    lowest, highest = (ends[0].lift(np.full(np.shape(ends[0].value), v)) for v in (-np.inf, np.inf))
+    places = [lowest, *ends, highest]
+    return [between(link, (a,), (b,))[0] for a, b in itertools.pairwise(places)]
 
 
 def _ratio(height: Jet, mass: Jet) -> Jet:

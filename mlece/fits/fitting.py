@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import column
+from mlece.arrays import column, without_missing
 from mlece.certificate import EPS, Bound, Certificate, rounding, strongest_bound
 from mlece.combinators.compose import instance
 from mlece.combinators.conditional import Conditional
@@ -76,8 +76,8 @@ def fit(
     given : data frame, mapping, array (n, d) or sparse matrix, optional
         Covariates of the predictors, and the column named by ``data``.
     missing : {"raise", "drop"}
-        What to do about rows with a missing response or covariate: refuse them with their count, or leave
-        them out (``fit.notes["dropped"]`` tells how many).
+        What to do about missing observations, or rows with a missing covariate: refuse them with their
+        count, or leave them out (``fit.notes["dropped"]`` tells how many).
     penalty : "firth" or what :func:`mlece.ridge` returns, optional
         Where separated or collinear covariates leave no maximum, a remedy that has one. Firth's is −log det
         of the expected information over 2n, Jeffreys' prior, for probabilities, labels and counts
@@ -174,9 +174,15 @@ def fit(
         )
         return with_covariates(fit_sample(known.model, known.sample, solver), known, given)
     as_penalty(penalty)
+    dropped = 0
+    if missing == "drop" and not isinstance(data, Censored):
+        data, weights, dropped = without_missing(data, weights)
+        held = _held(data) if dropped else held
     read = from_censored if isinstance(data, Censored) else from_data
     family, sample = read(family, data, weights, label, weighting)
     out = fit_sample(family, sample, solver)
+    if dropped:
+        out = replace(out, notes={**out.notes, "dropped": dropped})
     return out if held is None else replace(out, given=held)
 
 

@@ -84,7 +84,8 @@ class Fit:
     @property
     def params(self) -> dict[str, Any]:
         """Estimates of the free parameters by name."""
-        return {name: self._shaped(self.flat(name)) for name in self.names}
+        free, pairs = {*self.names}, zip(self.family.params, self.theta, strict=True)
+        return {p.name: self._shaped(t) for p, t in pairs if p.name in free}
 
     @property
     def model(self) -> Model:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.conditional import Conditional
 from mlece.fits.result import Fit
 from mlece.inference.curve import LikelihoodCurve, profile
 from mlece.inference.estimates import Function
@@ -17,6 +19,7 @@ from mlece.math import Array, ndtri
 from mlece.model import Model
 from mlece.profiling.surface import one_by_one
 from mlece.regression.kinds import described
+from mlece.regression.scoring import moved, new_terms
 
 METHODS = ("wald", "profile", "robust profile", "bootstrap")
 
@@ -128,12 +131,34 @@ class Functional:
             return f"{self.name}: {self.estimate:.6g} (without a standard error: {self.fit.certificate})"
 
 
+def _at_rows(
+    fit: Fit, function: Callable[[Model], Any], given: Any, known: Mapping[str, Any] | None
+) -> Callable[[Model], Any]:
+    """Return a function of a conditional model: that of the laws of the response at rows of covariates."""
+    conditional = fit.family
+    if not isinstance(conditional, Conditional):
+        raise errors.DataTypeError(
+            errors.message("a fit with covariates for given=", f"a fit of {conditional.title}")
+        )
+    terms = new_terms(conditional, given, known)
+
+    def of_laws(model: Model) -> Any:
+        laws = moved(model, terms, False).responses()
+        value = np.asarray(function(laws))
+        *members, rows = laws.batch_shape
+        return value.reshape(members) if rows == 1 and value.size == prod(members) else value
+
+    return of_laws
+
+
 def functional(
     fit: Fit,
     function: Callable[[Model], Any],
     *,
     name: str | None = None,
     vectorised: bool = True,
+    given: Any = None,
+    known: Mapping[str, Any] | None = None,
 ) -> Functional:
     """Return a function of the fitted model as a quantity with standard error and intervals.
 
@@ -151,6 +176,13 @@ def functional(
     vectorised : bool
         False for a function of one distribution that returns one number: it is called once for each
         member, which is slower.
+    given : data frame, mapping, array (m, d) or sparse matrix, optional
+        For a fit with covariates: rows at which the function takes the laws of the response, as
+        ``fit.predict(given)`` does. Its model then has slots of shape (S, m), or (m,) if not
+        vectorised; of a single row (m = 1) the numbers may keep further axes of length 1, as those of
+        ``m.quantile(0.99)`` do.
+    known : mapping of str to array_like (m,), optional
+        What came as numbers at the fit, by slot, as for ``fit.predict``.
 
     Returns
     -------
@@ -159,7 +191,7 @@ def functional(
     Raises
     ------
     DataTypeError
-        If the function does not return one number for each member.
+        If the function does not return one number for each member; for ``given`` without covariates.
 
     Examples
     --------
@@ -168,8 +200,13 @@ def functional(
     >>> tail = fit.functional(lambda m: m.quantile(0.9))
     >>> round(tail.estimate, 4)
     2.9205
+    >>> fit = mlece.fit(mlece.Poisson(rate="x"), [1, 2, 2, 4], given={"x": [0.0, 1.0, 2.0, 3.0]})
+    >>> ratio = fit.functional(lambda m: m.mean[..., 1] / m.mean[..., 0], given={"x": [0, 3]})
+    >>> print(ratio.interval(method="profile"))
+    0.580653 to 27.8432 (95 %, profile likelihood)
     """
-    own = function if vectorised else one_by_one(function)
+    own = function if given is None and not known else _at_rows(fit, function, given, known)
+    own = own if vectorised else one_by_one(own)
     if name is None:
         name = getattr(function, "__name__", "function")
         name = "function" if name == "<lambda>" else name

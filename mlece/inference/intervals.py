@@ -331,8 +331,8 @@ def wald(
             low, high = (np.where(p < 1, end, p) for end in (low, high))
             return {"p": (np.where(p > 0, low, np.nan), np.where(p > 0, high, np.nan))}
         return {"p": (p - z * errors_, p + z * errors_)}
-    for j, name in enumerate(fit.names):
-        estimate, error = np.asarray(fit.params[name]), errors_[..., j]
+    for j, (name, value) in enumerate(fit.params.items()):
+        estimate, error = np.asarray(value), errors_[..., j]
         if scale == "parameter":
             pair = (estimate - z * error, estimate + z * error)
         else:

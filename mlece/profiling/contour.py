@@ -139,12 +139,13 @@ class _Search:
         held |= (eta <= surface.lower) & (ascent < 0)
         ascent, slope = np.where(held, 0.0, ascent), np.where(held, 0.0, slope)
         free = ~held
-        curve = np.where(free[:, :, None] & free[:, None, :], curve, np.eye(eta.shape[1]))
+        pairs, one = free[:, :, None] & free[:, None, :], np.eye(eta.shape[1])
+        curve = np.where(pairs, curve, one)
         short = self.height[lanes] - height
 
-        tangent = ascent - slope * _ratio(ascent, slope)
+        aside = _aside(ascent, slope, np.where(pairs, surface.metric[members], one))
         weight = 2.0 * surface.total[members]
-        miss = weight * (np.abs(short) + 0.5 * (tangent**2).sum(axis=1))
+        miss = weight * (np.abs(short) + 0.5 * aside)
         self.residual[lanes], self.value[lanes] = miss, reading.value
         limit = np.maximum(TOLERANCE * self.quantile[lanes], surface.rounding[members])
         outward = (side[:, 0] * (reading.value - self.origin[lanes]) > 0) & (lam[:, 0] > 0)
@@ -155,7 +156,7 @@ class _Search:
 
         move, gain = saddle(curve, slope, ascent, short)
         reach = np.sqrt(2.0 * self.height[lanes])
-        length = np.sqrt((move**2).sum(axis=1))
+        length = surface.length(move, members)
         scale = np.minimum(1.0, reach / np.where(length > 0, length, 1.0))
         go = ~done
         self.last[lanes[go]] = eta[go]
@@ -183,9 +184,13 @@ class _Search:
         return Extremes(self.eta, self.value, self.residual, self.found, held)
 
 
-def _ratio(ascent: Array, slope: Array) -> Array:
-    square = (slope**2).sum(axis=1, keepdims=True)
-    return np.asarray((ascent * slope).sum(axis=1, keepdims=True) / np.where(square > 0, square, 1))
+def _aside(ascent: Array, slope: Array, metric: Array) -> Array:
+    """Return the square of the ascent along the contour, in the metric of the curvature, (L,)."""
+    rise, fall = solve(metric, ascent), solve(metric, slope)
+    square = (slope * fall).sum(axis=1)
+    ratio = (slope * rise).sum(axis=1) / np.where(square > 0, square, 1)
+    along = ascent - ratio[:, None] * slope
+    return np.asarray((along * (rise - ratio[:, None] * fall)).sum(axis=1))
 
 
 def ridge(curve: Array, slope: Array) -> Array:

@@ -39,6 +39,9 @@ class Surface:
         Second derivatives of the cross-entropy there.
     unit : array (R, m)
         Units of curvature, H_jj^-1/2.
+    metric : array (R, m, m)
+        The Hessian in these units: ½ x' metric x is the height of a small step x. Along the ridge of a
+        likelihood steps are many units long, and low.
     total : array (R,)
         Number of observations.
     """
@@ -55,6 +58,7 @@ class Surface:
             self.hessian = self.chart.pull(self.eta, at)[1]
             diagonal = np.diagonal(self.hessian, axis1=1, axis2=2)
             self.unit = np.where(diagonal > 0, 1.0 / np.sqrt(diagonal), np.nan)
+            self.metric = self.unit[:, :, None] * self.unit[:, None, :] * self.hessian
 
     def at(self, eta: Array, members: Array) -> tuple[Array, Array, Array]:
         """Return height (L,), gradient (L, m) and Hessian (L, m, m) at points of some members."""
@@ -69,6 +73,11 @@ class Surface:
             theta = self.chart.theta(eta, members)
             value = self.objective.evaluate(theta, 0, members).value
         return np.asarray(value - self.base[members])
+
+    def length(self, move: Array, members: Array) -> Array:
+        """Return the lengths (L,) of moves (L, m) in units of curvature: √ of twice their height."""
+        square = np.einsum("li,lij,lj->l", move, self.metric[members], move)
+        return np.asarray(np.sqrt(np.maximum(square, 0.0)))
 
     def user(self, eta: Array, members: Array) -> Arrays:
         """Return all parameters in the user's units, (L,) each."""

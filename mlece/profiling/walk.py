@@ -62,7 +62,7 @@ class Walk:
             outer = u[:, :, None] * u[:, None, :]
             curve = outer * (bend - (mu / spread[:, None])[:, :, None] * reading.hessian)
             move, gain = saddle(curve, rise, descent, short)
-            length = np.sqrt((move**2).sum(axis=1))
+            length = surface.length(move, some)
             usable = np.isfinite(length) & np.isfinite(height)
             noise = np.abs(value[going]) / spread * np.finfo(float).eps
             enough = _CLOSE / np.sqrt(surface.total[some]) + 64.0 * noise

@@ -62,16 +62,24 @@ def main_slot(model: Model) -> str:
         p.name for p in model.params if p.name in model.free or (labels and p.default is not None)
     ]
     found = next((name for name in MAIN if name in free), None)
-    if found is None or (found == "rate" and len(model.params) > 1):
+    if found is None or (found == "rate" and len(_plain(model).params) > 1):
         hint = "MeanGamma has a mean" if found == "rate" else "A formula goes into a slot"
         raise errors.ParameterError(
             errors.message(
                 "a family with a slot that tells where the law lies, for a formula without a slot",
                 f"{model.title} with the free slots {', '.join(free) or 'none'}",
-                f"{hint}: {model.title}({free[0] if free else 'slot'}='x + z')",
+                f"{hint}: {_plain(model).__name__}({free[0] if free else 'slot'}='x + z')",
             )
         )
     return found
+
+
+def _plain(model: Model) -> type[Model]:
+    """Return the family inside of its inflation, truncation, shift."""
+    own = type(model)
+    while isinstance(inner := getattr(own, "inner", None), type):
+        own = inner
+    return own
 
 
 def with_terms(model: Model, terms: str) -> Model:

@@ -81,7 +81,7 @@ def _compare_row(row: Row, scale: float, comparison: Comparison) -> list[str]:
     gap = row.gap
     assert gap is not None
     places = decimals(gap.se / scale)
-    places = 3 if places is None else min(max(places, 1), 4)
+    places = 3 if places is None else min(max(places, 1), 7)
     low, high = (v / scale for v in row.interval(0.95))
     return [
         row.name,

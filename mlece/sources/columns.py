@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +17,8 @@ from mlece.math import Array
 
 # Integers beyond it are not all floats; they stay integers, so that labels do not merge.
 _EXACT = 2**53
+_DAYS = " (days since a date)"
+_DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3\d{2,4})([T ].*)?", re.ASCII)
 DROP = "Use missing='drop' to leave incomplete rows out"
 
 
@@ -74,20 +77,22 @@ class Column:
         return replace(self, values=values, missing=missing, levels=levels)
 
     def require_labels(self) -> None:
-        """Raise DataError for text most of which are numbers: they were to be read as such, it seems."""
-        levels = self.levels or ()
-        read = [is_number(level) for level in levels]
-        if self.declared or 2 * sum(read) <= len(read):
+        """Raise DataError for text most of which are numbers or dates: they were to be read as such."""
+        levels = () if self.declared else self.levels or ()
+        found = ((what, [reads(level) for level in levels]) for what, reads in _READINGS)
+        what, read = next((f for f in found if 2 * sum(f[1]) > len(f[1])), ("", []))
+        if not what:
             return
         bad = np.isin(self.values, np.flatnonzero(~np.array(read)))
-        got = f"text that reads as numbers, the first {self.label(0)!r}"
+        got = f"text that reads as {what}, the first {self.label(0)!r}"
         if bad.any():
             got += f"; {errors.offenders(bad, [self.label(i) for i in range(len(bad))])} does not"
         raise errors.DataError(
             errors.message(
                 f"numbers or labels in the covariate {self.name!r}",
                 got,
-                f"Convert the column to numbers, or write C({self.name}) for labels",
+                f"Convert the column to numbers{_DAYS if what == 'dates' else ''}, or write "
+                f"C({self.name}) for labels",
             )
         )
 
@@ -222,7 +227,7 @@ def _no_covariate(name: str, what: str) -> errors.DataError:
         errors.message(
             f"numbers, truth values or text in the covariate {name!r}",
             what,
-            "Turn dates and durations into numbers (days since a date) first",
+            f"Turn dates and durations into numbers{_DAYS} first",
         )
     )
 
@@ -274,6 +279,14 @@ def is_number(label: Any) -> bool:
         return math.isfinite(float(label))
     except (TypeError, ValueError):
         return False
+
+
+def is_date(label: Any) -> bool:
+    """Tell whether a label is the text of a date: year, month and day, in this order or the other."""
+    return isinstance(label, str) and _DATE.fullmatch(label.strip()) is not None
+
+
+_READINGS = (("numbers", is_number), ("dates", is_date))
 
 
 def _kind(cell: Any) -> str:
