@@ -15,7 +15,6 @@ from mlece.fitting import resolve
 from mlece.math import Array
 from mlece.model import Model, registered
 from mlece.sample import weights_like
-from mlece.sources.censoring import Censored
 
 KINDS = ("auto", "continuous", "counts", "labels")
 # Integers that start at 3 or below are read as counts; above, as measurements on a grid.
@@ -41,10 +40,6 @@ def read_data(data: Any, weights: Any, given: Any) -> tuple[str, Array, Array | 
         name, data = data, column(given, data)
     if data is None or isinstance(data, Model):
         raise errors.DataTypeError(errors.message("observations as data", repr(data)))
-    if isinstance(data, Censored):
-        raise errors.DataTypeError(
-            errors.message("no given= with censored data", "some", "Leave it out")
-        )
     name = str(getattr(data, "name", None) or name)
     values = as_array(data, name)
     if values.ndim != 1:

@@ -217,7 +217,8 @@ def compare(
     models : sequence of Model, class of Model or registered name, or "all", optional
         Left out, the everyday families whose support holds the data: few, and fast. "all" tries
         every family that can be fitted to them, which may take minutes. Models of a response given
-        covariates, ``Poisson(rate="age")``, are named, each with a predictor.
+        covariates, ``Poisson(rate="age")``, are named; those without a predictor beside them have a
+        constant in its place.
     data : array_like (n,), str or Censored
         Observations, or the name of a column of ``given``. Incomplete ones
         (:func:`mlece.censored`, :func:`mlece.right_censored`, :func:`mlece.grouped`) show no
@@ -281,10 +282,6 @@ def compare(
         check_replicates(replicates)
     if criterion not in CRITERIA:
         raise errors.unknown_name("criterion", criterion, CRITERIA)
-    if isinstance(data, Censored) and given is None:
-        from mlece.relative_comparison import compare_incomplete
-
-        return compare_incomplete(models, data, weights, kind, units, criterion)
     listed = None if models is None or _every(models) else resolve_all(models)
     if listed is not None and any(model.predictors for model in listed):
         from mlece.relative_comparison import compare_given
@@ -298,6 +295,10 @@ def compare(
                 "Observations alone are read whole: remove or impute missing ones first",
             )
         )
+    if isinstance(data, Censored):
+        from mlece.relative_comparison import compare_incomplete
+
+        return compare_incomplete(models, data, weights, given, kind, units, criterion)
     name, values, w = read_data(data, weights, given)
     if listed is None:
         kind, said = read_kind(values, kind)
