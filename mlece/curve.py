@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.covariance import usable
 from mlece.estimates import Function, Parameters
 from mlece.math import Array, ndtr, ndtri
 from mlece.model import Model
@@ -18,7 +19,6 @@ from mlece.profiling.profiles import (
     from_coordinate,
     require_regular,
     to_coordinate,
-    usable,
 )
 from mlece.profiling.surface import Smooth, Surface
 from mlece.profiling.walk import Walk

@@ -49,7 +49,7 @@ class RowLaws:
 
     def _each(self, function: Callable[[Array], Array], y: Any) -> Array:
         """Ask for y (s, n) or, of r members, for (r, n) and (r, s, n)."""
-        y = np.asarray(y)
+        y = np.atleast_1d(y)
         shape = self.law.batch_shape
         if len(shape) > 1:
             samples = np.swapaxes(y if y.ndim > 2 else y[..., None, :], -1, -2)

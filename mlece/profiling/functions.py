@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.covariance import usable
 from mlece.math import Array
 from mlece.model import Model
 from mlece.param import Param
@@ -23,7 +24,6 @@ from mlece.profiling.profiles import (
     free_parameters,
     parameter_ends,
     record,
-    usable,
 )
 from mlece.profiling.surface import Smooth, Surface, call
 from mlece.profiling.walk import Walk
