@@ -220,7 +220,8 @@ def compare(
         covariates, ``Poisson(rate="age")``, are named; those without a predictor beside them have a
         constant in its place.
     data : array_like (n,), str or Censored
-        Observations, or the name of a column of ``given``. Incomplete ones
+        Observations, or the name of a column of ``given``; a formula, "count ~ age", goes into the slot
+        of every model that tells where its law lies. Incomplete ones
         (:func:`mlece.censored`, :func:`mlece.right_censored`, :func:`mlece.grouped`) show no
         entropy: the models are held against the nearest of them, without a bootstrap.
     weights : array_like (n,) or str, optional
@@ -283,6 +284,10 @@ def compare(
     if criterion not in CRITERIA:
         raise errors.unknown_name("criterion", criterion, CRITERIA)
     listed = None if models is None or _every(models) else resolve_all(models)
+    if isinstance(data, str) and "~" in data and given is not None:
+        from mlece.relative_comparison import with_formula
+
+        listed, data = with_formula(listed, data, given, missing)
     if listed is not None and any(model.predictors for model in listed):
         from mlece.relative_comparison import compare_given
 

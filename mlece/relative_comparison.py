@@ -67,10 +67,7 @@ def compare_incomplete(
     DataError
         For a batch of samples.
     """
-    if data.values.ndim != 2:
-        raise errors.DataError(
-            errors.message("one sample", f"a batch of shape {data.values.shape[:-2]}")
-        )
+    _require_one(data)
     weights = column(given, weights) if isinstance(weights, str) else weights
     ends = _finite(data.values)
     if kind == KINDS[3]:
@@ -123,6 +120,8 @@ def compare_given(
     DataError
         For a batch of samples.
     """
+    if isinstance(data, Censored):
+        _require_one(data)
     chosen = unlike(m if m.predictors else _constant(m) for m in resolve_all(models))
     weights = column(given, weights) if isinstance(weights, str) else weights
     dropped = 0
@@ -130,7 +129,7 @@ def compare_given(
         kept = _complete(chosen, data, given, missing)
         dropped = int((~kept).sum())
         data, weights, given = _rows(data, weights, given, np.flatnonzero(kept))
-    values = column(given, data) if isinstance(data, str) else data
+    values = response(data, given).values if isinstance(data, str) else data
     ends = _finite(data.values) if isinstance(data, Censored) else as_array(values, "y")
     if ends.ndim != 1:
         raise errors.DataError(errors.message("one sample of responses", f"shape {ends.shape}"))
@@ -145,6 +144,34 @@ def compare_given(
         return found
     said = f"{dropped} of {dropped + len(values)} rows in which something is missing were left out."
     return replace(found, sentences=(said, *found.sentences))
+
+
+def with_formula(
+    models: list[Model] | None, data: str, given: Any, missing: str
+) -> tuple[list[Model] | None, str]:
+    """Return models with the right side of a formula in the slot that it means, and the response.
+
+    A text without a right side, the name of a column, is returned as it is.
+    """
+    found = response(data, given, missing)
+    if found.terms is None:
+        return models, data
+    if models is None:
+        raise errors.DataError(
+            errors.message(
+                "models that are named, with a formula",
+                "none",
+                "compare(['gaussian', 'laplace'], ...)",
+            )
+        )
+    return [with_terms(model, found.terms) for model in models], found.name
+
+
+def _require_one(data: Censored) -> None:
+    if data.values.ndim != 2:
+        raise errors.DataError(
+            errors.message("one sample", f"a batch of shape {data.values.shape[:-2]}")
+        )
 
 
 def _constant(model: Model) -> Model:

@@ -515,6 +515,31 @@ def test_delayed_entries_weights_and_gaps_in_covariates() -> None:
     assert each.cross_entropy == pytest.approx(mlece.cross_validate(fit).cross_entropy, rel=1e-9)
 
 
+def test_formulas_and_expressions_are_compared() -> None:
+    frame = {**QUINE, "days": DAYS}
+    named = mlece.compare(["poisson", "negativebinomial"], "days ~ x1 + x2", given=frame)
+    models = [mlece.Poisson(rate="x1 + x2"), mlece.NegativeBinomial(mean="x1 + x2")]
+    known = mlece.compare(models, DAYS, given=QUINE)
+    assert [(r.name, r.held_out) for r in named.rows] == [(r.name, r.held_out) for r in known.rows]
+    assert named.name == "days"
+    with pytest.raises(DataError, match="models that are named"):
+        mlece.compare("days ~ x1", given=frame)
+    line = [mlece.Gaussian(mean="x1"), mlece.Laplace(loc="x1")]
+    logs = mlece.compare(line, "log(days + 1)", given=frame)
+    by_hand = mlece.compare(line, np.log(DAYS + 1), given=QUINE)
+    assert [row.held_out for row in logs.rows] == [row.held_out for row in by_hand.rows]
+    again = mlece.compare(["gaussian", "laplace"], "log(days + 1) ~ x1", given=frame)
+    assert [row.held_out for row in logs.rows] == [row.held_out for row in again.rows]
+
+
+def test_a_batch_of_censored_samples_is_not_compared() -> None:
+    twice = mlece.right_censored(
+        np.stack([LUNG["days"], LUNG["days"]]), np.stack([LUNG["died"], LUNG["died"]])
+    )
+    with pytest.raises(DataError, match="one sample"):
+        mlece.compare(lung_models(), twice, given=LUNG)
+
+
 def test_counts_of_groups_go_with_their_rows() -> None:
     counts = [5, 8, 3, 2, 3, 4]
     data = mlece.grouped([0, 1, 2, 3, 4, 5, np.inf], counts)
