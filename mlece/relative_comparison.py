@@ -68,6 +68,14 @@ def compare_incomplete(
         For a batch of samples.
     """
     _require_one(data)
+    if given is not None and not isinstance(weights, str):
+        raise errors.DataTypeError(
+            errors.message(
+                "models with a predictor beside given=",
+                "none",
+                "Name covariates in a slot, Weibull(scale='age'), or leave the frame out",
+            )
+        )
     weights = column(given, weights) if isinstance(weights, str) else weights
     ends = _finite(data.values)
     if kind == KINDS[3]:

@@ -547,9 +547,12 @@ def test_counts_of_groups_go_with_their_rows() -> None:
     models = [mlece.Weibull(scale="x"), mlece.LogNormal()]
     found = mlece.compare(models, data, given=given, missing="drop")
     assert found.n == sum(counts) - 3
-    # Without a predictor a frame holds no more than the columns that are named.
-    alone = mlece.compare(["weibull"], data, given=given)
-    assert alone.rows[0].held_out == mlece.compare(["weibull"], data).rows[0].held_out
+    # Without a predictor the frame holds the weights alone.
+    frame = {"times": np.arange(1, 7)}
+    alone = mlece.compare(
+        ["weibull"], mlece.censored(range(6), range(1, 7)), weights="times", given=frame
+    )
+    assert alone.n == 21
 
 
 def test_cox_of_censored_responses_given_covariates() -> None:

@@ -366,6 +366,20 @@ def test_cox_of_vectors_with_independent_components_adds_up() -> None:
     )  # fmt: skip
 
 
+def test_cox_of_censored_counts_and_of_visits_that_were_nobodys_own() -> None:
+    rng = np.random.default_rng(10)
+    y, last = rng.geometric(0.3, 150) - 1.0, rng.integers(2, 12, 150) * 1.0
+    data = mlece.censored(np.minimum(y, last), np.where(y < last, y, np.inf))
+    one, two = (mlece.fit(m, data) for m in ("geometric", "poisson"))
+    assert mlece.cox(one, two, replicates=99).verdict == "first"
+    low = rng.gamma(2.0, 1.0, 40)
+    alone = mlece.censored(low, low + rng.random(40))
+    pair = [mlece.fit(m, alone) for m in ("gamma", "weibull")]
+    with pytest.raises(errors.ComparisonError, match=r"do not join.*mlece\.vuong"):
+        mlece.cox(*pair)
+    assert mlece.vuong(*pair).n == 40
+
+
 def test_cox_takes_two_held_values_of_one_family_apart() -> None:
     y = np.random.default_rng(9).gamma(3.0, 1.0, 100)
     two, three, free = (

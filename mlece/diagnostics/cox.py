@@ -37,6 +37,8 @@ from mlece.recording import Draw, recorded_like
 from mlece.result import Fit
 from mlece.sample import Sample
 
+_WITHOUT = "mlece.vuong, mlece.shi and mlece.clarke compare these fits without samples"
+
 
 @dataclass(frozen=True)
 class Direction:
@@ -193,10 +195,7 @@ def _check(first: Fit, second: Fit, replicates: int, level: float) -> None:
         fit._data_only("Cox's test")
         fit._frequencies_only("Cox's test")
         if isinstance(fit.family, Foreign):
-            fit.family.refuse(
-                "samples drawn from the fitted models",
-                "mlece.vuong, mlece.shi and mlece.clarke compare these fits without samples",
-            )
+            fit.family.refuse("samples drawn from the fitted models", _WITHOUT)
         if fit.sample.batch_shape:
             raise errors.DataError(
                 errors.message("one fit of each model", f"a batch {fit.sample.batch_shape}")
@@ -253,7 +252,11 @@ def _direction(
 def _simulator(null: Fit) -> Draw:
     """Return what draws samples of a model as its data came: rounded, lost and grouped like them."""
     y = observations(null)
-    incomplete, record = recorded_like(null, y), recording(null, y)
+    record = recording(null, y)
+    try:
+        incomplete = recorded_like(null, y)
+    except errors.ComparisonError as unknown:
+        raise errors.ComparisonError(f"{unknown}. {_WITHOUT}") from None
 
     def draw(model: Any, size: int, rng: np.random.Generator) -> Array:
         if incomplete is not None:
