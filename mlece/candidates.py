@@ -16,7 +16,6 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.registry import registered
 from mlece.sample import weights_like
-from mlece.sources.censoring import Censored
 
 KINDS = ("auto", "continuous", "counts", "labels")
 # Integers that start at 3 or below are read as counts; above, as measurements on a grid.
@@ -46,10 +45,6 @@ def read_data(
         name, data = data, column(given, data)
     if data is None or isinstance(data, Model):
         raise errors.DataTypeError(errors.message("observations as data", repr(data)))
-    if isinstance(data, Censored):
-        raise errors.DataTypeError(
-            errors.message("no given= with censored data", "some", "Leave it out")
-        )
     name, dropped = str(getattr(data, "name", None) or name), 0
     if missing == "drop":
         data, weights, dropped = without_missing(data, weights)

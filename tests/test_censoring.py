@@ -399,3 +399,12 @@ def test_no_standard_error_where_every_direction_is_optimal() -> None:
     assert fit.certificate.status is mlece.Status.NOT_UNIQUE
     with pytest.raises(mlece.errors.NotRegularError):
         fit.standard_errors()
+
+
+def test_times_of_a_column_bring_its_name() -> None:
+    pytest.importorskip("pandas")
+    lung = mlece.datasets.lung().frame()
+    data = mlece.right_censored(lung["days"], lung["died"])
+    assert data.name == "days"
+    assert mlece.fit("weibull", data).sample.name == "days"
+    assert mlece.right_censored(lung["days"].to_numpy(), lung["died"]).name == "y"

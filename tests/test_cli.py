@@ -361,6 +361,55 @@ def test_compare_with_formulas(capsys: Capture, flights: Path) -> None:
     assert found["data"] == "count"
 
 
+def test_compare_censored_responses_given_covariates(capsys: Capture, tmp_path: Path) -> None:
+    lung, models = datasets.lung().columns, "weibull,lognormal"
+    path = Path(str(datasets.__file__)).parent / "data" / "lung.csv"
+    asked = ["compare", path, "--models", models, "--criterion", "tic", "--json"]
+    died = mlece.right_censored(lung["days"], lung["died"])
+    terms = [mlece.Weibull(scale="age + C(sex)"), mlece.LogNormal(meanlog="age + C(sex)")]
+    known = mlece.compare(terms, died, given=lung, criterion="tic")
+    formula = ["--formula", "days ~ age + C(sex)", "--event", "died"]
+    found = json.loads(run(capsys, *asked, *formula))
+    assert found["data"] == "days"
+    assert [row["model"] for row in found["rows"]] == [row.name for row in known.rows]
+    assert [row["held_out"] for row in found["rows"]] == [row.held_out for row in known.rows]
+    columns = ["--given", "age,sex", "--column", "days", "--event", "died"]
+    again = json.loads(run(capsys, *asked, *columns))
+    assert [row["held_out"] for row in again["rows"]] == [row.held_out for row in known.rows]
+    assert "Weibull" in run(capsys, *asked[:-1], *formula, "--plot", tmp_path / "bars.png")
+    # Ends of intervals stand beside a formula without a left side.
+    rows = [
+        f"{a},{b},{x}" for a, b, x in ((0, 1, 1), (1, 2, 3), (2, "inf", 2), (1, 3, 1), (0, 2, 3))
+    ]
+    ends = tmp_path / "ends.csv"
+    ends.write_text("\n".join(["low,high,x", *rows]), encoding="utf-8")
+    two = ["compare", ends, "--models", models, "--formula", "~ x", "--formula", "~ 1"]
+    out = run(capsys, *two, "--lower", "low", "--upper", "high")
+    assert "low to high: 5 observations" in out
+    assert "Weibull(scale='1')" in out
+
+
+def test_a_table_is_shown_where_a_later_figure_fails(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import argparse
+
+    from mlece.cli import commands
+
+    drawn: list[Path] = []
+
+    def write(path: Path, result: object, truth: str) -> None:
+        if drawn:
+            raise mlece.errors.DataError(f"nothing to draw for {truth}")
+        drawn.append(path)
+
+    monkeypatch.setattr(commands, "write_picture", write)
+    options = argparse.Namespace(plot=str(tmp_path / "all.png"), json=False)
+    with pytest.raises(mlece.errors.DataError, match="for second"):
+        commands._with_pictures(options, None, "the table", ("first", "second"))
+    assert capsys.readouterr().out == f"the table\nFigure: {tmp_path}/all-1.png (first)\n"
+
+
 def test_compare_drops_the_rows_that_one_of_the_models_lacks(
     capsys: Capture, flights: Path
 ) -> None:
@@ -494,7 +543,20 @@ POISSON = ["fit", "FILE", "--model", "poisson"]
         (["compare", "FILE", "--formula", "count ~ day"], "--models"),
         (
             ["compare", "FILE", "--models", "poisson", "--formula", "count ~ day", "--event", "times"],
-            "right_censored",
+            "status == 2",
+        ),
+        (
+            ["compare", "FILE", "--models", "poisson", "--given", "day", "--event", "trials"],
+            "--column TIME",
+        ),
+        (["compare", "FILE", "--models", "poisson", "--given", "day"], "--column Y"),
+        (
+            ["compare", "FILE", "--models", "poisson", "--given", "day", "--formula", "count ~ day"],
+            "both",
+        ),
+        (
+            ["compare", "FILE", "--models", "poisson", "--column", "day", "--formula", "count ~ day"],
+            "both",
         ),
         (["compare", "FILE", "--models", "poisson", "--column", "count", "--missing", "drop"], "whole"),
         (

@@ -338,6 +338,59 @@ def test_cox_rejects_a_right_model_at_the_nominal_rate() -> None:
     assert abs(np.mean(np.array(p) <= 0.5) - 0.5) <= 3 * np.sqrt(0.25 / 200)
 
 
+def test_cox_of_censored_data_is_that_of_the_numbers_where_nothing_is_lost() -> None:
+    y = np.random.default_rng(6).gamma(2.0, 1.0, 80)
+    whole = mlece.right_censored(y, np.ones(80))
+    known, found = (
+        mlece.cox(mlece.fit("gamma", data), mlece.fit("weibull", data), replicates=59)
+        for data in (y, whole)
+    )
+    assert found.value == pytest.approx(known.value, rel=1e-6)
+    # Observations are drawn in another order: the same law, other samples.
+    assert found.first.mean == pytest.approx(known.first.mean, abs=known.first.sd)
+    assert found.first.sd == pytest.approx(known.first.sd, rel=4 / np.sqrt(2 * 59))
+
+
+def test_cox_of_vectors_with_independent_components_adds_up() -> None:
+    """Two blocks at Cox's own pair: mean and variance of the ratio are sums over them."""
+    y = np.random.default_rng(8).lognormal(0.0, [0.7, 0.6], (1500, 2))
+    one, two = (mlece.fit(mlece.Product(name, name), y) for name in ("lognormal", "exponential"))
+    test = mlece.cox(one, two, replicates=599)
+    v = np.array([one.params[f"sdlog[{j}]"] ** 2 for j in range(2)])
+    sd = np.sqrt(1500 * (np.exp(v) - 1 - v - v**2 / 2).sum())
+    mean = 1500 * (v / 2 - 0.5 * np.log(v) - 0.5 * np.log(2 * np.pi) + 0.5).sum()
+    assert test.first.sd == pytest.approx(sd, rel=4 / np.sqrt(2 * 599))
+    assert abs(test.first.mean - mean) <= 0.2 * sd
+    assert test.names == (
+        "Product(LogNormal(), LogNormal())", "Product(Exponential(), Exponential())",
+    )  # fmt: skip
+
+
+def test_cox_of_censored_counts_and_of_visits_that_were_nobodys_own() -> None:
+    rng = np.random.default_rng(10)
+    y, last = rng.geometric(0.3, 150) - 1.0, rng.integers(2, 12, 150) * 1.0
+    data = mlece.censored(np.minimum(y, last), np.where(y < last, y, np.inf))
+    one, two = (mlece.fit(m, data) for m in ("geometric", "poisson"))
+    assert mlece.cox(one, two, replicates=99).verdict == "first"
+    low = rng.gamma(2.0, 1.0, 40)
+    alone = mlece.censored(low, low + rng.random(40))
+    pair = [mlece.fit(m, alone) for m in ("gamma", "weibull")]
+    with pytest.raises(errors.ComparisonError, match=r"do not join.*mlece\.vuong"):
+        mlece.cox(*pair)
+    assert mlece.vuong(*pair).n == 40
+
+
+def test_cox_takes_two_held_values_of_one_family_apart() -> None:
+    y = np.random.default_rng(9).gamma(3.0, 1.0, 100)
+    two, three, free = (
+        mlece.fit(mlece.Gamma(**held), y) for held in ({"shape": 2}, {"shape": 3}, {})
+    )
+    assert mlece.cox(two, three, replicates=99).verdict == "second"
+    for pair in ((two, free), (free, three)):
+        with pytest.raises(errors.ComparisonError, match="one within the other"):
+            mlece.cox(*pair)
+
+
 def test_cox_is_the_same_seen_from_the_other_side() -> None:
     y = np.random.default_rng(3).gamma(2.0, 1.0, 200)
     one, two = mlece.fit("gamma", y), mlece.fit("weibull", y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,87 @@ def test_refusals_name_the_reason(make: Any, error: Any, words: str, method: str
         make().interval(method=method)
 
 
+def irregular(name: str) -> Any:
+    """Fits of families of which some intervals are refused."""
+    rng = np.random.default_rng(3)
+    y = {
+        "shifted exponential": 2 + rng.exponential(1, 50),
+        "shifted weibull": 2 + rng.weibull(2.5, 100),
+        "shifted weibull of shape 1.5": 2 + rng.weibull(1.5, 200),
+        "shifted weibull without a maximum": 2 + rng.weibull(1.0, 100),
+        "laplace": rng.laplace(size=50),
+        "triangular": rng.triangular(0, 0.3, 1, size=60),
+        "triangular of few": rng.triangular(0, 0.3, 1, size=4),
+        "discrete uniform": rng.integers(3, 20, 50),
+        "uniform": rng.random(50),
+        "pareto": 1 + rng.pareto(3, 50),
+        "pareto from 1": 1 + rng.pareto(3, 50),
+        "gpd of shape -0.45": m.GeneralizedPareto(shape=-0.45, scale=1).sample(100, rng=2),
+        "gpd of shape -0.8": m.GeneralizedPareto(shape=-0.8, scale=1).sample(100, rng=2),
+        "no events": np.zeros(12),
+        "binomial spread": rng.binomial(5, 0.5, 60),
+    }[name]
+    model = {
+        "shifted exponential": m.Shifted("exponential"),
+        "triangular of few": m.Triangular(),
+        "discrete uniform": m.DiscreteUniform(),
+        "pareto from 1": m.Pareto(scale=1),
+        "no events": m.Poisson(),
+        "binomial spread": m.NegativeBinomial(),
+    }
+    known = {"shifted": m.Shifted("weibull"), "gpd": m.GeneralizedPareto()}
+    return m.fit(model.get(name) or known.get(name.split()[0]) or name, y)
+
+
+IRREGULAR = [
+    "shifted exponential", "shifted weibull", "shifted weibull of shape 1.5",
+    "shifted weibull without a maximum", "laplace", "triangular", "triangular of few",
+    "discrete uniform", "uniform", "pareto", "pareto from 1", "gpd of shape -0.45",
+    "gpd of shape -0.8", "no events", "binomial spread",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IRREGULAR)
+def test_what_a_refused_interval_names_works(name: str) -> None:
+    """Every interval is given, or its refusal names one that is, or says that there is none."""
+    fit = irregular(name)
+    asked: list[dict[str, Any]] = [
+        *({"method": method} for method in ("auto", "wald", "exact", "profile", "robust profile")),
+        *(
+            {"method": "bootstrap", "resampling": r, "bootstrap": b, "replicates": 79}
+            for r in ("parametric", "nonparametric")
+            for b in ("bca", "percentile")
+        ),
+    ]
+    for options in asked:
+        try:
+            found = fit.interval(**options)
+        except errors.MleceError as refused:
+            said = str(refused)
+            named = re.search(r"method='(\w+)'", said.rsplit(".", 1)[1])
+            if named:
+                assert fit.interval(method=named[1])
+            elif "no estimate" in said:
+                assert not fit.certificate.status.solved
+            else:
+                # What is named needs no more than the family, and does not reject what the data bear.
+                assert "mlece.universal_test" in said
+                shape = fit.params["shape"]
+                y = fit.sample.values[0]
+                assert not m.universal_test(fit.family.replace(shape=shape), y).rejected
+        else:
+            assert all(low <= high for low, high in found.values())
+
+
+def test_the_mode_of_a_triangle_is_profiled_within_its_support() -> None:
+    few = irregular("triangular of few").interval(method="profile")["mode"]
+    assert few.upper == 1.0
+    assert "never falls to the level" in few.remark
+    fit = irregular("triangular")
+    for end in fit.interval(method="profile")["mode"]:
+        assert held(fit, "mode", end) == pytest.approx(QUANTILE, rel=1e-6)
+
+
 def test_an_interval_is_a_pair_with_words() -> None:
     found = m.fit(m.Poisson(), [0, 0]).interval(0.9, "profile")["rate"]
     low, high = found
@@ -371,6 +453,18 @@ def held_rate(fit: m.Fit, rate: float) -> float:
 def covers(interval: Any, value: float) -> float:
     low, high = interval
     return float(np.mean((low <= value) & (value <= high)))
+
+
+@pytest.mark.parametrize("known", [{}, {"rate": 0.5}, {"shift": 3.0}], ids=str)
+def test_exact_intervals_of_a_shifted_exponential_law(known: dict[str, float]) -> None:
+    """Nominal coverage within three standard errors of 20,000 samples of 8."""
+    y = 3 + np.random.default_rng(4).exponential(2.0, (20_000, 8))
+    family = m.Shifted(m.Exponential(rate=known.get("rate")), by=known.get("shift"))
+    found = m.fit(family, y).interval(0.9, "exact")
+    assert set(found) == {"rate", "shift"} - set(known)
+    for name, value in (("rate", 0.5), ("shift", 3.0)):
+        if name in found:
+            assert abs(covers(found[name], value) - 0.9) <= 3 * math.sqrt(0.09 / 20_000)
 
 
 @pytest.mark.parametrize("a", [0.5, 1.0, 2.0, 5.0])

@@ -187,6 +187,22 @@ def test_the_score_at_the_restriction_is_the_whole_score() -> None:
     assert test.score == pytest.approx(want, rel=1e-9)
 
 
+def test_the_robust_score_of_a_mean_is_that_of_restricted_residuals() -> None:
+    """(Σ x r)²/Σ x²r², by hand; its level under unequal variances within three standard errors."""
+    rng = np.random.default_rng(8)
+    x, z = rng.normal(size=50), rng.normal(size=50)
+    y = rng.normal(size=(2000, 50)) * np.exp(x / 2) + z
+    fit = mlece.fit(mlece.Gaussian(mean="x + z"), y, given={"x": x, "z": z})
+    test = mlece.restriction(fit, **{"mean[x]": 0})
+    ones = np.column_stack([np.ones(50), z])
+    hat = ones @ np.linalg.pinv(ones)
+    r, rest = y - y @ hat, x - hat @ x
+    np.testing.assert_allclose(
+        test.score_robust, (r @ rest) ** 2 / (r**2 @ rest**2), rtol=1e-7, atol=1e-12
+    )
+    assert abs(np.mean(test.score_robust_p <= 0.05) - 0.05) <= 3 * np.sqrt(0.05 * 0.95 / 2000)
+
+
 @pytest.mark.parametrize("values", [{}, {"size": 1}, {"shape": -1.0}])
 def test_restrictions_that_make_no_sense_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(mlece.MleceError):

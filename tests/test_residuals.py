@@ -8,7 +8,8 @@ from scipy import stats
 
 import mlece
 from mlece.diagnostics.distance import distances, spread_distances
-from mlece.refits.recording import recorder
+from mlece.refits.bootstrap import observations
+from mlece.refits.recording import recorded_like, recorder
 
 RNG = np.random.default_rng(17)
 
@@ -164,6 +165,70 @@ def test_simulated_samples_are_recorded_like_the_data(make: object) -> None:
         np.where(np.isfinite(v[..., 1]), v[..., 1], v[..., 0]) for v in (drawn, values)
     )
     assert abs(ends.mean() - observed.mean()) <= 5 * observed.std() / np.sqrt(observed.size) + 1e-9
+
+
+def visits(entry: float = -np.inf) -> mlece.Censored:
+    """Months in which 300 lives ended, of whom some left after a visit."""
+    rng = np.random.default_rng(3)
+    y = mlece.Weibull(shape=1.5, scale=10).sample(300, rng=rng)
+    y = y[y > max(entry, 0.0)]
+    seen, gone = np.ceil(y), rng.geometric(0.08, y.size) + np.maximum(np.ceil(entry), 0.0)
+    lost = gone < seen
+    low, high = np.where(lost, gone, seen - 1), np.where(lost, np.inf, seen)
+    return mlece.censored(low, high, entry)
+
+
+def test_visits_at_common_times_are_simulated_like_the_data() -> None:
+    data = visits()
+    fit = mlece.fit("weibull", data)
+    values = data.values
+    drawn = recorder(values, False)(fit.model, 200, np.random.default_rng(1))
+    lost, own = (np.isposinf(v[..., 1]) for v in (drawn, values))
+    spread = 5 * np.sqrt(0.25 / len(own)) * np.sqrt(1 + 1 / 200)
+    assert abs(lost.mean() - own.mean()) <= spread
+    # No end that the data do not hold, and as many events in every month.
+    assert set(np.unique(drawn[..., :2])) - {-np.inf} <= set(np.unique(values[:, :2]))
+    for month in range(1, 12):
+        shares = [(v[..., 1] == month).mean() for v in (drawn, values)]
+        assert abs(shares[0] - shares[1]) <= spread
+    assert mlece.goodness_of_fit(fit, replicates=39)["anderson-darling"].p_value > 0.05
+
+
+def test_visits_to_counts_and_after_an_entry() -> None:
+    """Counts lie in closed intervals: the next one begins a whole number behind."""
+    rng = np.random.default_rng(4)
+    y, last = rng.poisson(4.0, 200), rng.integers(1, 5, 200) * 2
+    low, high = 2 * (y // 2), 2 * (y // 2) + 1
+    lost = low >= last
+    counts = mlece.censored(np.where(lost, last, low), np.where(lost, np.inf, high))
+    fit = mlece.fit("poisson", counts)
+    drawn = recorder(fit.sample.values[0], True)(fit.model, 50, rng)
+    known = {tuple(v) for v in counts.values[:, :2].tolist()}
+    assert {tuple(v) for v in drawn[..., :2].reshape(-1, 2).tolist()} <= known | {(8.0, np.inf)}
+    late = visits(entry=2.0)
+    fit = mlece.fit("weibull", late)
+    drawn = recorder(late.values, False)(fit.model, 50, rng)
+    assert drawn[..., 0].min() == 2.0
+
+
+@pytest.mark.parametrize("entry", [None, 0.4], ids=["whole", "delayed"])
+@pytest.mark.parametrize("given", [False, True])
+def test_a_batch_of_laws_is_drawn_from_as_one_law_is(entry: float | None, given: bool) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.random(30)
+    y, c = 0.5 + rng.gamma(2.0, 1.0, 30), 0.5 + rng.gamma(3.0, 1.0, 30)
+    data = mlece.right_censored(np.minimum(y, c), y <= c, entry)
+    model = mlece.Weibull(scale="x") if given else mlece.Weibull()
+    fit = mlece.fit(model, data, given={"x": x} if given else None)
+    draw = recorded_like(fit, observations(fit))
+    assert draw is not None
+    batch = fit.family.member(*[np.asarray([t, t]) for t in fit.model.theta])
+    alone = fit.family.member(*[np.asarray([t]) for t in fit.model.theta])
+    one = draw(fit.model, 3, np.random.default_rng(7))
+    np.testing.assert_array_equal(draw(alone, 3, np.random.default_rng(7))[0], one)
+    both = draw(batch, 3, np.random.default_rng(7))
+    assert both.shape == (2, *one.shape)
+    assert np.isfinite(both[..., 0]).all()
 
 
 def test_right_and_wrong_laws_of_censored_data() -> None:

@@ -123,7 +123,12 @@ def _compare(several: argparse.ArgumentParser) -> None:
         default=[],
         metavar="'Y ~ X'",
         help="response and covariates, in the slot of each family that tells where the law lies; "
-        "again to set several formulas against each other",
+        "again to set several formulas against each other; left empty, '~ X', with --lower and --upper",
+    )
+    several.add_argument(
+        "--given",
+        metavar="COL,...",
+        help="columns of covariates, in place of a formula; the response is --column",
     )
     _add_missing(several)
     _add_kind(several)

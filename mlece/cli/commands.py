@@ -34,7 +34,6 @@ from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
     from mlece.entropies.estimate import EntropyEstimate
-    from mlece.studies.study import Study
 
 
 def fit_command(options: argparse.Namespace) -> str:
@@ -64,7 +63,7 @@ def fit_command(options: argparse.Namespace) -> str:
     arguments: Any = (result, units, options.level, kind, method)
     show: Any = fit_json if options.json else fit_table
     shown = show(*arguments, **asked)
-    return _with_picture(options, result, _json(shown) if options.json else shown)
+    return _with_pictures(options, result, _json(shown) if options.json else shown)
 
 
 def _fit_alone(options: argparse.Namespace, model: Model) -> Fit:
@@ -122,12 +121,12 @@ def compare_command(options: argparse.Namespace) -> str:
         "rng": options.seed,
         "units": units,
     }
-    if options.formula:
+    if options.formula or options.given:
         result = compared_given(options, named, arguments)
     else:
         result = _compare_alone(options, models, named, arguments)
     text = _json(comparison_json(result)) if options.json else compare_table(result)
-    return _with_picture(options, result, text)
+    return _with_pictures(options, result, text)
 
 
 def _compare_alone(
@@ -135,7 +134,9 @@ def _compare_alone(
 ) -> Comparison:
     if options.missing != "raise":
         raise errors.DataError(
-            errors.message("--missing with --formula", "a single column, which is read whole")
+            errors.message(
+                "--missing with --formula or --given", "a single column, which is read whole"
+            )
         )
     if incomplete_asked(options):
         table = read_table(options.file, options.format, header=not options.no_header)
@@ -208,7 +209,7 @@ def study_command(options: argparse.Namespace) -> str:
     spec = read_spec(options.spec)
     result = study(**spec, workers=options.workers, out=options.out)
     text = _json({"rows": plain(list(result.rows))}) if options.json else str(result)
-    return _with_pictures(options, result, text)
+    return _with_pictures(options, result, text, tuple(result.plan.truths))
 
 
 def families(options: argparse.Namespace) -> str:
@@ -269,31 +270,30 @@ def _json(found: dict[str, Any]) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _with_picture(options: argparse.Namespace, result: Fit | Comparison | Study, text: str) -> str:
-    """Write the figure, and say so below a table; what has none is said after the table."""
+def _with_pictures(
+    options: argparse.Namespace, result: Any, text: str, truths: Sequence[str] = ()
+) -> str:
+    """Write the figure, one for each of several truths, and say so below a table.
+
+    What has none is said after the table.
+    """
     if options.plot is None:
         return text
-    try:
-        write_picture(options.plot, pictured(result))
-    except errors.MleceError:
-        # The fit was made, and what it came to is worth as much as its figure.
-        print(text)
-        raise
-    return text if options.json else f"{text}\nFigure: {options.plot}"
-
-
-def _with_pictures(options: argparse.Namespace, result: Study, text: str) -> str:
-    """Write a figure for each truth, numbered where there are several, and say so below a table."""
-    names = tuple(result.plan.truths)
-    if options.plot is None or len(names) == 1:
-        return _with_picture(options, result, text)
-    said = text
-    for i, truth in enumerate(names, 1):
-        path = Path(options.plot)
-        path = path.with_name(f"{path.stem}-{i}{path.suffix}")
-        write_picture(path, result, truth=truth)
-        said += f"\nFigure: {path} ({truth})"
-    return text if options.json else said
+    whole = Path(options.plot)
+    numbered = [
+        (whole.with_name(f"{whole.stem}-{i}{whole.suffix}"), {"truth": truth}, f" ({truth})")
+        for i, truth in enumerate(truths, 1)
+    ]
+    shown = text
+    for path, chosen, note in numbered if len(truths) > 1 else [(options.plot, {}, "")]:
+        try:
+            write_picture(path, pictured(result), **chosen)
+        except (errors.MleceError, OSError):
+            # The fit was made, and what it came to is worth as much as its figure.
+            print(shown)
+            raise
+        shown += "" if options.json else f"\nFigure: {path}{note}"
+    return shown
 
 
 def _units(text: str) -> Units:

@@ -14,11 +14,13 @@ from mlece.comparisons.comparison import Comparison, compare
 from mlece.families.finite import Bernoulli
 from mlece.fits.fitting import fit
 from mlece.fits.result import Fit
+from mlece.math import Array
 from mlece.model import Model
 from mlece.predictor import Predictor
 from mlece.regression.binding import main_slot, with_terms
 from mlece.regression.penalty import ridge
 from mlece.regression.result import ConditionalFit
+from mlece.sources.censoring import Censored
 from mlece.sources.covariates import response
 from mlece.sources.text import Table, covariate_of, read_table
 
@@ -42,7 +44,7 @@ def fit_given(options: argparse.Namespace, family: type[Model], fixed: dict[str,
             raise errors.DataError(errors.message("--formula or --given", "both"))
         model = model.replace(**{main_slot(model): Predictor(_names(options.given))})
     if incomplete_asked(options):
-        return _fit_incomplete(options, model, terms)
+        return _fit_incomplete(options, model, terms[1:])
     table = _frame(options, terms)
     y = options.formula or options.column
     if y is None or (options.formula and options.column):
@@ -56,10 +58,31 @@ def fit_given(options: argparse.Namespace, family: type[Model], fixed: dict[str,
 
 def _fit_incomplete(options: argparse.Namespace, model: Model, terms: list[Any]) -> Fit:
     """Fit a family to censored, truncated or grouped responses given covariates."""
+    formulas = [options.formula] if options.formula else []
+    data, weights, table, right = _incomplete_given(options, formulas, terms)
+    return fit(
+        with_terms(model, right[0]) if right else model,
+        data,
+        given=table,
+        weights=weights,
+        solver=options.solver,
+        missing=options.missing,
+        penalty=_penalty(options.penalty),
+    )
+
+
+def _incomplete_given(
+    options: argparse.Namespace, formulas: list[str], terms: list[Any]
+) -> tuple[Censored, Array | None, dict[str, Any], list[str]]:
+    """Return incomplete responses, weights, the other columns, and the right sides of formulas.
+
+    ``terms`` name columns of covariates besides.
+    """
     cells = read_table(options.file, options.format, header=not options.no_header)
     named = argparse.Namespace(**vars(options))
-    if options.formula:
-        left, right = _sides(options.formula)
+    sides = [_sides(formula) for formula in formulas]
+    if sides:
+        left = _one_response([left for left, _ in sides])
         if options.column or (left and left not in cells):
             raise errors.DataError(
                 errors.message(
@@ -69,23 +92,20 @@ def _fit_incomplete(options: argparse.Namespace, model: Model, terms: list[Any])
                 )
             )
         named.column = left or None
-        model = with_terms(model, right)
-        terms = [right, *terms[1:]]
     data, weights = incomplete_of(named, cells)
+    right = [right for _, right in sides]
     own = [getattr(named, name) for name in ("column", *incomplete_asked(options))]
-    texts = _texts(options, [t for t in terms if t != named.column])
+    texts = _texts(options, [t for t in (*right, *terms) if t != named.column])
     # What '.' means are the columns beside the response.
     hidden = {name for name in own if name and not _occurs(name, texts)}
     table = {k: v for k, v in _read(cells, texts).items() if k not in hidden}
-    return fit(
-        model,
-        data,
-        given=table,
-        weights=weights,
-        solver=options.solver,
-        missing=options.missing,
-        penalty=_penalty(options.penalty),
-    )
+    return data, weights, table, right
+
+
+def _one_response(names: list[str]) -> str:
+    if len(set(names)) > 1:
+        raise errors.DataError(errors.message("one response", ", ".join(dict.fromkeys(names))))
+    return names[0]
 
 
 def _sides(formula: str) -> tuple[str, str]:
@@ -137,29 +157,42 @@ def covariance_of(options: argparse.Namespace, result: Fit) -> tuple[str, dict[s
 def compared_given(
     options: argparse.Namespace, families: list[type[Model]], arguments: dict[str, Any]
 ) -> Comparison:
-    """Compare families, each given every formula."""
-    if asked := incomplete_asked(options):
-        raise errors.DataError(
-            errors.message(
-                "complete responses, to compare models of them given covariates",
-                ", ".join(f"--{name}" for name in asked),
-                "In Python: mlece.compare(models, mlece.right_censored(time, event), given=frame)",
-            )
-        )
+    """Compare families, each given every formula, or the columns of --given."""
     if not families:
-        raise errors.DataError(errors.message("--models A,B,C with --formula", "none"))
-    table = _frame(options, options.formula)
+        raise errors.DataError(errors.message("--models A,B,C with --formula or --given", "none"))
+    if bool(options.formula) == bool(options.given):
+        got = "both" if options.given else "neither"
+        raise errors.DataError(errors.message("--formula or --given", got))
+    data: Any
+    weights: Any
+    if incomplete_asked(options):
+        data, weights, table, terms = _incomplete_given(options, options.formula, [options.given])
+    else:
+        data, weights, table, terms = _responses(options)
+    given = [Predictor(t) for t in terms] or [Predictor(_names(options.given))]
+    models = [family() for family in families]
+    models = [m.replace(**{main_slot(m): predictor}) for predictor in given for m in models]
+    return compare(models, data, weights=weights, given=table, missing=options.missing, **arguments)
+
+
+def _responses(
+    options: argparse.Namespace,
+) -> tuple[str, str | None, dict[str, Any], list[str]]:
+    """Return the name of complete responses, weights, all columns, and the right sides of formulas."""
+    table = _frame(options, [*options.formula, options.given, options.column])
+    if not options.formula:
+        if options.column is None:
+            raise errors.DataError(errors.message("--column Y with --given", "none"))
+        return options.column, options.weights, table, []
+    if options.column:
+        raise errors.DataError(errors.message("--formula 'y ~ x' or --column Y", "both"))
     sides = [response(formula, table, options.missing) for formula in options.formula]
-    names = dict.fromkeys(side.name for side in sides)
-    if len(names) > 1:
-        raise errors.DataError(errors.message("one response", ", ".join(names)))
-    models = []
+    terms = []
     for side in sides:
         if side.terms is None:
             raise errors.ParameterError(errors.message("a formula 'y ~ x'", repr(side.name)))
-        models += [with_terms(family(), side.terms) for family in families]
-    name, weights = sides[0].name, options.weights
-    return compare(models, name, weights=weights, given=table, missing=options.missing, **arguments)
+        terms.append(side.terms)
+    return _one_response([side.name for side in sides]), options.weights, table, terms
 
 
 def pictured(result: Any) -> Any:

@@ -48,10 +48,13 @@ class RowLaws:
         return self.law.bounds(theta)
 
     def _each(self, function: Callable[[Array], Array], y: Any) -> Array:
-        y = np.asarray(y)
-        if len(self.law.batch_shape) > 1:
-            wide = np.broadcast_to(y, np.broadcast_shapes(y.shape, self.law.batch_shape))
-            return np.asarray(function(wide[..., None])[..., 0])
+        """Ask for y (s, n) or, of r members, for (r, n) and (r, s, n)."""
+        y = np.atleast_1d(y)
+        shape = self.law.batch_shape
+        if len(shape) > 1:
+            samples = np.swapaxes(y if y.ndim > 2 else y[..., None, :], -1, -2)
+            out = function(np.broadcast_to(samples, (*shape, samples.shape[-1])))
+            return np.asarray(np.swapaxes(out, -1, -2) if y.ndim > 2 else out[..., 0])
         wide = np.broadcast_to(y, np.broadcast_shapes(y.shape, (1, *self.law.batch_shape)))
         return np.asarray(function(wide.T).T.reshape(np.broadcast_shapes(y.shape, wide.shape[1:])))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from mlece.combinators.compose import (
     widened,
 )
 from mlece.domain import Domain, positive, real
-from mlece.families.half_line import Exponential, Gamma, Weibull
+from mlece.families.half_line import Exponential, Gamma, Weibull, exponential_from
 from mlece.families.skewed import LogNormal
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import Array, Arrays, inf, log
@@ -257,6 +258,15 @@ class ShiftedExponential(MovedModel, abstract=True):
         return (Limit(s.maximum == low, Status.UNBOUNDED, sentence, theta, full(low, -inf)),)
 
     @classmethod
+    def _exact_interval(
+        cls, theta: Arrays, n: Any, alpha: float, fixed: Collection[str] = ()
+    ) -> dict[str, Arrays]:
+        rate, shift = theta
+        names = [p.name for p in cls.params]
+        pair, reach = exponential_from(rate, n, alpha, *(name in fixed for name in names))
+        return dict(zip(names, (pair, (shift - reach, shift)), strict=True))
+
+    @classmethod
     def _start(cls, x: Array, *slots: Any) -> Arrays:
         shift = x[..., 0]
         excess = x.mean(axis=-1) - shift
@@ -288,7 +298,7 @@ def Shifted(model: Any, by: Any = None) -> Model:
     three-parameter Weibull, gamma and lognormal laws. Their likelihood is unbounded as the shift
     approaches the smallest observation (Smith 1985; Cheng and Amin 1983); the local maximum is
     reported where there is one, and the certificate says so. The shift of an exponential law is
-    estimated by the smallest observation.
+    estimated by the smallest observation, with intervals from the exact law.
 
     scipy.stats: ``loc``. R: ``FAdist::dweibull3``, ``dgamma3``, ``dlnorm3``.
 

@@ -217,9 +217,11 @@ def compare(
     models : sequence of Model, class of Model or registered name, or "all", optional
         Left out, the everyday families whose support holds the data: few, and fast. "all" tries
         every family that can be fitted to them, which may take minutes. Models of a response given
-        covariates, ``Poisson(rate="age")``, are named, each with a predictor.
+        covariates, ``Poisson(rate="age")``, are named; those without a predictor beside them have a
+        constant in its place.
     data : array_like (n,), str or Censored
-        Observations, or the name of a column of ``given``. Incomplete ones
+        Observations, or the name of a column of ``given``; a formula, "count ~ age", goes into the slot
+        of every model that tells where its law lies. Incomplete ones
         (:func:`mlece.censored`, :func:`mlece.right_censored`, :func:`mlece.grouped`) show no
         entropy: the models are held against the nearest of them, without a bootstrap.
     weights : array_like (n,) or str, optional
@@ -281,15 +283,19 @@ def compare(
         check_replicates(replicates)
     if criterion not in CRITERIA:
         raise errors.unknown_name("criterion", criterion, CRITERIA)
-    if isinstance(data, Censored) and given is None:
-        from mlece.comparisons.relative_comparison import compare_incomplete
-
-        return compare_incomplete(models, data, weights, kind, units, criterion)
     listed = None if models is None or _every(models) else resolve_all(models)
+    if isinstance(data, str) and "~" in data and given is not None:
+        from mlece.comparisons.relative_comparison import with_formula
+
+        listed, data = with_formula(listed, data, given, missing)
     if listed is not None and any(model.predictors for model in listed):
         from mlece.comparisons.relative_comparison import compare_given
 
         return compare_given(listed, data, weights, given, kind, units, criterion, missing)
+    if isinstance(data, Censored):
+        from mlece.comparisons.relative_comparison import compare_incomplete
+
+        return compare_incomplete(models, data, weights, given, kind, units, criterion)
     name, values, w, dropped = read_data(data, weights, given, missing)
     if listed is None:
         kind, said = read_kind(values, kind)

@@ -26,6 +26,8 @@ from mlece.comparisons.ranking import Row, order
 from mlece.fits.fitting import fit
 from mlece.math import Array
 from mlece.model import Model
+from mlece.predictor import Predictor
+from mlece.regression.binding import with_terms
 from mlece.sources.censoring import Censored
 from mlece.sources.covariates import designs, response
 from mlece.sources.tables import taken
@@ -33,7 +35,13 @@ from mlece.units import Units
 
 
 def compare_incomplete(
-    models: Any, data: Censored, weights: Any, kind: str, units: Units, criterion: str
+    models: Any,
+    data: Censored,
+    weights: Any,
+    given: Any,
+    kind: str,
+    units: Units,
+    criterion: str,
 ) -> Comparison:
     """Fit several models to incomplete data and rank them by their distance from the nearest.
 
@@ -41,7 +49,9 @@ def compare_incomplete(
     ----------
     models : as for :func:`mlece.comparisons.comparison.compare`
     data : Censored
-    weights : array_like (n,), optional
+    weights : array_like (n,) or str, optional
+    given : data frame, mapping or array, optional
+        Holds the column of weights.
     kind : {"auto", "continuous", "counts"}
         "auto" reads the data as continuous where the families are chosen from them.
     units : str or float
@@ -57,10 +67,16 @@ def compare_incomplete(
     DataError
         For a batch of samples.
     """
-    if data.values.ndim != 2:
-        raise errors.DataError(
-            errors.message("one sample", f"a batch of shape {data.values.shape[:-2]}")
+    _require_one(data)
+    if given is not None and not isinstance(weights, str):
+        raise errors.DataTypeError(
+            errors.message(
+                "models with a predictor beside given=",
+                "none",
+                "Name covariates in a slot, Weibull(scale='age'), or leave the frame out",
+            )
         )
+    weights = column(given, weights) if isinstance(weights, str) else weights
     ends = _finite(data.values)
     if kind == KINDS[3]:
         raise errors.DataTypeError(errors.message("numbers in incomplete data", 'kind="labels"'))
@@ -72,7 +88,7 @@ def compare_incomplete(
         kind = common_kind(chosen, ends, kind)
     rows = [_row(model, data, weights, None) for model in unlike(chosen)]
     summary = f"{_kinds(data)}; ends from {ends.min():.6g} to {ends.max():.6g}"
-    return _compared(rows, data.name, float(len(data)), kind, summary, units, criterion)
+    return _compared(rows, data.name, _total(data), kind, summary, units, criterion)
 
 
 def compare_given(
@@ -90,7 +106,7 @@ def compare_given(
     Parameters
     ----------
     models : as for :func:`mlece.comparisons.comparison.compare`
-        Each with a predictor.
+        A model without a predictor has a constant in its place.
     data : array_like (n,), Censored or str
         Responses, or the name of their column.
     weights : array_like (n,) or str, optional
@@ -108,39 +124,78 @@ def compare_given(
     Raises
     ------
     ComparisonError
-        For models without a predictor among them, or under different measures.
+        For models under different measures, and for one without a predictor or a free slot.
     DataError
         For a batch of samples.
     """
-    chosen = unlike(resolve_all(models))
-    plain = [label_of(m) for m in chosen if not m.predictors]
-    if plain:
-        raise errors.ComparisonError(
-            errors.message(
-                "models with a predictor each",
-                f"{len(plain)} without, the first {plain[0]}",
-                "A predictor with nothing but a constant is slot='1'",
-            )
-        )
+    if isinstance(data, Censored):
+        _require_one(data)
+    chosen = unlike(m if m.predictors else _constant(m) for m in resolve_all(models))
     weights = column(given, weights) if isinstance(weights, str) else weights
     dropped = 0
     if missing != "raise":
         kept = _complete(chosen, data, given, missing)
         dropped = int((~kept).sum())
         data, weights, given = _rows(data, weights, given, np.flatnonzero(kept))
-    values = column(given, data) if isinstance(data, str) else data
+    values = response(data, given).values if isinstance(data, str) else data
     ends = _finite(data.values) if isinstance(data, Censored) else as_array(values, "y")
     if ends.ndim != 1:
         raise errors.DataError(errors.message("one sample of responses", f"shape {ends.shape}"))
     kind = common_kind(chosen, ends, kind)
     rows = [_row(model, data, weights, given) for model in chosen]
     name = data if isinstance(data, str) else str(getattr(data, "name", None) or "y")
-    summary = "responses given covariates"
-    found = _compared(rows, name, float(len(values)), kind, summary, units, criterion)
+    told = f" ({_kinds(data)})" if isinstance(data, Censored) else ""
+    summary = f"responses given covariates{told}"
+    n = _total(data) if isinstance(data, Censored) else float(len(values))
+    found = _compared(rows, name, n, kind, summary, units, criterion)
     if not dropped:
         return found
     said = f"{dropped} of {dropped + len(values)} rows in which something is missing were left out."
     return replace(found, sentences=(said, *found.sentences))
+
+
+def with_formula(
+    models: list[Model] | None, data: str, given: Any, missing: str
+) -> tuple[list[Model] | None, str]:
+    """Return models with the right side of a formula in the slot that it means, and the response.
+
+    A text without a right side, the name of a column, is returned as it is.
+    """
+    found = response(data, given, missing)
+    if found.terms is None:
+        return models, data
+    if models is None:
+        raise errors.DataError(
+            errors.message(
+                "models that are named, with a formula",
+                "none",
+                "compare(['gaussian', 'laplace'], ...)",
+            )
+        )
+    return [with_terms(model, found.terms) for model in models], found.name
+
+
+def _require_one(data: Censored) -> None:
+    if data.values.ndim != 2:
+        raise errors.DataError(
+            errors.message("one sample", f"a batch of shape {data.values.shape[:-2]}")
+        )
+
+
+def _constant(model: Model) -> Model:
+    """Return a model with a constant for its predictor: the same laws."""
+    if not model.free:
+        raise errors.ComparisonError(
+            errors.message(
+                "models with a predictor or a free slot each",
+                f"{label_of(model)}, a known law",
+            )
+        )
+    try:
+        return with_terms(model, "1")
+    except errors.ParameterError:
+        # In no slot more than in another: a constant is a constant in any.
+        return model.replace(**{model.free[0]: Predictor("1")})
 
 
 def _complete(models: list[Model], data: Any, given: Any, missing: str) -> Array:
@@ -162,7 +217,8 @@ def _complete(models: list[Model], data: Any, given: Any, missing: str) -> Array
 def _rows(data: Any, weights: Any, given: Any, rows: Array) -> tuple[Any, Any, Any]:
     """Return some rows of response, weights and covariates."""
     if isinstance(data, Censored):
-        data = replace(data, values=data.values[rows])
+        counts = None if data.counts is None else data.counts[rows]
+        data = replace(data, values=data.values[rows], counts=counts)
     elif not isinstance(data, str):
         data = taken(data, rows)
     return data, None if weights is None else taken(weights, rows), taken(given, rows)
@@ -196,6 +252,10 @@ def _finite(values: Array) -> Array:
             errors.message("an observation or an end of an interval", "infinite ends alone")
         )
     return np.asarray(ends)
+
+
+def _total(data: Censored) -> float:
+    return float(len(data) if data.counts is None else data.counts.sum())
 
 
 def _kinds(data: Censored) -> str:

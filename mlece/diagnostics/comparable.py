@@ -13,6 +13,7 @@ from mlece.combinators.observed import responses_of
 from mlece.combinators.terms import Term, dense
 from mlece.fits.result import Fit
 from mlece.math import Array
+from mlece.model import Model
 from mlece.regression.result import ConditionalFit
 
 # A column is in the space of others if no more of its length than this lies outside.
@@ -20,11 +21,9 @@ _SPANNED = 1e-9
 
 
 def names_of(first: Fit, second: Fit) -> tuple[str, str]:
-    """Return what two models are called, with their covariates where nothing else tells them apart."""
+    """Return what two models are called, in full where their titles do not tell them apart."""
     one, two = first.family, second.family
-    if one.title == two.title and isinstance(one, Conditional) and isinstance(two, Conditional):
-        return repr(one), repr(two)
-    return one.title, two.title
+    return (repr(one), repr(two)) if one.title == two.title else (one.title, two.title)
 
 
 def standing(first: bool, second: bool) -> str:
@@ -81,12 +80,13 @@ def require_comparable(first: Fit, second: Fit) -> None:
 def nested(first: Fit, second: Fit) -> bool:
     """Tell whether one model holds the other by its family: every law of the first is one of the second.
 
-    Families as they are hold themselves; with covariates, every predictor of the first must lie in the
-    space of that of the second, by the same link. Families nested in others are not recognised.
+    A family holds itself, with more of its slots held or as many; with covariates, every predictor of the
+    first must lie in the space of that of the second, by the same link. Families nested in others are not
+    recognised.
     """
     one, two = first.family, second.family
     if not (isinstance(one, Conditional) and isinstance(two, Conditional)):
-        return type(one) is type(two) and one.settings == two.settings
+        return _extends(two, one)
     if type(one.inner) is not type(two.inner) or one.inner.settings != two.inner.settings:
         return False
     rows = np.unique(first.sample.values[..., -1]).astype(np.intp)
@@ -95,6 +95,15 @@ def nested(first: Fit, second: Fit) -> bool:
         _holds(others.get(p.name), mine.get(p.name), rows)
         for p in one.inner.params
         if p.name in mine or p.name in others or p.estimable
+    )
+
+
+def _extends(large: Model, small: Model) -> bool:
+    """Tell whether two models are of one family, of which the larger one holds no slot otherwise."""
+    one, two = (model.replace(**dict.fromkeys(model.slots)) for model in (large, small))
+    return bool(one == two) and all(
+        held is None or (at is not None and np.array_equal(held, at))
+        for held, at in zip(large.slots.values(), small.slots.values(), strict=True)
     )
 
 

@@ -9,29 +9,35 @@ so that its spread is what the scores of that model leave unexplained of the rat
 centre along. The law of T comes from samples of the fitted null model, each centred at the estimate that
 it gives: the centre m(θ) = E_θ[LR] is a quadratic fitted to the ratios of one more sample from every
 refitted model, whose scores take most of the noise off. The ratios by themselves, as in Williams (1970,
-Biometrics 26, 23-32), scatter more than T and reject too rarely.
+Biometrics 26, 23-32), scatter more than T and reject too rarely. Samples are recorded as the data were:
+rounded, grouped, or lost to times of censoring that are drawn from their own product-limit estimate
+(Efron 1981, Journal of the American Statistical Association 76, 312-319).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mlece import errors
+from mlece.combinators.foreign import Foreign
 from mlece.combinators.observed import drawn_like
 from mlece.diagnostics.comparable import names_of, nested, standing
 from mlece.diagnostics.scale import recording
 from mlece.diagnostics.vuong import log_ratio
+from mlece.fits.contributions import member_score
 from mlece.fits.fitting import fit_sample
 from mlece.fits.result import Fit
 from mlece.inference.intervals import check_level
 from mlece.math import Array
 from mlece.randomness import stream
 from mlece.refits.bootstrap import FEWEST, check_replicates, observations, parametric
+from mlece.refits.recording import Draw, recorded_like
 from mlece.sample import Sample
+
+_WITHOUT = "mlece.vuong, mlece.shi and mlece.clarke compare these fits without samples"
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,10 @@ def cox(
     ComparisonError
         For two fits of one family (:func:`mlece.restriction` compares those), for different data or
         measures, for a fit that ends at a limit of its family, and where samples of one model lie
-        outside the support of the other.
+        outside the support of the other. For intervals that overlap as neither censoring nor common
+        times of inspection make them: how other outcomes would have been recorded is not known.
+    NoDensityError
+        For the likelihood of another library, from which no samples are drawn.
     DataError
         For a batch, or weights that are no counts.
 
@@ -153,8 +162,9 @@ def cox(
     -----
     The p-values are one-sided, against the other model. Both models may be rejected, or neither: unlike
     Vuong's test, which asks which is nearer, this one asks of each whether it is right. Data may depart
-    from a model away from the other too: ``p_away`` tells. For two linear
-    models with Gaussian errors :func:`mlece.j_test` asks the same question, without samples.
+    from a model away from the other too: ``p_away`` tells. Losses are taken to come whatever the
+    covariates are. For two linear models with Gaussian errors :func:`mlece.j_test` asks the same
+    question, without samples.
 
     Examples
     --------
@@ -187,10 +197,8 @@ def _check(first: Fit, second: Fit, replicates: int, level: float) -> None:
     for fit in (first, second):
         fit._data_only("Cox's test")
         fit._frequencies_only("Cox's test")
-        fit.require_numbers(
-            "samples drawn from the fitted models",
-            "mlece.vuong, mlece.shi and mlece.clarke compare these fits without samples",
-        )
+        if isinstance(fit.family, Foreign):
+            fit.family.refuse("samples drawn from the fitted models", _WITHOUT)
         if fit.sample.batch_shape:
             raise errors.DataError(
                 errors.message("one fit of each model", f"a batch {fit.sample.batch_shape}")
@@ -217,11 +225,11 @@ def _direction(
     null: Fit, other: Fit, value: float, replicates: int, rng: np.random.Generator
 ) -> Direction:
     """Return the law of T, with ℓ(null) − ℓ(other) as ratio, where the first is right."""
-    record = recording(null, observations(null))
+    draw = _simulator(null)
     names = [p.name for p in null.family.params if p.name in null.names and not p.vector]
     parts = []
-    for drawn, refit in parametric(null, replicates, rng, record):
-        again, scores = _redrawn(refit, drawn, record, rng)
+    for drawn, refit in parametric(null, replicates, rng, draw=draw):
+        again, scores = _redrawn(refit, drawn, draw, rng)
         parts.append((_ratio(refit, other), _ratio(again, other), _estimates(refit, names), scores))
     ratios, second, theta, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
     mean, centres = _centres(second, theta - _estimates(null, names), scores)
@@ -244,6 +252,24 @@ def _direction(
     )
 
 
+def _simulator(null: Fit) -> Draw:
+    """Return what draws samples of a model as its data came: rounded, lost and grouped like them."""
+    y = observations(null)
+    record = recording(null, y)
+    try:
+        incomplete = recorded_like(null, y)
+    except errors.ComparisonError as unknown:
+        raise errors.ComparisonError(f"{unknown}. {_WITHOUT}") from None
+
+    def draw(model: Any, size: int, rng: np.random.Generator) -> Array:
+        if incomplete is not None:
+            return incomplete(model, size, rng)
+        drawn = drawn_like(model, y[None], size, rng)
+        return drawn if record is None else record(drawn)
+
+    return draw
+
+
 def _estimates(fits: Fit, names: list[str]) -> Array:
     """Return estimates (r, k)."""
     columns = [fits.flat(name) for name in names]
@@ -264,9 +290,7 @@ def _ratio(fits: Fit, other: Fit) -> Array:
     return np.asarray(fits.objective.total * (rival.values - fits.values))
 
 
-def _redrawn(
-    fits: Fit, like: Array, record: Callable[[Array], Array] | None, rng: np.random.Generator
-) -> tuple[Fit, Array]:
+def _redrawn(fits: Fit, like: Array, draw: Draw, rng: np.random.Generator) -> tuple[Fit, Array]:
     """Draw a sample from every fitted member, and fit the family to it.
 
     Also its mean scores there, (r, k), whose expectation is zero; NaN for members at a limit.
@@ -274,11 +298,10 @@ def _redrawn(
     family, regular = fits.family, _regular(fits)
     y, scores = like.copy(), np.full((len(like), len(regular)), np.nan)
     for members, model in fits.groups():
-        drawn = drawn_like(model, like[:1], 1, rng)[:, 0]
-        y[members] = drawn if record is None else record(drawn)
+        y[members] = draw(model, 1, rng)[:, 0]
         if int(members[0]) not in fits.limit_models:
             with np.errstate(all="ignore"):
-                terms = model.score(family.decode(y[members]))
+                terms = member_score(family, model, y[members])
             scores[members] = terms[..., regular].mean(axis=1)
     return fit_sample(family, Sample(y, None, (len(y),), fits.sample.name)), scores
 

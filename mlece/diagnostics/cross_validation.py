@@ -173,6 +173,7 @@ def cross_validate(
     *,
     weights: Any = None,
     given: Any = None,
+    missing: str = "raise",
     resolution: float | None = None,
     rng: Any = 0,
 ) -> CrossValidation:
@@ -182,7 +183,7 @@ def cross_validate(
     ----------
     model : Model, class of Model, registered name or Fit
         A fit brings its own data.
-    data, weights, given
+    data, weights, given, missing
         As for :func:`mlece.fit`.
     folds : int
         From 2 to the number of observations; as many as observations is leave-one-out.
@@ -215,13 +216,13 @@ def cross_validate(
     True
     """
     if isinstance(model, Fit):
-        if data is not None or weights is not None:
+        if any(part is not None for part in (data, weights, given)):
             raise errors.DataTypeError(
                 errors.message("no data beside a fit, which brings its own", "some")
             )
         fit = model
     else:
-        fit = fit_model(model, data, weights=weights, given=given)
+        fit = fit_model(model, data, weights=weights, given=given, missing=missing)
     table = _table(fit, resolution)
     least = float(table.counts.sum(axis=1).min())
     if not 2 <= folds <= least:

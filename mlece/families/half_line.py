@@ -43,6 +43,41 @@ from mlece.param import Param
 # ---------------------------------------------------------------------------- Exponential
 
 
+def exponential_from(
+    rate: Array, n: Any, alpha: float, rate_known: bool, start_known: bool
+) -> tuple[Arrays, Array]:
+    """Return exact intervals for an exponential law from an unknown point on.
+
+    n β (m̂ − m) ~ Exp(1), independent of n β/β̂ ~ Gamma(n − 1) (Epstein and Sobel 1954, Annals of
+    Mathematical Statistics 25, 373-381).
+
+    Parameters
+    ----------
+    rate : array
+        Its estimate, or known value.
+    n : float or array
+        Number of observations.
+    alpha : float
+        One less the level.
+    rate_known, start_known : bool
+
+    Returns
+    -------
+    pair : tuple of arrays
+        For the rate.
+    reach : array
+        How far below the least observation the law may begin.
+    """
+    low, high = (
+        rate / n * gammaincinv(n if start_known else n - 1, u)
+        for u in (0.5 * alpha, 1 - 0.5 * alpha)
+    )
+    if rate_known:
+        return (low, high), -log(alpha) / (n * rate)
+    with np.errstate(divide="ignore"):
+        return (low, high), expm1(-log(alpha) / (n - 1)) / rate
+
+
 class Exponential(Model):
     r"""Exponential: log q = log β − β y.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlece.domain import positive, real
 from mlece.families.composed import NormalOf
+from mlece.families.half_line import exponential_from
 from mlece.families.real_line import Gaussian
 from mlece.limits import Limit, full, or_fixed, point_mass
 from mlece.math import (
@@ -19,7 +20,6 @@ from mlece.math import (
     exp,
     exp1,
     expm1,
-    gammaincinv,
     inf,
     log,
     log1mexp,
@@ -384,16 +384,10 @@ class Pareto(Model):
     def _exact_interval(
         theta: Arrays, n: Any, alpha: float, fixed: Collection[str] = ()
     ) -> dict[str, Arrays]:
-        # Malik (1970): n α log(m̂/m) ~ Exp(1), independent of n α/α̂ ~ Gamma(n − 1).
+        # Malik (1970): log y is exponential from log m on, its rate α.
         shape, scale = theta
-        ends = np.array([0.5 * alpha, 1 - 0.5 * alpha])
-        if "shape" in fixed:
-            return {"scale": (scale * exp(log(alpha) / (n * shape)), scale)}
-        low, high = (shape / n * gammaincinv(n if "scale" in fixed else n - 1, u) for u in ends)
-        if "scale" in fixed:
-            return {"shape": (low, high)}
-        reach = expm1(-log(alpha) / (n - 1)) / shape
-        return {"shape": (low, high), "scale": (scale * exp(-reach), scale)}
+        pair, reach = exponential_from(shape, n, alpha, "shape" in fixed, "scale" in fixed)
+        return {"shape": pair, "scale": (scale * exp(-reach), scale)}
 
     @staticmethod
     def _start(x: Array) -> Arrays:

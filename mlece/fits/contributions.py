@@ -177,6 +177,21 @@ def member_log_density(family: Model, model: Model, y: Array) -> Array:
         return np.asarray(alike.log_density_hook(y, alike._shaped(1)))
 
 
+def member_score(family: Model, model: Model, y: Array) -> Array:
+    """Return the scores of observations as a sample holds them, (r, s, k), in the user's units.
+
+    Parameters
+    ----------
+    family, model, y
+        As for :func:`member_log_density`; members of the family, none at a limit.
+    """
+    if not is_incomplete(family):
+        return model.score(family.decode(y))
+    alike = family.alike(model)
+    with np.errstate(all="ignore"):
+        return stacked_scores(alike.score_hook(y, alike._shaped(1)), y.shape[1])
+
+
 def mean_score(fit: Fit, log_density: Callable[[Any, Array], Array], weights: Array) -> Any:
     """Return the mean of −log density of observations under the fitted members.
 

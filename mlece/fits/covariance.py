@@ -82,7 +82,7 @@ def _regular(fit: Fit, kind: str) -> Array:
                     f"a regular likelihood for a {kind} covariance",
                     f"{fit.family.title}, whose {name} is an end of the support and is "
                     "estimated at rate 1/n by an order statistic",
-                    "fit.interval() gives intervals from the exact law",
+                    instead(fit),
                 )
             )
     size, found = fit.objective.size, _reasons(fit)
@@ -91,7 +91,7 @@ def _regular(fit: Fit, kind: str) -> Array:
             errors.message(
                 "an interior optimum for a covariance",
                 found[0] if size == 1 else f"{size} fits, the first {found[0]}",
-                f"Asymptotic standard errors do not exist there{_profiled(fit)}",
+                f"Asymptotic standard errors do not exist there. {instead(fit)}",
             )
         )
     out = np.ones(size, dtype=bool)
@@ -99,11 +99,37 @@ def _regular(fit: Fit, kind: str) -> Array:
     return out
 
 
-def _profiled(fit: Fit) -> str:
-    """Name the intervals that need no standard errors, where a fit at a boundary has them."""
-    if Status.BOUNDARY not in np.ravel(np.asarray(fit.certificate.status, dtype=object)).tolist():
-        return ""
-    return "; method='profile' gives intervals that need none"
+def usable(fit: Fit) -> tuple[Array, Array]:
+    """Return which members have an interior optimum, and which a finite infimum elsewhere, (R,) each."""
+    statuses = np.ravel(np.asarray(fit.certificate.status, dtype=object))
+    inside = np.array([s.name in ("OPTIMAL", "NOT_UNIQUE") for s in statuses])
+    inside &= ~np.isin(np.arange(len(statuses)), list(fit.limit_models))
+    irregular = np.broadcast_to(fit.family._irregular(*fit.theta)[0], inside.shape)
+    edge = np.array([s.name in ("OPTIMAL", "BOUNDARY", "NOT_ATTAINED") for s in statuses])
+    edge &= ~inside & np.isfinite(fit.values) & ~irregular
+    return inside & ~irregular, edge
+
+
+# ------------------------------------------------------------------------------ parameters
+
+
+def instead(fit: Fit) -> str:
+    """Say which intervals a fit has where those asked for are refused, or what there is in their place."""
+    inside, edge = usable(fit)
+    universal = (
+        "No interval is known to hold there; mlece.universal_test of the model with a value filled in "
+        "tests that value at every n"
+    )
+    if any(not fit.family.parameter(name).regular for name in fit.family.free):
+        known = fit.family.has("_exact_interval")
+        return "fit.interval(method='exact') uses the exact law" if known else universal
+    if len(_reasons(fit)) < fit.objective.size:
+        return "method='wald' gives intervals"
+    if (inside | edge).any():
+        return "method='profile' gives intervals that need no standard errors"
+    if np.any(fit.family._irregular(*fit.theta)[0]):
+        return universal
+    return "There is no estimate for an interval to hold"
 
 
 def _reasons(fit: Fit) -> dict[int, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.fits.covariance import instead
 from mlece.inference.estimates import Quantities, solved
 from mlece.math import Array, ndtr, ndtri
 from mlece.randomness import stream
@@ -121,7 +122,9 @@ def _replicates(
     members = np.flatnonzero(solved(fit))
     if not members.size:
         raise errors.NoDensityError(
-            errors.message("a fit with a minimiser, to be resampled", str(fit.certificate))
+            errors.message(
+                "a fit with a minimiser, to be resampled", str(fit.certificate), instead(fit)
+            )
         )
     estimates, spreads = [], []
     for refit in resampled(fit, members, replicates, rng, resampling):

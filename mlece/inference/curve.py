@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.fits.covariance import usable
 from mlece.fits.result import Fit
 from mlece.inference.estimates import Function, Parameters
 from mlece.math import Array, ndtr, ndtri
@@ -19,7 +20,6 @@ from mlece.profiling.profiles import (
     from_coordinate,
     require_regular,
     to_coordinate,
-    usable,
 )
 from mlece.profiling.surface import Smooth, Surface
 from mlece.profiling.walk import Walk

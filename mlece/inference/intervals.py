@@ -7,12 +7,12 @@ from typing import Any, Self
 import numpy as np
 
 from mlece import errors
-from mlece.fits.covariance import standard_errors
+from mlece.fits.covariance import instead, standard_errors, usable
 from mlece.fits.result import Fit
 from mlece.inference.bootstrap_intervals import bootstrap_ends
 from mlece.inference.estimates import Parameters, Quantities
 from mlece.math import Array, ndtri
-from mlece.profiling.profiles import require_regular, usable
+from mlece.profiling.profiles import require_regular
 from mlece.regression.kinds import described
 
 METHODS = ("auto", "wald", "exact", "profile", "robust profile", "bootstrap")
@@ -203,17 +203,25 @@ def of_quantities(
 ) -> list[Interval]:
     """Return profile or bootstrap intervals of several quantities of a fit, one for each."""
     fit = quantities.fit
+    irregular, why = (np.asarray(v) for v in fit.family._irregular(*fit.theta))
     if method == "bootstrap":
         require_regular(fit, "a bootstrap interval", sampling=True)
+        if irregular.all():
+            raise errors.NotRegularError(
+                errors.message(
+                    "a regular likelihood for a bootstrap interval", str(why), instead(fit)
+                )
+            )
         return _bootstrap(quantities, level, **options)
     robust = method == "robust profile"
     require_regular(fit, f"a {method} interval", sampling=robust)
     inside, edge = usable(fit)
     if not (inside | edge).any():
-        irregular, why = fit.family._irregular(*fit.theta)
-        got = str(why) if np.any(irregular) else str(fit.certificate)
+        got = str(why) if irregular.any() else str(fit.certificate)
         raise errors.NotRegularError(
-            errors.message(f"a fit with a regular optimum, for a {method} interval", got)
+            errors.message(
+                f"a fit with a regular optimum, for a {method} interval", got, instead(fit)
+            )
         )
     quantile = np.full(quantities.estimate().shape, float(ndtri(0.5 + 0.5 * level)) ** 2)
     words = "profile likelihood"
@@ -363,22 +371,30 @@ def exact(fit: Fit, level: float = 0.95) -> dict[str, Any]:
     if not model.has("_exact_interval"):
         raise errors.NoDensityError(
             errors.message(
-                "a family with an exact law (Uniform, Pareto)",
+                "a family with an exact law (Uniform, Pareto, Shifted(Exponential))",
                 type(model).__name__,
-                "Use method='wald'",
+                instead(fit),
             )
         )
     if fit.sample.weights is not None and not np.all(
         fit.sample.weights == np.round(fit.sample.weights)
     ):
         raise errors.NotRegularError(
-            errors.message("whole numbers as weights for an exact law", "fractional weights")
+            errors.message(
+                "whole numbers as weights for an exact law",
+                "fractional weights",
+                "No interval of an end of the support is known under them"
+                if any(not model.parameter(name).regular for name in fit.names)
+                else instead(fit),
+            )
         )
     statuses = np.ravel(np.asarray(fit.certificate.status, dtype=object))
     solved = np.array([status.solved for status in statuses])
     if not solved.any():
         raise errors.NotRegularError(
-            errors.message("a fit with a minimiser, to have an interval", str(fit.certificate))
+            errors.message(
+                "a fit with a minimiser, to have an interval", str(fit.certificate), instead(fit)
+            )
         )
     fixed = {p.name for p in model.params if p.name not in model.free}
     pairs = model._exact_interval(fit.theta, fit.objective.total, 1.0 - level, fixed)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece.fits.covariance import usable
 from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
@@ -24,7 +25,6 @@ from mlece.profiling.profiles import (
     free_parameters,
     parameter_ends,
     record,
-    usable,
 )
 from mlece.profiling.surface import Smooth, Surface, call
 from mlece.profiling.walk import Walk

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mlece import errors
-from mlece.combinators.kinks import kinks_among
+from mlece.combinators.kinks import kinked_slot, kinks_among
+from mlece.fits.covariance import instead, usable
 from mlece.fits.ending import limit_fit
 from mlece.fits.fitting import fit_sample
 from mlece.fits.result import Fit
@@ -67,6 +69,16 @@ def require_regular(fit: Fit, what: str, sampling: bool = False) -> None:
     """
     if fit.sample.truth is not None:
         raise errors.ComparisonError(errors.message(f"data for {what}", "a fit to a known law"))
+    ends = [n for n in fit.names if not fit.family.parameter(n).regular]
+    if ends:
+        raise errors.NotRegularError(
+            errors.message(
+                f"a regular likelihood for {what}",
+                f"{type(fit.family).__name__}, whose {ends[0]} is an end of the support, estimated at "
+                "rate 1/n: no χ² law and no bootstrap holds there (Bickel and Freedman 1981)",
+                instead(fit),
+            )
+        )
     if fit.sample.weighting == "sampling" and not sampling:
         raise errors.ComparisonError(
             errors.message(
@@ -75,34 +87,10 @@ def require_regular(fit: Fit, what: str, sampling: bool = False) -> None:
                 "Use method='robust profile', 'wald' or a nonparametric bootstrap",
             )
         )
-    ends = [n for n in fit.names if not fit.family.parameter(n).regular]
-    if ends:
-        raise errors.NotRegularError(
-            errors.message(
-                f"a regular likelihood for {what}",
-                f"{type(fit.family).__name__}, whose {ends[0]} is an end of the support, estimated at "
-                "rate 1/n: no χ² law and no bootstrap holds there (Bickel and Freedman 1981)",
-                "fit.interval(method='exact') uses the exact law",
-            )
-        )
     if not fit.names:
         raise errors.NotRegularError(
             errors.message(f"a free slot for {what}", f"{fit.family!r}, all filled")
         )
-
-
-def usable(fit: Fit) -> tuple[Array, Array]:
-    """Return which members have an interior optimum, and which a finite infimum elsewhere, (R,) each."""
-    statuses = np.ravel(np.asarray(fit.certificate.status, dtype=object))
-    inside = np.array([s.name in ("OPTIMAL", "NOT_UNIQUE") for s in statuses])
-    inside &= ~np.isin(np.arange(len(statuses)), list(fit.limit_models))
-    irregular = np.broadcast_to(fit.family._irregular(*fit.theta)[0], inside.shape)
-    edge = np.array([s.name in ("OPTIMAL", "BOUNDARY", "NOT_ATTAINED") for s in statuses])
-    edge &= ~inside & np.isfinite(fit.values) & ~irregular
-    return inside & ~irregular, edge
-
-
-# ------------------------------------------------------------------------------ parameters
 
 
 def parameter_ends(fit: Fit, quantile: Array) -> Ends:
@@ -260,15 +248,17 @@ def _by_refits_of(refits: Refits, p: Param, ends: Lanes, lanes: Array, quantile:
     fit = refits.fit
     way = _directions(fit)[ends.column[lanes[0]]]
     start, end = _ranges(fit, p, ends.member[lanes], ends.side[lanes] * way)
+    last = _last(fit, p, ends.member[lanes])
     tends = np.full(lanes.size, np.inf)
     if not p.domain.periodic:
         tends = asymptote(refits, p, ends.member[lanes], ends.side[lanes])
     stays = start == end
     never = ~stays & (tends < quantile)
-    _close(p, ends, lanes[stays], _AT_END)
-    _close(p, ends, lanes[never], OPEN)
+    _close(ends, lanes[stays], last[stays], _AT_END)
+    _close(ends, lanes[never], last[never], OPEN)
     goes = ~stays & ~never
     lanes, quantile, start, end = lanes[goes], quantile[goes], start[goes], end[goes]
+    last = last[goes]
     if not lanes.size:
         return
     members = ends.member[lanes]
@@ -277,6 +267,8 @@ def _by_refits_of(refits: Refits, p: Param, ends: Lanes, lanes: Array, quantile:
         value = from_coordinate(fit, p, eta, members[which])
         if p.domain.periodic:
             value = wrap_angle(value)
+        # The way through the coordinate rounds.
+        value = np.clip(value, *last[which].T)
         return refits.deviance(p.name, value, members[which])
 
     total = refits.total[members]
@@ -295,7 +287,7 @@ def _by_refits_of(refits: Refits, p: Param, ends: Lanes, lanes: Array, quantile:
     found = np.flatnonzero(np.isfinite(out.value))
     ends.value[lanes[found]] = from_coordinate(fit, p, out.value[found], members[found])
     _verify(refits, p, ends, lanes[found], quantile[found])
-    _close(p, ends, lanes[out.open], OPEN)
+    _close(ends, lanes[out.open], last[out.open], OPEN)
 
 
 def _verify(refits: Refits, p: Param, ends: Lanes, lanes: Array, quantile: Array) -> None:
@@ -326,6 +318,11 @@ def _ranges(fit: Fit, p: Param, members: Array, sides: Array) -> tuple[Array, Ar
     far = _FAR if p.domain.bounded_somewhere else _FAR_OUT
     floor, roof = max(min(low, high), -far), min(max(low, high), far)
     end = np.where(sides < 0, floor, roof)
+    if _is_kink(fit, p):
+        held = np.sort(
+            [to_coordinate(fit, p, v, members) for v in _last(fit, p, members).T], axis=0
+        )
+        end = np.where(sides < 0, np.maximum(floor, held[0]), np.minimum(roof, held[1]))
     clipped = np.clip(np.nan_to_num(start, posinf=roof, neginf=floor), floor, roof)
     if p.domain.bounded_somewhere:
         near = np.clip(clipped, max(floor, -_NEAR_END), min(roof, _NEAR_END))
@@ -340,9 +337,26 @@ def record(ends: Lanes, lanes: Array, out: Crossing, noise: Array) -> None:
     ends.remark[lanes[out.least < -noise]] = _LOWER
 
 
-def _close(p: Param, ends: Lanes, lanes: Array, remark: str) -> None:
-    """Put the end of a parameter's domain in the place of a root."""
-    ends.value[lanes] = np.where(ends.side[lanes] < 0, p.domain.lower, p.domain.upper)
+def _is_kink(fit: Fit, p: Param) -> bool:
+    return kinked_slot(fit.family) == p.name
+
+
+def _last(fit: Fit, p: Param, members: Array) -> Array:
+    """Return the ends of the values that a parameter may take, (l, 2): a kink lies in the support."""
+    ends: tuple[Any, Any] = p.domain.lower, p.domain.upper
+    if _is_kink(fit, p):
+        held = {q.name for q in free_parameters(fit)}
+        slots = (
+            None if q.name in held else t[members]
+            for q, t in zip(fit.family.params, fit.theta, strict=True)
+        )
+        ends = fit.family.settled_bounds(tuple(slots))
+    return np.stack([np.broadcast_to(end, members.shape) for end in ends], axis=-1)
+
+
+def _close(ends: Lanes, lanes: Array, last: Array, remark: str) -> None:
+    """Put the last value (l, 2) of a parameter in the place of a root."""
+    ends.value[lanes] = np.where(ends.side[lanes] < 0, last[:, 0], last[:, 1])
     ends.residual[lanes] = 0.0
     ends.remark[lanes] = remark
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -158,7 +158,10 @@ def right_censored(time: Any, event: Any, entry: Any = None) -> Censored:
         raise errors.DataError(
             errors.message("an event for each time", f"shapes {seen.shape} and {t.shape}")
         )
-    return censored(t, np.where(seen.astype(bool), t, np.inf), entry)
+    found = censored(t, np.where(seen.astype(bool), t, np.inf), entry)
+    # A column of a frame knows what it holds.
+    name = getattr(time, "name", None)
+    return replace(found, name=name) if isinstance(name, str) and name else found
 
 
 def grouped(edges: Any, counts: Any) -> Censored:
