@@ -47,6 +47,18 @@ def refused(capsys: Capture, *arguments: object) -> str:
     return err
 
 
+def test_a_column_with_gaps(capsys: Capture, tmp_path: Path) -> None:
+    file, x = tmp_path / "gaps.csv", [1.5, 2.5, 3.0, 4.0, 4.5, 6.0, 8.0, 9.5]
+    file.write_text("\n".join(["x", *map(str, x), "NA", ""]) + "\n1\n", encoding="utf-8")
+    assert "empty or missing" in refused(capsys, "fit", file, "--model", "gamma")
+    found = json.loads(run(capsys, *f"fit {file} --model gamma --missing drop --json".split()))
+    fit = mlece.fit("gamma", [*x, 1.0])
+    assert (found["n"], found["dropped"]) == (9, 2)
+    assert found["cross_entropy"] == pytest.approx(float(fit.cross_entropy), rel=1e-14)
+    out = run(capsys, *f"compare {file} --models gamma,weibull --missing drop".split())
+    assert "2 of 11 observations are missing and left out" in out
+
+
 def test_compare_old_faithful(capsys: Capture, tmp_path: Path) -> None:
     figure = tmp_path / "figure.png"
     out = run(capsys, "compare", GEYSER, "--column", "waiting", "--plot", figure)
@@ -538,7 +550,7 @@ POISSON = ["fit", "FILE", "--model", "poisson"]
         ([*POISSON, "--formula", "count ~ day", "--penalty", "ridge:-1"], "strength of 0 or more"),
         ([*POISSON, "--formula", "count ~ day", "--penalty", "ridge:mean=1"], "'mean'"),
         ([*POISSON, "--column", "count", "--penalty", "firth"], "no covariates"),
-        ([*POISSON, "--column", "count", "--missing", "drop"], "--formula"),
+        ([*POISSON, *["--lower", "day", "--upper", "count", "--missing", "drop"]], "--formula"),
         (["fit", "FILE", "--model", "gamma", "--formula", "age ~ day"], "MeanGamma"),
         (["compare", "FILE", "--formula", "count ~ day"], "--models"),
         (
@@ -558,7 +570,6 @@ POISSON = ["fit", "FILE", "--model", "poisson"]
             ["compare", "FILE", "--models", "poisson", "--column", "day", "--formula", "count ~ day"],
             "both",
         ),
-        (["compare", "FILE", "--models", "poisson", "--column", "count", "--missing", "drop"], "whole"),
         (
             ["compare", "FILE", "--models", "poisson", "--formula", "count ~ day", "--formula", "wins ~ 1"],
             "one response",

@@ -494,8 +494,12 @@ def test_a_fixed_slot_can_only_cost(name: str) -> None:
     for p in family(name).free:
         fit = mlece.fit(family(name).replace(**{p: truth.slots[p]}), y)
         assert float(fit.cross_entropy) >= float(free.cross_entropy) - free.certificate.excess
-        assert fit.certificate.status.solved
-        assert fit.model.slots[p] == truth.slots[p]
+        # The member that drew the sample has the held value too.
+        assert float(fit.cross_entropy) <= -np.mean(truth.log_density(y)) + 1e-12
+        # A wrong value of one parameter may drive another to its limit: Sichel's mean, its dispersion.
+        if fit.certificate.status is not mlece.Status.NOT_ATTAINED:
+            assert fit.certificate.status.solved
+            assert fit.model.slots[p] == truth.slots[p]
 
 
 @every_family

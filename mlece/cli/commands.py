@@ -29,6 +29,7 @@ from mlece.math import Array
 from mlece.model import Model
 from mlece.plot.files import check_picture, write_picture
 from mlece.registry import model_by_name, registered
+from mlece.sources.censoring import Censored
 from mlece.sources.text import read_table
 from mlece.units import Units, nats_per_unit, unit_name
 
@@ -67,19 +68,35 @@ def fit_command(options: argparse.Namespace) -> str:
 
 
 def _fit_alone(options: argparse.Namespace, model: Model) -> Fit:
-    for option, usual, why in (
-        ("missing", "raise", "a single column, which is read whole"),
-        ("penalty", None, "a single column, whose parameters have no covariates"),
-    ):
-        if getattr(options, option) != usual:
-            wanted = f"--{option} with --formula, --given or --slot"
-            raise errors.DataError(errors.message(wanted, why))
+    if options.penalty is not None:
+        raise errors.DataError(
+            errors.message(
+                "--penalty with --formula, --given or --slot",
+                "a single column, whose parameters have no covariates",
+            )
+        )
     if incomplete_asked(options):
-        table = read_table(options.file, options.format, header=not options.no_header)
-        data, weights = incomplete_of(options, table)
+        data, weights = _incomplete(options)
         return fit(model, data, weights=weights, solver=options.solver)
-    name, columns = columns_of(options, labels=model.support.kind == "categories")
-    return fit(model, name, weights=options.weights, given=columns, solver=options.solver)
+    name, columns = columns_of(options, model.support.kind == "categories", options.missing)
+    return fit(
+        model,
+        name,
+        weights=options.weights,
+        given=columns,
+        solver=options.solver,
+        missing=options.missing,
+    )
+
+
+def _incomplete(options: argparse.Namespace) -> tuple[Censored, Array | None]:
+    """Return incomplete data without covariates, and their weights."""
+    if options.missing != "raise":
+        wanted = "--missing with --formula, --given or a column of exact values"
+        raise errors.DataError(errors.message(wanted, f"--{incomplete_asked(options)[0]} alone"))
+    return incomplete_of(
+        options, read_table(options.file, options.format, header=not options.no_header)
+    )
 
 
 def _fixed(family: type[Model], pairs: Sequence[str]) -> dict[str, Any]:
@@ -132,19 +149,19 @@ def compare_command(options: argparse.Namespace) -> str:
 def _compare_alone(
     options: argparse.Namespace, models: Any, named: list[type[Model]], arguments: dict[str, Any]
 ) -> Comparison:
-    if options.missing != "raise":
-        raise errors.DataError(
-            errors.message(
-                "--missing with --formula or --given", "a single column, which is read whole"
-            )
-        )
     if incomplete_asked(options):
-        table = read_table(options.file, options.format, header=not options.no_header)
-        data, weights = incomplete_of(options, table)
+        data, weights = _incomplete(options)
         return compare(models, data, weights=weights, **arguments)
     labels = options.kind == "labels" or any(m.support.kind == "categories" for m in named)
-    name, columns = columns_of(options, labels)
-    return compare(models, name, weights=options.weights, given=columns, **arguments)
+    name, columns = columns_of(options, labels, options.missing)
+    return compare(
+        models,
+        name,
+        weights=options.weights,
+        given=columns,
+        missing=options.missing,
+        **arguments,
+    )
 
 
 def entropy_command(options: argparse.Namespace) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from mlece import errors
 from mlece.math import Array
 from mlece.sources.censoring import Censored, censored, right_censored
-from mlece.sources.text import Table, as_numbers, column_of, read_table
+from mlece.sources.text import Table, as_numbers, column_of, covariate_of, read_table
 
 
-def columns_of(options: argparse.Namespace, labels: bool) -> tuple[str, dict[str, Array]]:
-    """Return the name of the column asked for, and the columns needed as arrays."""
+def columns_of(
+    options: argparse.Namespace, labels: bool, missing: str = "raise"
+) -> tuple[str, dict[str, Any]]:
+    """Return the name of the column asked for, and the columns needed, missing cells kept to be dropped."""
     table = read_table(options.file, options.format, header=not options.no_header)
     name = options.column
     if name is None:
@@ -27,7 +30,8 @@ def columns_of(options: argparse.Namespace, labels: bool) -> tuple[str, dict[str
                     "Say --no-header if they are data, --column NAME if they are names",
                 )
             )
-    out = {name: column_of(table, name, labels)}
+    gaps = missing == "drop" and name in table
+    out = {name: (covariate_of if gaps else column_of)(table, name, labels)}
     if options.weights is not None:
         out[options.weights] = column_of(table, options.weights, False)
     return name, out

@@ -20,7 +20,7 @@ def place_of_location(family: Model) -> int | None:
     return roles.index("location") if family.has("_breakpoints") and "location" in roles else None
 
 
-class Moved:
+class MovedLocation:
     """First and second derivatives of log P(l < Y <= u) − log P(Y > e) of some observations.
 
     Parameters

@@ -23,7 +23,9 @@ from mlece.combinators.compose import (
     widened,
 )
 from mlece.domain import Domain, positive, real
+from mlece.families.burr import LogLogistic
 from mlece.families.half_line import Exponential, Gamma, Weibull, exponential_from
+from mlece.families.lifetimes import GeneralizedGamma
 from mlece.families.skewed import LogNormal
 from mlece.limits import Limit, Status, full, or_fixed
 from mlece.math import Array, Arrays, inf, log
@@ -185,13 +187,15 @@ class FreeShift(MovedModel, abstract=True):
 
     @classmethod
     def _blows_up(cls, slots: tuple[Any, ...]) -> bool:
-        """Tell whether the supremum is known to be infinite: shift and shape are free.
+        """Tell whether the supremum is known to be infinite: shift and shapes are free.
 
-        The inverse Gaussian is no such family (Cheng and Amin 1981).
+        Then some members have a density without bound at their lower end. The inverse Gaussian is no
+        such family (Cheng and Amin 1981).
         """
         pairs = zip(cls.inner.params, slots[:-1], strict=True)
-        shape = any(v is None for p, v in pairs if p.role not in _SCALES)
-        return slots[-1] is None and shape and issubclass(cls.inner, (Weibull, Gamma, LogNormal))
+        shapes = [v is None for p, v in pairs if p.role not in _SCALES]
+        steep = issubclass(cls.inner, (Weibull, Gamma, LogNormal, GeneralizedGamma, LogLogistic))
+        return slots[-1] is None and bool(shapes) and all(shapes) and steep
 
     @classmethod
     def _caveat(cls, *slots: Any) -> str:

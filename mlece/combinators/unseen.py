@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.cells import Runs, masses, short_masses
-from mlece.combinators.locations import Moved, place_of_location
+from mlece.combinators.locations import MovedLocation, place_of_location
 from mlece.links.tails import between
 from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
 from mlece.model import Model
@@ -229,10 +229,10 @@ class _Integrated(Unseen):
         return bool(self.hidden.any() or self.truncated.any())
 
     @functools.cached_property
-    def _moved(self) -> Moved | None:
+    def _moved(self) -> MovedLocation | None:
         """The derivatives where a location carries kinks of the density past the ends of intervals."""
         at = place_of_location(self.family)
-        return None if at is None else Moved(self, self.t, self.theta, at)
+        return None if at is None else MovedLocation(self, self.t, self.theta, at)
 
     @functools.cached_property
     def _parts(self) -> Array | None:

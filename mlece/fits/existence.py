@@ -99,7 +99,8 @@ def judge(
     hopeless = ~special & ~astray & beyond
     if hopeless.any():
         status[hopeless] = Status.INFINITE
-        sentences.append("observations lie outside the support that the filled slots leave")
+        left = "that the filled slots leave" if objective.fixed else "of every member"
+        sentences.append(f"observations lie outside the support {left}")
     unfinished = ~special & ~hopeless & ~proved
     gone = ran_off(objective, solution, ~special & ~hopeless)
     if gone:

@@ -182,8 +182,10 @@ def column_of(table: Table, name: str, labels: bool) -> Array:
     return _typed(cells, name, labels, range(len(cells)))
 
 
-def covariate_of(table: Table, name: str) -> Any:
+def covariate_of(table: Table, name: str, labels: bool = False) -> Any:
     """Return a column as numbers, truth values or text; missing cells are NaN, or None among text.
+
+    As labels, where a model takes them, numbers and text may stand beside each other.
 
     Raises
     ------
@@ -193,11 +195,11 @@ def covariate_of(table: Table, name: str) -> Any:
     cells = table[name]
     empty = set(_missing(cells))
     if not empty:
-        return _typed(cells, name, False, range(len(cells)))
+        return _typed(cells, name, labels, range(len(cells)))
     present = [i for i in range(len(cells)) if i not in empty]
     if not present:
         return [None] * len(cells)
-    values = _typed([cells[i] for i in present], name, False, present)
+    values = _typed([cells[i] for i in present], name, labels, present)
     if values.dtype.kind in "if":
         out = np.full(len(cells), np.nan)
         out[present] = values
