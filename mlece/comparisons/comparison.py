@@ -425,7 +425,7 @@ def _verdict_sentences(ranked: Sequence[Row]) -> list[str]:
     elif len(ranked) > 1 and bad:
         out.append(f"Misspecified at the 5 % level: {', '.join(bad)}.")
         out.append(f"No evidence against: {', '.join(good)}.")
-    far = [r.name for r in ranked if r.behind > 2.0 and r.name in good]
+    far = [r.name for r in ranked if r.behind > 2.0 and not r.tied and r.name in good]
     if far:
         out.append(
             f"Yet farther than {ranked[0].name} by more than 2 standard errors of the difference: "
@@ -446,10 +446,14 @@ def infinite_sentence(ranked: Sequence[Row]) -> list[str]:
 
 def tie_sentence(ranked: Sequence[Row]) -> list[str]:
     """Name the models that cannot be told from the nearest, in a sentence if there are any."""
-    ties = [r.name for r in ranked if r.tied]
-    if not ties:
-        return []
+    ties = [r for r in ranked if r.tied]
+    near = "within one standard error of the difference"
+    same = "the two may be the same density, by Vuong's test of variance"
     return [
-        f"Not to be told from {ranked[0].name} (within one standard error of the difference): "
-        f"{', '.join(ties)}."
+        f"Not to be told from {ranked[0].name} ({why}): {', '.join(names)}."
+        for why, names in (
+            (near, [r.name for r in ties if not r.p_same > 0]),
+            (same, [r.name for r in ties if r.p_same > 0]),
+        )
+        if names
     ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.diagnostics.cross_validation import held_out
-from mlece.diagnostics.vuong import log_ratio
+from mlece.diagnostics.vuong import log_ratio, same_density
 from mlece.fits.result import Fit
 from mlece.inference.intervals import check_level
 from mlece.math import Array, ndtri
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mlece.diagnostics.gap import Gap
 
 HELD_OUT, TIC = "held out", "tic"
+# Standard errors within which two models tie, and the level of the test of variance before that.
+_NEAR, _SIZE = 1.0, 0.05
 CRITERIA = ("auto", HELD_OUT, TIC)
 
 
@@ -52,6 +54,11 @@ class Row:
         ``held_out`` less that of the first model, in standard errors of the difference (Vuong 1989).
     se : float
         That standard error in nats; 0 for the first.
+    p_same : float
+        p-value of Vuong's test of variance that this fit and the first hold the same density, a family
+        nested in the other among them: their difference then follows no normal law, and its standard
+        error says little. NaN for the first, for rows less than one standard error behind, and where an
+        estimate is not regular.
     delta_aic, delta_aicc, delta_tic : float or None
         Akaike's criterion, the same for short samples, and Takeuchi's, less the least among the ranked
         models; None where the model, or the first one, has none.
@@ -70,6 +77,7 @@ class Row:
     weight: float = float("nan")
     behind: float = 0.0
     se: float = float("nan")
+    p_same: float = float("nan")
     delta_aic: float | None = None
     delta_aicc: float | None = None
     delta_tic: float | None = None
@@ -77,8 +85,10 @@ class Row:
 
     @property
     def tied(self) -> bool:
-        """Whether another model is nearest, but by one standard error of the difference at most."""
-        return self.rank is not None and self.rank > 1 and self.behind <= 1.0
+        """Whether another model is nearest, but by one standard error at most, or by the same density."""
+        if self.rank is None or self.rank == 1:
+            return False
+        return self.behind <= _NEAR or self.p_same > _SIZE
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return excess ± z se in nats, cut at zero because a divergence is not negative."""
@@ -121,6 +131,7 @@ def order(rows: list[Row], criterion: str, seed: int) -> tuple[list[Row], str]:
     out = []
     for i, row in enumerate(rows):
         se, behind = _behind(rows[0], row) if i else (0.0, 0.0)
+        same = _p_same(rows[0], row) if _NEAR < behind < np.inf else float("nan")
         out.append(
             replace(
                 row,
@@ -129,6 +140,7 @@ def order(rows: list[Row], criterion: str, seed: int) -> tuple[list[Row], str]:
                 weight=weights[i],
                 behind=behind,
                 se=se,
+                p_same=same,
                 delta_aic=_less_least(aic, i),
                 delta_aicc=_less_least(aicc, i),
                 delta_tic=_less_least(tic, i),
@@ -216,3 +228,9 @@ def _behind(first: Row, row: Row) -> tuple[float, float]:
         # None of the models has a finite value: they are in the order of their best members.
         return se, (best_member(row) - best_member(first)) / se if se > 0 else 0.0
     return se, (row.held_out - first.held_out) / se if se > 0 else 0.0
+
+
+def _p_same(first: Row, row: Row) -> float:
+    """Return the p-value of Vuong's test of variance; NaN where an estimate is not regular."""
+    with np.errstate(all="ignore"):
+        return float(same_density(log_ratio(fit_of(first), fit_of(row)))[0])

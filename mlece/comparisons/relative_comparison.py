@@ -279,7 +279,7 @@ def _ranked(rows: list[Row], criterion: str) -> tuple[list[Row], str]:
         if row.rank == 1:
             verdict = "nearest"
         else:
-            verdict = "not to be told from it" if row.behind <= 1.0 else "behind"
-            verdict = "behind by more than 2 se" if row.behind > 2.0 else verdict
+            verdict = "behind by more than 2 se" if row.behind > 2.0 else "behind"
+            verdict = "not to be told from it" if row.tied else verdict
         out.append(replace(row, verdict=verdict))
     return out, scheme

@@ -168,6 +168,7 @@ def comparison_json(comparison: Comparison, units: Units | None = None) -> dict[
             "verdict": row.verdict,
             "tied_with_best": row.tied,
             "standard_errors_behind_best": row.behind,
+            "p_same_density": None if np.isnan(row.p_same) else row.p_same,
             "held_out": row.held_out / scale,
             "weight": row.weight,
             "excess": row.excess / scale,
