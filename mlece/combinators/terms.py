@@ -124,14 +124,6 @@ def coefficient(name: str) -> Param:
     return out
 
 
-def beta_of(theta: Arrays, place: slice) -> Array:
-    """Return the coefficients of a term, (r, p), from columns (r, 1) each."""
-    own = [np.reshape(v, (-1, 1)) for v in theta[place]]
-    if not own:
-        return np.zeros((max((np.size(v) for v in theta), default=1), 0))
-    return np.concatenate(own, axis=1)
-
-
 def dense(design: Design, rows: Rows) -> Array:
     """Return some rows of a design as a dense array."""
     if isinstance(rows, np.ndarray) and rows.ndim == 2:

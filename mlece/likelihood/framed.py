@@ -140,15 +140,6 @@ class FramedSample:
             total = total + weighted_sum(function(y), w, y.shape[1])
         return np.broadcast_to(total / self.summary.weight, (self.size,))
 
-    def member_points(self, r: int) -> tuple[Array, Array]:
-        """Return the framed observations of one member that have weight, sorted, and their shares."""
-        y, w = self.sample.values, self.sample.weights
-        y = self.frame.apply(y[[r if len(y) > 1 else 0]], [r])[0]
-        shares = np.ones(len(y)) if w is None else w[r if len(w) > 1 else 0]
-        order = np.argsort(y, kind="stable")
-        order = order[shares[order] > 0]
-        return y[order], shares[order] / shares.sum()
-
     def ordered(self) -> tuple[Array, Array]:
         """Return the framed observations of each member in order, with their weights, (R, n) each."""
         y = self.frame.apply(self.sample.values, slice(None))
