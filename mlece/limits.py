@@ -241,12 +241,14 @@ def point_mass(
 
 def full(like: Array, value: float) -> Array:
     """Return an array of one value in the shape of another."""
-    return filled(np.shape(like), value)
+    return filled(like.shape, value)
 
 
 def or_fixed(value: Any, fixed: Array | None) -> Array:
     """Return the fixed value of a slot where there is one, else the estimate."""
-    return np.asarray(value if fixed is None else np.broadcast_to(fixed, np.shape(value)))
+    if fixed is None:
+        return np.asarray(value)
+    return np.broadcast_to(fixed, np.shape(value))
 
 
 def free_tails(*slots: Array | None) -> str:

@@ -22,7 +22,7 @@ people think of first, whose fit takes milliseconds on any data.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -34,7 +34,7 @@ from mlece.domain import Domain, real
 from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
 from mlece.numerics.derivatives import numerical_curvature, numerical_score
-from mlece.param import Param
+from mlece.param import Param, roles_of
 from mlece.predictor import Predictor
 from mlece.randomness import seeded
 from mlece.registry import enrol, model_by_name
@@ -531,9 +531,9 @@ class Model:
 
     # ------------------------------------------------------------------ frames
 
-    def roles(self) -> set[str]:
+    def roles(self) -> Set[str]:
         """Return the roles that estimated parameters play under a change of units."""
-        return {p.role for p in self.params if p.estimable} - {"", "angle", "point"}
+        return roles_of(self.params)
 
     def turns(self) -> bool:
         """Whether a parameter turns with the observations on a circle."""
@@ -547,7 +547,7 @@ class Model:
     def from_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters of (y - shift) / scale back to those of y."""
         pairs = zip(self.params, theta, strict=True)
-        return tuple(p.from_frame(v, shift, scale) for p, v in pairs)
+        return tuple([p.from_frame(v, shift, scale) for p, v in pairs])
 
     def frame_factors(self, scale: Any) -> list[Any]:
         """Return d theta / d theta_framed for each parameter."""

@@ -74,7 +74,7 @@ class Sums:
     def summary(self, count: int, ends: tuple[Array, Array]) -> Summary:
         """Divide by the weight; the extremes come in the frame of the statistics."""
         mean = tuple(
-            t / (self.weight if t.ndim == 1 else self.weight[:, None]) for t in self.totals
+            [t / (self.weight if t.ndim == 1 else self.weight[:, None]) for t in self.totals]
         )
         return Summary(mean, *ends, self.weight, count)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -140,3 +140,9 @@ class Param:
 
     def __repr__(self) -> str:
         return f"Param({self.name or '?'}: {self.domain})"
+
+
+@lru_cache(maxsize=256)
+def roles_of(params: tuple[Param, ...]) -> frozenset[str]:
+    """Return the roles that estimated parameters play under a change of units."""
+    return frozenset(p.role for p in params if p.estimable) - {"", "angle", "point"}

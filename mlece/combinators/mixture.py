@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from typing import Any, ClassVar
 
 import numpy as np
@@ -153,7 +153,7 @@ class Mixture(MixedDensity, abstract=True):
 
     # ------------------------------------------------------------------ frames
 
-    def roles(self) -> set[str]:
+    def roles(self) -> Set[str]:
         """Return the roles that every component can follow."""
         own = [c.roles() for c in self.components]
         if not all(r & {"scale", "inverse scale", "log location"} for r in own):

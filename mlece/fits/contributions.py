@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
+from mlece.arrays import as_array
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.incomplete import is_incomplete
 from mlece.fits.covariance import refusals
@@ -18,6 +19,7 @@ from mlece.likelihood.kinks import kink_information
 from mlece.math import Array
 from mlece.model import Model
 from mlece.quantities import HeldOut
+from mlece.sample import weights_like
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,26 @@ def mean_score(fit: Fit, log_density: Callable[[Any, Array], Array], weights: Ar
         found = np.where(here > 0, log_density(model, members), 0.0)
         out[members] = -(here * found).sum(axis=-1) / here.sum(axis=-1)
     return out.reshape(shape) if shape else HeldOut(out[0])
+
+
+def held_out(fit: Fit, data: Any, weights: Any) -> Any:
+    """Return the cross-entropy of observations (n,), or (..., n) for a batch, that a fit has not seen."""
+    array = as_array(data, "held-out data")
+    shape = fit.sample.batch_shape
+    rows = array.shape[: array.ndim - (fit.family._observations == "vectors")]
+    if len(rows) > 1 and rows[:-1] != shape:
+        raise errors.DataError(
+            errors.message(
+                f"held-out data of shape {(*shape, 'n')} for this fit", f"shape {array.shape}"
+            )
+        )
+    w = weights_like(weights, rows[-1])
+    flat = array.reshape(-1, *array.shape[len(rows) - 1 :])
+    return mean_score(
+        fit,
+        lambda model, members: model.log_density(flat if len(flat) == 1 else flat[members]),
+        np.ones(rows[-1]) if w is None else w,
+    )
 
 
 def _log_scales(fit: Fit) -> Array:

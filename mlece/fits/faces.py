@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlece import errors
+from mlece.fits.proof import given
 from mlece.fits.result import Fit
 from mlece.likelihood.objective import CrossEntropy
 from mlece.limits import Status
@@ -113,7 +114,10 @@ def as_member(model: Model, part: Fit, status: Status, said: str, excess: float)
         family=model,
         objective=objective,
         framed=model.to_frame(part.theta, user.shift, user.scale),
-        certificate=replace(part.certificate, status=status, excess=excess, sentence=sentence),
+        proof=given(
+            part.values,
+            replace(part.certificate, status=status, excess=excess, sentence=sentence),
+        ),
     )
 
 
@@ -135,7 +139,6 @@ def infinite(result: Fit, sentence: str) -> Fit:
     return replace(
         result,
         theta=theta,
-        values=np.array([np.inf]),
-        certificate=certificate,
+        proof=given(np.array([np.inf]), certificate),
         limit_models={},
     )

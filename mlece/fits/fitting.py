@@ -9,14 +9,16 @@ import numpy as np
 
 from mlece import errors
 from mlece.arrays import column, without_missing
-from mlece.certificate import EPS, Bound, Certificate, rounding, strongest_bound
+from mlece.certificate import EPS
 from mlece.combinators.compose import instance
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.scipy_family import adopt
 from mlece.fits.ending import undercutting
-from mlece.fits.existence import Outcome, Verdict, at_edges, judge, reconcile, running
+from mlece.fits.existence import Outcome, at_edges, reconcile
+from mlece.fits.proof import Proof
+from mlece.fits.proving import Question
 from mlece.fits.result import Fit
-from mlece.fits.separable import block_fits, joint_bound, joint_limits, joint_solution
+from mlece.fits.separable import block_fits, joint_limits, joint_solution
 from mlece.likelihood.objective import CrossEntropy
 from mlece.limits import Limit
 from mlece.math import Array, Arrays
@@ -24,14 +26,13 @@ from mlece.model import Model
 from mlece.moments import wide
 from mlece.numerics.masks import every, some
 from mlece.regression.binding import with_terms
-from mlece.regression.existence import canonical_bound, certified, separations
+from mlece.regression.existence import canonical_bound, separations
 from mlece.regression.penalty import as_penalty
 from mlece.regression.reading import read as from_covariates
 from mlece.regression.result import ConditionalFit, with_covariates
 from mlece.regression.truth import ConditionalTruth
 from mlece.sample import WEIGHTINGS, Sample, from_data
 from mlece.solvers.dispatch import SOLVERS, solve
-from mlece.solvers.solution import Solution
 from mlece.sources.censoring import Censored, from_censored
 from mlece.sources.covariates import response
 from mlece.sources.drawn import DrawnTruth
@@ -247,55 +248,24 @@ def fit_sample(model: Model, sample: Sample, solver: str = "auto") -> Fit:
     slots = objective.fixed_slots()
     with np.errstate(all="ignore"):
         limits = model._degenerate(objective.summary, *slots) if model.free else ()
-        limits = [limit for limit in limits if some(limit.mask)]
-        stopped = _met(objective, [limit for limit in limits if not limit.rival])
+        rivals = [limit for limit in limits if limit.rival and some(limit.mask)]
+        limits = [limit for limit in limits if not limit.rival and some(limit.mask)]
+        stopped = _met(objective, limits)
         parts = block_fits(objective, fit_sample) if _separable(model, solver) else []
         if parts:
             solution = joint_solution(objective, parts)
             limits += joint_limits(objective, parts)
+            stopped = _met(objective, limits)
         else:
             solution = solve(objective, solver, (~stopped).nonzero()[0])
-        rivals = [limit for limit in limits if limit.rival]
-        limits = [limit for limit in limits if not limit.rival]
-        stopped = _met(objective, limits)
         limits += undercutting(objective, solution, stopped, rivals, sample, fit_sample)
         proof = canonical_bound(objective, solution.theta, solution.at)
         known = _met(objective, limits)
         limits += separations(objective, solution, known, sample, fit_sample, proof)
         limits += at_edges(objective, solution, _met(objective, limits))
         outcome = reconcile(objective, solution, limits)
-        special = some(outcome.special)
-        place = _evaluated(outcome, solution) if special else outcome.theta
-        if solution.shared is not None:
-            at = objective.evaluate_shared(place, solution.shared)
-        elif solution.at is not None and not special:
-            at = solution.at
-        else:
-            at = objective.evaluate(place, 2)
-        value = at.value if solution.value is None else solution.value
-        if not parts and (solution.solver == "newton" or solution.solver.startswith("scipy")):
-            outcome = running(objective, solution, outcome, at)
-        if some(outcome.special):
-            value = np.where(np.isnan(outcome.infimum), value, outcome.infimum)
-            proof = canonical_bound(objective, place, at)
-        bound = (
-            joint_bound(objective, parts)
-            if parts
-            else certified(strongest_bound(objective, place, at, solution), proof)
-        )
-        verdict = judge(objective, solution, outcome, value, np.isfinite(bound.excess))
-        return assemble(objective, sample, solution, verdict, bound)
-
-
-def _evaluated(outcome: Outcome, solution: Solution) -> Arrays:
-    """Return where to evaluate: at the limits, or at the solution where their infimum is known."""
-    known = ~np.isnan(outcome.infimum)
-    for t in solution.theta:
-        known = known & np.isfinite(t).reshape(len(known), -1).all(axis=1)
-    return tuple(
-        np.where(known.reshape(-1, *(1,) * (end.ndim - 1)), own, end)
-        for own, end in zip(solution.theta, outcome.theta, strict=True)
-    )
+        question = Question(objective, sample, solution, outcome, proof, parts)
+        return assemble(question)
 
 
 def _separable(model: Model, solver: str) -> bool:
@@ -311,93 +281,37 @@ def _met(objective: CrossEntropy, limits: list[Limit]) -> Array:
     return out
 
 
-def assemble(
-    objective: CrossEntropy, sample: Sample, solution: Solution, verdict: Verdict, bound: Bound
-) -> Fit:
+def assemble(question: Question) -> Fit:
     """Put the parts of a fit together in the user's units and batch axes."""
+    objective, solution, outcome = question.objective, question.solution, question.outcome
     model, frame = objective.model, objective.user
+    proof = Proof(question.answer)
+    lost = None if question.stands else proof.shown.lost
     ends = solution.ends
-    values = verdict.value + objective.log_scale
-    if objective.penalty is not None:
-        values = values - _penalty_of(objective, verdict.theta)
     kind = ConditionalFit if isinstance(model, Conditional) else Fit
     return kind(
         family=model,
-        sample=sample,
+        sample=question.sample,
         objective=objective,
-        framed=verdict.theta,
-        theta=_user_theta(objective, verdict, solution.exact),
-        values=values,
-        certificate=_certify(objective, sample, solution, verdict, bound, values),
+        framed=outcome.theta,
+        theta=_user_theta(objective, outcome, solution.exact, lost),
+        proof=proof,
         solver=solution.solver,
         notes=solution.notes,
         ends=None
         if ends is None
         else tuple(model.from_frame(e, frame.shift, frame.scale) for e in ends),
-        limit_models=verdict.models,
+        limit_models=outcome.models,
     )
 
 
-def _penalty_of(objective: CrossEntropy, theta: Arrays) -> Array:
-    """Return the penalty at the estimates, 0 where there are none to tell it of."""
-    out = objective.penalty_at(theta)
-    return np.where(np.isfinite(out), out, 0.0)
-
-
-def _certify(
-    objective: CrossEntropy,
-    sample: Sample,
-    solution: Solution,
-    verdict: Verdict,
-    bound: Bound,
-    values: Array,
-) -> Certificate:
-    value, special = verdict.value, verdict.special
-    excess, steps = bound.excess, bound.nu * np.sqrt(objective.total)
-    if some(special):
-        excess = np.where(special, np.where(np.isinf(value), np.inf, verdict.excess), excess)
-        steps = np.where(special, 0.0, steps)
-    excess = excess + np.where(np.isfinite(value), rounding(value), 0.0)
-
-    def shaped(a: Array) -> Any:
-        if not sample.batch_shape and a.ndim == 1:
-            return a.item()
-        return np.reshape(a, (*sample.batch_shape, *a.shape[1:]))
-
-    bracket = solution.bracket
-    sentences = dict.fromkeys(verdict.sentences)
-    # A law that is known has no observations at which a likelihood could grow.
-    if objective.model.free and sample.truth is None and sample.drawn is None:
-        slots = [objective.fixed.get(p.name) for p in objective.model.params]
-        caveat = objective.model._caveat(*slots)
-        told = not caveat or any(caveat in said for said in sentences)
-        if not told and any(v.solved for v in verdict.status) and _dense(objective):
-            sentences[f"a local maximum: {caveat}"] = None
-    if objective.penalty is not None and any(v.solved for v in verdict.status):
-        sentences["of the cross-entropy with its penalty"] = None
-    multipliers = {**bound.multipliers, **verdict.multipliers}
-    return Certificate(
-        status=shaped(verdict.status),
-        excess=shaped(excess),
-        score_norm=shaped(steps),
-        multipliers={name: shaped(v) for name, v in multipliers.items()},
-        scope=bound.scope,
-        bound=bound.name,
-        sentence="; ".join(filter(None, sentences)),
-        entropy_residual=_entropy_residual(objective, sample, verdict, values),
-        bracket=None if bracket is None else (shaped(bracket[0]), shaped(bracket[1])),
-        kkt=bound.kkt,
-    )
-
-
-def _dense(objective: CrossEntropy) -> bool:
-    """Tell whether observations enter by a density: probabilities are bounded, and need no caveat."""
-    return bool(np.any(objective.model.density_share(objective.summary) > 0))
-
-
-def _user_theta(objective: CrossEntropy, verdict: Verdict, exact: Arrays | None) -> Arrays:
+def _user_theta(
+    objective: CrossEntropy, outcome: Outcome, exact: Arrays | None, lost: Array | None
+) -> Arrays:
     """Return the parameters in the user's units: filled slots as given, NaN where there is no limit."""
-    theta, lost = verdict.theta, some(verdict.lost)
+    theta = outcome.theta
+    if lost is not None and not some(lost):
+        lost = None
     model, frame = objective.model, objective.user
     out: list[Array] = []
     for p, value in zip(
@@ -408,9 +322,9 @@ def _user_theta(objective: CrossEntropy, verdict: Verdict, exact: Arrays | None)
             if not p.regular:
                 own = _on_ends(own, objective.ends, frame.scale)
             if exact is not None:
-                own = np.where(verdict.special, own, exact[len(out)])
-            if lost:
-                own[verdict.lost] = np.nan
+                own = np.where(outcome.special, own, exact[len(out)])
+            if lost is not None:
+                own[lost] = np.nan
         else:
             own = objective.flat_slot(p)
         out.append(own)
@@ -425,16 +339,3 @@ def _on_ends(own: Array, ends: tuple[Array, Array], scale: Array) -> Array:
         reach = 8 * EPS * (np.abs(end) + scale)
         own = np.where(np.isfinite(end) & (np.abs(own - end) <= reach), end, own)
     return own
-
-
-def _entropy_residual(
-    objective: CrossEntropy, sample: Sample, verdict: Verdict, values: Array
-) -> float | None:
-    """Return CE_n − H(q_θ̂), which the theory of exponential families puts at zero."""
-    model = objective.model
-    if sample.batch_shape or not (model.unit_carrier and model.has("_entropy")):
-        return None
-    if not verdict.status[0].solved or len(model.free) < len(model.params):
-        return None
-    entropy = np.asarray(model._entropy(*verdict.theta)) + objective.log_scale
-    return float(values[0] - entropy[0])

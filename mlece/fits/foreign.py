@@ -12,8 +12,9 @@ from mlece import errors
 from mlece.arrays import as_array, numeric, require_finite
 from mlece.certificate import strongest_bound
 from mlece.combinators.foreign import Foreign, likelihood
-from mlece.fits.existence import judge, reconcile
+from mlece.fits.existence import reconcile
 from mlece.fits.fitting import assemble
+from mlece.fits.proving import Question
 from mlece.fits.result import Fit
 from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array
@@ -228,8 +229,7 @@ def _adopted(model: Foreign, sample: Sample, solver: str = "another library") ->
         near = bound.nu * np.sqrt(objective.total) <= _NEAR
         solution = Solution(theta, solver, near)
         outcome = reconcile(objective, solution, [])
-        verdict = judge(objective, solution, outcome, at.value, np.isfinite(bound.excess))
-        fit = assemble(objective, sample, solution, verdict, bound)
+        fit = assemble(Question(objective, sample, solution, outcome))
     return ForeignFit(**{f.name: getattr(fit, f.name) for f in fields(Fit)})
 
 

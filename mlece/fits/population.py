@@ -12,6 +12,7 @@ from scipy import optimize
 from mlece import errors
 from mlece.fits.faces import as_member, infinite, on_face
 from mlece.fits.fitting import fit_sample
+from mlece.fits.proof import given
 from mlece.fits.result import Fit
 from mlece.likelihood.evaluation import stacked_scores
 from mlece.limits import Status
@@ -198,7 +199,8 @@ def _unsettled(result: Fit, moved: float) -> Fit:
     certificate = result.certificate
     sentence = "; ".join(filter(None, [certificate.sentence, said]))
     excess = certificate.excess + moved
-    return replace(result, certificate=replace(certificate, excess=excess, sentence=sentence))
+    told = replace(certificate, excess=excess, sentence=sentence)
+    return replace(result, proof=given(result.values, told))
 
 
 def _outer_frame(model: Model, truth: Model) -> tuple[float, float]:

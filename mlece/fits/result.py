@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import as_array
 from mlece.certificate import Certificate
 from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.observed import response_family
 from mlece.combinators.penalties import require_likelihood
+from mlece.fits.proof import Proof
 from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.quantities import InSample, Population
-from mlece.sample import Sample, weights_like
+from mlece.sample import Sample
 
 if TYPE_CHECKING:
     from mlece.diagnostics.gap import Gap
@@ -40,8 +40,6 @@ class Fit:
     ----------
     family : Model
         The model that was fitted, free slots and all.
-    certificate : Certificate
-        How far from the optimum the fit can be, or why there is none.
     solver : str
         Which solver ran.
     given : object
@@ -53,13 +51,22 @@ class Fit:
     objective: CrossEntropy
     framed: Arrays
     theta: Arrays
-    values: Array
-    certificate: Certificate
+    proof: Proof
     solver: str
     notes: dict[str, Any]
     ends: Any
     limit_models: dict[int, Any]
     given: Any = None
+
+    @property
+    def values(self) -> Array:
+        """Cross-entropy at the estimates with the batch axes flattened, nats per observation, (R,)."""
+        return self.proof.shown.values
+
+    @property
+    def certificate(self) -> Certificate:
+        """How far from the optimum the fit can be, or why there is none."""
+        return self.proof.shown.certificate
 
     # ------------------------------------------------------------------ estimates
 
@@ -224,25 +231,9 @@ class Fit:
         >>> round(fit.held_out([2.0, 4.0]), 6)
         2.193147
         """
-        from mlece.fits.contributions import mean_score
+        from mlece.fits.contributions import held_out
 
-        array = as_array(data, "held-out data")
-        shape = self.sample.batch_shape
-        rows = array.shape[: array.ndim - (self.family._observations == "vectors")]
-        if len(rows) > 1 and rows[:-1] != shape:
-            raise errors.DataError(
-                errors.message(
-                    f"held-out data of shape {(*shape, 'n')} for this fit", f"shape {array.shape}"
-                )
-            )
-        w = weights_like(weights, rows[-1])
-        tail = array.shape[len(rows) - 1 :]
-        flat = array.reshape(-1, *tail)
-        return mean_score(
-            self,
-            lambda model, members: model.log_density(flat if len(flat) == 1 else flat[members]),
-            np.ones(rows[-1]) if w is None else w,
-        )
+        return held_out(self, data, weights)
 
     def require_numbers(self, what: str, hint: str = "") -> None:
         """Raise unless the observations are exact numbers (or labels), whether given covariates or not."""

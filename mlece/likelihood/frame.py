@@ -10,7 +10,7 @@ import numpy as np
 
 from mlece.math import Array
 from mlece.model import Model
-from mlece.numerics.masks import every, some
+from mlece.numerics.masks import every, filled, some
 from mlece.numerics.selection import pilot_points, shift_of, spread_of, unit_of
 from mlece.sample import Sample
 
@@ -97,6 +97,6 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
     if model.unit_free_sums and every((np.abs(middle) < 1e200) & (spread > 1e-200)):
         return UNIT
     whole = model.affine and every((spread > 1e-6) & (spread < 1e6))
-    scale = np.ones_like(spread) if whole else unit_of(spread)
+    scale = filled(spread.shape, 1.0) if whole else unit_of(spread)
     shift = shift_of(middle, quartiles)
     return UNIT if every((scale == 1.0) & (shift == 0.0)) else Frame(shift, scale)

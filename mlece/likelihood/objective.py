@@ -29,7 +29,7 @@ from mlece.moments import (
     weighted_sum,
     wide,
 )
-from mlece.numerics.masks import every
+from mlece.numerics.masks import every, filled
 from mlece.param import Param
 from mlece.sample import Sample, check_ends, check_support, tabulate
 from mlece.sources.expectation import tail_divergent
@@ -89,6 +89,7 @@ class CrossEntropy(FramedSample):
             shift, scale = (np.array([v]) for v in sample.outer)
             self.user = self.frame.within(Frame(shift, scale))
         self.fixed = self._framed_slots() if len(model.free) < len(model.params) else {}
+        self._slots = tuple([self.fixed.get(p.name) for p in model.params])
         self._single_row: Arrays | None = None
         self._last: tuple[Arrays, Evaluation] | None = None
         self.summary = self._summarise()
@@ -149,7 +150,7 @@ class CrossEntropy(FramedSample):
             framed = low, high
         summary = total.summary(sample.rows, framed)
         if model.affine:
-            self._single_row = tuple(m[:, None] for m in summary.mean)
+            self._single_row = tuple([m[:, None] for m in summary.mean])
         return summary.repeated(self.size)
 
     @property
@@ -208,7 +209,7 @@ class CrossEntropy(FramedSample):
             elif ends:
                 low = np.minimum(low, np.minimum.reduce(raw, axis=1))
                 high = another(raw, low, high) if ends == APART else high
-        totals = tuple(wide(s, r) for s in sums)
+        totals = tuple([wide(s, r) for s in sums])
         return Sums(repeated(weight, r), totals, repeated(low, r), repeated(high, r))
 
     def _terms(self, rows: slice | Array, full: bool) -> Iterator[tuple[Any, Array | None, int]]:
@@ -287,7 +288,7 @@ class CrossEntropy(FramedSample):
             return self._block_evaluation(None, columns, None, 1, 2, False, means)
 
     def _accumulate(self, theta: Arrays, rows: Any, order: int, opg: bool) -> Evaluation:
-        columns = tuple(t[:, None] for t in theta)
+        columns = tuple([t[:, None] for t in theta])
         if self.model.has("_shared") and not opg:
             total = self._from_shared(columns, rows, order)
         else:
@@ -315,7 +316,7 @@ class CrossEntropy(FramedSample):
 
     def fixed_slots(self) -> tuple[Array | None, ...]:
         """Return the framed values of the filled slots in declared order, None for free ones."""
-        return tuple(self.fixed.get(p.name) for p in self.model.params)
+        return self._slots
 
     def excluded(self) -> Array:
         """Tell which members have data beyond an end of the support that filled slots settle, (R,)."""
@@ -327,7 +328,7 @@ class CrossEntropy(FramedSample):
     def holds(self, theta: Arrays, rows: Any = slice(None)) -> Array:
         """Tell which members have all their data in the support at framed parameters, (r,)."""
         if not self.model.has("_bounds"):
-            return np.ones(len(theta[0]), dtype=bool)
+            return filled(len(theta[0]), True, bool)
         low, high = self.model.bounds(theta)
         ends = self.summary.minimum, self.summary.maximum
         least, most = ends if self.size == 1 else (e[rows] for e in ends)

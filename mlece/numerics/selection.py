@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlece.math import Array
-from mlece.numerics.masks import every
+from mlece.numerics.masks import every, filled
 
 _BLOCK = 65536
 
@@ -151,11 +151,11 @@ def unit_of(spread: Array) -> Array:
     """Return the power of two nearest to a spread, by which nothing is rounded; 1 for a spread near it."""
     near = (spread > 0.125) & (spread < 8.0)
     if every(near):
-        return np.ones_like(spread)
+        return filled(spread.shape, 1.0)
     return np.where(near, 1.0, np.exp2(np.round(np.log2(spread))))
 
 
 def shift_of(middle: Array, quartiles: Array) -> Array:
     """Return the medians by which it is worth to shift; 0 where they are near beside the spread."""
     still = ~(np.abs(middle) > 2.0 * quartiles) | np.isinf(middle)
-    return np.zeros_like(middle) if every(still) else np.where(still, 0.0, middle)
+    return np.zeros(middle.shape) if every(still) else np.where(still, 0.0, middle)

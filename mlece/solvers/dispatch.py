@@ -16,6 +16,7 @@ from mlece.likelihood.chart import Chart
 from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
 from mlece.model import Model
+from mlece.numerics.masks import filled
 from mlece.sample import Sample
 from mlece.solvers.censored_kinks import between_kinks
 from mlece.solvers.gaussian_linear import by_least_squares, is_linear
@@ -54,8 +55,8 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         If the named solver does not apply to the model, or asks for derivatives that it has not.
     """
     model = objective.model
-    slots = tuple(objective.fixed.get(p.name) for p in model.params)
-    everyone = np.ones(objective.size, dtype=bool)
+    slots = objective.fixed_slots()
+    everyone = filled(objective.size, True, bool)
     if not model.free:
         return Solution(tuple(s for s in slots if s is not None), "nothing to estimate", everyone)
     if not members.size:
@@ -82,7 +83,7 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         elif model.has("_maximise"):
             theta = closed_form(objective, members)
         if theta is not None:
-            theta = tuple(np.asarray(t) for t in theta)
+            theta = tuple([np.asarray(t) for t in theta])
             return Solution(theta, "closed form", everyone, ends=ends, shared=shared)
         if solver == "closed":
             raise _not_offered("a closed form", objective)
@@ -154,12 +155,14 @@ def closed_form(objective: CrossEntropy, members: Array) -> Arrays | None:
     """Return the maximiser of some members from their mean statistics, where the family has one."""
     model = objective.model
     every = members.size == objective.size
-    slots = [objective.fixed.get(p.name) for p in model.params]
+    slots = objective.fixed_slots()
     summary = objective.summary if every else objective.summary.take(members)
-    theta = model._maximise(summary, *[s if s is None or every else s[members] for s in slots])
+    if not every:
+        slots = tuple([None if s is None else s[members] for s in slots])
+    theta = model._maximise(summary, *slots)
     if theta is None:
         return None
-    return _scatter(objective, members, tuple(np.asarray(t) for t in theta))
+    return _scatter(objective, members, tuple([np.asarray(t) for t in theta]))
 
 
 def _not_offered(what: str, objective: CrossEntropy) -> errors.NoDensityError:
