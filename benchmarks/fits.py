@@ -67,13 +67,19 @@ def rivals(case: Case, x: np.ndarray, best: float, patience: float) -> dict[str,
     return out
 
 
+def proved(model: mlece.Model, x: np.ndarray) -> Any:
+    """Fit a model and ask for the certificate, which closed forms work out when they are asked."""
+    return mlece.fit(model, x).certificate
+
+
 def race(case: Case, x: np.ndarray, turns: int, budget: float) -> dict[str, Any]:
-    """Time mlece, one sum and every peer on the same data, in turns."""
+    """Time mlece, without and with its certificate, one sum and every peer on the same data, in turns."""
     fitted = mlece.fit(case.model, x)
     best = log_likelihood(fitted.model, x)
     known = rivals(case, x, best, patience=4 * budget)
     tasks: dict[str, Callable[[], Any]] = {
         "mlece": partial(mlece.fit, case.model, x),
+        "proved": partial(proved, case.model, x),
         "sum": x.sum,
     }
     tasks |= {name: partial(r.fit, x) for name, r in known.items() if r.first < budget}
@@ -107,7 +113,8 @@ def optimum(result: dict[str, Any]) -> str:
 
 def large(n: int = 1_000_000) -> None:
     """Print one fit of every family to a million observations."""
-    print(f"One fit, n = {n:,}, one thread, milliseconds; certificate included.")
+    print(f"One fit, n = {n:,}, one thread, milliseconds; mlece's checks of the input included.")
+    print("proved: with the certificate, which closed forms work out when it is asked for")
     print(f"* stays more than {AGREE} nats below the optimum and does not count\n")
     rng, rows = np.random.default_rng(SEED), []
     for case in CASES:
@@ -123,6 +130,7 @@ def large(n: int = 1_000_000) -> None:
             [
                 case.name,
                 milliseconds(mine),
+                milliseconds(got["seconds"]["proved"]),
                 milliseconds(floor),
                 f"{mine / floor:.1f}",
                 got["fastest"] or "-",
@@ -133,7 +141,7 @@ def large(n: int = 1_000_000) -> None:
                 peer_text(got),
             ]
         )
-    head = ["family", "mlece", "x.sum()", "sums", "fastest peer", "ratio", "aim", "met"]
+    head = ["family", "mlece", "proved", "x.sum()", "sums", "fastest peer", "ratio", "aim", "met"]
     table(rows, [*head, "optimum", "peers (ms)"])
 
 
@@ -144,7 +152,7 @@ def small(n: int = 1_000) -> None:
     rng, rows = np.random.default_rng(SEED), []
     for case in CASES:
         got = race(case, case.draw(rng, n), 60, 1.0)
-        mine = got["seconds"]["mlece"]
+        mine = got["seconds"]["proved"]
         judges = [
             got["seconds"][name]
             for name, gap in got["short"].items()
@@ -170,7 +178,10 @@ def bootstrap(n: int = 500, replicates: int = 999) -> None:
     rng = np.random.default_rng(SEED)
     x = rng.gamma(2, 3, n)
     weights = rng.multinomial(n, np.full(n, 1 / n), replicates)
-    together = partial(mlece.fit, mlece.Gamma(), x, weights=weights)
+
+    def together() -> Any:
+        return mlece.fit(mlece.Gamma(), x, weights=weights).certificate
+
     seconds = alternate({"mlece": together})["mlece"]
     print(f"Gamma, n = {n}, {replicates} weighted bootstrap refits, milliseconds\n")
     table(
