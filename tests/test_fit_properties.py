@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import pickle
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -614,6 +616,31 @@ def test_no_better_point_than_the_certificate_allows(name: str, n: int) -> None:
     assert own - best <= fit.certificate.excess + luck
     assert float(fit.cross_entropy) == pytest.approx(own, rel=1e-13, abs=1e-13)
     assert 0 <= fit.certificate.excess <= 1e-12 * (1 + abs(best))
+
+
+CLOSED = ("gaussian", "exponential", "gamma", "poisson", "lognormal", "inversegaussian", "uniform")
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_closed_form_is_proved_when_it_is_asked(name: str) -> None:
+    y = np.array([1.0, 2.0, 2.0, 5.0, 7.0])
+    fit = mlece.fit(name, y)
+    assert "shown" not in vars(fit.proof)
+    estimates = dict(fit.params)
+    asked, copied = mlece.fit(name, y.copy()), pickle.loads(pickle.dumps(fit))
+    expected = asked.certificate, asked.cross_entropy
+    # What is shown rests on the statistics that the fit keeps.
+    y[:] = np.nan
+    for other in (fit, copied, dataclasses.replace(fit, given="a note")):
+        assert (other.certificate, other.cross_entropy) == expected
+        assert other.params == estimates
+        assert other.certificate.status is mlece.Status.OPTIMAL
+        assert other.proof.shown is other.proof.shown
+
+
+def test_what_decides_the_estimate_is_shown_with_it() -> None:
+    for model, y in ((mlece.Weibull(), [1.0, 2.0, 4.0]), (mlece.Gaussian(), [3.0, 3.0])):
+        assert "shown" in vars(mlece.fit(model, y).proof)
 
 
 @pytest.mark.parametrize("name", SCALAR)

@@ -112,6 +112,8 @@ class Gaussian(Model):
     @staticmethod
     def _degenerate(s: Summary, mean: Array | None, sd: Array | None) -> tuple[Limit, ...]:
         centre, spread = Gaussian._maximise(s, mean, sd)
+        if not some(spread == 0):
+            return ()
         sentence = (
             "every observation equals the mean: the density grows without bound as sd falls to 0"
         )

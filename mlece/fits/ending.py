@@ -68,15 +68,14 @@ def undercutting(
                 [known, *(_no_higher(objective, solution, f) for f in found)]
             )
         rivals += found
-    told = {name for limit in model.limit_families for name in limit.runs}
     for name, near in solution.sunk.items():
-        if name in told:
+        if any(name in limit.runs for limit in model.limit_families):
             continue
         rivals += _at_closed_end(objective, name, np.flatnonzero(near & ~stopped), sample, refit)
     out = _lowest(objective, solution, rivals, stopped, unsure) if rivals else []
     for met in out:
         stopped = stopped | met.mask
-    return out + _without_end(objective, solution, ~stopped)
+    return out + _without_end(objective, solution, ~stopped) if model.limit_families else out
 
 
 def _lowest(

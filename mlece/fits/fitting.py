@@ -37,6 +37,10 @@ from mlece.sources.censoring import Censored, from_censored
 from mlece.sources.covariates import response
 from mlece.sources.drawn import DrawnTruth
 
+# What is fitted: known laws, numbers that came in nothing more, or anything else that holds some.
+_LAWS = (Model, DrawnTruth, ConditionalTruth)
+_NUMBERS = (np.ndarray, list, tuple, range, Censored)
+
 
 def fit(
     model: Model | type[Model] | str,
@@ -122,7 +126,7 @@ def fit(
         raise errors.unknown_name("weighting", weighting, WEIGHTINGS)
     if solver not in SOLVERS:
         raise errors.unknown_name("solver", solver, SOLVERS)
-    if isinstance(data, Model | DrawnTruth | ConditionalTruth):
+    if isinstance(data, _LAWS):
         if weights is not None or given is not None:
             raise errors.DataError(
                 errors.message("no weights and no frame with a known distribution", "some")
@@ -209,7 +213,7 @@ def _require_data_or_law(data: Any) -> None:
 
 def _held(data: Any) -> Any:
     """Return what the observations came in, where that is more than a sequence of numbers."""
-    return None if isinstance(data, np.ndarray | list | tuple | range | Censored) else data
+    return None if isinstance(data, _NUMBERS) else data
 
 
 def _named(family: Model, text: str, given: Any) -> tuple[Model, Any, str, tuple[str, ...]]:

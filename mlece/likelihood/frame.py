@@ -11,7 +11,7 @@ import numpy as np
 from mlece.math import Array
 from mlece.model import Model
 from mlece.numerics.masks import every, filled, some
-from mlece.numerics.selection import pilot_points, shift_of, spread_of, unit_of
+from mlece.numerics.selection import near, pilot_points, shift_of, spread_of, unit_of
 from mlece.sample import Sample
 
 _PILOT = 65
@@ -93,6 +93,8 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
             return UNIT
         return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
     quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
+    if model.affine and every((quartiles > 1e-6) & (quartiles < 1e6) & near(middle, quartiles)):
+        return UNIT
     spread = spread_of(quartiles, points[:, -1] - points[:, 0], middle)
     if model.unit_free_sums and every((np.abs(middle) < 1e200) & (spread > 1e-200)):
         return UNIT
