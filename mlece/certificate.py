@@ -12,6 +12,7 @@ from mlece.likelihood.chart import Chart
 from mlece.likelihood.evaluation import Evaluation
 from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
+from mlece.param import facts_of
 from mlece.solvers.dispatch import closed_form
 from mlece.solvers.newton import decrement
 from mlece.solvers.solution import Solution
@@ -187,7 +188,7 @@ def strongest_bound(
     index = [i for i, p in enumerate(model.params) if p.name in model.free]
     if not index:
         return Bound(zero, zero, "global", "nothing was estimated", {})
-    if any(p.vector for p in model.params):
+    if facts_of(model.params).vectors:
         return _simplex_bound(objective, theta)
     if solution.value is not None and solution.excess is not None:
         # Where rounding spoils the sums, the solver knows better than they do.

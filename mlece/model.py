@@ -34,7 +34,7 @@ from mlece.domain import Domain, real
 from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
 from mlece.numerics.derivatives import numerical_curvature, numerical_score
-from mlece.param import Param, roles_of
+from mlece.param import Param, facts_of
 from mlece.predictor import Predictor
 from mlece.randomness import seeded
 from mlece.registry import enrol, model_by_name
@@ -501,7 +501,7 @@ class Model:
 
         An end that stays when the free slots (None) change is settled.
         """
-        if any(p.vector for p in self.params):
+        if facts_of(self.params).vectors:
             return np.asarray(-np.inf), np.asarray(np.inf)
         first, second = (
             self.bounds(
@@ -533,11 +533,11 @@ class Model:
 
     def roles(self) -> Set[str]:
         """Return the roles that estimated parameters play under a change of units."""
-        return roles_of(self.params)
+        return facts_of(self.params).roles
 
     def turns(self) -> bool:
         """Whether a parameter turns with the observations on a circle."""
-        return any(p.role == "angle" for p in self.params)
+        return facts_of(self.params).turns
 
     def to_frame(self, theta: Arrays, shift: Any, scale: Any) -> Arrays:
         """Map parameters to those of (y - shift) / scale."""

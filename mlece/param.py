@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -142,7 +142,33 @@ class Param:
         return f"Param({self.name or '?'}: {self.domain})"
 
 
+class Facts(NamedTuple):
+    """What the parameters of a family have in common, asked at every fit.
+
+    Parameters
+    ----------
+    roles : frozenset of str
+        The roles that estimated parameters play under a change of units.
+    turns : bool
+        Whether a parameter turns with the observations on a circle.
+    vectors : bool
+        Whether a parameter is a vector.
+    constants : bool
+        Whether a parameter is a constant that the user gives.
+    """
+
+    roles: frozenset[str]
+    turns: bool
+    vectors: bool
+    constants: bool
+
+
 @lru_cache(maxsize=256)
-def roles_of(params: tuple[Param, ...]) -> frozenset[str]:
-    """Return the roles that estimated parameters play under a change of units."""
-    return frozenset(p.role for p in params if p.estimable) - {"", "angle", "point"}
+def facts_of(params: tuple[Param, ...]) -> Facts:
+    """Return what the parameters of a family have in common."""
+    return Facts(
+        roles=frozenset(p.role for p in params if p.estimable) - {"", "angle", "point"},
+        turns=any(p.role == "angle" for p in params),
+        vectors=any(p.vector for p in params),
+        constants=not all(p.estimable for p in params),
+    )

@@ -17,7 +17,7 @@ from mlece import errors
 from mlece.limits import full
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.param import Param
+from mlece.param import Param, facts_of
 from mlece.registry import model_by_name
 
 _CLASSES: dict[tuple[Any, ...], type[Composite]] = {}
@@ -75,7 +75,7 @@ def as_model(model: Any, combinator: str, density: bool = False, atoms: bool = F
         If it is of a kind that the combinator does not take.
     """
     law = named_model(model, combinator)
-    vector = law._width or any(p.vector for p in law.params)
+    vector = law._width or facts_of(law.params).vectors
     if vector or law.settings or law.support.kind not in ("interval", "integers"):
         raise errors.ParameterError(
             errors.message(

@@ -11,7 +11,7 @@ from mlece.combinators.compose import copied, engine, named_model
 from mlece.domain import Domain
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.param import Param
+from mlece.param import Param, facts_of
 
 _OPEN_SHARE = Domain(0.0, 1.0)
 # The smallest scale of a component, in units of the mixture's spread, that counts as one: below lies the
@@ -23,7 +23,7 @@ SCALES = ("scale", "inverse scale")
 def as_component(model: Any) -> Model:
     """Return a component from an instance, a class or a registered name."""
     law = named_model(model, "Mixture")
-    if law.support.kind not in ("interval", "integers") or any(p.vector for p in law.params):
+    if law.support.kind not in ("interval", "integers") or facts_of(law.params).vectors:
         raise errors.ParameterError(
             errors.message(
                 "models of numbers, or of vectors with a number in each slot, in Mixture",

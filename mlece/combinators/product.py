@@ -12,7 +12,7 @@ from mlece.arrays import numeric, require_finite
 from mlece.combinators.compose import instance
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.param import Param
+from mlece.param import Param, facts_of
 
 
 class Product(Model):
@@ -230,7 +230,7 @@ class Product(Model):
 
 def _block(model: Any) -> Model:
     model = instance(model)
-    if not isinstance(model, Model) or model._width or any(p.vector for p in model.params):
+    if not isinstance(model, Model) or model._width or facts_of(model.params).vectors:
         raise errors.ParameterError(
             errors.message("models of numbers in Product", f"{type(model).__name__} {model!r:.40}")
         )

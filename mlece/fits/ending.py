@@ -16,6 +16,7 @@ from mlece.limits import KnownMember, Limit, LimitFamily, LimitMember, Status
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.numerics.masks import every, some
+from mlece.param import facts_of
 from mlece.registry import model_by_name
 from mlece.sample import Sample
 from mlece.solvers.solution import Solution
@@ -223,7 +224,7 @@ def _held(objective: CrossEntropy, law: Model) -> Array:
     if not law._width and law.support != objective.model.support:
         for end in objective.ends:
             held &= law.support.contains(end) | np.isinf(end)
-    if not law.has("_bounds") or all(p.estimable for p in law.params):
+    if not law.has("_bounds") or not facts_of(law.params).constants:
         return held
     slots = (law.slots[p.name] for p in law.params)
     low, high = law.settled_bounds(tuple(None if s is None else np.asarray(s) for s in slots))

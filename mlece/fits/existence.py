@@ -17,6 +17,7 @@ from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays
 from mlece.moments import wide
 from mlece.numerics.masks import every, filled
+from mlece.param import facts_of
 from mlece.solvers.solution import Solution
 
 _GONE = 1e8  # a framed parameter beyond has left for infinity
@@ -267,7 +268,9 @@ def _flattest(hessian: Array) -> tuple[Array, Array]:
 def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) -> Outcome:
     """Put the limits that a family declares in the place of what a solver returned for them."""
     size = objective.size
-    theta = [np.array(wide(t, size), float) for t in solution.theta]
+    theta = [wide(t, size) for t in solution.theta]
+    if limits:
+        theta = [np.array(t, float) for t in theta]
     status = np.array([Status.OPTIMAL] * size, dtype=object)
     infimum, special = filled(size, np.nan), np.zeros(size, dtype=bool)
     excess = np.zeros(size)
@@ -296,7 +299,10 @@ def reconcile(objective: CrossEntropy, solution: Solution, limits: list[Limit]) 
         if apart.any():
             status[apart] = Status.NOT_UNIQUE
             sentences.append("every point between the two ends in fit.solution_set is optimal")
-    if any(p.vector and p.name in objective.model.free for p in objective.model.params):
+    model = objective.model
+    if facts_of(model.params).vectors and any(
+        p.vector and p.name in model.free for p in model.params
+    ):
         empty = (objective.summary.mean[0] == 0).any(axis=1)
         status[empty] = Status.BOUNDARY
         if empty.any():

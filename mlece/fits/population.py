@@ -18,6 +18,7 @@ from mlece.likelihood.evaluation import stacked_scores
 from mlece.limits import Status
 from mlece.math import Array
 from mlece.model import Model
+from mlece.param import facts_of
 from mlece.sample import Sample, from_data
 from mlece.sources.distribution import framed_member, nodes
 from mlece.sources.drawn import DrawnTruth
@@ -262,7 +263,7 @@ def _fit_nodes(
 def _inside(model: Model, values: Array, outer: tuple[float, float]) -> Array:
     """Tell which framed nodes lie in the support, the ends that known constants set included."""
     inside = model.support.contains(values)
-    if all(p.estimable for p in model.params):
+    if not facts_of(model.params).constants:
         return inside
     slots: Any = tuple(model.slots[p.name] for p in model.params)
     low, high = model.settled_bounds(model.to_frame(slots, *outer))
@@ -271,7 +272,7 @@ def _inside(model: Model, values: Array, outer: tuple[float, float]) -> Array:
 
 def _reach(model: Model) -> str:
     """Describe the support, with the ends that known constants set."""
-    if all(p.estimable for p in model.params):
+    if not facts_of(model.params).constants:
         return str(model.support)
     low, high = model.settled_bounds(tuple(model.slots[p.name] for p in model.params))
     return f"the support of {model!r}, {low:g} to {high:g}"

@@ -31,7 +31,7 @@ class Frame:
     def _moves(self) -> tuple[bool, bool]:
         return some(self.shift), some(self.scale != 1)
 
-    @property
+    @cached_property
     def moves(self) -> bool:
         """Whether the frame changes anything."""
         return any(self._moves)

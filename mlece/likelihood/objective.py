@@ -30,7 +30,7 @@ from mlece.moments import (
     wide,
 )
 from mlece.numerics.masks import every, filled
-from mlece.param import Param
+from mlece.param import Param, facts_of
 from mlece.sample import Sample, check_ends, check_support, tabulate
 from mlece.sources.expectation import tail_divergent
 
@@ -163,7 +163,7 @@ class CrossEntropy(FramedSample):
     def _check_known_ends(self, sample: Sample) -> None:
         """Refuse data beyond an end of the support that a known constant sets (trials of a Binomial)."""
         model = self.model
-        if model._width or all(p.estimable for p in model.params):
+        if model._width or not facts_of(model.params).constants:
             return
         if not self.excluded().any():
             return

@@ -17,6 +17,7 @@ from mlece.likelihood.objective import CrossEntropy
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.numerics.masks import filled
+from mlece.param import facts_of
 from mlece.sample import Sample
 from mlece.solvers.censored_kinks import between_kinks
 from mlece.solvers.gaussian_linear import by_least_squares, is_linear
@@ -80,10 +81,10 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
         theta, ends, shared = None, None, None
         if model.has("_estimate"):
             theta, ends, shared = model._estimate(objective, *slots)
+            theta = None if theta is None else tuple([np.asarray(t) for t in theta])
         elif model.has("_maximise"):
             theta = closed_form(objective, members)
         if theta is not None:
-            theta = tuple([np.asarray(t) for t in theta])
             return Solution(theta, "closed form", everyone, ends=ends, shared=shared)
         if solver == "closed":
             raise _not_offered("a closed form", objective)
@@ -92,7 +93,7 @@ def solve(objective: CrossEntropy, solver: str, members: Array) -> Solution:
             return _by_profile(objective, members)
         if solver == "profile":
             raise _not_offered("a profile equation", objective)
-    if any(p.vector for p in model.params):
+    if facts_of(model.params).vectors:
         return _on_face(objective, members)
     return _by_newton(objective, members)
 
@@ -448,7 +449,7 @@ def _by_scipy(objective: CrossEntropy, solver: str) -> Solution:
         raise errors.DataError(
             errors.message("one fit at a time with scipy.optimize", f"a batch of {objective.size}")
         )
-    vector = any(p.vector for p in model.params)
+    vector = facts_of(model.params).vectors
     if solver == "SLSQP" and not vector:
         raise _not_offered("the constraint of a simplex (SLSQP)", objective)
     if vector:
