@@ -409,7 +409,8 @@ def _kl_cells(p: Array, q: Array) -> Array:
     """
     p, q = np.broadcast_arrays(p, q)
     some = p > 0
-    with np.errstate(divide="ignore", over="ignore"):
+    # Where p is 0 the logarithms count for nothing, whatever they are.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         gap = np.where(some, (q - p) / np.where(some, p, 1.0), 0.0)
         near = np.abs(gap) <= 0.5
         far = q - p + p * (log(np.where(some, p, 1.0)) - log(q))
