@@ -569,3 +569,16 @@ def test_a_level_that_is_no_number() -> None:
 def test_a_batch_of_known_laws_is_not_one() -> None:
     truth = mlece.Exponential(rate=[1.0, 2.0])
     refused(lambda: mlece.fit(mlece.Gaussian(), truth), TypeError, "one known distribution", "(2,)")
+
+
+def test_families_that_are_none() -> None:
+    def density(y: Any, loc: Any) -> Any:
+        return -0.5 * (y - loc) ** 2
+
+    refused(lambda: mlece.family(support="real", loc=mlece.real)(density), TypeError, "a domain")
+    refused(lambda: mlece.family()(lambda y: -y * y), ValueError, "a parameter", "none")
+
+    class Unfinished(mlece.Model):
+        loc = mlece.Param(mlece.real)
+
+    refused(lambda: mlece.fit(Unfinished(), [1.0, 2.0]), ValueError, "a _log_density")
