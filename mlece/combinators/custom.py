@@ -53,7 +53,6 @@ def family(
     >>> sorted(mlece.fit(Sech, [0.1, -1.2, 0.7, 2.2, -0.4]).params)
     ['loc', 'scale']
     """
-
     if not isinstance(support, Domain):
         raise errors.DataTypeError(
             errors.message(
