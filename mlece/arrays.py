@@ -13,6 +13,9 @@ from mlece import errors
 from mlece.math import Array
 from mlece.numerics.tally import tally
 
+# What may be done about missing values.
+MISSING = ("raise", "drop")
+
 
 def as_array(data: Any, what: str) -> Array:
     """Return array-like data as a numpy array, without a copy where possible.
@@ -30,9 +33,7 @@ def as_array(data: Any, what: str) -> Array:
         array = data
     elif isinstance(data, list | tuple | range):
         try:
-            array = np.array(data)
-            if array.dtype.kind in "US" and not all(isinstance(v, str | bytes) for v in data):
-                array = np.array(data, dtype=object)
+            array = as_given(data)
         except ValueError:
             raise errors.DataError(
                 errors.message(f"{what} as a rectangular array", "rows of different length")
@@ -48,6 +49,16 @@ def as_array(data: Any, what: str) -> Array:
     if array.shape[-1] == 0:
         raise errors.DataError(errors.message(f"{what}: at least one observation", "none"))
     return array
+
+
+def as_given(data: Any) -> Array:
+    """Return entries as an array in which numbers beside text are numbers still."""
+    array = np.asarray(data)
+    if not isinstance(data, list | tuple) or array.dtype.kind not in "US":
+        return array
+    if all(isinstance(v, str | bytes) for v in data):
+        return array
+    return np.array(data, dtype=object)
 
 
 def declared_categories(data: Any) -> tuple[Any, ...] | None:
@@ -91,7 +102,7 @@ def _from_frame_library(data: Any, what: str) -> Array:
     """Read a Series, a frame of one column, or anything else that knows how to become an array."""
     import narwhals as nw
 
-    native = nw.from_native(data, allow_series=True, pass_through=True)
+    native = _narwhal(data, allow_series=True)
     if isinstance(native, nw.DataFrame):
         if len(native.columns) != 1:
             raise errors.DataError(
@@ -113,6 +124,18 @@ def _from_frame_library(data: Any, what: str) -> Array:
     )
 
 
+def _narwhal(data: Any, **options: bool) -> Any:
+    """Return a frame or Series under the names that all libraries share, anything else as it is."""
+    import narwhals as nw
+
+    try:
+        return nw.from_native(data, pass_through=True, **options)
+    except nw.exceptions.DuplicateError:
+        raise errors.DataError(
+            errors.message("columns with different names", f"{list(data.columns)!r:.60}")
+        ) from None
+
+
 def column(frame: Any, name: str) -> Any:
     """Return one column of a data frame (or of a mapping of columns).
 
@@ -127,7 +150,7 @@ def column(frame: Any, name: str) -> Any:
         return frame[name]
     import narwhals as nw
 
-    native = nw.from_native(frame, eager_only=True, pass_through=True)
+    native = _narwhal(frame, eager_only=True)
     if not isinstance(native, nw.DataFrame):
         raise errors.DataTypeError(
             errors.message("a data frame in given=", f"{type(frame).__name__}")
@@ -141,7 +164,9 @@ def numeric(array: Array, what: str) -> Array:
     """Return an array of real numbers, or raise the error that says what came instead."""
     if array.dtype.kind in "fiu":
         if array.dtype.kind == "f" and array.dtype.itemsize != 8:
-            return array.astype(float)
+            # What lies beyond the doubles becomes infinite, and is reported as such.
+            with np.errstate(over="ignore"):
+                return array.astype(float)
         return array
     if array.dtype.kind == "b":
         return array.view(np.uint8) if array.flags.c_contiguous else array.astype(np.uint8)
@@ -154,15 +179,34 @@ def numeric(array: Array, what: str) -> Array:
             out = None
         if out is not None and (plain or np.isnan(out).any()):
             return out
-    first = array.ravel()[:1].tolist()[0]
+    mask = np.ones(array.shape, dtype=bool)
+    if array.dtype.kind == "O":
+        mask = np.array([not _is_number(v) for v in array.ravel()]).reshape(array.shape)
+    label = array[mask][:1].tolist()[0]
+    hint = "Convert them to numbers first"
+    if isinstance(label, str | bytes):
+        hint = (
+            f"Labels can be fitted with Categorical(), and with Bernoulli() as y == {label!r:.40}; "
+            "convert text to numbers first otherwise"
+        )
     raise errors.DataTypeError(
         errors.message(
             f"{what} as real numbers",
-            f"dtype {array.dtype} ({array.size} values, the first {first!r:.40} at position 0)",
-            f"Labels can be fitted with Categorical(), and with Bernoulli() as y == {first!r:.40}; "
-            "convert text to numbers first otherwise",
+            f"dtype {array.dtype}: {errors.offenders(mask, array)}",
+            hint,
         )
     )
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether an entry has a value among the doubles; None is a missing one."""
+    if value is None:
+        return True
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return isinstance(value, numbers.Number)
 
 
 def require_finite(array: Array, what: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import as_array, column, numeric, require_finite, without_missing
+from mlece.arrays import MISSING, as_array, column, numeric, require_finite, without_missing
 from mlece.combinators.scipy_family import is_scipy
 from mlece.families.means import Reparametrised
 from mlece.fits.fitting import resolve
@@ -30,8 +30,8 @@ def read_data(
     data: Any, weights: Any, given: Any, missing: str = "raise"
 ) -> tuple[str, Array, Array | None, int]:
     """Return the name, the observations (n,), the weights, and how many rows were left out."""
-    if missing not in ("raise", "drop"):
-        raise errors.unknown_name("missing", missing, ("raise", "drop"))
+    if missing not in MISSING:
+        raise errors.unknown_name("treatment of missing values", missing, MISSING)
     name = "y"
     if isinstance(weights, str):
         weights = column(given, weights)

@@ -93,8 +93,10 @@ def offenders(mask: Any, values: Any) -> str:
     position = position[0] if len(position) == 1 else position
     value = values[first]
     shown = value.item() if hasattr(value, "item") else value
+    if mask.ndim == 0:
+        return f"{shown!r}"
     noun = "value" if count == 1 else "values"
-    return f"{count} such {noun} of {mask.size}, the first {shown!r} at position {position}"
+    return f"{count} such {noun} of {mask.size}, the first {shown!r:.60} at position {position}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:

@@ -27,6 +27,7 @@ from mlece.units import Units, nats_per_unit
 
 SETTLED = 1e-12  # relative to max(1, |value|): the movement under halving that ends a refinement
 LAST_LEVEL = 10
+_LARGE = 1e4  # of expected statistics, whose rounding is beginning to show in the cross-entropy
 SMALL = 1e-3  # a divergence below this is integrated, not differenced: the difference cancels
 
 
@@ -250,6 +251,9 @@ def _closed_cross_entropy(p: Model, q: Model) -> Array | None:
         framed_p: Arrays = tuple(np.asarray(v) for v in p.to_frame(tuple(theta_p), shift, scale))
         framed_q: Arrays = tuple(np.asarray(v) for v in q.to_frame(q.theta, shift, scale))
         expected = p._expected_statistics(*framed_p)
+        if not p.unit_carrier and max(np.abs(s).max() for s in expected) > _LARGE:
+            # The carrier, such as log y!, takes the digits with it; summed point by point it does not.
+            return None
         value = -np.asarray(q.log_density_hook(expected, framed_q))
         if not p.support.discrete:
             value = value + log(scale)
@@ -409,7 +413,8 @@ def _kl_cells(p: Array, q: Array) -> Array:
     """
     p, q = np.broadcast_arrays(p, q)
     some = p > 0
-    with np.errstate(divide="ignore", over="ignore"):
+    # Where p is 0 the logarithms count for nothing, whatever they are.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         gap = np.where(some, (q - p) / np.where(some, p, 1.0), 0.0)
         near = np.abs(gap) <= 0.5
         far = q - p + p * (log(np.where(some, p, 1.0)) - log(q))

@@ -26,6 +26,8 @@ def probabilities_of(p: Any, name: str) -> Array:
     """
     try:
         given = np.asarray(p)
+        if given.dtype.kind in "US":
+            raise TypeError
         array = np.asarray(given, dtype=float)
     except (TypeError, ValueError):
         raise errors.DataTypeError(
@@ -81,11 +83,17 @@ def pair(p: Law, q: Law) -> tuple[bool, Any, Any]:
             )
         return True, p, q
     if isinstance(p, Model) or isinstance(q, Model):
+        other = q if isinstance(p, Model) else p
+        hint = "Write the vector as a Categorical model"
+        if isinstance(getattr(other, "family", None), Model):
+            hint = "The law that a fit found is fit.model"
+        elif isinstance(other, type):
+            hint = "Give the parameters of both"
         raise errors.ComparisonError(
             errors.message(
                 "two models or two vectors of probabilities",
                 f"{type(p).__name__} and {type(q).__name__}",
-                "Write the vector as a Categorical model",
+                hint,
             )
         )
     first, second = probabilities_of(p, "p"), probabilities_of(q, "q")

@@ -27,7 +27,10 @@ def _reduced(losses: Array, reduce: Reduce, units: Units) -> Any:
 
 def _numbers(values: Any, name: str) -> Array:
     try:
-        return np.asarray(values, dtype=float)
+        array = np.asarray(values)
+        if array.dtype.kind in "US":
+            raise TypeError
+        return np.asarray(array, dtype=float)
     except (TypeError, ValueError):
         raise errors.DataTypeError(
             errors.message(f"{name} as numbers", f"{type(values).__name__} {values!r:.40}")
@@ -144,7 +147,7 @@ def _labels(labels: Array, rows: Array) -> Array:
                 f"shape {labels.shape}",
             )
         )
-    number = labels.astype(float)
+    number = _numbers(labels, "labels")
     bad = ~((number >= 0) & (number < rows.shape[-1]) & (number == np.floor(number)))
     if bad.any():
         raise errors.DataError(

@@ -299,7 +299,9 @@ class Model:
 
     @staticmethod
     def _log_density(y: Any, *theta: Any) -> Any:
-        raise NotImplementedError
+        raise errors.NoDensityError(
+            errors.message("a _log_density(y, *theta) of the family, the one hook it needs", "none")
+        )
 
     @staticmethod
     def _statistics(y: Any) -> Any:

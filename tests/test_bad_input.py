@@ -512,3 +512,73 @@ def test_a_region_far_out_in_a_tail_is_no_error() -> None:
     assert law.log_density(4000.0) == pytest.approx(
         -np.log1p(ratio * (1 + 3 / 4002 * (1 + 3 / 4003))), rel=1e-9
     )
+
+
+TEXT_AMONG_NUMBERS = {
+    "a list": [1.0, 2.0, "a", "b"],
+    "objects": np.array([1, None, "a", "b"], dtype=object),
+    "a Series": pd.Series([1.0, 2.0, "a", "b"]),
+}
+
+
+@pytest.mark.parametrize("kind", TEXT_AMONG_NUMBERS)
+def test_text_among_numbers_is_found(kind: str) -> None:
+    text = refused(
+        lambda: mlece.fit(mlece.Gaussian(), TEXT_AMONG_NUMBERS[kind]),
+        TypeError,
+        "2 such values of 4, the first 'a' at position 2",
+    )
+    assert "Bernoulli() as y == 'a'" in text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [np.array([1j, 2.0]), np.array(["2020-01-01", "2020-01-02"], dtype="M8[D]"), [1.0, 10**400]],
+    ids=["complex", "dates", "an integer beyond the floats"],
+)
+def test_what_is_no_label_is_not_called_one(data: Any) -> None:
+    text = refused(lambda: mlece.fit(mlece.Gaussian(), data), TypeError, "Convert them to numbers")
+    assert "Categorical" not in text
+
+
+def test_numbers_beyond_the_doubles_are_told_without_a_warning() -> None:
+    data = np.array([np.longdouble("1e4000"), 1])
+    refused(lambda: mlece.fit(mlece.Gaussian(), data), ValueError, "the first inf at position 0")
+
+
+def test_an_unknown_treatment_of_missing_values() -> None:
+    refused(
+        lambda: mlece.fit(mlece.Gaussian(), [1.0, 2.0], missing="omit"),
+        ValueError,
+        "'omit'",
+        "drop",
+    )
+
+
+def test_columns_of_one_name() -> None:
+    frame = pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"])
+    refused(lambda: mlece.fit(mlece.Gaussian(), "a", given=frame), ValueError, "different names")
+    refused(lambda: mlece.fit(mlece.Gaussian(), frame), ValueError, "different names")
+
+
+def test_a_level_that_is_no_number() -> None:
+    fit = mlece.fit(mlece.Gaussian(), [1.0, 2.0, 4.0])
+    refused(lambda: fit.interval(level="a"), ValueError, "confidence level", "'a'")
+
+
+def test_a_batch_of_known_laws_is_not_one() -> None:
+    truth = mlece.Exponential(rate=[1.0, 2.0])
+    refused(lambda: mlece.fit(mlece.Gaussian(), truth), TypeError, "one known distribution", "(2,)")
+
+
+def test_families_that_are_none() -> None:
+    def density(y: Any, loc: Any) -> Any:
+        return -0.5 * (y - loc) ** 2
+
+    refused(lambda: mlece.family(support="real", loc=mlece.real)(density), TypeError, "a domain")
+    refused(lambda: mlece.family()(lambda y: -y * y), ValueError, "a parameter", "none")
+
+    class Unfinished(mlece.Model):
+        loc = mlece.Param(mlece.real)
+
+    refused(lambda: mlece.fit(Unfinished(), [1.0, 2.0]), ValueError, "a _log_density")

@@ -313,3 +313,39 @@ def test_log_factorials_of_many_counts_are_those_of_each() -> None:
     large = np.append(y, 1e6)
     for sample in (y, y.reshape(2, -1), large, np.append(y, 0.5)):
         np.testing.assert_array_equal(log_factorial(sample), gammaln(sample + 1))
+
+
+@pytest.mark.parametrize("rate", [300.0, 1e4, 1e6, 1e9, 1e12, 1e15])
+def test_large_poisson_counts_keep_their_digits(rate):
+    """y log λ − λ − log y! is a few nats left of terms of 1e16."""
+    y = np.round(np.random.default_rng(1).normal(rate, np.sqrt(rate), 20))
+    fit = mlece.fit(mlece.Poisson(), y)
+    with mp.workdps(40):
+        mean = mp.mpf(fit.params["rate"])
+        terms = [int(v) * mp.log(mean) - mean - mp.loggamma(int(v) + 1) for v in y]
+        exact = -sum(terms) / len(terms)
+        assert float(fit.cross_entropy) == pytest.approx(
+            float(exact), rel=1e-12 if rate < 1e4 else 2e-15
+        )
+        np.testing.assert_allclose(
+            fit.model.log_density(y), np.array(terms, dtype=float), rtol=1e-14
+        )
+        # Stirling's series of the entropy; the divergence of two laws is closed.
+        series = mp.log(2 * mp.pi * mp.e * rate) / 2
+        series -= 1 / mp.mpf(12 * rate) + 1 / mp.mpf(24 * rate**2)
+        moved = rate * (mp.mpf("1.001") - 1 - mp.log(mp.mpf("1.001")))
+    law, other = mlece.Poisson(rate), mlece.Poisson(1.001 * rate)
+    assert mlece.entropy(law) == pytest.approx(float(series), rel=1e-8 if rate < 1e4 else 1e-13)
+    assert mlece.kl_divergence(law, other) == pytest.approx(float(moved), rel=1e-9)
+    crossed = mlece.cross_entropy(law, other)
+    assert crossed == pytest.approx(float(series + moved), rel=1e-8 if rate < 1e4 else 1e-12)
+
+
+def test_poisson_rows_of_a_batch_with_small_and_large_counts():
+    rows = np.array([[3.0, 5.0, 4.0, 700.0], [1e9, 1e9 + 5e4, 1e9 - 7e4, 1e9]])
+    batch = mlece.fit(mlece.Poisson(), rows)
+    single = [float(mlece.fit(mlece.Poisson(), row).cross_entropy) for row in rows]
+    np.testing.assert_allclose(batch.cross_entropy, single, rtol=1e-14)
+    weighted = mlece.fit(mlece.Poisson(), rows[1], weights=[1, 2, 0, 3])
+    repeated = mlece.fit(mlece.Poisson(), np.repeat(rows[1], [1, 2, 0, 3]))
+    assert weighted.cross_entropy == pytest.approx(float(repeated.cross_entropy), rel=1e-14)

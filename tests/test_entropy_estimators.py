@@ -8,6 +8,7 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
+import mlece
 from mlece import errors
 from mlece.entropies.counts import chao_wang_jost
 from mlece.entropies.entropy_estimators import MASSES, estimate_entropy
@@ -205,3 +206,36 @@ def test_too_few_for_neighbours_are_told_of_spacings():
     with pytest.raises(errors.DataError, match="vasicek"):
         estimate_entropy([1.0, 2.0, 4.0], discrete=False)
     assert np.isfinite(estimate_entropy([1.0, 2.0, 4.0], discrete=False, method="vasicek").value)
+
+
+@pytest.mark.parametrize(("n", "offset"), [(200, 1e9), (2000, 1e12)])
+def test_far_from_zero_the_floats_tie(n, offset):
+    """At 1e12 floats lie 1.2e-4 apart: two of 200 observations are one float, of simulated ones too."""
+    x = np.random.default_rng(0).normal(size=n)
+    near, far = (mlece.fit(mlece.Gaussian(), y).gap(replicates=199) for y in (x, x + offset))
+    assert far.remark == near.remark == ""
+    assert far.value == pytest.approx(near.value, abs=2e-3)
+    assert far.p_value == pytest.approx(near.p_value, abs=0.05)
+    for method in ("kozachenko-leonenko", "vasicek", None):
+        here, there = (estimate_entropy(y, False, method=method) for y in (x, x + offset))
+        assert there.value == pytest.approx(here.value, abs=2e-3)
+    found = ties(x + offset)
+    assert (found.fraction, found.distinct, found.grid) == (0.0, n, None)
+
+
+def test_repeated_observations_are_none_of_the_floats():
+    x = np.random.default_rng(0).normal(size=500)
+    for repeated in (np.r_[x, x[:3]], np.r_[x, x[:300]] + 1e9):
+        assert ties(repeated).fraction > 0
+        with pytest.raises(errors.DataError, match=r"tied|never tie"):
+            mlece.fit(mlece.Gaussian(), repeated).gap(replicates=99)
+
+
+def test_resolutions_of_a_gap():
+    x = np.random.default_rng(0).normal(size=200)
+    said = mlece.fit(mlece.Gaussian(), x).gap(replicates=99, resolution=1).remark
+    assert said == "Model and entropy are compared on a grid of 1."
+    rounded = mlece.fit(mlece.Gaussian(), x.round(1))
+    assert "multiples of 0.1 (99 % tied)" in rounded.gap(replicates=99, resolution=1).remark
+    with pytest.raises(errors.ParameterError, match=r"0\.1 or coarser; got 0\.01"):
+        rounded.gap(replicates=99, resolution=0.01)

@@ -784,3 +784,17 @@ def test_a_formula_goes_into_the_family_that_is_inflated_or_truncated() -> None:
         assert "rate[x]" in mlece.fit(model, "y ~ x", given=given).params
     with pytest.raises(mlece.MleceError, match=r"MeanGamma has a mean: Gamma\(shape='x \+ z'\)"):
         mlece.fit(mlece.Inflated("gamma"), "y ~ x", given=given)
+
+
+def test_labels_of_several_types_come_back_as_they_are() -> None:
+    data = ["a", 1, "a", 2.5]
+    fit = mlece.fit(mlece.Categorical(), data)
+    drawn = fit.model.sample(200, rng=0).tolist()
+    assert set(drawn) == {"a", 1, 2.5}
+    np.testing.assert_allclose(fit.model.density(data), [0.5, 0.25, 0.5, 0.25], rtol=1e-15)
+    assert fit.model.log_density(["a", "1"])[1] == -np.inf
+    assert np.isfinite(fit.held_out(drawn))
+    pairs = np.empty(3, dtype=object)
+    pairs[:] = [("x", 1), ("x", 2), ("x", 1)]
+    law = mlece.fit(mlece.Categorical(), pairs).model
+    assert set(law.sample(50, rng=0).tolist()) == {("x", 1), ("x", 2)}

@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
+import mlece
 from mlece import errors
 from mlece.families import (
     Beta,
@@ -229,6 +230,7 @@ def test_vectors():
     assert kl_divergence([1.0, 0.0], [0.5, 0.5]) == pytest.approx(np.log(2), rel=1e-15)
     assert kl_divergence([0.5, 0.5], [1.0, 0.0]) == np.inf
     assert cross_entropy([1.0, 0.0], [1.0, 0.0]) == 0.0
+    assert kl_divergence([1.0, 0.0], [1.0, 0.0]) == 0.0
     assert kl_divergence([[0.5, 0.5], [0.1, 0.9]], [0.5, 0.5]).shape == (2,)
     tiny = kl_divergence([0.5, 0.5], [0.5 + 1e-9, 0.5 - 1e-9])
     assert tiny == pytest.approx(2e-18, rel=1e-6)
@@ -245,6 +247,9 @@ def test_vectors():
         ([np.nan, 1.0], [0.5, 0.5], errors.DataError, r"in \[0, 1\]"),
         (Gaussian(mean=0), Gaussian(0, 1), errors.FreeSlotError, "sd"),
         ("ab", [0.5, 0.5], errors.DataTypeError, "vector"),
+        (["0.5", "0.5"], [0.5, 0.5], errors.DataTypeError, "vector"),
+        (Gaussian(0, 1), Gaussian, errors.ComparisonError, "Give the parameters"),
+        (Poisson(3), mlece.fit(Poisson(), [1, 2]), errors.ComparisonError, "is fit.model"),
     ],
     ids=lambda v: str(v)[:20],
 )
@@ -304,4 +309,17 @@ def test_extreme_logits():
 )
 def test_losses_refuse(ask):
     with pytest.raises(errors.DataError, match="expected"):
+        ask()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: softmax_cross_entropy([[0.0, 1.0]], ["a"]),
+        lambda: categorical_cross_entropy(["1"], [[0.5, 0.5]]),
+        lambda: binary_cross_entropy(["1"], [0.5]),
+    ],
+)
+def test_losses_take_no_text(ask):
+    with pytest.raises(errors.DataTypeError, match="as numbers"):
         ask()

@@ -128,7 +128,7 @@ def test_labels_name_the_cells_and_empty_cells_have_a_multiplier() -> None:
 def test_given_axes_are_used_and_no_figure_is_made() -> None:
     figure, axes = plt.subplots(1, 4)
     fit = mlece.fit("gamma", POSITIVE)
-    back, _ = fit_panels(fit, axes=axes)
+    back, _ = fit_panels(fit, ax=axes)
     assert back is axes
     bars, _ = comparison_bars(compare(["gamma"], POSITIVE), ax=axes[0])
     assert bars is axes[0]
@@ -143,7 +143,7 @@ def test_panels_refuse_what_has_no_picture() -> None:
     with pytest.raises(errors.NoDensityError):
         mlece.fit("gamma", [2.0, 2.0]).plot()
     with pytest.raises(errors.DataError):
-        fit_panels(mlece.fit("gamma", POSITIVE), axes=plt.subplots(1, 2)[1])
+        fit_panels(mlece.fit("gamma", POSITIVE), ax=plt.subplots(1, 2)[1])
 
 
 @pytest.mark.parametrize("units", ["nats", "bits"])
@@ -172,3 +172,11 @@ def test_ledger_bars() -> None:
 def test_nothing_ranked_nothing_drawn() -> None:
     with pytest.raises(errors.NoDensityError):
         compare(["gamma"], [-1.0, 2.0]).plot()
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_scores_in_any_units(scale):
+    drawn = mlece.fit("gamma", scale * np.asarray(POSITIVE)).plot()[1]
+    plain = mlece.fit("gamma", POSITIVE).plot()[1]
+    for name, expected in plain.scores.items():
+        np.testing.assert_allclose(drawn.scores[name], expected, rtol=1e-9)

@@ -251,3 +251,23 @@ def test_a_kink_away_from_those_of_an_asymmetric_truth() -> None:
     for step in (-1e-3, 1e-3):
         member = fit.model.replace(loc=fit.params["loc"] + step)
         assert mlece.cross_entropy(truth, member) > fit.cross_entropy
+
+
+def test_labels_that_a_categorical_has_not():
+    truth = m.Categorical([0.2, 0.7, 0.1], labels=["a", "b", "c"])
+    fit = mlece.fit(m.Categorical(labels=["b", "a"]), truth)
+    assert fit.certificate.status is INFINITE
+    assert fit.cross_entropy == math.inf
+    assert "mass 0.1 outside the labels 'b', 'a'" in fit.certificate.sentence
+    assert fit.certificate.kkt is None
+    with pytest.raises(mlece.errors.NotRegularError, match="INFINITE"):
+        fit.standard_errors()
+    seen = mlece.fit(m.Categorical(), ["a", "b", "b"])
+    assert mlece.ledger(truth, seen).approximation == math.inf
+    # Where the labels of the truth are some of its own, it is met.
+    inside = m.Categorical([0.2, 0.8], labels=["a", "b"])
+    assert mlece.fit(m.Categorical(labels=["c", "b", "a"]), inside).params["p"].tolist() == [
+        0,
+        0.8,
+        0.2,
+    ]

@@ -680,7 +680,7 @@ def test_the_picture_shows_the_rows() -> None:
     with pytest.raises(errors.UnknownNameError, match="truth of the study"):
         found.plot(truth="gama")
     with pytest.raises(errors.DataError, match="axes of shape"):
-        found.plot(axes=axes[0], truth=label)
+        found.plot(ax=axes[0], truth=label)
     bare = mlece.study("studentt(2, 0, 1)", "gaussian", [10, 20], 30, intervals=())
     assert bare.plot()[0].shape == (2, 1)  # infinite: said, not drawn
     plt.close("all")

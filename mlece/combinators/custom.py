@@ -39,7 +39,9 @@ def family(
     Raises
     ------
     ParameterError
-        If the names differ from the function's arguments.
+        If the names differ from the function's arguments, or there is none.
+    DataTypeError
+        If the support is not a domain.
 
     Examples
     --------
@@ -51,6 +53,12 @@ def family(
     >>> sorted(mlece.fit(Sech, [0.1, -1.2, 0.7, 2.2, -0.4]).params)
     ['loc', 'scale']
     """
+    if not isinstance(support, Domain):
+        raise errors.DataTypeError(
+            errors.message(
+                "a domain as support", f"{support!r:.60}", "mlece.real, mlece.positive, …"
+            )
+        )
 
     def decorate(function: Callable[..., Array]) -> type[Model]:
         names = list(inspect.signature(function).parameters)[1:]
@@ -59,6 +67,14 @@ def family(
                 errors.message(
                     f"parameters in the order of {function.__name__}(y, {', '.join(names)})",
                     ", ".join(params) or "none",
+                )
+            )
+        if not names:
+            raise errors.ParameterError(
+                errors.message(
+                    "a parameter of a family at the least",
+                    "none",
+                    f"{function.__name__}(y, theta) has one, which may be held fixed",
                 )
             )
         given = {k: v if isinstance(v, Param) else Param(v) for k, v in params.items()}

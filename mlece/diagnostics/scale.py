@@ -13,7 +13,7 @@ from mlece.combinators.observed import beside, laws_at, response_family, respons
 from mlece.entropies.counts import chao_wang_jost
 from mlece.entropies.estimate import EntropyEstimate
 from mlece.entropies.neighbours import kozachenko_leonenko, window_radius
-from mlece.entropies.ties import Ties, ties
+from mlece.entropies.ties import Ties, ties, untied
 from mlece.fits.result import Fit
 from mlece.math import Array
 from mlece.model import Model
@@ -49,7 +49,7 @@ def choose_scale(fit: Fit, y: Array, resolution: float | None) -> Scale:
     DataError
         If continuous data tie and no grid explains it.
     ParameterError
-        If the resolution asked for is not positive.
+        If the resolution asked for is not positive, or finer than that of the data.
     """
     if fit.family.support.discrete:
         return _discrete_scale(fit, y)
@@ -59,6 +59,13 @@ def choose_scale(fit: Fit, y: Array, resolution: float | None) -> Scale:
     if resolution is not None:
         if not (np.isfinite(resolution) and resolution > 0):
             raise errors.ParameterError(errors.message("a positive resolution", repr(resolution)))
+        if found.grid is not None and resolution < found.grid * (1 - 1e-9):
+            raise errors.ParameterError(
+                errors.message(
+                    f"a resolution that the data have, {found.grid:.6g} or coarser",
+                    repr(resolution),
+                )
+            )
         step = min(found.grid or resolution / 1024, resolution)
         return _grid_scale(fit.model, y, step, found, resolution)
     if found.grid is None:
@@ -102,7 +109,7 @@ def _density_scale(y: Array, remark: str) -> Scale:
         entropy = np.atleast_1d(kozachenko_leonenko(rows, _NEIGHBOUR).value)
         ordered = np.sort(rows, axis=1)
         log_density = _by_group(fits, rows.shape[1], lambda q, i: q.log_density(ordered[i]))
-        terms = log_density + np.log(window_radius(ordered, _NEIGHBOUR))
+        terms = log_density + np.log(window_radius(untied(ordered), _NEIGHBOUR))
         return fits.values - entropy, terms.var(axis=1), fits.values
 
     return Scale(y, kozachenko_leonenko(y, _NEIGHBOUR), statistic, None, None, remark)
@@ -182,9 +189,10 @@ def _grid_scale(
         return masses(np.round((rows - start) / width), fits)
 
     _, counts = _table(np.round((y[None, :] - start) / width))
+    rounded = f"The data are rounded to multiples of {step:.6g} ({100 * found.fraction:.3g} % tied): model"
     remark = (
-        f"The data are rounded to multiples of {step:.6g} ({100 * found.fraction:.3g} % tied): model "
-        f"and entropy are compared on {'that grid' if resolution is None else f'a grid of {resolution:g}'}."
+        f"{'Model' if found.grid is None else rounded} and entropy are compared on "
+        f"{'that grid' if resolution is None else f'a grid of {resolution:g}'}."
     )
     if resolution is None:
         remark += _heaping(np.round((y - origin) / step) + np.round(origin / step), step)

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.entropies.estimate import EntropyEstimate, plain
-from mlece.entropies.ties import finite, tied_error
+from mlece.entropies.ties import finite, tied_error, untied
 from mlece.math import Array, digamma, gammaln, log
 
 _BLOCK = 2**18
@@ -81,10 +81,7 @@ def kozachenko_leonenko(x: Any, k: int = 5, *, multivariate: bool = False) -> En
     height, spread = np.empty(len(rows)), np.empty(len(rows))
     stride = max(1, _BLOCK // n)
     for start in range(0, len(rows), stride):
-        block = np.sort(rows[start : start + stride], axis=1)
-        repeated = np.diff(block, axis=1) == 0
-        if repeated.any():
-            raise tied_error(repeated, block[:, 1:])
+        block = untied(np.sort(rows[start : start + stride], axis=1))
         terms = log(window_radius(block, k))
         height[start : start + stride] = terms.mean(axis=1)
         spread[start : start + stride] = terms.var(axis=1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.entropies.estimate import EntropyEstimate, plain
-from mlece.entropies.ties import finite, tied_error
+from mlece.entropies.ties import finite, untied
 from mlece.math import Array, log
 
 
@@ -30,11 +30,7 @@ def _ordered(x: Any, window: int | None) -> tuple[Array, int, int]:
         raise errors.ParameterError(
             errors.message(f"a window from 1 to {(n - 1) // 2}, below half of {n}", repr(window))
         )
-    ordered = np.sort(values, axis=-1)
-    repeated = np.diff(ordered, axis=-1) == 0
-    if repeated.any():
-        raise tied_error(repeated, ordered[..., 1:])
-    return ordered, n, m
+    return untied(np.sort(values, axis=-1)), n, m
 
 
 def _windows(x: Array, m: int) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlece import errors
 from mlece.math import Array
+from mlece.randomness import stream
 
 # Units recorded but written as decimals (1/60 as 0.017), apart from powers of ten.
 _PARTS = (*range(2, 13), 16, 20, 24, 30, 32, 36, 40, 48, 50, 60, 64, 100, 120, 144, 240, 360, 3600)
@@ -16,6 +17,8 @@ _COARSER = 4  # steps of the written decimals to one of the unit recorded, at th
 _CHANCE = 1e-9  # of decimals agreeing with a unit that nobody used
 _DIGITS = 13  # of a decimal number; with more, rounding alone makes any number look like one
 _PLACES = 300
+_SELDOM = 1e-7  # ties by the spacing of floats that need not be reckoned with
+_ROUNDED = 100  # times as many: what has been through a logarithm is rounded more coarsely
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,10 @@ class Ties:
     Parameters
     ----------
     fraction : float
-        Share of the observations that equal another one.
+        Share of the observations that equal another one, but for what the spacing of floats does to a
+        density far from 0: at 1e9 two of 10,000 Gaussian observations are one float.
     distinct : int
-        Number of different values.
+        Number of different values, those that only the spacing of floats makes equal counted as such.
     grid : float or None
         The largest δ of which all differences are multiples, or the unit fraction of which the
         values are decimal forms; None where there is none above the rounding of the numbers.
@@ -87,6 +91,8 @@ def ties(x: Any) -> Ties:
     values, counts = np.unique(finite(x).ravel(), return_counts=True)
     tied = float(counts[counts > 1].sum() / counts.sum())
     step = _grid(values)
+    if tied and step is None and _by_spacing(np.sort(np.ravel(finite(x)))[None]):
+        return Ties(0.0, int(counts.sum()), None)
     unit = None if step is None else _unit_recorded(values, step)
     if unit is not None:
         return Ties(tied, values.size, unit, 0.0)
@@ -162,6 +168,45 @@ def finite(x: Any) -> Array:
     if bad.any():
         raise errors.DataError(errors.message("finite numbers", errors.offenders(bad, values)))
     return values
+
+
+def untied(ordered: Array) -> Array:
+    """Return sorted samples (..., n) of a density without ties, about another origin where there are any.
+
+    Far from 0 floats lie so far apart that observations of a density are equal now and then. They are
+    counted from the middle, which is exact, and spread over the spacing of the floats.
+
+    Raises
+    ------
+    DataError
+        If more of them are equal than the spacing explains.
+    """
+    repeated = np.diff(ordered, axis=-1) == 0
+    if not repeated.any():
+        return ordered
+    rows = ordered.reshape(-1, ordered.shape[-1])
+    if not _by_spacing(rows):
+        raise tied_error(repeated, ordered[..., 1:])
+    near = rows - np.median(rows, axis=1, keepdims=True)
+    near += np.spacing(np.abs(rows)) * (stream(0).random(rows.shape) - 0.5)
+    out = np.sort(near, axis=1).reshape(ordered.shape)
+    repeated = np.diff(out, axis=-1) == 0
+    if repeated.any():
+        raise tied_error(repeated, ordered[..., 1:])
+    return out
+
+
+def _by_spacing(rows: Array) -> bool:
+    """Tell whether sorted samples (r, n) tie hardly more often than the spacing of floats explains."""
+    n = rows.shape[1]
+    spacing = np.spacing(np.abs(rows[:, n // 2]))
+    width = rows[:, (3 * n) // 4] - rows[:, n // 4]
+    if not (width > 0).all():
+        return False
+    # Pairs that meet in a cell: n²/2 times the cell times ∫ f², which is 0.38 / (its middle half).
+    expected = float((0.19 * n * n * spacing / width).sum())
+    count = int(np.count_nonzero(np.diff(rows, axis=1) == 0))
+    return expected > _SELDOM and count <= _ROUNDED * expected + 2
 
 
 def tied_error(repeated: Array, values: Array) -> errors.DataError:

@@ -53,18 +53,35 @@ from mlece.param import Param
 # ---------------------------------------------------------------------------- Poisson
 
 
-def _mean_log_factorial(rate: Array) -> Array:
-    """Return E log Y! of a Poisson law: a sum, or its asymptotic series."""
+_SMALL = 256  # below, log y! is a number without a large part to be told from the rest
+
+
+def _log_factorial_parts(y: Array) -> Arrays:
+    """Return log y! as a part that stays small and y log y − y, 0 for small counts."""
+    if y.max(initial=0.0) < _SMALL:
+        return log_factorial(y), np.broadcast_to(0.0, y.shape)
+    large = y >= _SMALL
+    x = where(large, y, 1.0)
+    rest = 0.5 * (LOG_2PI + log(x)) + stirling_remainder(x)
+    return where(large, rest, gammaln(y + 1)), where(large, xlogy(x, x) - x, 0.0)
+
+
+def _mean_log_factorial_parts(rate: Array) -> Arrays:
+    """Return the expected parts of log Y! of a Poisson law: sums, or their asymptotic series."""
     rate = np.asarray(rate, dtype=float)
-    y = np.arange(600.0)
-    small = np.minimum(rate, 200.0)[..., None]
-    logs = gammaln(y + 1)
-    total = (exp(xlogy(y, small) - small - logs) * logs).sum(axis=-1)
-    big = np.maximum(rate, 200.0)
-    u = 1 / big
+    u = 1 / np.maximum(rate, 1.0)
     tail = u * (1 / 12 + u * (1 / 24 + u * (19 / 360 + u * (9 / 80))))
-    series = big * log(big) - big + 0.5 * (LOG_2PI + 1 + log(big)) - tail
-    return where(rate < 200, total, series)
+    log_mean = log(rate) - u * (1 / 2 + u * (5 / 12 + u * (3 / 4 + u * 251 / 120)))
+    rest = np.asarray(0.5 * (LOG_2PI + log_mean) + u * (1 + u * (1 + 2 * u)) / 12 - u**3 / 360)
+    # The parts join where Y passes _SMALL, near or below these rates.
+    lead = np.asarray(xlogy(rate, rate) - rate + 0.5 * (LOG_2PI + 1 + log(rate)) - tail - rest)
+    for low, high, terms in ((-1.0, 200.0, 600), (200.0, 700.0, 1200)):
+        near = (rate >= low) & (rate < high)
+        if near.any():
+            y = np.arange(float(terms))
+            mass = exp(xlogy(y, rate[near][:, None]) - rate[near][:, None] - gammaln(y + 1))
+            rest[near], lead[near] = (mass @ part for part in _log_factorial_parts(y))
+    return rest, lead
 
 
 class Poisson(Model):
@@ -88,11 +105,19 @@ class Poisson(Model):
 
     @staticmethod
     def _statistics(y: Array) -> Arrays:
-        return y, log_factorial(y)
+        return y, *_log_factorial_parts(y)
 
     @staticmethod
     def _log_density(t: Arrays, rate: Array) -> Array:
-        return np.asarray(xlogy(t[0], rate) - rate - t[1])
+        y, rest, lead = t
+        if not np.any(lead):
+            return np.asarray(xlogy(y, rate) - rate - rest)
+        # y log(λ/y) + y − λ is small where its terms are large; of a single count nothing is left of
+        # y log y − y (Loader 2000).
+        some = y > 0
+        x = where(some, y, 1.0)
+        deviance = where(some, x * log_minus_step(rate / x, (rate - x) / x), -rate)
+        return np.asarray(deviance + (xlogy(y, y) - y - lead) - rest)
 
     @staticmethod
     def _score(t: Arrays, rate: Array) -> Arrays:
@@ -104,7 +129,7 @@ class Poisson(Model):
 
     @staticmethod
     def _expected_statistics(rate: Array) -> Arrays:
-        return rate, _mean_log_factorial(rate)
+        return rate, *_mean_log_factorial_parts(rate)
 
     @staticmethod
     def _information(rate: Jet) -> Pairs:

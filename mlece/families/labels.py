@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from mlece.arrays import declared_categories, factorize
+from mlece.arrays import as_given, declared_categories, factorize
 from mlece.domain import Domain, categories
 from mlece.errors import NoDensityError, ParameterError, SupportError, message, offenders
 from mlece.math import Array, Arrays
@@ -57,13 +57,20 @@ class Labelled(Model, abstract=True):
     def encode(self, y: Any) -> Array:
         """Return the codes of labels; −1 for a label that the model does not know."""
         order = {label: k for k, label in enumerate(self.labels or ())}
-        array = np.asarray(y)
+        array = as_given(y)
         codes = [order.get(label, -1) for label in array.ravel().tolist()]
         return np.array(codes, dtype=float).reshape(array.shape)
 
     def decode(self, y: Array) -> Array:
         """Return the labels of codes."""
-        return np.asarray(self.labels)[np.asarray(y, dtype=np.int64)]
+        labels = self.labels or ()
+        known = np.asarray(labels) if len({type(label) for label in labels}) == 1 else None
+        if known is None or known.ndim > 1:
+            # One type for all would turn numbers beside text into text, and tuples into rows.
+            known = np.empty(len(labels), dtype=object)
+            for k, label in enumerate(labels):
+                known[k] = label
+        return known[np.asarray(y, dtype=np.int64)]
 
     def inside(self, y: Array, theta: Arrays) -> Array:
         """Return a mask, True for the codes of known labels."""

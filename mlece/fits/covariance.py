@@ -137,12 +137,13 @@ def _reasons(fit: Fit) -> dict[int, str]:
     size = fit.objective.size
     irregular, why = fit.family._irregular(*fit.theta)
     out = dict.fromkeys(np.flatnonzero(np.broadcast_to(irregular, (size,))).tolist(), str(why))
+    regular = {Status.OPTIMAL}
     if fit.on_simplex:
-        return out
-    # Between observations a kink has a density all the same; a flat likelihood has no information.
-    regular = (
-        {Status.OPTIMAL, Status.NOT_UNIQUE} if kinks_among(fit.objective) else {Status.OPTIMAL}
-    )
+        # The cells that were seen are inside, on a face.
+        regular.add(Status.BOUNDARY)
+    elif kinks_among(fit.objective):
+        # Between observations a kink has a density all the same; a flat likelihood has no information.
+        regular.add(Status.NOT_UNIQUE)
     for r, status in enumerate(np.ravel(np.asarray(fit.certificate.status, dtype=object)).tolist()):
         if status not in regular and r not in out:
             detail = str(fit.certificate) if not fit.sample.batch_shape else status.value
@@ -430,6 +431,7 @@ def _roots(covariance: Array) -> Array:
 def _simplex_covariance(fit: Fit, kind: str, options: dict[str, Any]) -> Array:
     """Multinomial covariance (diag(q) − qq')/n on the face of the cells that were seen."""
     objective = fit.objective
+    _regular(fit, kind)
     (q,) = fit.framed
     shape = (*fit.sample.batch_shape, *q.shape[1:], *q.shape[1:])
     if kind == "bootstrap":

@@ -135,6 +135,8 @@ def infinite(result: Fit, sentence: str) -> Fit:
         score_norm=np.nan,
         sentence=sentence,
         entropy_residual=None,
+        kkt=None,
+        multipliers={},
     )
     return replace(
         result,

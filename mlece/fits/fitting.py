@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import column, without_missing
+from mlece.arrays import MISSING, column, without_missing
 from mlece.certificate import EPS
 from mlece.combinators.compose import instance
 from mlece.combinators.conditional import Conditional
@@ -126,6 +126,8 @@ def fit(
         raise errors.unknown_name("weighting", weighting, WEIGHTINGS)
     if solver not in SOLVERS:
         raise errors.unknown_name("solver", solver, SOLVERS)
+    if missing not in MISSING:
+        raise errors.unknown_name("treatment of missing values", missing, MISSING)
     if isinstance(data, _LAWS):
         if weights is not None or given is not None:
             raise errors.DataError(

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize
 
 from mlece import errors
+from mlece.families.labels import Labelled
 from mlece.fits.faces import as_member, infinite, on_face
 from mlece.fits.fitting import fit_sample
 from mlece.fits.proof import given
@@ -51,6 +52,14 @@ def fit_population(model: Model, truth: Model, solver: str) -> Fit:
         If the cross-entropy does not settle.
     """
     truth.theta  # noqa: B018  (raises if a slot is free)
+    if truth.batch_shape:
+        raise errors.DataTypeError(
+            errors.message(
+                "one known distribution",
+                f"a batch {truth.batch_shape} of {type(truth).__name__}",
+                "Fit to one after the other",
+            )
+        )
     for law in (model, truth):
         if law._width:
             raise errors.ComparisonError(
@@ -231,7 +240,7 @@ def _fit_nodes(
     solver: str,
 ) -> Fit:
     """Fit to one rule; report an infinite cross-entropy as such."""
-    inside = _inside(model, rule.values, outer)
+    inside = _inside(model, truth, rule.values, outer)
     if not np.any(inside):
         raise errors.SupportError(
             errors.message(
@@ -260,8 +269,10 @@ def _fit_nodes(
     return result
 
 
-def _inside(model: Model, values: Array, outer: tuple[float, float]) -> Array:
+def _inside(model: Model, truth: Model, values: Array, outer: tuple[float, float]) -> Array:
     """Tell which framed nodes lie in the support, the ends that known constants set included."""
+    if isinstance(model, Labelled) and model.labels is not None:
+        return np.asarray(model.encode(truth.decode(values)) >= 0)
     inside = model.support.contains(values)
     if not facts_of(model.params).constants:
         return inside
@@ -272,6 +283,8 @@ def _inside(model: Model, values: Array, outer: tuple[float, float]) -> Array:
 
 def _reach(model: Model) -> str:
     """Describe the support, with the ends that known constants set."""
+    if isinstance(model, Labelled) and model.labels is not None:
+        return "the labels " + ", ".join(map(repr, model.labels))
     if not facts_of(model.params).constants:
         return str(model.support)
     low, high = model.settled_bounds(tuple(model.slots[p.name] for p in model.params))

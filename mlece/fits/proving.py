@@ -19,6 +19,8 @@ from mlece.regression.existence import canonical_bound, certified
 from mlece.sample import Sample
 from mlece.solvers.solution import Solution
 
+_LARGE = 1e4  # of statistics, whose rounding is beginning to show in the cross-entropy
+
 
 @dataclass(frozen=True, eq=False)
 class Question:
@@ -73,6 +75,8 @@ class Question:
         else:
             at = objective.evaluate(place, 2)
         value = at.value if solution.value is None else solution.value
+        if not special and _cancels(objective):
+            value = objective.evaluate(place, 1, opg=True).value
         if not self.parts and (solution.solver == "newton" or solution.solver.startswith("scipy")):
             outcome = running(objective, solution, outcome, at)
         if some(outcome.special):
@@ -86,6 +90,16 @@ class Question:
         if self.parts:
             return joint_bound(self.objective, self.parts)
         return certified(strongest_bound(self.objective, place, at, self.solution), known)
+
+
+def _cancels(objective: CrossEntropy) -> bool:
+    """Tell whether means of statistics are so large that the cross-entropy loses digits to them.
+
+    Those of single observations do not: log q is small where y log λ is large.
+    """
+    if not objective.model.affine or objective.model.unit_carrier:
+        return False
+    return some(np.abs(np.asarray(objective.summary.mean)).max(axis=0) > _LARGE)
 
 
 def shown(

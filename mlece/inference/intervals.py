@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -288,7 +289,7 @@ def _together(found: list[Interval]) -> Interval:
 
 def check_level(level: float) -> None:
     """Raise unless 0 < level < 1."""
-    if not 0.0 < level < 1.0:
+    if not (isinstance(level, Real) and 0.0 < level < 1.0):
         raise errors.ParameterError(errors.message("a confidence level in (0, 1)", repr(level)))
 
 

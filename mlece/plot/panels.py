@@ -88,7 +88,7 @@ class _Drawing:
         return self.fit.family.support.kind == "categories"
 
 
-def fit_panels(fit: Fit, axes: Any = None) -> tuple[Any, PanelNumbers]:
+def fit_panels(fit: Fit, ax: Any = None) -> tuple[Any, PanelNumbers]:
     """Draw four panels on one fit.
 
     The density (or probabilities) over the data; the distribution function over the empirical one;
@@ -100,7 +100,7 @@ def fit_panels(fit: Fit, axes: Any = None) -> tuple[Any, PanelNumbers]:
     ----------
     fit : Fit
         A single fit with a minimiser, to data or to a known distribution.
-    axes : array of four matplotlib axes, optional
+    ax : array of four matplotlib axes, optional
         A new figure if not given.
 
     Returns
@@ -129,8 +129,7 @@ def fit_panels(fit: Fit, axes: Any = None) -> tuple[Any, PanelNumbers]:
             errors.message("one fit", f"a batch {fit.sample.batch_shape}", "Use fit[i].plot()")
         )
     drawing = _drawing(fit)
-    if axes is None:
-        axes = new_axes(2, 2, (9.6, 7.0))
+    axes = new_axes(2, 2, (9.6, 7.0)) if ax is None else ax
     flat = np.ravel(np.asarray(axes, dtype=object))
     if flat.size != 4:
         raise errors.DataError(errors.message("four axes", f"{flat.size}"))
@@ -400,6 +399,9 @@ def _scores(ax: Any, drawing: _Drawing) -> tuple[dict[str, Array], dict[str, flo
         columns = [p.name for p in family.params]
         for name, colour in zip(names, CYCLE, strict=False):
             s = raw[..., columns.index(name)]
+            # Scores in units of the largest: their squares are numbers whatever the units of the data.
+            peak = float(np.abs(s).max())
+            s = s / peak if 0 < peak < np.inf else s
             size = float(np.sqrt(drawing.share @ s**2))
             scores[name] = s / size if 0 < size < np.inf else s
             means[name] = float(drawing.share @ scores[name])

@@ -62,7 +62,7 @@ class ResponseNumbers:
 
 
 def regression_panels(
-    fit: ConditionalFit, axes: Any = None, *, rng: Any = 0
+    fit: ConditionalFit, ax: Any = None, *, rng: Any = 0
 ) -> tuple[Any, RegressionNumbers]:
     """Draw four panels on one conditional fit.
 
@@ -76,7 +76,7 @@ def regression_panels(
     ----------
     fit : ConditionalFit
         Single, with an estimate, of complete responses.
-    axes : array of four matplotlib axes, optional
+    ax : array of four matplotlib axes, optional
         A new figure if not given.
     rng : int or numpy.random.Generator
         Of the quantile residuals of discrete responses.
@@ -102,7 +102,7 @@ def regression_panels(
     ((2, 2), ('rate[Intercept]', 'rate[x]'))
     """
     _require_single(fit)
-    axes = new_axes(2, 2, (9.6, 7.4)) if axes is None else axes
+    axes = new_axes(2, 2, (9.6, 7.4)) if ax is None else ax
     flat = np.ravel(np.asarray(axes, dtype=object))
     if flat.size != 4:
         raise errors.DataError(errors.message("four axes", f"{flat.size}"))

@@ -48,14 +48,14 @@ class StudyNumbers:
 
 
 def study_panels(
-    study: Study, axes: Any = None, *, truth: str | None = None
+    study: Study, ax: Any = None, *, truth: str | None = None
 ) -> tuple[Any, StudyNumbers]:
     """Draw learning curves over bias over coverage, a column for each model.
 
     Parameters
     ----------
     study : Study
-    axes : array of matplotlib axes, optional
+    ax : array of matplotlib axes, optional
         Three rows (two where no intervals were asked for) and a column for each model; a new figure if
         not given.
     truth : str, optional
@@ -98,6 +98,7 @@ def study_panels(
         raise errors.unknown_name("truth of the study", str(truth), names)
     models = tuple(study.plan.models)
     rows = 3 if study.plan.intervals else 2
+    axes = ax
     if axes is None:
         axes = new_axes(rows, len(models), (1.2 + 3.3 * len(models), 2.7 * rows))
         figure = np.ravel(np.asarray(axes, dtype=object))[0].figure

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlece.diagnostics.worm import Worm, WormPanel
 
 
-def worm_plot(worm: Worm, axes: Any = None) -> tuple[Any, tuple[WormPanel, ...]]:
+def worm_plot(worm: Worm, ax: Any = None) -> tuple[Any, tuple[WormPanel, ...]]:
     """Draw residuals less their normal quantiles, a panel for each bin of the covariate.
 
     The line is the cubic polynomial of the panel's coefficients.
@@ -21,7 +21,7 @@ def worm_plot(worm: Worm, axes: Any = None) -> tuple[Any, tuple[WormPanel, ...]]
     Parameters
     ----------
     worm : Worm
-    axes : matplotlib axes or array of them, optional
+    ax : matplotlib axes or array of them, optional
         As many as panels; a new figure if not given.
 
     Returns
@@ -40,6 +40,7 @@ def worm_plot(worm: Worm, axes: Any = None) -> tuple[Any, tuple[WormPanel, ...]]
     (2, (2,))
     """
     count = len(worm.panels)
+    axes = ax
     if axes is None:
         rows = 1 if count < 4 else 2
         columns = -(-count // rows)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.arrays import as_array
+from mlece.arrays import MISSING, as_array
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.kinks import kinks_of
 from mlece.combinators.penalties import Penalty
@@ -27,8 +27,6 @@ from mlece.sample import Sample, check_ends, check_support, from_data, weights_l
 from mlece.sources.censoring import Censored, from_censored
 from mlece.sources.covariates import designs
 from mlece.sources.recipes import INTERCEPT
-
-MISSING = ("raise", "drop")
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def read(
         For covariates that cannot be used, with the reason.
     """
     if missing not in MISSING:
-        raise errors.unknown_name("missing", missing, MISSING)
+        raise errors.unknown_name("treatment of missing values", missing, MISSING)
     if given is None:
         slots = ", ".join(model.predictors)
         raise errors.DataError(
