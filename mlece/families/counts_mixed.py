@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,6 +36,7 @@ from mlece.model import Twin
 from mlece.moments import Summary
 from mlece.numerics.bessel import log_i_scaled, log_k
 from mlece.numerics.jets import Jet, compose, jet_log, jet_sqrt, jet_xlogy, variables
+from mlece.numerics.rising import jet_log_rising
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- shared
@@ -63,20 +62,6 @@ def _rows(*values: Array) -> list[Array]:
     return [np.asarray(v)[..., 0] if v.ndim else np.asarray(v) for v in wide]
 
 
-def _each(shared: Callable[..., Arrays]) -> Callable[..., Arrays]:
-    """Serve parameters that differ from one observation to the next, where a table belongs to each set."""
-
-    @functools.wraps(shared)
-    def served(y: Array, *theta: Array) -> Arrays:
-        if all(np.ndim(v) == 0 or np.shape(v)[-1] == 1 for v in theta):
-            return shared(y, *theta)
-        shape = np.broadcast_shapes(np.shape(y), *[np.shape(v) for v in theta])
-        flat = [np.broadcast_to(v, shape).reshape(-1, 1) for v in (y, *theta)]
-        return tuple(np.broadcast_to(a, flat[0].shape).reshape(shape) for a in shared(*flat))
-
-    return served
-
-
 def _running(terms: Array) -> Array:
     """Return cumulative sums along the last axis, beginning with the empty one."""
     return np.concatenate([np.zeros((*terms.shape[:-1], 1)), np.cumsum(terms, axis=-1)], axis=-1)
@@ -90,18 +75,6 @@ def _mean_and_dispersion(x: Array) -> Arrays:
 
 
 # ---------------------------------------------------------------------------- beta-binomial
-
-
-def _rising_sums(mean: Array, rho: Array, slope: float, steps: Array) -> list[Array]:
-    """Return Σ_{j<k} log(mean (1 - ρ) + jρ) for every k, and its derivatives in p and ρ.
-
-    The mean is linear in p with the given slope.
-    """
-    mean, rho = mean[..., None], rho[..., None]
-    base = mean * (1 - rho) + steps * rho
-    dp, dr = slope * (1 - rho) / base, (steps - mean) / base
-    terms = (log(base), dp, dr, -dp * dp, -slope / base - dp * dr, -dr * dr)
-    return [_running(a) for a in terms]
 
 
 class BetaBinomial(Composed):
@@ -132,19 +105,17 @@ class BetaBinomial(Composed):
     )
 
     @staticmethod
-    @_each
     def _shared(y: Array, n: Array, p: Array, rho: Array) -> Arrays:
-        index, trials = _whole(y, n), _whole(n)
-        u, r = _rows(p, rho)
-        steps = np.arange(float(np.max(n)))
-        sides = ((u, 1.0), (1 - u, -1.0), (1 + 0 * u, 0.0))
-        parts = zip(*(_rising_sums(a, r, slope, steps) for a, slope in sides), strict=True)
-        total = [
-            _take(won, index) + _take(lost, trials - index) - _take(every, trials)
-            for won, lost, every in parts
-        ]
+        won = where((y >= 0) & (y <= n), y, 0.0)
+        chance, spread = variables(p, rho)
+        rest = 1 - spread
+        rises = (
+            jet_log_rising(won, chance * rest, spread)
+            + jet_log_rising(n - won, (1 - chance) * rest, spread)
+            - jet_log_rising(n, rest, spread)
+        )
         ways = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
-        return with_constant(Jet(ways + total[0], total[1:3], total[3:6]))
+        return with_constant(rises + ways)
 
     @staticmethod
     def _bounds(n: Array, p: Array, rho: Array) -> Arrays:
