@@ -31,14 +31,23 @@ def jet_log_rising(k: Array, mu: Jet, rho: Jet) -> Jet:
     shape = np.broadcast_shapes(np.shape(k), np.shape(mu.value), np.shape(rho.value))
     few = np.minimum(k, _FIRST)
     step = np.arange(min(float(_FIRST), np.max(k, initial=0.0)))
-    here = np.asarray(few)[..., None] > step
-    base = np.broadcast_to(mu.value, shape)[..., None] + step * np.asarray(rho.value)[..., None]
-    inverse = where(here, 1 / base, 0.0)
+    index = np.broadcast_to(few, shape)[..., None].astype(np.intp)
+
+    def total(terms: Array) -> Array:
+        # Summed once for each pair of parameters, however many counts share them.
+        sums = np.cumsum(terms, axis=-1)
+        table = np.concatenate([np.zeros((*sums.shape[:-1], 1)), sums], axis=-1)
+        wide = np.broadcast_to(table, (*shape, table.shape[-1]))
+        return np.asarray(np.take_along_axis(wide, index, axis=-1)[..., 0])
+
+    base = np.asarray(mu.value)[..., None] + step * np.asarray(rho.value)[..., None]
+    inverse = 1 / base
     ratio = step * inverse
+    pairs = ((inverse, inverse), (inverse, ratio), (ratio, ratio))
     head = compose(
-        where(here, log(base), 0.0).sum(axis=-1),
-        (inverse.sum(axis=-1), ratio.sum(axis=-1)),
-        tuple(-np.vecdot(a, b) for a, b in ((inverse, inverse), (inverse, ratio), (ratio, ratio))),
+        total(log(base)),
+        (total(inverse), total(ratio)),
+        tuple(-total(one * other) for one, other in pairs),
         (mu, rho),
     )
     rest = k - few
