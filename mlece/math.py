@@ -81,8 +81,8 @@ inf = np.inf
 pi = np.pi
 
 # Bernoulli coefficients B_2j / (2j (2j - 1)) of the Stirling series of log Gamma.
-_STIRLING = np.array((1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156))
-_STIRLING_SLOPE = -np.arange(1.0, 15.0, 2.0) * _STIRLING
+STIRLING = np.array((1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156))
+_STIRLING_SLOPE = -np.arange(1.0, 15.0, 2.0) * STIRLING
 _LARGE = 16.0
 
 
@@ -100,7 +100,7 @@ def _series(x: Array, powers: int) -> Array:
     """Sum c_j x^(-j) for the Stirling coefficients differentiated ``powers`` times (0 or 1)."""
     u = 1.0 / x
     if powers == 0:
-        return _horner(u * u, _STIRLING) * u
+        return _horner(u * u, STIRLING) * u
     return _horner(u * u, _STIRLING_SLOPE) * (u * u)
 
 

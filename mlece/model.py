@@ -21,6 +21,7 @@ people think of first, whose fit takes milliseconds on any data.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Set
 from types import FunctionType, MappingProxyType
@@ -745,7 +746,7 @@ class Model:
         theta = self._shaped(len(tail) if self.batch_shape else 0)
         if self.has("_sample"):
             return np.asarray(self._sample(rng, shape, *theta), dtype=float)
-        return self.quantile(rng.random(shape))
+        return self.quantile(rng.random((*self.batch_shape, math.prod(tail)))).reshape(shape)
 
     def _closed(self, hook: str) -> Array | None:
         if not self.has(hook):

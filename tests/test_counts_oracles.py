@@ -16,6 +16,7 @@ from mlece.math import log1p_ratio, log_beta, log_factorial
 from mlece.model import Model
 from mlece.numerics.bessel import log_i_scaled, log_k
 from mlece.numerics.jets import variables
+from mlece.numerics.rising import jet_log_rising
 from mlece.sources.discrete import support_nodes
 from mlece.sources.steps import Steps
 
@@ -249,6 +250,29 @@ def test_log_i_scaled(k: float, s: float) -> None:
         return mp.log(mp.besseli(k, 2 * mp.sqrt(v))) - mp.mpf(k) / 2 * mp.log(v)
 
     np.testing.assert_allclose(got, _derivatives(reference, (s,)), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("k", [0, 1, 15, 16, 17, 40, 1000])
+@pytest.mark.parametrize("mu", [1e-8, 0.3, 50.0])
+@pytest.mark.parametrize("rho", [0.0, 1e-12, 1e-3, 0.0625, 0.9])
+def test_log_rising(k: int, mu: float, rho: float) -> None:
+    at = variables(np.asarray(mu), np.asarray(rho))
+    got = [float(p) for p in jet_log_rising(np.asarray(float(k)), *at).parts()]
+    with mp.workdps(40):
+        base = [mp.mpf(mu) + j * mp.mpf(rho) for j in range(k)]
+        rates = [(1 / b, j / b) for j, b in enumerate(base)]
+        terms = [
+            [mp.log(b) for b in base],
+            [r for r, _ in rates],
+            [s for _, s in rates],
+            [-r * r for r, _ in rates],
+            [-r * s for r, s in rates],
+            [-s * s for _, s in rates],
+        ]
+        # Against the sum of the sizes: logarithms have either sign. A second derivative is left over by
+        # terms a few times as large where the product runs over many times its beginning.
+        for a, own in zip(got, terms, strict=True):
+            assert abs(a - mp.fsum(own)) <= 1e-14 * mp.fsum(map(abs, own))
 
 
 @pytest.mark.parametrize("x", [0.0, 1e-9, 0.049, 0.051, 3.0, 1e6])

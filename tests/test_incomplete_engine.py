@@ -13,6 +13,7 @@ import mlece
 from mlece.cli import main
 from mlece.combinators.cells import Runs, masses
 from mlece.combinators.compose import engine
+from mlece.combinators.counted import masses_of_counts
 from mlece.combinators.incomplete import incomplete
 from mlece.model import Model
 from mlece.refits.bootstrap import resampled
@@ -352,3 +353,96 @@ def test_overlapping_intervals_tell_no_mechanism() -> None:
     fit = mlece.fit("exponential", mlece.censored([0.0, 1, 2, 4], [3.0, 5, 6, 7]))
     with pytest.raises(mlece.errors.ComparisonError, match="cells side by side"):
         fit.interval(method="bootstrap", resampling="parametric")
+
+
+# Counts of either end of the support, with light and heavy tails; an interval of each kind far out.
+COUNTED = [law for law in LAWS if law.support.discrete]
+COUNTED += [
+    mlece.NegativeBinomial(size=0.7, mean=140.0),
+    mlece.Binomial(n=60, p=0.3),
+    mlece.Delaporte(mean=4.0, dispersion=0.5, share=0.4),
+    mlece.DoublePoisson(mu=9.0, dispersion=1.7),
+]
+
+
+@pytest.mark.parametrize("law", COUNTED, ids=lambda m: type(m).__name__)
+def test_counts_with_laws_of_their_own_are_those_of_one_law(law: Model) -> None:
+    lower, upper = _intervals(law)
+    own = tuple(np.repeat(t, lower.size, axis=0) for t in _theta(law))
+    with np.errstate(all="ignore"):
+        wanted = masses(engine(type(law)), Runs.of(lower, upper), _theta(law))
+    assert wanted is not None
+    # A cell holds its upper end alone.
+    found, known = masses_of_counts(engine(type(law)), lower[0] + 1, upper[0], own, 1 << 16)
+    assert known.all()
+    # What the complement of a heavy tail has lost, each of the two has lost in its own way.
+    np.testing.assert_allclose(found, wanted[:, 0], rtol=1e-10, atol=1e-10)
+
+
+def test_far_tails_of_counts_keep_their_digits() -> None:
+    ends = [(900.0, INF), (2000.0, 2004.0), (-INF, 3.0), (0.0, 40.0), (41.0, INF)]
+    sizes, means = (
+        np.array([[0.8, 2.0, 9.0, 0.01, 3.0]]).T,
+        np.array([[60.0, 90.0, 80.0, 7.0, 35.0]]).T,
+    )
+    low, high = np.array(ends).T
+    found, known = masses_of_counts(
+        engine(mlece.NegativeBinomial), low, high, (sizes, means), 1 << 16
+    )
+    assert known.all()
+
+    def log_mass(a: float, b: float, size: Any, mean: Any) -> Any:
+        """Return log P(a <= Y <= b) by the incomplete beta function."""
+        below, p = mpmath.mpf(0), size / (size + mean)
+        if b == INF:
+            return mpmath.log(mpmath.betainc(a, size, 0, 1 - p, regularized=True))
+        if a > 0:
+            below = mpmath.betainc(size, a, 0, p, regularized=True)
+        return mpmath.log(mpmath.betainc(size, b + 1, 0, p, regularized=True) - below)
+
+    with mpmath.workdps(60):
+        for row, (a, b) in enumerate(ends):
+            at = mpmath.mpf(sizes[row, 0]), mpmath.mpf(means[row, 0])
+            orders = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)]
+            wanted = [
+                mpmath.diff(lambda s, m, a=a, b=b: log_mass(a, b, s, m), at, order)
+                if any(order)
+                else log_mass(a, b, *at)
+                for order in orders
+            ]
+            np.testing.assert_allclose(
+                found[:, row], np.array(wanted, dtype=float), rtol=1e-11, atol=1e-13
+            )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        mlece.Poisson(rate="x"),
+        mlece.NegativeBinomial(mean="x"),
+        mlece.Binomial(n=12, p="x"),
+        mlece.Geometric(p="x"),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_censored_counts_whose_predictor_runs_off(model: Model) -> None:
+    rng = np.random.default_rng(0)
+    x = np.repeat([0.0, 1.0], 20)
+    y = np.where(x > 0, 0.0, np.minimum(rng.poisson(3.0, 40), 5))
+    complete = mlece.fit(model, y, given={"x": x})
+    # Exact observations, and those of one group known to be 0 or 1: any mean that falls to 0 fits them.
+    for upper in (y, y + (x > 0)):
+        fit = mlece.fit(model, mlece.censored(y, upper), given={"x": x})
+        assert fit.certificate.status is complete.certificate.status is mlece.Status.NOT_ATTAINED
+        # The plateau is reached to the square root of the rounding.
+        assert fit.cross_entropy == pytest.approx(complete.cross_entropy, abs=1e-7)
+
+
+def test_draws_of_laws_without_a_quantile_of_their_own() -> None:
+    law = mlece.Truncated(
+        mlece.PoissonInverseGaussian(mean=[2.0, 9.0], dispersion=0.5), lower=[1, 2]
+    )
+    y = law.sample((3, 4), rng=1)
+    assert y.shape == (2, 3, 4)
+    flat = law.sample(12, rng=1)
+    np.testing.assert_array_equal(y.reshape(2, 12), flat)

@@ -36,7 +36,7 @@ _PANEL = 1 / 6  # of the t of the double-exponential map, in which densities are
 _GAUSS = np.polynomial.legendre.leggauss(12)
 _SHORT_RULE = np.polynomial.legendre.leggauss(20)
 _LINEAR = 1 / 64  # stretches of t this short are straight: their ends stay exact
-_COUNTS = 1 << 16  # counts summed one by one between the ends of the intervals
+COUNTS = 1 << 16  # counts summed one by one between the ends of the intervals
 _TAIL = 1 << 13  # and beyond the last of them
 
 
@@ -79,6 +79,14 @@ class Runs:
         np.add.at(steps, (row, self.stop), -1)
         return np.asarray(np.cumsum(steps, axis=1)[:, :-1] > 0)
 
+    def beyond(self) -> tuple[bool, bool]:
+        """Tell whether an interval goes on below the first finite end, and above the last one."""
+        finite = np.isfinite(self.ends)
+        passed = np.concatenate([np.zeros((len(finite), 1), dtype=int), np.cumsum(finite, 1)], 1)
+        covered = self.covered()
+        above = covered & (passed == passed[:, -1:])
+        return bool(covered[passed == 0].any()), bool(above.any())
+
     def total(self, cells: Array) -> Array:
         """Put the cells (q, r, m + 1) of every interval together, (q, r, n)."""
         shape = (len(cells[0]), self.start.shape[1])
@@ -92,11 +100,11 @@ class Runs:
             if taken.any():
                 part = np.take_along_axis(cells, where(taken, place, 0)[None], axis=2)
                 part[0] = where(taken, part[0], -inf)
-                out = _joined(out, part)
+                out = joined(out, part)
                 place = place + taken * size
             if length.max(initial=0) < 2 * size:
                 return out
-            cells = _joined(cells[..., :-size], cells[..., size:])
+            cells = joined(cells[..., :-size], cells[..., size:])
             size *= 2
 
 
@@ -107,7 +115,7 @@ def _pairs(rows: int) -> list[tuple[int, int, int]]:
     return [(1 + k + at, 1 + i, 1 + j) for at, (i, j) in enumerate(order)]
 
 
-def _joined(one: Array, other: Array) -> Array:
+def joined(one: Array, other: Array) -> Array:
     """Return log mass, first and second derivatives of two regions together, stacked (q, ...)."""
     out = np.empty(np.broadcast_shapes(one.shape, other.shape))
     out[0] = np.logaddexp(one[0], other[0])
@@ -411,11 +419,14 @@ def _of_counts(model: Model, runs: Runs, theta: Arrays) -> Array | None:
     least, most = (float(f(e)) for f, e in zip((np.min, np.max), model.bounds(theta), strict=True))
     low, high = max(float(finite.min()), least - 1.0), min(float(finite.max()), most)
     first, last = (low + 1.0 if least == -inf else least), high
-    if last - first > _COUNTS:
+    if last - first > COUNTS:
         return None
+    asked = runs.beyond()
     below, above = (
-        _beyond(model, end, way, limit, theta)
-        for end, way, limit in ((first, -1.0, least), (last, 1.0, most))
+        _beyond(model, end, way, limit, theta) if here else np.empty(0)
+        for end, way, limit, here in zip(
+            (first, last), (-1.0, 1.0), (least, most), asked, strict=True
+        )
     )
     if below is None or (above is None and least == -inf):
         return None

@@ -303,7 +303,9 @@ def incomplete(family: type[Model]) -> type[Model]:
         # A component may shrink on an exact observation.
         del body["_collapses"]
     flags = ("affine", "exponential", "concave", "unit_carrier", "unit_free_sums")
-    body.update(dict.fromkeys(flags, False), profile_over="", complete=family, concave_in=())
+    body.update(
+        dict.fromkeys(flags, False), profile_over="", complete=family, concave_in=(), separation=""
+    )
     body.update(__doc__=family.__doc__, __module__=__name__)
     # The end of an unnamed law is found by a closed form for exact observations.
     kept = (limit for limit in family.limit_families if limit.named or limit.smooth)

@@ -20,15 +20,13 @@ import numpy as np
 from mlece import errors
 from mlece.combinators.cells import reach_beyond, spread_marks
 from mlece.combinators.compose import engine
+from mlece.combinators.counted import masses_of_counts, moments, terms
 from mlece.combinators.unseen import unseen
 from mlece.math import Array, Arrays, exp, expit, inf, log, log1mexp, log1p, logsumexp, pi, where
 from mlece.model import Model
 
 _STEP = 1 / 32
 _MOST = 1 << 20  # numbers in one temporary
-_TOGETHER = 1 << 10  # rows of counts summed at once
-_NOTHING = 41.0  # what lies so far below a log mass adds nothing to it
-_SOME = 1 << 13  # counts summed where those left out are few
 _NARROW = 0.01  # share of the smaller tail below which a difference of two tails loses digits
 _GAUSS = np.polynomial.legendre.leggauss(20)
 
@@ -88,7 +86,7 @@ def _remembered(inner: Any, shape: tuple[int, ...], *parts: bytes) -> Region:
     # One row at a time where a row alone may be long.
     rule, step = _integral, _MOST // 4096
     if inner.support.discrete:
-        rule, step = _sums, _TOGETHER
+        rule, step = _sums, rows
     elif inner.has("_standardised") and not inner.has("_breakpoints"):
         rule, step = _closed, rows
     with np.errstate(all="ignore"):
@@ -97,38 +95,6 @@ def _remembered(inner: Any, shape: tuple[int, ...], *parts: bytes) -> Region:
             out[:, cut] = rule(engine(inner), *[c[cut] for c in columns])
     shaped = [o.reshape(shape) for o in out]
     return Region(shaped[0], tuple(shaped[1 : 1 + k]), tuple(shaped[1 + k :]))
-
-
-# ---------------------------------------------------------------------------- sums over nodes
-
-
-def _terms(model: Model, y: Array, theta: Arrays) -> tuple[Array, Arrays, Arrays]:
-    """Return log q, score and second derivatives at nodes (r, m)."""
-    t = model.statistics(y)
-    shared = model.shared(t, theta)
-    log_q = np.broadcast_to(model.log_density_hook(t, theta, shared), y.shape)
-    score = model.score_hook(t, theta, shared)
-    curvature = model.curvature_hook(t, theta, shared)
-    return log_q, score, curvature
-
-
-def _moments(
-    weights: Array, score: Arrays, curvature: Arrays, total: Array
-) -> tuple[list[Array], list[Array]]:
-    """Return E[s] and E[H + (s - E s)(s - E s)'] under weights of a given total."""
-    here = weights != 0
-
-    def mean(a: Any) -> Array:
-        return np.asarray(np.sum(where(here, a, 0.0) * weights, axis=1) / total)
-
-    first = [mean(s) for s in score]
-    centred = [s - m[:, None] for s, m in zip(score, first, strict=True)]
-    second, at = [], 0
-    for i in range(len(first)):
-        for j in range(i, len(first)):
-            second.append(mean(curvature[at] + centred[i] * centred[j]))
-            at += 1
-    return first, second
 
 
 def _empty(low: Array, high: Array, rows: Array) -> Array:
@@ -199,13 +165,13 @@ def _integral(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
     low = np.maximum((lower - shift) / scale, ends[0])
     high = np.minimum((upper - shift) / scale, ends[1])
     y, log_weight = _quadrature(model, low, high, framed)
-    log_q, score, curvature = _terms(model, y, framed)
+    log_q, score, curvature = terms(model, y, framed)
     # Far out in a tail a formula may give up where the mass is long exhausted.
     log_term = where(np.isnan(log_q), -inf, log_q) + log_weight
     log_term = where(np.isneginf(log_weight), -inf, log_term)
     log_mass = logsumexp(log_term)
     weights = exp(log_term - log_mass[:, None])
-    first, second = _moments(weights, score, curvature, weights.sum(axis=1))
+    first, second = moments(weights, score, curvature, weights.sum(axis=1))
     factors = [np.broadcast_to(f, shift.shape)[:, 0] for f in model.frame_factors(scale)]
     k = len(first)
     pairs = [(i, j) for i in range(k) for j in range(i, k)]
@@ -231,142 +197,18 @@ def _closed(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
 
 
 def _sums(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
-    """Return log Z and its derivatives for rows of parameters, stacked (q, r).
-
-    Rows with the same region are summed at once where few counts hold its mass, or lie outside. The
-    complement of what lies outside has fewer digits of a small mass, two less of a hundredth: it is
-    taken of masses above a tenth, above a hundredth where few counts do not hold them, and of all that
-    many counts do not hold.
-    """
-    rows, k = len(lower), len(theta)
-    out, left = np.empty((1 + k * (k + 3) // 2, rows)), np.arange(rows)
-    ends = model.bounds(theta)
-    edges = (np.maximum(np.ceil(lower), ends[0]), np.minimum(np.floor(upper), ends[1]), *ends)
-    if all((e == np.ravel(e)[0]).all() for e in edges):
-        a, b, least, most = (float(np.ravel(e)[0]) for e in edges)
-        outside = np.concatenate([_range(least, a - 1), _range(b + 1, most)])
-        few = outside.size <= _TOGETHER and bool(np.isfinite(outside).all())
-        if a <= b and few:
-            terms = _terms(model, np.broadcast_to(outside, (rows, outside.size)), theta)
-            by_rest = _by_complement(*terms)
-            share = exp(terms[0]).sum(axis=1)
-            endless = _beyond(model, a, b, theta, _SOME) >= -_NOTHING if np.isinf(b - a) else False
-            good = (share <= 0.9) | endless
-            out[:, good], left = by_rest[:, good], left[~good]
-        if a <= b and left.size and not _TOGETHER <= b - a < inf:
-            points, held = _covered(model, a, b, tuple(t[left] for t in theta), _TOGETHER)
-            some, left = left[held], left[~held]
-            own = tuple(t[some] for t in theta)
-            out[:, some] = _over_points(
-                model, np.broadcast_to(points, (some.size, points.size)), own
+    """Return log Z and its derivatives for rows of parameters (r, 1), stacked (q, r)."""
+    ends = np.broadcast_arrays(lower, upper, *model.bounds(theta))
+    out, known = masses_of_counts(model, lower[:, 0], upper[:, 0], theta, _MOST)
+    if not known.all():
+        raise errors.NoDensityError(
+            errors.message(
+                f"a region of {type(model).__name__} whose mass {_MOST} counts hold, or all but it",
+                "one that needs more",
             )
-        if a <= b and few:
-            good = share[left] <= 0.99
-            out[:, left[good]], left = by_rest[:, left[good]], left[~good]
-    for i in left:
-        row = slice(i, i + 1)
-        out[:, row] = _sum(model, lower[row], upper[row], *[t[row] for t in theta])
-    return out
-
-
-def _sum(model: Model, lower: Array, upper: Array, *theta: Array) -> Array:
-    """Return log Z and its derivatives for one row of parameters, stacked (q, 1)."""
-    ends = model.bounds(theta)
-    low, high = np.maximum(np.ceil(lower), ends[0]), np.minimum(np.floor(upper), ends[1])
-    a, b, least, most = (float(np.ravel(e)[0]) for e in (low, high, *ends))
-    if not a <= b:
-        return _empty(low, high, np.zeros((1 + len(theta) * (len(theta) + 3) // 2, 1)))
-    outside = np.concatenate([_range(least, a - 1), _range(b + 1, most)])
-    few = bool(np.isfinite(outside).all())
-    most_inside = False
-    if few:
-        terms = _terms(model, outside[None, :], theta)
-        most_inside = bool(exp(terms[0]).sum() <= 0.5)
-    if not most_inside:
-        points, held = _covered(model, a, b, theta, _SOME if few else _MOST)
-        if held.all():
-            return _over_points(model, points[None, :], theta)
-    if few:
-        return _by_complement(*terms)
-    raise errors.NoDensityError(
-        errors.message(
-            f"a region of {type(model).__name__} whose mass {_MOST} counts hold, or all but it",
-            "one that needs more",
         )
-    )
-
-
-def _over_points(model: Model, points: Array, theta: Arrays) -> Array:
-    """Return log Z and its derivatives from sums over points (r, m) that hold the mass, (q, r)."""
-    log_q, score, curvature = _terms(model, points, theta)
-    log_mass = logsumexp(log_q)
-    weights = exp(log_q - log_mass[:, None])
-    first, second = _moments(weights, score, curvature, weights.sum(axis=1))
-    return np.stack([log_mass, *first, *second])
-
-
-def _range(low: float, high: float) -> Array:
-    """Return the counts from low to high; an infinite one where they are too many."""
-    if low > high or np.isinf(low):
-        return np.empty(0)
-    return np.arange(low, high + 1) if high - low < _MOST else np.array([inf])
-
-
-def _by_complement(log_q: Array, score: Arrays, curvature: Arrays) -> Array:
-    """Return the derivatives from the points left out: over all points they sum to 0 (Bartlett)."""
-    if not log_q.shape[1]:
-        k = len(score)
-        return np.zeros((1 + k * (k + 3) // 2, len(log_q)))
-    rest, left_out = exp(log_q), -logsumexp(log_q)
-    mass = -np.expm1(-left_out)
-    k = len(score)
-    first = [-np.sum(rest * s, axis=1) / mass for s in score]
-    pairs = [(i, j) for i in range(k) for j in range(i, k)]
-    second = [
-        -np.sum(rest * (c + score[i] * score[j]), axis=1) / mass - first[i] * first[j]
-        for c, (i, j) in zip(curvature, pairs, strict=True)
-    ]
-    return np.stack([log1mexp(left_out), *first, *second])
-
-
-def _covered(
-    model: Model, low: float, high: float, theta: Arrays, largest: int
-) -> tuple[Array, Array]:
-    """Return counts from one end of a region on, and for which rows what is left adds nothing, (r,)."""
-    rows = len(theta[0])
-    if high - low < largest:
-        return np.arange(low, high + 1), np.ones(rows, dtype=bool)
-    size = 64
-    while True:
-        points = _counted(low, high, 0, size)
-        log_q = _log_density(model, points, theta)
-        held = _tail(log_q) < np.max(log_q, axis=1) - _NOTHING
-        if held.all() or 2 * size > largest:
-            return points, held
-        size *= 2
-
-
-def _counted(low: float, high: float, first: int, size: int) -> Array:
-    """Return the counts from the first to before the last, seen from the finite end of a region."""
-    start, direction = (low, 1.0) if np.isfinite(low) else (high, -1.0)
-    return start + direction * np.arange(first, size)
-
-
-def _log_density(model: Model, points: Array, theta: Arrays) -> Array:
-    """Return log q of each row at all points, (r, m)."""
-    at = np.broadcast_to(points, (len(theta[0]), points.size))
-    return np.broadcast_to(model.log_density_hook(model.statistics(at), theta), at.shape)
-
-
-def _tail(log_q: Array) -> Array:
-    """Return the log of what lies beyond the last of some points if it goes on to fall as there, (r,)."""
-    fall = log_q[:, -2] - log_q[:, -1]
-    return where(fall > 0, log_q[:, -1] - log(-np.expm1(-fall)), inf)
-
-
-def _beyond(model: Model, low: float, high: float, theta: Arrays, size: int) -> Array:
-    """Return the log of what so many counts leave out, (r,)."""
-    return _tail(_log_density(model, _counted(low, high, size - 2, size), theta))
+    low, high = np.maximum(np.ceil(ends[0]), ends[2]), np.minimum(np.floor(ends[1]), ends[3])
+    return _empty(low, high, out)
 
 
 # ---------------------------------------------------------------------------- cdf

@@ -5,7 +5,8 @@ exact or entered late, with its derivatives in the parameters. A family whose di
 that of a law of the line at a standardised observation (the hook ``_standardised``) answers in closed
 form, observation by observation, whether they share their parameters or not. For any other the
 probabilities are integrated: under one law the intervals of all observations together
-(:mod:`mlece.combinators.cells`), under laws of their own one by one.
+(:mod:`mlece.combinators.cells`), under laws of their own one by one (counts:
+:mod:`mlece.combinators.counted`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from mlece.combinators.cells import Runs, masses, short_masses
+from mlece.combinators.cells import COUNTS, Runs, masses, short_masses
+from mlece.combinators.counted import masses_of_counts
 from mlece.combinators.locations import MovedLocation, place_of_location
 from mlece.links.tails import between
 from mlece.math import Array, Arrays, inf, log, log1mexp, logsumexp, where
@@ -68,8 +70,9 @@ def unseen(family: Model, t: Array, theta: Arrays) -> Unseen:
     """Return what answers for a family, as it is able to."""
     if family.has("_standardised"):
         return _Closed(family, t, theta)
-    own = any(v.shape[-1] > 1 for v in theta)
-    return (_Apart if own else _Integrated)(family, t, theta)
+    if not any(v.shape[-1] > 1 for v in theta):
+        return _Integrated(family, t, theta)
+    return (_Counted if family.support.discrete else _Apart)(family, t, theta)
 
 
 # ---------------------------------------------------------------------------- in closed form
@@ -347,3 +350,50 @@ class _Apart(Unseen):
 
     def _stacked(self, found: list[Arrays], count: int) -> Arrays:
         return tuple(self._together([own[j] for own in found]) for j in range(count))
+
+
+class _Counted(Unseen):
+    """Counts with parameters of their own, (r, m): summed, one by one where they are too many."""
+
+    @functools.cached_property
+    def _parts(self) -> Array:
+        """Value and derivatives, stacked (q, r, m)."""
+        k = len(self.theta)
+        out, known = np.zeros((1 + k * (k + 3) // 2, *self.shape)), np.ones(self.shape, dtype=bool)
+        lower, upper, entry = (self.t[..., j] for j in range(3))
+        for mask, ends, sign in (
+            (self.hidden, (lower, upper), 1.0),
+            (self.truncated, (np.floor(entry) + 1.0, inf), -1.0),
+        ):
+            place: Any = np.nonzero(np.broadcast_to(mask, self.shape))
+            low, high = (np.broadcast_to(e, self.shape)[place] for e in ends)
+            own = tuple(np.broadcast_to(v, self.shape)[place][:, None] for v in self.theta)
+            parts, here = masses_of_counts(self.family, low, high, own, COUNTS)
+            out[(slice(None), *place)] += sign * parts
+            known[place] &= here
+        if not known.all():
+            place = np.nonzero(~known)
+            out[(slice(None), *place)] = self._one_by_one(place)
+        return out
+
+    def _one_by_one(self, place: Any) -> Array:
+        """Return the parts (q, count) of observations in some places."""
+        t = np.broadcast_to(self.t, (*self.shape, 3))[place][None]
+        own = tuple(np.broadcast_to(v, self.shape)[place][None] for v in self.theta)
+        apart = _Apart(self.family, t, own)
+        return np.stack([apart.value, *apart.score, *apart.curvature])[:, 0]
+
+    @property
+    def value(self) -> Array:
+        """Log probabilities."""
+        return np.asarray(self._parts[0])
+
+    @property
+    def score(self) -> Arrays:
+        """First derivatives."""
+        return tuple(self._parts[1 : 1 + len(self.theta)])
+
+    @property
+    def curvature(self) -> Arrays:
+        """Second derivatives, the upper triangle row by row."""
+        return tuple(self._parts[1 + len(self.theta) :])

@@ -183,6 +183,14 @@ def _double_windows(mu: Array, dispersion: Array) -> tuple[Array, Array, Array]:
     return low, np.ceil((np.ceil(mu * v) - low) / stride) + 2, stride
 
 
+def _carrier_of_many(y: Array) -> Array:
+    """Return the carrier of many counts, looked up where they are the same ones again and again."""
+    first, last = y.min(), y.max()
+    if last - first >= y.size:
+        return _double_carrier(y)
+    return np.asarray(_double_carrier(np.arange(first, last + 1))[(y - first).astype(np.intp)])
+
+
 # Cells of a table of masses that are worked on at once, so that they stay in cache.
 _DOUBLE_CELLS = 1 << 14
 
@@ -200,7 +208,7 @@ def _double_sums(mu: Array, dispersion: Array) -> list[Array]:
         m, s, step = (a[rows, None] for a in (mu, dispersion, stride))
         y = low[rows, None] + step * np.arange(count[rows[-1]])
         off = _double_deviance(y, m)
-        logs = _double_carrier(y) - off / s
+        logs = _carrier_of_many(y) - off / s
         top = logs.max(axis=1, keepdims=True)
         mass = exp(logs - top)
         total = mass.sum(axis=1, keepdims=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,6 +36,7 @@ from mlece.model import Twin
 from mlece.moments import Summary
 from mlece.numerics.bessel import log_i_scaled, log_k
 from mlece.numerics.jets import Jet, compose, jet_log, jet_sqrt, jet_xlogy, variables
+from mlece.numerics.rising import jet_log_rising
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- shared
@@ -63,20 +62,6 @@ def _rows(*values: Array) -> list[Array]:
     return [np.asarray(v)[..., 0] if v.ndim else np.asarray(v) for v in wide]
 
 
-def _each(shared: Callable[..., Arrays]) -> Callable[..., Arrays]:
-    """Serve parameters that differ from one observation to the next, where a table belongs to each set."""
-
-    @functools.wraps(shared)
-    def served(y: Array, *theta: Array) -> Arrays:
-        if all(np.ndim(v) == 0 or np.shape(v)[-1] == 1 for v in theta):
-            return shared(y, *theta)
-        shape = np.broadcast_shapes(np.shape(y), *[np.shape(v) for v in theta])
-        flat = [np.broadcast_to(v, shape).reshape(-1, 1) for v in (y, *theta)]
-        return tuple(np.broadcast_to(a, flat[0].shape).reshape(shape) for a in shared(*flat))
-
-    return served
-
-
 def _running(terms: Array) -> Array:
     """Return cumulative sums along the last axis, beginning with the empty one."""
     return np.concatenate([np.zeros((*terms.shape[:-1], 1)), np.cumsum(terms, axis=-1)], axis=-1)
@@ -90,18 +75,6 @@ def _mean_and_dispersion(x: Array) -> Arrays:
 
 
 # ---------------------------------------------------------------------------- beta-binomial
-
-
-def _rising_sums(mean: Array, rho: Array, slope: float, steps: Array) -> list[Array]:
-    """Return Σ_{j<k} log(mean (1 - ρ) + jρ) for every k, and its derivatives in p and ρ.
-
-    The mean is linear in p with the given slope.
-    """
-    mean, rho = mean[..., None], rho[..., None]
-    base = mean * (1 - rho) + steps * rho
-    dp, dr = slope * (1 - rho) / base, (steps - mean) / base
-    terms = (log(base), dp, dr, -dp * dp, -slope / base - dp * dr, -dr * dr)
-    return [_running(a) for a in terms]
 
 
 class BetaBinomial(Composed):
@@ -132,19 +105,17 @@ class BetaBinomial(Composed):
     )
 
     @staticmethod
-    @_each
     def _shared(y: Array, n: Array, p: Array, rho: Array) -> Arrays:
-        index, trials = _whole(y, n), _whole(n)
-        u, r = _rows(p, rho)
-        steps = np.arange(float(np.max(n)))
-        sides = ((u, 1.0), (1 - u, -1.0), (1 + 0 * u, 0.0))
-        parts = zip(*(_rising_sums(a, r, slope, steps) for a, slope in sides), strict=True)
-        total = [
-            _take(won, index) + _take(lost, trials - index) - _take(every, trials)
-            for won, lost, every in parts
-        ]
+        won = where((y >= 0) & (y <= n), y, 0.0)
+        chance, spread = variables(p, rho)
+        rest = 1 - spread
+        rises = (
+            jet_log_rising(won, chance * rest, spread)
+            + jet_log_rising(n - won, (1 - chance) * rest, spread)
+            - jet_log_rising(n, rest, spread)
+        )
         ways = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
-        return with_constant(Jet(ways + total[0], total[1:3], total[3:6]))
+        return with_constant(rises + ways)
 
     @staticmethod
     def _bounds(n: Array, p: Array, rho: Array) -> Arrays:
@@ -442,18 +413,23 @@ class Sichel(Composed):
 # ---------------------------------------------------------------------------- Delaporte
 
 
+# Of the derivatives in two variables, over their Taylor coefficients.
+_FACTORIALS = (1.0, 1.0, 2.0, 1.0, 2.0)
+_UNIT_EVERY = 4  # steps, over which no product of ordinary means leaves the floats
+
+
 def _leibniz(p: Array, q: Array) -> Array:
-    """Return a product with its derivatives in two variables, (value, 1, 2, 11, 12, 22) in front."""
+    """Return a product by its Taylor coefficients in two variables, (value, 1, 2, 11, 12, 22) in front."""
     out = p[0] * q + q[0] * p
     out[0] = p[0] * q[0]
-    out[3] += 2 * p[1] * q[1]
+    out[3] += p[1] * q[1]
     out[4] += p[1] * q[2] + p[2] * q[1]
-    out[5] += 2 * p[2] * q[2]
+    out[5] += p[2] * q[2]
     return np.asarray(out)
 
 
 def _delaporte_states(top: int, a: Array, g: Array, r: Array) -> tuple[Array, Array]:
-    """Return a + T_y and v_y with its derivatives in (g, r), (6, ...), both (..., top + 1) in y.
+    """Return a + T_y and v_y with its Taylor coefficients in (g, r), (6, ...), both (..., top + 1) in y.
 
     T_0 = g, T_y = g + r y T_{y-1}/(a + T_{y-1}): the ratio of neighbouring masses is
     (a + T_y)/(y + 1), from G'/G of the generating function G. With T = u/v that is a product of
@@ -470,7 +446,9 @@ def _delaporte_states(top: int, a: Array, g: Array, r: Array) -> tuple[Array, Ar
     inside = np.empty((length, *matrix.shape))
     for step in range(length):
         inside[step] = matrix
-        matrix = _delaporte_step(matrix, np.arange(blocks) * length + step + 1.0, *wide)
+        counts = np.arange(blocks) * length + step + 1.0
+        both = np.stack(_delaporte_step(matrix[:, 0], matrix[:, 1], counts, *wide), axis=1)
+        matrix = _unit(both, both[0].sum(axis=(0, 1)))
     state = np.zeros((6, 2, *g.shape))
     state[0, 0], state[0, 1], state[1, 0] = g, 1.0, 1.0
     starts = np.empty((*state.shape, blocks))
@@ -484,18 +462,19 @@ def _delaporte_states(top: int, a: Array, g: Array, r: Array) -> tuple[Array, Ar
     return a[..., None] + u / where(v[0] > 0, v[0], 1.0), v
 
 
-def _delaporte_step(matrix: Array, y: Array, a: Array, g: Array, r: Array) -> Array:
-    """Multiply the rows u and v by one more step, and bring the values to a sum of 1."""
-    u, v = matrix[:, 0], matrix[:, 1]
-    low = u + a * v
-    high = g * low + (r * y) * u
-    # The derivatives of g (u + a v) + r y u by the product rule.
+def _delaporte_step(u: Array, v: Array, y: Any, a: Array, g: Array, r: Array) -> Arrays:
+    """Return the rows u and v one step further, Taylor coefficients (6, ...) like those given."""
+    low = a * v
+    low += u
+    high = g * low
+    high += (r * y) * u
+    # The coefficients of g (u + a v) + r y u by the product rule.
     high[1] += low[0]
-    high[2] += y * u[0]
-    high[3] += 2 * low[1]
-    high[4] += low[2] + y * u[1]
-    high[5] += 2 * y * u[2]
-    return _unit(np.stack([high, low], axis=1), high[0].sum(axis=0) + low[0].sum(axis=0))
+    high[3:5] += low[1:3]
+    rise = y * u[:3]
+    high[2] += rise[0]
+    high[4:] += rise[1:]
+    return high, low
 
 
 def _unit(values: Array, size: Array) -> Array:
@@ -510,21 +489,25 @@ def _delaporte_own(y: Array, a: Array, g: Array, r: Array) -> list[Array]:
     wide = np.broadcast_arrays(y, a, g, r)
     order = np.argsort(-wide[0], axis=None, kind="stable")
     y, a, g, r = (v.ravel()[order] for v in wide)
-    last = np.zeros((6, 2, 1, y.size))
-    last[0, 0], last[0, 1], last[1, 0] = g, 1.0, 1.0
-    before, below = last.copy(), np.zeros((2, y.size))
+    u, v = np.zeros((2, 6, y.size))
+    u[0], v[0], u[1] = g, 1.0, 1.0
+    before, below = v[:3].copy(), np.zeros((2, y.size))
     total = np.zeros(y.size)
     # Sorted: those that go on stand in front.
     going = np.searchsorted(-y, -np.arange(float(y[0])) if y.size else (), "left")
     for step, n in enumerate(going):
-        state = last[..., :n]
-        height = a[:n] + state[0, 0, 0] / state[0, 1, 0]
+        at, beside = u[:, :n], v[:, :n]
+        height = a[:n] + at[0] / beside[0]
         total[:n] += log(height)
         below[0, :n], below[1, :n] = below[1, :n], height
-        before[..., :n] = state
-        last[..., :n] = _delaporte_step(state, np.asarray(step + 1.0), a[:n], g[:n], r[:n])
-    dg, dr, gg, gr, rr = last[1:, 1, 0] / last[0, 1, 0]
-    earlier = before[1:3, 1, 0] / before[0, 1, 0]
+        before[:, :n] = beside[:3]
+        at, beside = _delaporte_step(at, beside, step + 1.0, a[:n], g[:n], r[:n])
+        if step % _UNIT_EVERY == 0:
+            size = at[0] + beside[0]
+            at, beside = _unit(at, size), _unit(beside, size)
+        u[:, :n], v[:, :n] = at, beside
+    dg, dr, gg, gr, rr = (f * d / v[0] for f, d in zip(_FACTORIALS, v[1:], strict=True))
+    earlier = before[1:] / before[0]
     some = y > 0
     da = where(some, y / where(some, below[1], 1.0), 0.0)
     down = where(y > 1, (y - 1) / where(y > 1, below[0], 1.0), 0.0)
@@ -548,7 +531,7 @@ def _delaporte_own(y: Array, a: Array, g: Array, r: Array) -> list[Array]:
 def _delaporte_table(top: int, a: Array, g: Array, r: Array) -> list[Array]:
     """Return Σ_{i<y} log(a + T_i) for y = 0..top and its derivatives in (a, g, r), (..., top + 1)."""
     total, v = _delaporte_states(top, a, g, r)
-    dg, dr, gg, gr, rr = v[1:] / v[0]
+    dg, dr, gg, gr, rr = (f * d / v[0] for f, d in zip(_FACTORIALS, v[1:], strict=True))
     # As v_y = y! [z^y] exp(a z) (1 - r z)^(-g/r), its derivative in a is y v_{y-1}.
     y = np.arange(top + 1.0)
     da = y / _before(total)
