@@ -83,6 +83,8 @@ HOOKS = (
     "_tilt",
     "_tilt_rate",
     "_shared_sums",
+    "_pole",
+    "_pole_shared",
     "_estimate",
     "_exact_interval",
     "_kink",
@@ -314,7 +316,7 @@ class Model:
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
-    _scipy = _atoms = _standardised = _information = _missing
+    _scipy = _atoms = _standardised = _information = _pole = _pole_shared = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:

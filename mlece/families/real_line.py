@@ -241,6 +241,18 @@ class StudentT(Model):
         return log_u, log_u - uw, uw, uww, root * zw, root * zww
 
     @staticmethod
+    def _pole(df: Array, loc: Array, scale: Array) -> Arrays:
+        return () if some(df > 50) else (loc, scale * sqrt(df))
+
+    @staticmethod
+    def _pole_shared(means: Arrays, df: Array, loc: Array, scale: Array) -> Arrays:
+        # 1/(x - i) = xw + iw and 1/(x - i)^2 = w - 2w^2 + 2ixw^2.
+        log_u, first, second = means
+        w, root = first.imag, sqrt(df[:, 0])
+        uw, uww = 1 - w, 0.5 * (w + second.real)
+        return log_u, log_u - uw, uw, uww, root * first.real, 0.5 * root * second.imag
+
+    @staticmethod
     def _log_density(t: Arrays, df: Array, loc: Array, scale: Array) -> Array:
         constant = half_step(df / 2) - 0.5 * LOG_2PI - log(scale)
         return np.asarray(constant - 0.5 * (df + 1) * t[0])

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlece.combinators.penalties import BoundPenalty
 from mlece.likelihood.frame import Frame
+from mlece.likelihood.pole import CLOSE, EXACT, Pole
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.moments import FRAME, Summary, room, weighted_sum
@@ -45,6 +46,8 @@ class FramedSample:
     size : int
         Number of members of the batch.
     summary : Summary
+    partial : bool
+        Whether the sample is a part of another, of which starting values are made.
     """
 
     model: Model
@@ -53,6 +56,7 @@ class FramedSample:
     user: Frame
     size: int
     summary: Summary
+    partial: bool = False
 
     @cached_property
     def penalty(self) -> BoundPenalty | None:
@@ -66,6 +70,10 @@ class FramedSample:
         if self.penalty is None:
             return np.zeros(self.size)
         return np.broadcast_to(self.penalty.at(theta, slice(None)).value, (self.size,))
+
+    @cached_property
+    def _pole(self) -> Pole:
+        return Pole(self.size, CLOSE if self.partial else EXACT)
 
     def _cuts(self, rows: slice | Array, size: int) -> Iterator[tuple[Array, Array | None]]:
         """Yield raw observations (r or 1, m) and weights of some members, ``size`` at a time."""

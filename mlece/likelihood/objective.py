@@ -14,6 +14,7 @@ from mlece.combinators.penalties import penalised
 from mlece.likelihood.evaluation import Evaluation, joined, negative_sums, stacked_scores, symmetric
 from mlece.likelihood.frame import UNIT, Frame, choose_frame
 from mlece.likelihood.framed import APART, BLOCK, BOTH, FramedSample, another
+from mlece.likelihood.pole import pole_sums
 from mlece.likelihood.tilt import Tilt, tilted_sums
 from mlece.math import Array, Arrays
 from mlece.model import Model
@@ -336,12 +337,25 @@ class CrossEntropy(FramedSample):
     def _from_shared(self, theta: Arrays, rows: Any, order: int) -> Evaluation:
         """Average what the hooks share over all blocks, then call the hooks once at its mean."""
         model, r = self.model, len(theta[0])
-        if model.has("_shared_sums"):
+        about_pole = model._pole(*theta) if model.has("_pole") else ()
+        if about_pole and self.sample.rows > BLOCK:
+            means = model._pole_shared(self._pole_means(*about_pole, rows), *theta)
+        elif model.has("_shared_sums"):
             _, means = self._summed(rows, r, lambda y, w: self._shared_block(y, w, theta))
         else:
             _, means = self._means(rows, r, lambda t: tuple(model.shared(t, theta)), full=False)
         mean = tuple(s[:, None] for s in means)
         return self._block_evaluation(None, theta, None, 1, order, False, mean)
+
+    def _pole_means(self, place: Array, width: Array, rows: Any) -> Arrays:
+        """Return what ``Pole.means`` tells of some members, reading the data where necessary."""
+
+        def read(point: Array, members: Array) -> Array:
+            m, c = point.real[:, None], point.imag[:, None]
+            sums = self._summed(members, len(members), lambda y, w: (pole_sums(y, w, m, c),))
+            return sums[1][0]
+
+        return self._pole.means((place + 1j * width)[:, 0], np.arange(self.size)[rows], read)
 
     def _block_evaluation(
         self,
@@ -433,7 +447,8 @@ class CrossEntropy(FramedSample):
             sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
             weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
         weight = repeated(weight, r)
-        return weight, tuple(wide(s, r) / weight for s in sums)
+        whole = [wide(s, r) for s in sums]
+        return weight, tuple(s / (weight if s.ndim == 1 else weight[:, None]) for s in whole)
 
     @functools.cached_property
     def _tilt(self) -> Tilt:
@@ -478,7 +493,9 @@ class CrossEntropy(FramedSample):
         """Return the objective on an evenly thinned sample, in the same frame."""
         # Where the support moves with the parameters, a solution must hold the extremes to be a start.
         sample = self.sample.thinned(size, ends=self.model.has("_bounds"))
-        return CrossEntropy(self.model, sample, self.frame)
+        part = CrossEntropy(self.model, sample, self.frame)
+        part.partial = True
+        return part
 
     def restricted(self, cells: Array) -> CrossEntropy:
         """Return the objective of a Categorical on some of its cells (the others are empty)."""
