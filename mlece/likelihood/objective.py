@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.penalties import penalised
-from mlece.likelihood.evaluation import Evaluation, joined, negative_sums, stacked_scores, symmetric
+from mlece.likelihood.evaluation import (
+    Evaluation,
+    joined,
+    negative_sums,
+    of_one_member,
+    stacked_scores,
+    symmetric,
+)
 from mlece.likelihood.frame import UNIT, Frame, choose_frame
 from mlece.likelihood.framed import APART, BLOCK, BOTH, FramedSample, another
 from mlece.likelihood.pole import pole_sums
@@ -337,17 +344,20 @@ class CrossEntropy(FramedSample):
     def _from_shared(self, theta: Arrays, rows: Any, order: int) -> Evaluation:
         """Average what the hooks share over all blocks, then call the hooks once at its mean."""
         model, r = self.model, len(theta[0])
-        about_pole = model._pole(*theta) if model.has("_pole") else ()
-        if about_pole and self.sample.rows > BLOCK:
-            means = model._pole_shared(self._pole_means(*about_pole, rows), *theta)
+        pole = model._pole(*theta) if model.has("_pole") and self.sample.rows > BLOCK else ()
+        if pole:
+            means = model._pole_shared(self._pole_means(pole, rows), *theta)
         elif model.has("_shared_sums"):
             _, means = self._summed(rows, r, lambda y, w: self._shared_block(y, w, theta))
         else:
             _, means = self._means(rows, r, lambda t: tuple(model.shared(t, theta)), full=False)
+        if r == 1 and model.has("_shared_sums"):
+            numbers = tuple(t[0, 0] for t in theta), tuple(s[0] for s in means)
+            return of_one_member(model, *numbers)
         mean = tuple(s[:, None] for s in means)
         return self._block_evaluation(None, theta, None, 1, order, False, mean)
 
-    def _pole_means(self, place: Array, width: Array, rows: Any) -> Arrays:
+    def _pole_means(self, pole: Arrays, rows: Any) -> Arrays:
         """Return what ``Pole.means`` tells of some members, reading the data where necessary."""
 
         def read(point: Array, members: Array) -> Array:
@@ -355,6 +365,7 @@ class CrossEntropy(FramedSample):
             sums = self._summed(members, len(members), lambda y, w: (pole_sums(y, w, m, c),))
             return sums[1][0]
 
+        place, width = pole
         return self._pole.means((place + 1j * width)[:, 0], np.arange(self.size)[rows], read)
 
     def _block_evaluation(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dposv
 
 from mlece.math import Array
 from mlece.numerics.masks import every, some
@@ -126,13 +127,14 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     # Lengths are measured in units of each coordinate's own curvature: a location may travel as far as
     # the scale of the moment allows.
     unit = np.sqrt(np.abs(hessian.diagonal(0, 1, 2)))
-    unit = np.where(unit > 0, unit, 1.0)
+    if not every(unit > 0):
+        unit = np.where(unit > 0, unit, 1.0)
     scaled = hessian / unit[:, :, None] / unit[:, None, :]
-    if len(scaled) == 1 and scaled.shape[1] >= MANY:
-        found = _inner_step(gradient[0] / unit[0], scaled[0], radius[0])
+    if len(scaled) == 1:
+        found = _inner_step(gradient[0] / unit[0], scaled[0], float(radius[0]))
         if found is not None:
             step, *told = found
-            return (-step / unit[0])[None], *(np.array([v]) for v in told)
+            return -step / unit, *np.array(told)[:, None]
     values, vectors = np.linalg.eigh(scaled)
     along = ((gradient / unit)[:, None, :] @ vectors)[:, 0]
     smallest = values[:, 0]
@@ -157,17 +159,14 @@ def _inner_step(
 
     Cholesky's factor takes a tenth of the time of eigenvectors.
     """
-    try:
-        factor = cho_factor(hessian, lower=True)
-    except (LinAlgError, ValueError):
+    _, step, failed = dposv(hessian, gradient)
+    squared, norm = float(step @ gradient), math.sqrt(step @ step)
+    if failed or not (squared > 0 and norm <= radius * _BEYOND):
         return None
-    step = np.asarray(cho_solve(factor, gradient))
-    squared, norm = float(step @ gradient), float(np.sqrt(step @ step))
-    if not (squared > 0 and norm <= radius * _BEYOND):
-        return None
-    step = step * min(1.0, radius / norm)
-    predicted = float(step @ gradient - 0.5 * step @ (hessian @ step))
-    return step, predicted, float(np.sqrt(squared)), min(norm, radius)
+    # Of the decrease that the model tells of, half of the squared decrement, what a shorter step keeps.
+    share = min(1.0, radius / norm)
+    predicted = share * (1.0 - 0.5 * share) * squared
+    return step * share, predicted, math.sqrt(squared), min(norm, radius)
 
 
 def _at_edge(
@@ -304,14 +303,18 @@ class _Batch:
         gain = before - value
         # Below this the difference of two values is rounding: the step is judged by its prediction.
         noise = 8e-14 * (1.0 + np.abs(before))
-        by_value = predicted > noise
-        ratio = np.where(by_value, gain / predicted, 1.0)
-        accept = (gain > 0) | ((gain >= -noise) & ~by_value)
+        ratio, accept = gain / predicted, gain > 0
+        blurred = predicted <= noise
+        if some(blurred):
+            ratio = np.where(blurred, 1.0, ratio)
+            accept |= blurred & (gain >= -noise)
         accept &= np.isfinite(value) & _finite(gradient, hessian)
-        good, poor = accept & (ratio > 0.75), ~accept | (ratio < 0.25)
-        grown = np.where(good, np.maximum(radius, _GROW * length), radius)
-        radius = np.minimum(np.where(poor, _SHRINK * length, grown), _MOST)
-        self.radius[active] = radius
+        good = accept & (ratio > 0.75)
+        grown = np.maximum(radius, _GROW * length)
+        if not every(good):
+            poor = ~accept | (ratio < 0.25)
+            grown = np.where(poor, _SHRINK * length, np.where(good, grown, radius))
+        self.radius[active] = radius = np.minimum(grown, _MOST)
         kept: Any = slice(None) if every(accept) else accept
         moved = active[kept]
         self.eta[moved], self.value[moved] = trial[kept], value[kept]

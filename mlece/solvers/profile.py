@@ -106,7 +106,7 @@ def _iterate(equation: Equation, x: Array, short: float, steps: int) -> tuple[Ar
     """Return the roots in log psi, the root of the error left there, and the number of evaluations."""
     low, high = filled(len(x), -np.inf), filled(len(x), np.inf)
     last = filled(len(x), np.inf)
-    known: Arrays = ()
+    known: tuple[Array, Array, Array] | None = None
     active = np.arange(len(x))
     iterations = 0
     while active.size and iterations < steps:
@@ -121,7 +121,7 @@ def _iterate(equation: Equation, x: Array, short: float, steps: int) -> tuple[Ar
             step = -g / rate
             far = ~(np.isfinite(step) & (slope > 0))
             near: Any = 1.0
-            if known:
+            if known is not None:
                 bend = _bend(*known, here, g, rate)
                 bent = np.abs(bend) <= _SLIGHT * np.abs(step)
                 step = np.where(bent, step + bend, step)
