@@ -523,9 +523,13 @@ class Logistic(Model):
 
     @staticmethod
     def _start(x: Array) -> Arrays:
-        q1, q2, q3 = _points_at(x, 0.25, 0.5, 0.75)
-        spread = where(q3 > q1, (q3 - q1) / 2.197, x.std(axis=-1))
-        return q2, where(spread > 0, spread, 1.0)
+        # The efficient weights of order statistics (Chernoff, Gastwirth and Johns 1967), bounded but for
+        # a logarithm.
+        u = (np.arange(x.shape[-1]) + 0.5) / x.shape[-1]
+        middle, z = u * (1 - u), logit(u)
+        tilt = 2 * u - 1 + 2 * z * middle
+        spread = x @ tilt / (z @ tilt)
+        return x @ middle / middle.sum(), where(spread > 0, spread, 1.0)
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:

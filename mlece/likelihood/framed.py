@@ -159,7 +159,7 @@ class FramedSample:
             np.take_along_axis(np.broadcast_to(w, shape), order, axis=1),
         )
 
-    def pilot(self, size: int = 512) -> Array:
+    def pilot(self, size: int = 1024) -> Array:
         """Return sorted framed points (R, p), or vectors (R, p, d), for starting values."""
         points = self.model.points(self.sample.values)
         if points.ndim == 3:
