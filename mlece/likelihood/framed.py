@@ -10,10 +10,10 @@ import numpy as np
 
 from mlece.combinators.penalties import BoundPenalty
 from mlece.likelihood.frame import Frame
-from mlece.likelihood.pole import CLOSE, EXACT, Pole
+from mlece.likelihood.pole import CLOSE, EXACT, Pole, pole_sums
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.moments import FRAME, Summary, room, weighted_sum
+from mlece.moments import FRAME, ROOM, Summary, repeated, room, weighted_sum, wide
 from mlece.numerics.masks import every
 from mlece.numerics.selection import median_interval, pilot_points
 from mlece.sample import Sample
@@ -117,6 +117,31 @@ class FramedSample:
         """Yield framed observations (r or 1, m) and weights of some members, block by block."""
         for raw, w in self._cuts(rows, self.model.sums_blocks or BLOCK):
             yield self.frame.apply(raw, rows), w
+
+    def _summed(
+        self, rows: Any, r: int, block_sums: Callable[[Array, Array | None], Arrays]
+    ) -> tuple[Array, Arrays]:
+        """Return the total weight (r,) and the means (r,) from sums over long framed blocks."""
+        sums: list[Array] = []
+        weight: Any = 0.0
+        for raw, w in self._cuts(rows, max(1, ROOM // r)):
+            part = block_sums(self._framed(raw, rows), w)
+            sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
+            weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
+        weight = repeated(weight, r)
+        whole = [wide(s, r) for s in sums]
+        return weight, tuple(s / (weight if s.ndim == 1 else weight[:, None]) for s in whole)
+
+    def _pole_means(self, pole: Arrays, rows: Any) -> Arrays:
+        """Return what ``Pole.means`` tells of some members, reading the data where necessary."""
+
+        def read(point: Array, members: Array) -> Array:
+            m, c = point.real[:, None], point.imag[:, None]
+            sums = self._summed(members, len(members), lambda y, w: (pole_sums(y, w, m, c),))
+            return sums[1][0]
+
+        place, width = pole
+        return self._pole.means((place + 1j * width)[:, 0], np.arange(self.size)[rows], read)
 
     def median(self) -> tuple[Array, Array]:
         """Return the weighted median interval of each member, framed, (R,) each."""

@@ -21,7 +21,6 @@ from mlece.likelihood.evaluation import (
 )
 from mlece.likelihood.frame import UNIT, Frame, choose_frame
 from mlece.likelihood.framed import APART, BLOCK, BOTH, FramedSample, another
-from mlece.likelihood.pole import pole_sums
 from mlece.likelihood.tilt import Tilt, tilted_sums
 from mlece.math import Array, Arrays
 from mlece.model import Model
@@ -357,17 +356,6 @@ class CrossEntropy(FramedSample):
         mean = tuple(s[:, None] for s in means)
         return self._block_evaluation(None, theta, None, 1, order, False, mean)
 
-    def _pole_means(self, pole: Arrays, rows: Any) -> Arrays:
-        """Return what ``Pole.means`` tells of some members, reading the data where necessary."""
-
-        def read(point: Array, members: Array) -> Array:
-            m, c = point.real[:, None], point.imag[:, None]
-            sums = self._summed(members, len(members), lambda y, w: (pole_sums(y, w, m, c),))
-            return sums[1][0]
-
-        place, width = pole
-        return self._pole.means((place + 1j * width)[:, 0], np.arange(self.size)[rows], read)
-
     def _block_evaluation(
         self,
         t: Any,
@@ -446,20 +434,6 @@ class CrossEntropy(FramedSample):
             return sums
         shared = self.model.shared(self.model.statistics(y), theta)
         return tuple(weighted_sum(a, w, y.shape[1]) for a in shared)
-
-    def _summed(
-        self, rows: Any, r: int, block_sums: Callable[[Array, Array | None], Arrays]
-    ) -> tuple[Array, Arrays]:
-        """Return the total weight (r,) and the means (r,) from sums over long framed blocks."""
-        sums: list[Array] = []
-        weight: Any = 0.0
-        for raw, w in self._cuts(rows, max(1, ROOM // r)):
-            part = block_sums(self._framed(raw, rows), w)
-            sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
-            weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
-        weight = repeated(weight, r)
-        whole = [wide(s, r) for s in sums]
-        return weight, tuple(s / (weight if s.ndim == 1 else weight[:, None]) for s in whole)
 
     @functools.cached_property
     def _tilt(self) -> Tilt:

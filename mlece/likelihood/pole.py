@@ -29,7 +29,10 @@ def _powers() -> Array:
 
     With v = 1/(x − i), b = 1/(1 + x²) = |v|² and v − v̄ = 2ib: v^(k+1) = b v^(k−1) + 2ib v^k.
     """
-    one, x = np.zeros((ORDERS + 1, ORDERS + 1), complex), np.zeros((ORDERS + 1, ORDERS + 1), complex)
+    one, x = (
+        np.zeros((ORDERS + 1, ORDERS + 1), complex),
+        np.zeros((ORDERS + 1, ORDERS + 1), complex),
+    )
     one[0, 0], one[1, 1], x[1, 1] = 1.0, 1j, 1.0
     for k in range(1, ORDERS):
         for part in (one, x):
@@ -107,9 +110,7 @@ class Pole:
         self.logs = np.full(size, np.nan)
         self.moments = np.full((size, ORDERS), np.nan + 0j)
 
-    def means(
-        self, point: Array, members: Array, read: Callable[[Array, Array], Array]
-    ) -> Arrays:
+    def means(self, point: Array, members: Array, read: Callable[[Array, Array], Array]) -> Arrays:
         """Return the means of log(1 + x²), (x − i)^-1 and (x − i)^-2, (r,) each.
 
         Parameters

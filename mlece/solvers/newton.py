@@ -19,6 +19,8 @@ Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 # cross-entropy, and the last step, which squares the decrement, comes down to rounding itself.
 DECREMENT = 1e-8
 _ROUNDING = 1e-6
+# Its square is far below the rounding of the square of a cross-entropy's own: no step is worth taking.
+_SETTLED = 1e-12
 _FLAT = 1e-4
 MANY = 100  # coordinates from which a factor is tried before eigenvectors
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
@@ -285,13 +287,17 @@ class _Batch:
         # Far from the optimum a decrement may grow and says nothing about rounding.
         close = decrement <= _ROUNDING
         if some(close):
-            self.stalled[active] += close & (decrement > 0.5 * self.decrement[active])
+            before = self.decrement[active]
+            self.stalled[active] += close & (decrement > 0.5 * before)
+            # What the last step made of the decrement, the next will make of this one.
+            below |= close & (before < np.inf) & (decrement**3 <= _SETTLED * before**2)
             done = below | (close & (self.stalled[active] >= 2))
         self.decrement[active] = decrement
         if some(done):
-            # The last step is known and costs no evaluation; it squares the error.
-            last = active[below]
-            self.eta[last] = self._within(self.eta[last] + step[below])
+            # The last step is known and costs no evaluation; it squares the error, unless it is rounding.
+            moves = below & (decrement > _SETTLED)
+            last = active[moves]
+            self.eta[last] = self._within(self.eta[last] + step[moves])
             self.converged[active[done]] = True
         return done
 

@@ -142,9 +142,7 @@ def _iterate(equation: Equation, x: Array, short: float, steps: int) -> tuple[Ar
     return x, last, iterations
 
 
-def _bend(
-    other: Array, value: Array, slope: Array, x: Array, g: Array, rate: Array
-) -> Array:
+def _bend(other: Array, value: Array, slope: Array, x: Array, g: Array, rate: Array) -> Array:
     """Return what the inverse cubic through two points, g and dg/dx there adds to a Newton step."""
     gap, apart = value - g, other - x
     t = -g / gap
