@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -164,6 +165,13 @@ class Gaussian(Model):
 _GAUSSIAN_TAIL = 30 / pi * np.arctan(sqrt(2.0)) - 9
 
 
+@lru_cache(maxsize=16)
+def _l_moments(points: int) -> Arrays:
+    """Return the weights of sorted points in their second and fourth L-moments."""
+    u = (np.arange(points) + 0.5) / points
+    return (2 * u - 1) / points, (((20 * u - 30) * u + 12) * u - 1) / points
+
+
 def _by_quantiles(x: Array) -> Arrays:
     """Return parameters of Student's t from sorted points, for tails that have no mean."""
     p5, q1, q2, q3, p95 = _points_at(x, 0.05, 0.25, 0.5, 0.75, 0.95)
@@ -300,9 +308,9 @@ class StudentT(Model):
     def _start(x: Array) -> Arrays:
         # Second and fourth L-moments (Hosking 1990): their ratio tells the tails from df = 1.4 on.
         p = x.shape[-1]
-        u = (np.arange(p) + 0.5) / p
-        second = x @ (2 * u - 1) / p
-        tail = x @ (((20 * u - 30) * u + 12) * u - 1) / (p * second) - _GAUSSIAN_TAIL
+        weights = _l_moments(p)
+        second = x @ weights[0]
+        tail = x @ weights[1] / second - _GAUSSIAN_TAIL
         usable = (tail < 0.46) & (second > 0)
         # To half a per cent; lighter tails start at 30.
         thin = where(usable, tail * (3.54 + 2.75 * tail) / (1 + 4.52 * tail), 1.0)
@@ -478,6 +486,19 @@ class Laplace(Model):
 # ---------------------------------------------------------------------------- logistic
 
 
+@lru_cache(maxsize=16)
+def _logistic_weights(points: int) -> Arrays:
+    """Return efficient weights of sorted points for location and scale.
+
+    Chernoff, Gastwirth and Johns (1967), Annals of Mathematical Statistics 38, 52-72.
+    """
+    u = (np.arange(points) + 0.5) / points
+    middle, z = u * (1 - u), logit(u)
+    tilt = 2 * u - 1 + 2 * z * middle
+    # With one point there is no spread.
+    return middle / middle.sum(), tilt / (z @ tilt if points > 1 else 1.0)
+
+
 class Logistic(Model):
     r"""Logistic: log q = −|z| − 2 log(1 + e^(−|z|)) − log s, z = (y − m)/s.
 
@@ -548,13 +569,9 @@ class Logistic(Model):
 
     @staticmethod
     def _start(x: Array) -> Arrays:
-        # The efficient weights of order statistics (Chernoff, Gastwirth and Johns 1967), bounded but for
-        # a logarithm.
-        u = (np.arange(x.shape[-1]) + 0.5) / x.shape[-1]
-        middle, z = u * (1 - u), logit(u)
-        tilt = 2 * u - 1 + 2 * z * middle
-        spread = x @ tilt / (z @ tilt)
-        return x @ middle / middle.sum(), where(spread > 0, spread, 1.0)
+        of_loc, of_scale = _logistic_weights(x.shape[-1])
+        spread = x @ of_scale
+        return x @ of_loc, where(spread > 0, spread, 1.0)
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array) -> Array:

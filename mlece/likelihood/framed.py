@@ -184,9 +184,11 @@ class FramedSample:
             np.take_along_axis(np.broadcast_to(w, shape), order, axis=1),
         )
 
-    def pilot(self, size: int = 1024) -> Array:
+    def pilot(self) -> Array:
         """Return sorted framed points (R, p), or vectors (R, p, d), for starting values."""
         points = self.model.points(self.sample.values)
+        # Where there are many members, more points take longer to sort than a better start saves.
+        size = 1024 if self.size <= _FEW else 512
         if points.ndim == 3:
             thin = self.frame.apply(points[:, :: max(1, points.shape[1] // size)], slice(None))
             return np.broadcast_to(thin, (self.size, *thin.shape[1:]))
