@@ -194,4 +194,4 @@ class FramedSample:
             return np.broadcast_to(thin, (self.size, *thin.shape[1:]))
         points = pilot_points(points, self.sample.weights, size)
         framed = (points - self.frame.shift[:, None]) / self.frame.scale[:, None]
-        return np.broadcast_to(framed, (self.size, framed.shape[1]))
+        return wide(framed, self.size)

@@ -40,6 +40,11 @@ def decrement(gradient: Array, hessian: Array) -> Array:
     m = gradient.shape[1]
     if m == 0:
         return np.zeros(len(gradient))
+    if len(gradient) == 1 and np.isfinite(hessian).all():
+        # Cholesky's factor is free of the parameters' scales.
+        _, step, failed = dposv(hessian[0], gradient[0])
+        square = float(step @ gradient[0])
+        return np.array([math.sqrt(square) if not failed and square >= 0 else np.inf])
     with np.errstate(all="ignore"):
         if m == 1:
             h, g = hessian[:, 0, 0], gradient[:, 0]
@@ -249,7 +254,7 @@ class _Batch:
     def __init__(self, objective: Objective, start: Array, lower: Array, upper: Array) -> None:
         count, m = start.shape
         self.objective, self.lower, self.upper = objective, lower, upper
-        self.boxed = not np.isinf([lower, upper]).all()
+        self.boxed = not (every(lower == -np.inf) and every(upper == np.inf))
         self.eta = self._within(start)
         everyone = np.arange(count)
         value, gradient, hessian = objective(self.eta, everyone)
@@ -290,7 +295,8 @@ class _Batch:
             before = self.decrement[active]
             self.stalled[active] += close & (decrement > 0.5 * before)
             # What the last step made of the decrement, the next will make of this one.
-            below |= close & (before < np.inf) & (decrement**3 <= _SETTLED * before**2)
+            share = decrement / before
+            below |= close & (before < np.inf) & (decrement * share * share <= _SETTLED)
             done = below | (close & (self.stalled[active] >= 2))
         self.decrement[active] = decrement
         if some(done):
