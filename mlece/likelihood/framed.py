@@ -121,7 +121,7 @@ class FramedSample:
     def _summed(
         self, rows: Any, r: int, block_sums: Callable[[Array, Array | None], Arrays]
     ) -> tuple[Array, Arrays]:
-        """Return the total weight (r,) and the means (r,) from sums over long framed blocks."""
+        """Return the total weight (r,) and the means (r, ...) from sums over long framed blocks."""
         sums: list[Array] = []
         weight: Any = 0.0
         for raw, w in self._cuts(rows, max(1, ROOM // r)):

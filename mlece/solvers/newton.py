@@ -19,7 +19,7 @@ Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 # cross-entropy, and the last step, which squares the decrement, comes down to rounding itself.
 DECREMENT = 1e-8
 _ROUNDING = 1e-6
-# Its square is far below the rounding of the square of a cross-entropy's own: no step is worth taking.
+# The square of this one is far below the rounding of any cross-entropy: no step is worth an evaluation.
 _SETTLED = 1e-12
 _FLAT = 1e-4
 MANY = 100  # coordinates from which a factor is tried before eigenvectors
