@@ -19,8 +19,8 @@ Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 # cross-entropy, and the last step, which squares the decrement, comes down to rounding itself.
 DECREMENT = 1e-8
 _ROUNDING = 1e-6
-# The square of this one is far below the rounding of any cross-entropy: no step is worth an evaluation.
-_SETTLED = 1e-12
+# Of this one the digits are rounding: no step is worth an evaluation.
+_SETTLED = 1e-14
 _FLAT = 1e-4
 MANY = 100  # coordinates from which a factor is tried before eigenvectors
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
@@ -137,7 +137,7 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     if not every(unit > 0):
         unit = np.where(unit > 0, unit, 1.0)
     scaled = hessian / unit[:, :, None] / unit[:, None, :]
-    if len(scaled) == 1:
+    if len(scaled) == 1 and scaled.shape[1] >= MANY:
         found = _inner_step(gradient[0] / unit[0], scaled[0], float(radius[0]))
         if found is not None:
             step, *told = found
