@@ -344,7 +344,7 @@ def log_probability(p: Array, complement: Array) -> Array:
 def log_minus_step(ratio: Array, step: Array) -> Array:
     """Return log(ratio) - step, where step = ratio - 1 is known without cancellation."""
     return chosen(
-        abs(step) < 0.5, lambda _, step: log1pmx(step), lambda r, step: log(r) - step, ratio, step
+        abs(step) <= 0.5, lambda _, s: _log1pmx_near(s), lambda r, s: log(r) - s, ratio, step
     )
 
 

@@ -12,8 +12,8 @@ the mean statistics. ``_shared(y, *theta)`` does the same at a given theta: dens
 then receive its result in place of ``y`` and must be affine in it, so that one sum over the observations
 of a few arrays serves all three.
 
-``_block_sums``, ``_shared_sums`` and ``_tilt`` are the same sums in scratch arrays (:mod:`mlece.moments`)
-for long samples: they may be left out.
+``_block_sums``, ``_shared_sums``, ``_tilt`` and ``_pole`` are the same sums in scratch arrays for long
+samples: they may be left out. Beside ``_shared_sums`` the hooks take plain numbers for a single member.
 
 ``everyday = True`` puts a family among the few that a comparison tries when nobody named any: those that
 people think of first, whose fit takes milliseconds on any data.
@@ -84,6 +84,8 @@ HOOKS = (
     "_tilt",
     "_tilt_rate",
     "_shared_sums",
+    "_pole",
+    "_pole_shared",
     "_estimate",
     "_exact_interval",
     "_kink",
@@ -317,7 +319,7 @@ class Model:
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
-    _scipy = _atoms = _standardised = _information = _missing
+    _scipy = _atoms = _standardised = _information = _pole = _pole_shared = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.math import Array, wrap_angle
+from mlece.likelihood.pole import Pole, pole_sums
+from mlece.math import Array, Arrays, wrap_angle
 from mlece.model import Model
 from mlece.moments import weighted_sum
 from mlece.numerics.derivatives import numerical_curvature, numerical_score
@@ -410,10 +411,23 @@ def check_sums(member: Model, rng: np.random.Generator) -> None:
             pairs.append((member.block_sums(y, w), member.statistics(y)))
         if member.has("_shared_sums"):
             pairs.append((member._shared_sums(y, w, *at), member.shared(y, at)))
+        if member.has("_pole") and member._pole(*at):
+            pairs.append((_about_pole(member, y, w, at), member.shared(y, at)))
         for sums, arrays in pairs:
-            direct = [weighted_sum(a, w, y.shape[1]) for a in arrays]
             if sums:
-                _agree(member, "sums of a block", np.stack(sums), np.stack(direct), "rounding")
+                direct = np.stack([weighted_sum(a, w, y.shape[1]) for a in arrays])
+                _agree(member, "sums of a block", np.stack(sums), direct, "rounding")
+
+
+def _about_pole(member: Model, y: Array, w: Array | None, at: Arrays) -> Arrays:
+    """Return the sums of what the hooks share from moments read a little way off."""
+    place, width = member._pole(*at)
+    known, one, total = Pole(1), np.arange(1), y.size if w is None else w.sum()
+    for off, size in ((0.006, 1.008), (0.0, 1.0)):
+        m, c = place + off * width, size * width
+        sums = pole_sums(y, w, m, c) / total
+        means = known.means((m + 1j * c)[:, 0], one, lambda *_, sums=sums: sums)
+    return tuple(total * s for s in member._pole_shared(means, *at))
 
 
 @_property

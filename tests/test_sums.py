@@ -10,6 +10,7 @@ import pytest
 import mlece
 import mlece.testing
 from mlece import errors
+from mlece.likelihood.pole import EXACT, Pole, pole_sums
 from mlece.likelihood.tilt import Tilt, tilted_sums
 from mlece.moments import sum_log, weighted_sum
 from mlece.numerics.tally import tally
@@ -68,6 +69,41 @@ def test_moments_nearby(weighted: bool) -> None:
     np.testing.assert_allclose(
         found[:, 0], direct[:, 0], rtol=1e-12
     )  # the same, second moment 1e-6 at most
+
+
+@pytest.mark.parametrize("size", [300, 8_192, 20_000])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_about_a_pole(weighted: bool, size: int) -> None:
+    y = RNG.standard_t([[1.5], [5.0]], (2, size))
+    y[0, :2] = 1e200, -1e170  # squares beyond the largest number
+    w = RNG.uniform(0.5, 2, (1, size)) if weighted else None
+    share = np.full((1, size), 1 / size) if w is None else w / w.sum()
+    readings = []
+
+    def read(point: np.ndarray, members: np.ndarray) -> np.ndarray:
+        readings.append(members.tolist())
+        with np.errstate(all="ignore"):
+            sums = pole_sums(y[members], w, point.real[:, None], point.imag[:, None])
+        return sums / (size if w is None else w.sum())
+
+    def plain(point: np.ndarray) -> list[np.ndarray]:
+        x = (y - point.real[:, None]) / point.imag[:, None]
+        v = 1 / (x - 1j)
+        parts = 2 * np.log(np.hypot(x, 1)), v, v * v
+        return [(share * a).sum(axis=1) for a in parts]
+
+    pole, everyone = Pole(2), np.arange(2)
+    centre = np.array([0.1 + 1.5j, -0.2 + 2.3j])
+    pole.means(centre, everyone, read)
+    assert readings.pop() == [0, 1]
+    for step in (0.0, 0.5 * EXACT, 0.99 * EXACT * 1j):
+        point = centre + step * centre.imag * np.exp(0.3j)
+        # Rounding of the terms, in the mean.
+        for found, direct in zip(pole.means(point, everyone, read), plain(point), strict=True):
+            np.testing.assert_allclose(found, direct, rtol=1e-13)
+    assert not readings
+    pole.means(centre + np.array([0.0, 0.1]), everyone, read)
+    assert readings == [[1]]
 
 
 @pytest.mark.parametrize("name", ["Weibull", "Gumbel", "StudentT", "Logistic", "Gamma"])

@@ -10,9 +10,10 @@ import numpy as np
 
 from mlece.combinators.penalties import BoundPenalty
 from mlece.likelihood.frame import Frame
+from mlece.likelihood.pole import CLOSE, EXACT, Pole, pole_sums
 from mlece.math import Array, Arrays
 from mlece.model import Model
-from mlece.moments import FRAME, Summary, room, weighted_sum
+from mlece.moments import FRAME, ROOM, Summary, repeated, room, weighted_sum, wide
 from mlece.numerics.masks import every
 from mlece.numerics.selection import median_interval, pilot_points
 from mlece.sample import Sample
@@ -45,6 +46,8 @@ class FramedSample:
     size : int
         Number of members of the batch.
     summary : Summary
+    partial : bool
+        Whether the sample is a part of another, of which starting values are made.
     """
 
     model: Model
@@ -53,6 +56,7 @@ class FramedSample:
     user: Frame
     size: int
     summary: Summary
+    partial: bool = False
 
     @cached_property
     def penalty(self) -> BoundPenalty | None:
@@ -66,6 +70,10 @@ class FramedSample:
         if self.penalty is None:
             return np.zeros(self.size)
         return np.broadcast_to(self.penalty.at(theta, slice(None)).value, (self.size,))
+
+    @cached_property
+    def _pole(self) -> Pole:
+        return Pole(self.size, CLOSE if self.partial else EXACT)
 
     def _cuts(self, rows: slice | Array, size: int) -> Iterator[tuple[Array, Array | None]]:
         """Yield raw observations (r or 1, m) and weights of some members, ``size`` at a time."""
@@ -110,6 +118,31 @@ class FramedSample:
         for raw, w in self._cuts(rows, self.model.sums_blocks or BLOCK):
             yield self.frame.apply(raw, rows), w
 
+    def _summed(
+        self, rows: Any, r: int, block_sums: Callable[[Array, Array | None], Arrays]
+    ) -> tuple[Array, Arrays]:
+        """Return the total weight (r,) and the means (r, ...) from sums over long framed blocks."""
+        sums: list[Array] = []
+        weight: Any = 0.0
+        for raw, w in self._cuts(rows, max(1, ROOM // r)):
+            part = block_sums(self._framed(raw, rows), w)
+            sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
+            weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
+        weight = repeated(weight, r)
+        whole = [wide(s, r) for s in sums]
+        return weight, tuple(s / (weight if s.ndim == 1 else weight[:, None]) for s in whole)
+
+    def _pole_means(self, pole: Arrays, rows: Any) -> Arrays:
+        """Return what ``Pole.means`` tells of some members, reading the data where necessary."""
+
+        def read(point: Array, members: Array) -> Array:
+            m, c = point.real[:, None], point.imag[:, None]
+            sums = self._summed(members, len(members), lambda y, w: (pole_sums(y, w, m, c),))
+            return sums[1][0]
+
+        place, width = pole
+        return self._pole.means((place + 1j * width)[:, 0], np.arange(self.size)[rows], read)
+
     def median(self) -> tuple[Array, Array]:
         """Return the weighted median interval of each member, framed, (R,) each."""
         low, high = median_interval(self.model.points(self.sample.values), self.sample.weights)
@@ -151,12 +184,14 @@ class FramedSample:
             np.take_along_axis(np.broadcast_to(w, shape), order, axis=1),
         )
 
-    def pilot(self, size: int = 512) -> Array:
+    def pilot(self) -> Array:
         """Return sorted framed points (R, p), or vectors (R, p, d), for starting values."""
         points = self.model.points(self.sample.values)
+        # Where there are many members, more points take longer to sort than a better start saves.
+        size = 1024 if self.size <= _FEW else 512
         if points.ndim == 3:
             thin = self.frame.apply(points[:, :: max(1, points.shape[1] // size)], slice(None))
             return np.broadcast_to(thin, (self.size, *thin.shape[1:]))
         points = pilot_points(points, self.sample.weights, size)
         framed = (points - self.frame.shift[:, None]) / self.frame.scale[:, None]
-        return np.broadcast_to(framed, (self.size, framed.shape[1]))
+        return wide(framed, self.size)

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from mlece.combinators.penalties import penalised
-from mlece.likelihood.evaluation import Evaluation, joined, negative_sums, stacked_scores, symmetric
+from mlece.likelihood.evaluation import (
+    Evaluation,
+    joined,
+    negative_sums,
+    of_one_member,
+    stacked_scores,
+    symmetric,
+)
 from mlece.likelihood.frame import UNIT, Frame, choose_frame
 from mlece.likelihood.framed import APART, BLOCK, BOTH, FramedSample, another
 from mlece.likelihood.tilt import Tilt, tilted_sums
@@ -337,10 +344,16 @@ class CrossEntropy(FramedSample):
     def _from_shared(self, theta: Arrays, rows: Any, order: int) -> Evaluation:
         """Average what the hooks share over all blocks, then call the hooks once at its mean."""
         model, r = self.model, len(theta[0])
-        if model.has("_shared_sums"):
+        pole = model._pole(*theta) if model.has("_pole") and self.sample.rows > BLOCK else ()
+        if pole:
+            means = model._pole_shared(self._pole_means(pole, rows), *theta)
+        elif model.has("_shared_sums"):
             _, means = self._summed(rows, r, lambda y, w: self._shared_block(y, w, theta))
         else:
             _, means = self._means(rows, r, lambda t: tuple(model.shared(t, theta)), full=False)
+        if r == 1 and model.has("_shared_sums"):
+            numbers = tuple(t[0, 0] for t in theta), tuple(s[0] for s in means)
+            return of_one_member(model, *numbers)
         mean = tuple(s[:, None] for s in means)
         return self._block_evaluation(None, theta, None, 1, order, False, mean)
 
@@ -423,19 +436,6 @@ class CrossEntropy(FramedSample):
         shared = self.model.shared(self.model.statistics(y), theta)
         return tuple(weighted_sum(a, w, y.shape[1]) for a in shared)
 
-    def _summed(
-        self, rows: Any, r: int, block_sums: Callable[[Array, Array | None], Arrays]
-    ) -> tuple[Array, Arrays]:
-        """Return the total weight (r,) and the means (r,) from sums over long framed blocks."""
-        sums: list[Array] = []
-        weight: Any = 0.0
-        for raw, w in self._cuts(rows, max(1, ROOM // r)):
-            part = block_sums(self._framed(raw, rows), w)
-            sums = list(part) if not sums else [a + b for a, b in zip(sums, part, strict=True)]
-            weight = weight + (float(raw.shape[1]) if w is None else w.sum(axis=1))
-        weight = repeated(weight, r)
-        return weight, tuple(wide(s, r) / weight for s in sums)
-
     @functools.cached_property
     def _tilt(self) -> Tilt:
         ends = self.summary.minimum, self.summary.maximum
@@ -479,7 +479,9 @@ class CrossEntropy(FramedSample):
         """Return the objective on an evenly thinned sample, in the same frame."""
         # Where the support moves with the parameters, a solution must hold the extremes to be a start.
         sample = self.sample.thinned(size, ends=self.model.has("_bounds"))
-        return CrossEntropy(self.model, sample, self.frame)
+        part = CrossEntropy(self.model, sample, self.frame)
+        part.partial = True
+        return part
 
     def restricted(self, cells: Array) -> CrossEntropy:
         """Return the objective of a Categorical on some of its cells (the others are empty)."""

@@ -96,12 +96,13 @@ def pilot_points(x: Array, w: Array | None, size: int) -> Array:
         points = np.array(x[:, ::step], dtype=float)
         points.sort(axis=1)
         return points
-    rows = max(x.shape[0], w.shape[0])
-    order = np.argsort(x, axis=1, kind="stable")
-    values = np.broadcast_to(np.take_along_axis(x, order, axis=1), (rows, n))
-    mass = np.take_along_axis(
-        np.broadcast_to(w, (rows, n)), np.broadcast_to(order, (rows, n)), axis=1
-    )
+    shape = (max(x.shape[0], w.shape[0]), n)
+    if not every(x[:, 1:] >= x[:, :-1]):
+        order = np.argsort(x, axis=1, kind="stable")
+        w = np.take_along_axis(np.broadcast_to(w, shape), np.broadcast_to(order, shape), axis=1)
+        x = np.take_along_axis(x, order, axis=1)
+    values = x if x.shape == shape else np.broadcast_to(x, shape)
+    mass = w if w.shape == shape else np.broadcast_to(w, shape)
     total = mass.sum(axis=1)
     if total[0] <= size and np.all(total == total[0]) and np.all(mass == np.floor(mass)):
         # Counts stand for so many observations, whichever way they are written.

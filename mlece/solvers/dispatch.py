@@ -234,6 +234,9 @@ def _by_newton(objective: CrossEntropy, members: Array, enough: float | None = N
                 return found
         if near is None:
             starts = [chart.eta(starting_values(objective, members))]
+        elif objective.model.has("_pole"):
+            # The pass at this point serves its neighbourhood, in which the optimum lies.
+            starts = [near]
         else:
             starts = [corrected(objective, thinned, chart, near)]
         tolerance = max(tolerance, _LONG_DECREMENT)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dposv
 
 from mlece.math import Array
 from mlece.numerics.masks import every, some
@@ -18,6 +19,8 @@ Objective = Callable[[Array, Array], tuple[Array, Array, Array]]
 # cross-entropy, and the last step, which squares the decrement, comes down to rounding itself.
 DECREMENT = 1e-8
 _ROUNDING = 1e-6
+# Of this one the digits are rounding: no step is worth an evaluation.
+_SETTLED = 1e-14
 _FLAT = 1e-4
 MANY = 100  # coordinates from which a factor is tried before eigenvectors
 _GROW, _SHRINK, _MOST = 2.0, 0.25, 1e12
@@ -37,6 +40,11 @@ def decrement(gradient: Array, hessian: Array) -> Array:
     m = gradient.shape[1]
     if m == 0:
         return np.zeros(len(gradient))
+    if len(gradient) == 1 and np.isfinite(hessian).all():
+        # Cholesky's factor is free of the parameters' scales.
+        _, step, failed = dposv(hessian[0], gradient[0])
+        square = float(step @ gradient[0])
+        return np.array([math.sqrt(square) if not failed and square >= 0 else np.inf])
     with np.errstate(all="ignore"):
         if m == 1:
             h, g = hessian[:, 0, 0], gradient[:, 0]
@@ -126,13 +134,14 @@ def _step(gradient: Array, hessian: Array, radius: Array) -> tuple[Array, Array,
     # Lengths are measured in units of each coordinate's own curvature: a location may travel as far as
     # the scale of the moment allows.
     unit = np.sqrt(np.abs(hessian.diagonal(0, 1, 2)))
-    unit = np.where(unit > 0, unit, 1.0)
+    if not every(unit > 0):
+        unit = np.where(unit > 0, unit, 1.0)
     scaled = hessian / unit[:, :, None] / unit[:, None, :]
     if len(scaled) == 1 and scaled.shape[1] >= MANY:
-        found = _inner_step(gradient[0] / unit[0], scaled[0], radius[0])
+        found = _inner_step(gradient[0] / unit[0], scaled[0], float(radius[0]))
         if found is not None:
             step, *told = found
-            return (-step / unit[0])[None], *(np.array([v]) for v in told)
+            return -step / unit, *np.array(told)[:, None]
     values, vectors = np.linalg.eigh(scaled)
     along = ((gradient / unit)[:, None, :] @ vectors)[:, 0]
     smallest = values[:, 0]
@@ -157,17 +166,14 @@ def _inner_step(
 
     Cholesky's factor takes a tenth of the time of eigenvectors.
     """
-    try:
-        factor = cho_factor(hessian, lower=True)
-    except (LinAlgError, ValueError):
+    _, step, failed = dposv(hessian, gradient)
+    squared, norm = float(step @ gradient), math.sqrt(step @ step)
+    if failed or not (squared > 0 and norm <= radius * _BEYOND):
         return None
-    step = np.asarray(cho_solve(factor, gradient))
-    squared, norm = float(step @ gradient), float(np.sqrt(step @ step))
-    if not (squared > 0 and norm <= radius * _BEYOND):
-        return None
-    step = step * min(1.0, radius / norm)
-    predicted = float(step @ gradient - 0.5 * step @ (hessian @ step))
-    return step, predicted, float(np.sqrt(squared)), min(norm, radius)
+    # Of the decrease that the model tells of, half of the squared decrement, what a shorter step keeps.
+    share = min(1.0, radius / norm)
+    predicted = share * (1.0 - 0.5 * share) * squared
+    return step * share, predicted, math.sqrt(squared), min(norm, radius)
 
 
 def _at_edge(
@@ -248,7 +254,7 @@ class _Batch:
     def __init__(self, objective: Objective, start: Array, lower: Array, upper: Array) -> None:
         count, m = start.shape
         self.objective, self.lower, self.upper = objective, lower, upper
-        self.boxed = not np.isinf([lower, upper]).all()
+        self.boxed = not (every(lower == -np.inf) and every(upper == np.inf))
         self.eta = self._within(start)
         everyone = np.arange(count)
         value, gradient, hessian = objective(self.eta, everyone)
@@ -286,13 +292,18 @@ class _Batch:
         # Far from the optimum a decrement may grow and says nothing about rounding.
         close = decrement <= _ROUNDING
         if some(close):
-            self.stalled[active] += close & (decrement > 0.5 * self.decrement[active])
+            before = self.decrement[active]
+            self.stalled[active] += close & (decrement > 0.5 * before)
+            # What the last step made of the decrement, the next will make of this one.
+            share = decrement / before
+            below |= close & (before < np.inf) & (decrement * share * share <= _SETTLED)
             done = below | (close & (self.stalled[active] >= 2))
         self.decrement[active] = decrement
         if some(done):
-            # The last step is known and costs no evaluation; it squares the error.
-            last = active[below]
-            self.eta[last] = self._within(self.eta[last] + step[below])
+            # The last step is known and costs no evaluation; it squares the error, unless it is rounding.
+            moves = below & (decrement > _SETTLED)
+            last = active[moves]
+            self.eta[last] = self._within(self.eta[last] + step[moves])
             self.converged[active[done]] = True
         return done
 
@@ -304,14 +315,18 @@ class _Batch:
         gain = before - value
         # Below this the difference of two values is rounding: the step is judged by its prediction.
         noise = 8e-14 * (1.0 + np.abs(before))
-        by_value = predicted > noise
-        ratio = np.where(by_value, gain / predicted, 1.0)
-        accept = (gain > 0) | ((gain >= -noise) & ~by_value)
+        ratio, accept = gain / predicted, gain > 0
+        blurred = predicted <= noise
+        if some(blurred):
+            ratio = np.where(blurred, 1.0, ratio)
+            accept |= blurred & (gain >= -noise)
         accept &= np.isfinite(value) & _finite(gradient, hessian)
-        good, poor = accept & (ratio > 0.75), ~accept | (ratio < 0.25)
-        grown = np.where(good, np.maximum(radius, _GROW * length), radius)
-        radius = np.minimum(np.where(poor, _SHRINK * length, grown), _MOST)
-        self.radius[active] = radius
+        good = accept & (ratio > 0.75)
+        grown = np.maximum(radius, _GROW * length)
+        if not every(good):
+            poor = ~accept | (ratio < 0.25)
+            grown = np.where(poor, _SHRINK * length, np.where(good, grown, radius))
+        self.radius[active] = radius = np.minimum(grown, _MOST)
         kept: Any = slice(None) if every(accept) else accept
         moved = active[kept]
         self.eta[moved], self.value[moved] = trial[kept], value[kept]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mlece.math import Array, Arrays
+from mlece.numerics.masks import filled, some
 
 Equation = Callable[[Array, Array], tuple[Array, Array, Arrays, Arrays]]
 
 _LONGEST = 1.5
 _NARROW = 1e-13
 _STEPS = 100
+# What bends a Newton step by more of its length comes from points too far apart.
+_SLIGHT = 0.25
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ def profile_root(
 ) -> ProfileResult:
     """Solve g(psi) = 0 for psi > 0, g increasing through its root, for many equations at once.
 
-    Bracketed Newton steps in log psi find the root; one more evaluation across it proves it.
+    Bracketed steps in log psi find the root; one more evaluation across it proves it. From the second
+    evaluation on they lead to the root of the cubic through values and slopes at the last two points
+    (inverse interpolation of Hermite), which errs by the product of the squares of their distances.
 
     Parameters
     ----------
@@ -65,7 +71,8 @@ def profile_root(
     start : array (R,)
         Positive starting values.
     short : float
-        Length in log psi of a Newton step after which the iteration ends; its square is the error left.
+        Length in log psi of a Newton step after which the iteration ends, or product of the lengths of
+        two steps; its square is the error left.
     steps : int
         Largest number of iterations.
 
@@ -96,9 +103,10 @@ def profile_root(
 
 
 def _iterate(equation: Equation, x: Array, short: float, steps: int) -> tuple[Array, Array, int]:
-    """Return the roots in log psi, the length of the last step, and the number of evaluations."""
-    low, high = np.full(len(x), -np.inf), np.full(len(x), np.inf)
-    last = np.full(len(x), np.inf)
+    """Return the roots in log psi, the root of the error left there, and the number of evaluations."""
+    low, high = filled(len(x), -np.inf), filled(len(x), np.inf)
+    last = filled(len(x), np.inf)
+    known: tuple[Array, Array, Array] | None = None
     active = np.arange(len(x))
     iterations = 0
     while active.size and iterations < steps:
@@ -109,15 +117,34 @@ def _iterate(equation: Equation, x: Array, short: float, steps: int) -> tuple[Ar
         below, above = np.where(g <= 0, here, low[active]), np.where(g >= 0, here, high[active])
         low[active], high[active] = below, above
         with np.errstate(all="ignore"):
-            step = -g / (psi * slope)
+            rate = psi * slope
+            step = -g / rate
+            far = ~(np.isfinite(step) & (slope > 0))
+            near: Any = 1.0
+            if known is not None:
+                bend = _bend(*known, here, g, rate)
+                bent = np.abs(bend) <= _SLIGHT * np.abs(step)
+                step = np.where(bent, step + bend, step)
+                near = np.where(bent, np.minimum(1.0, 2.0 * np.abs(known[0] - here)), 1.0)
             middle = 0.5 * (below + above)
-        step = np.where(np.isfinite(step) & (slope > 0), step, -np.sign(g) * _LONGEST)
-        step = np.minimum(np.maximum(step, -_LONGEST), _LONGEST)
-        trial = here + step
+        if some(far):
+            step = np.where(far, -np.sign(g) * _LONGEST, step)
+        trial = here + np.minimum(np.maximum(step, -_LONGEST), _LONGEST)
         outside = (trial <= below) | (trial >= above)
-        bisect = outside & np.isfinite(middle) & (np.abs(step) > short)
-        there = np.where(bisect, middle, trial)
-        moved = np.abs(there - here)
-        x[active], last[active] = there, moved
-        active = active[(moved > short) & (g != 0)]
+        if some(outside):
+            bisect = outside & np.isfinite(middle) & (np.abs(step) > short)
+            trial = np.where(bisect, middle, trial)
+            near = np.where(bisect, 1.0, near)
+        moved = np.abs(trial - here)
+        x[active], last[active] = trial, moved * near
+        going = (moved * near > short) & (g != 0)
+        active, known = active[going], (here[going], g[going], rate[going])
     return x, last, iterations
+
+
+def _bend(other: Array, value: Array, slope: Array, x: Array, g: Array, rate: Array) -> Array:
+    """Return what the inverse cubic through two points, g and dg/dx there adds to a Newton step."""
+    gap, apart = value - g, other - x
+    t = -g / gap
+    square = 3 * apart - gap * (2 / rate + 1 / slope)
+    return np.asarray(t * t * (square + t * (gap * (1 / rate + 1 / slope) - 2 * apart)))
