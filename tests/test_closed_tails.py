@@ -17,7 +17,7 @@ from mlece.combinators.incomplete import incomplete
 from mlece.combinators.region import _closed, _integral
 from mlece.combinators.unseen import unseen
 from mlece.families.beta_tails import log_odds_tails, student_tails
-from mlece.families.gamma_tails import log_gamma_tails
+from mlece.families.gamma_tails import exponential_power_tails, log_gamma_tails
 from mlece.links.tails import laplace_tails, secant_tails
 from mlece.links.unit_links import probit_link
 from mlece.model import Model
@@ -161,6 +161,12 @@ def _student_tail(above: bool, t: Any, df: Any) -> Any:
     return mp.log(mp.betainc(df / 2, mp.mpf(1) / 2, 0, share, regularized=True) / 2)
 
 
+def _power_tail(above: bool, z: Any, power: Any) -> Any:
+    if (z > 0) != above:
+        return mp.log(1 - mp.exp(_power_tail(not above, z, power)))
+    return mp.log(mp.gammainc(1 / power, abs(z) ** power, mp.inf, regularized=True) / 2)
+
+
 def _differences(f: Law, at: tuple[float, ...]) -> list[float]:
     """Return value, gradient and upper triangle of the Hessian, by differences in many digits."""
     x = [mp.mpf(v) for v in at]
@@ -186,7 +192,16 @@ def _gamma_points() -> list[tuple[float, ...]]:
         out += [((z - np.log(a)) * a**0.5, a**-0.5) for z in (-60.0, -2.0, -0.1, 0.1, 2.0, 6.5)]
     for a in (1.0, 1.3, 6.0, 200.0, 1e4):
         out += [(w, a**-0.5) for w in (-7.0, -1.0, -0.01, 0.01, 1.0, 7.0)]
-    return [*out, (-200.0, 1.0), (12.0, 1e-2), (-1.0, -0.6), (2.0, -1.5), (-12.0, -1e-2)]
+    return [
+        *out,
+        (0.0, 1.0),
+        (0.0, 0.3),
+        (-200.0, 1.0),
+        (12.0, 1e-2),
+        (-1.0, -0.6),
+        (2.0, -1.5),
+        (-12.0, -1e-2),
+    ]
 
 
 def _odds_points() -> list[tuple[float, ...]]:
@@ -210,7 +225,9 @@ def _odds_points() -> list[tuple[float, ...]]:
 
 STUDENT = [(x, n) for n in (0.05, 0.7, 1.0, 2.0, 8.0, 25.0) for x in (-0.01, 0.5, -3.0, 40.0, 1e6)]
 STUDENT += [(x, n) for n in (200.0, 1e4) for x in (-0.01, 0.5, -3.0, 40.0)]
+POWER = [(z, b) for b in (0.3, 0.8, 1.0, 1.4, 2.0, 5.0) for z in (-0.02, 0.3, -1.0, 2.2)]
 SHAPED = {
+    "power": (exponential_power_tails, _power_tail, POWER),
     "gamma": (log_gamma_tails, _gamma_tail, _gamma_points()),
     "odds": (log_odds_tails, _odds_tail, _odds_points()),
     "student": (student_tails, _student_tail, STUDENT),
