@@ -152,11 +152,11 @@ class ExponentialPowerTails(ShapedTails):
         away = size > 0
         log_size = log(where(away, size, 1.0))
         (b,) = variables(power)
-        law, w, q = of_gamma(b * log_size + jet_log(b), 1 / b)
+        _, w, q = of_gamma(b * log_size + jet_log(b), 1 / b)
         if not bends:
-            tail = law.log_sf(w.value, q.value)
+            tail = log_gamma_tails.log_sf(w.value, q.value)
             return low, np.asarray(where(away, tail, 0.0) - _LOG_2)[None]
-        above = unstacked(np.stack(law.jets(w.value, q.value)[1].parts()), (w, q))
+        above = unstacked(np.stack(log_gamma_tails.jets(w.value, q.value)[1].parts()), (w, q))
         value, by_b, bb = (where(away, part, 0.0) for part in above.parts())
         value = value - _LOG_2
         # Derivatives in the point are those of the density, whose logarithm is −|z|^β − log 2Γ(1 + 1/β).
