@@ -11,6 +11,7 @@ from mlece.combinators.incomplete import Incomplete
 from mlece.likelihood.chart import Chart
 from mlece.likelihood.evaluation import Evaluation
 from mlece.likelihood.objective import CrossEntropy
+from mlece.likelihood.straight import straightened
 from mlece.math import Array, Arrays
 from mlece.param import facts_of
 from mlece.solvers.dispatch import closed_form
@@ -226,8 +227,13 @@ def _local_bound(objective: CrossEntropy, theta: Arrays, at: Evaluation) -> Boun
     # Under truncation the likelihood is not concave in the weights.
     mixed = bool(model._components) and not isinstance(model, Incomplete)
     multipliers = {"largest q_k/q": objective.largest_ratio(theta)} if mixed else {}
-    chart = Chart(objective)
-    nu = decrement(*chart.pull(chart.eta(theta), at))
+    straight = straightened(objective)
+    if straight is None:
+        chart, place = Chart(objective), theta
+    else:
+        chart, place = Chart(straight.objective), straight.into(theta)
+        at = straight.objective.evaluate(place, 2)
+    nu = decrement(*chart.pull(chart.eta(place), at))
     # One maximum over the whole family need not mean one along a slice of it.
     alone = model.concave or (model.unimodal and not objective.fixed)
     scope = "global" if alone else "local"

@@ -70,6 +70,7 @@ HOOKS = (
     "_variance",
     "_start",
     "_more_starts",
+    "_unbent",
     "_bounds",
     "_breakpoints",
     "_frame",
@@ -319,7 +320,7 @@ class Model:
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
-    _scipy = _atoms = _standardised = _information = _pole = _pole_shared = _missing
+    _scipy = _atoms = _standardised = _information = _pole = _pole_shared = _unbent = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:

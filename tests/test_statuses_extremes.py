@@ -9,11 +9,14 @@ import mpmath as mp
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
+from scipy.stats import chi2
 
 import mlece
 from mlece import errors
+from mlece.families.transformed import MirroredLogGamma
 from mlece.limits import Status
 from mlece.model import Model
+from mlece.testing import check_curvature, check_equivariance, check_normalisation, check_score
 
 GEV, GPD = mlece.GEV, mlece.GeneralizedPareto
 
@@ -266,6 +269,64 @@ def test_log_gamma_of_a_reversed_exponential_ends_at_the_largest_observation() -
     assert fit.model.bounds(fit.model.theta)[1] == y.max()
     expected = 1 + math.log(y.max() - y.mean())
     assert float(fit.cross_entropy) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("n", [50, 1000, 5000])
+def test_log_gamma_of_gaussian_data_is_optimal_or_gaussian(n: int) -> None:
+    """e^y has the generalised gamma law of q = k^(−1/2), whose fit goes through the Gaussian limit."""
+    y = np.random.default_rng(n).normal(10, 2, (60, n))
+    fit = mlece.fit(mlece.LogGamma(), y)
+    other = mlece.fit(mlece.GeneralizedGamma(), np.exp(y - 10))
+    plain = mlece.fit(mlece.Gaussian(), y)
+    q = np.asarray(other.params["q"])
+    assert (q > 0).any()
+    assert (q < 0).any()
+    wanted = np.where(q > 0, other.cross_entropy - (y - 10).mean(axis=1), plain.cross_entropy)
+    np.testing.assert_allclose(fit.cross_entropy, wanted, rtol=1e-11)
+    statuses = np.array([s.name for s in fit.certificate.status])
+    assert (statuses == np.where(q > 0, "OPTIMAL", "BOUNDARY")).all()
+    shape = np.asarray(fit.params["shape"])
+    np.testing.assert_allclose(shape[q > 0], q[q > 0] ** -2, rtol=1e-5)
+
+
+def test_log_gamma_next_to_its_gaussian_limit_has_open_intervals() -> None:
+    y = np.random.default_rng(3).normal(10, 2, 300)
+    fit = mlece.fit(mlece.LogGamma(), y)
+    ends = fit.interval(0.95, "profile")
+    assert ends["shape"].upper == math.inf
+    assert ends["scale"].upper == math.inf
+    assert ends["loc"].lower == -math.inf
+    assert str(ends["shape"]).endswith("the interval is open there")
+    # At the lower end the deviance is the quantile of the χ² law with one degree of freedom.
+    held = mlece.fit(mlece.LogGamma(shape=ends["shape"].lower), y)
+    deviance = 2 * 300 * (held.cross_entropy - fit.cross_entropy)
+    assert deviance == pytest.approx(chi2.ppf(0.95, 1), rel=1e-6)
+    at_limit = mlece.fit(mlece.LogGamma(), np.random.default_rng(1).normal(10, 2, 300))
+    assert at_limit.certificate.status is Status.BOUNDARY
+    end = at_limit.interval(0.95, "profile")["shape"]
+    assert end.upper == math.inf
+    assert 10 < end.lower < 100
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_log_gamma_in_straight_parameters_is_the_same_law(side: float) -> None:
+    family = mlece.LogGamma if side > 0 else MirroredLogGamma
+    law = family(shape=7.0, loc=1.0, scale=2.0)
+    line, into, back = law._unbent()
+    theta = tuple(float(t) for t in into(*law.theta))
+    np.testing.assert_allclose(back(*theta), law.theta, rtol=1e-14)
+    straight = line(*theta)
+    y = np.linspace(-5.0, 15.0, 9) * side
+    np.testing.assert_allclose(straight.log_density(y), law.log_density(y), rtol=1e-12)
+    for check in (check_normalisation, check_score, check_curvature, check_equivariance):
+        check(straight, np.random.default_rng(0))
+
+
+def test_censored_log_gamma_far_from_its_start() -> None:
+    rng = np.random.default_rng(7)
+    y, c = rng.normal(10, 2, (20, 800)), rng.normal(12, 2, (20, 800))
+    fit = mlece.fit(mlece.LogGamma(), mlece.right_censored(np.minimum(y, c), y <= c))
+    assert {s.name for s in fit.certificate.status} <= {"OPTIMAL", "BOUNDARY"}
 
 
 def test_log_gamma_of_shape_one_is_gumbel_for_minima() -> None:

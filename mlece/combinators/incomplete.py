@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from mlece.combinators.compose import engine, within
+from mlece.combinators.compose import engine, widened, within
 from mlece.combinators.point_limits import at_point
+from mlece.combinators.truncated import TruncatedModel
 from mlece.combinators.unseen import Unseen, unseen
 from mlece.limits import Limit, Status
 from mlece.math import Array, Arrays, inf, where
@@ -280,6 +281,89 @@ class IncompleteMixture(Incomplete, abstract=True):
         return tuple(a - where(truncated, b, 0.0) for a, b in zip(parts, less, strict=True))
 
 
+class IncompleteTruncated(Incomplete, abstract=True):
+    """Incomplete observations within a region are those of the inner family, cut at its ends."""
+
+    _whole: Model
+
+    def shared(self, t: Any, theta: Arrays) -> Any:
+        """Return what density, score and curvature have in common: the block at theta."""
+        return _Cut(self, t, theta)
+
+
+class _Cut:
+    """log P(lower < Y <= upper) − log P(Y > entry), both of what lies in a region as well.
+
+    The second is the mass of the region where nothing entered later than at its lower end.
+
+    Parameters
+    ----------
+    model : IncompleteTruncated
+    t : array (r or 1, m, 3)
+    theta : tuple of arrays (r, 1), or (r, m) where observations have parameters of their own
+    """
+
+    def __init__(self, model: IncompleteTruncated, t: Array, theta: Arrays) -> None:
+        family: Any = type(model._inner)
+        self.model, self.theta = model._whole, theta
+        self.inner, lower, upper = family._split(theta)
+        low, high = np.maximum(t[..., 0], lower), np.minimum(t[..., 1], upper)
+        discrete = family.support.discrete
+        # Of counts both ends belong to an interval, and the first one beyond an entry is seen.
+        entry = t[..., 2] + 1.0 if discrete else t[..., 2]
+        start, stop = np.broadcast_arrays(np.maximum(entry, lower), np.asarray(upper))
+        exact = t[..., 0] == t[..., 1]
+        self.nowhere = where(exact | discrete, low > high, low >= high) | (
+            start > stop if discrete else start >= stop
+        )
+        ends = where(self.nowhere, t[..., 0], low), where(self.nowhere, t[..., 1], high)
+        self.seen = np.stack([*ends, np.full_like(ends[0], -inf)], axis=-1)
+        later = np.broadcast_to((entry > lower) & ~self.nowhere, self.nowhere.shape)
+        self.columns = np.flatnonzero(later.any(axis=0))
+        wide = [np.broadcast_to(e, later.shape)[:, self.columns] for e in (start, stop)]
+        self.beyond = np.stack([*wide, np.full(wide[0].shape, -inf)], axis=-1)
+        self.region = family._region(theta)
+
+    @functools.cached_property
+    def _blocks(self) -> tuple[tuple[Array, Arrays, Any], ...]:
+        """What is asked of the inner family: observations, parameters, and what they share."""
+        own = tuple(v if v.shape[1] == 1 else v[:, self.columns] for v in self.inner)
+        asked = [(self.seen, self.inner)] + [(self.beyond, own)] * bool(self.columns.size)
+        return tuple((t, v, self.model.shared(t, v)) for t, v in asked)
+
+    def _less(self, hook: str, region: Arrays) -> list[Array]:
+        """Return what a hook says of the observations, less what it says of all that could be seen."""
+        found = (getattr(self.model, hook)(*block) for block in self._blocks)
+        parts = [f if isinstance(f, tuple) else (f,) for f in found]
+        out = []
+        for j, mass in enumerate(region):
+            seen = np.asarray(parts[0][j])
+            rest = np.broadcast_to(mass, np.broadcast_shapes(mass.shape, seen.shape))
+            if self.columns.size:
+                rest = np.array(rest)
+                rest[:, self.columns] = parts[1][j]
+            out.append(seen - rest)
+        return out
+
+    @functools.cached_property
+    def value(self) -> Array:
+        """Log density or log probability of each observation, (r, m)."""
+        (whole,) = self._less("log_density_hook", (self.region.log_mass,))
+        return where(self.nowhere, -inf, whole)
+
+    @functools.cached_property
+    def score(self) -> Arrays:
+        """First derivatives, (r, m) each."""
+        found = self._less("score_hook", self.region.first)
+        return (*found, *[np.zeros_like(found[0])] * (len(self.theta) - len(found)))
+
+    @functools.cached_property
+    def curvature(self) -> Arrays:
+        """Second derivatives, the upper triangle row by row, (r, m) each."""
+        found = tuple(self._less("curvature_hook", self.region.second))
+        return widened(found, len(self.inner), len(self.theta), np.zeros_like(found[0]))
+
+
 _MADE: dict[type[Model], type[Model]] = {}
 
 
@@ -314,6 +398,9 @@ def incomplete(family: type[Model]) -> type[Model]:
     if family._components:
         base = IncompleteMixture
         body.update(_summed=tuple(engine(incomplete(type(c))) for c in family._components))
+    elif issubclass(family, TruncatedModel):
+        base = IncompleteTruncated
+        body.update(_whole=engine(incomplete(family.inner)))
     made: type[Model] = type(family.__name__, (base, family), body)
     _MADE[family] = made
     # A composition has slots that are no attributes of its class.

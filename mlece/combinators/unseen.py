@@ -112,35 +112,26 @@ class _Closed(Unseen):
         )
         return place, flat, tuple(theta)
 
-    @functools.cached_property
+    @property
     def value(self) -> Array:
         """Log probabilities."""
-        out = np.zeros(self.shape)
-        for end, mask, above, sign in self.tails:
-            if mask.any():
-                place, (y,), theta = self._of(mask, end)
-                law, *at = self.family._standardised(y, *theta)
-                out[place] += sign * (law.log_sf(*at) if above else law.log_cdf(*at))
-        if self.inner.any():
-            out[self._within[0]] += self._within[1][0]
-        if self.nowhere.any():
-            out[np.broadcast_to(self.nowhere, self.shape)] = -inf
-        return out
+        return np.asarray(self._parts[0])
 
     @property
     def score(self) -> Arrays:
         """First derivatives."""
-        return self._derivatives[: len(self.theta)]
+        return tuple(self._parts[1 : 1 + len(self.theta)])
 
     @property
     def curvature(self) -> Arrays:
         """Second derivatives, the upper triangle row by row."""
-        return self._derivatives[len(self.theta) :]
+        return tuple(self._parts[1 + len(self.theta) :])
 
     @functools.cached_property
-    def _derivatives(self) -> Arrays:
+    def _parts(self) -> Array:
+        """Value and derivatives, stacked: few ask for the value alone."""
         k = len(self.theta)
-        out = np.zeros((k + k * (k + 1) // 2, *self.shape))
+        out = np.zeros((1 + k + k * (k + 1) // 2, *self.shape))
         for end, mask, above, sign in self.tails:
             if mask.any():
                 place, (y,), theta = self._of(mask, end)
@@ -149,13 +140,15 @@ class _Closed(Unseen):
                 inner = [moved[0].lift(x) for x in at]
                 tail = law.jets(*[x.value for x in inner])[above]
                 jet = compose(tail.value, tail.first, tail.second, inner)
-                for row, part in zip(out, (*jet.first, *jet.second), strict=True):
+                for row, part in zip(out, jet.parts(), strict=True):
                     row[place] += sign * part
         if self.inner.any():
             place, parts = self._within
-            for row, part in zip(out, parts[1:], strict=True):
+            for row, part in zip(out, parts, strict=True):
                 row[place] += part
-        return tuple(out)
+        if self.nowhere.any():
+            out[0][np.broadcast_to(self.nowhere, self.shape)] = -inf
+        return out
 
     @functools.cached_property
     def _within(self) -> tuple[Any, Array]:
@@ -178,8 +171,8 @@ class _Closed(Unseen):
     def _smooth(self, low: Array, high: Array, theta: Arrays) -> Array:
         """Tell which intervals are short beside their distance from where the density is not smooth."""
         width = high - low
-        support = self.family.support
-        smooth = (width <= low - support.lower) & (width <= support.upper - high)
+        least, most = self.family.bounds(theta)
+        smooth = (width <= low - least) & (width <= most - high)
         for kink in self.family._breakpoints(*theta):
             smooth &= (kink <= low) | (kink >= high)
         return np.asarray(smooth)

@@ -54,6 +54,7 @@ from mlece.math import (
 )
 from mlece.numerics.jets import Jet, compose, jet_gammaln, jet_log, jet_sqrt, variables
 
+_LOG_2 = 0.6931471805599453
 # Coefficients of the Stirling remainder of log Gamma(1/q²) in powers 2, 6, 10, ... of q.
 _REMAINDER = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
 
@@ -139,9 +140,47 @@ def of_gamma(log_ratio: Any, shape: Any, side: float = 1.0) -> tuple[Tails, Any,
     return log_gamma_tails, side * root * log_ratio, side / root
 
 
+class ExponentialPowerTails(ShapedTails):
+    """The law of density ∝ e^(−|z|^β), by z and β: |z|^β has the gamma law of shape 1/β."""
+
+    shapes = 1
+
+    def smaller(self, at: Arrays, bends: bool) -> tuple[Array, Array]:
+        """Return the tail beyond z on its own side of 0."""
+        z, power = at
+        low, size = z < 0, abs(z)
+        away = size > 0
+        log_size = log(where(away, size, 1.0))
+        (b,) = variables(power)
+        _, w, q = of_gamma(b * log_size + jet_log(b), 1 / b)
+        if not bends:
+            tail = log_gamma_tails.log_sf(w.value, q.value)
+            return low, np.asarray(where(away, tail, 0.0) - _LOG_2)[None]
+        above = unstacked(np.stack(log_gamma_tails.jets(w.value, q.value)[1].parts()), (w, q))
+        value, by_b, bb = (where(away, part, 0.0) for part in above.parts())
+        value = value - _LOG_2
+        # Derivatives in the point are those of the density, whose logarithm is −|z|^β − log 2Γ(1 + 1/β).
+        raised = where(away, exp(power * log_size), 0.0)
+        slope = where(away, -power * raised / where(away, size, 1.0), where(power == 1, -1.0, 0.0))
+        tilt = digamma(1 + 1 / power) / power**2 - raised * log_size
+        rate = exp(-raised - gammaln(1 + 1 / power) - _LOG_2 - value)
+        sign = where(low, -1.0, 1.0)
+        parts = [
+            value,
+            -sign * rate,
+            by_b,
+            -rate * (rate + slope),
+            -sign * rate * (tilt - by_b),
+            bb,
+        ]
+        return low, np.stack(parts)
+
+
+exponential_power_tails = ExponentialPowerTails()
+
+
 # ---------------------------------------------------------------------------- tails by quadrature
 
-_LOG_2 = 0.6931471805599453
 _BEYOND = 11.0  # how far nodes lie beyond w where q is small
 
 
@@ -199,7 +238,9 @@ def _tail(w: Array, q: Array, below: bool, near: bool, bends: bool) -> Array:
     sign = 1.0 if below else -1.0
     x = q * w
     rise = exp(x)
-    second = _taylor(x, 2) if near else (rise - 1 - x) / x**2
+    # (e^x − 1 − x)/x², 0/0 at the mean itself.
+    small = abs(x) < 0.5
+    second = where(small, _taylor(where(small, x, 0.0), 2), (rise - 1 - x) / x**2)
     slope = -sign * w * (1 + x * second)
 
     def rate(u: Array) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from mlece.families.gamma_tails import of_gamma
 from mlece.families.half_line import Gamma, _narrow, _second_order, gamma_shape
 from mlece.families.skewed import Pareto
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
-from mlece.links.tails import Tails
+from mlece.links.tails import Tails, mirrored_exponential_tails
 from mlece.links.unit_links import cloglog_link
 from mlece.math import (
     LOG_2PI,
@@ -654,6 +654,10 @@ class PowerFunction(Model):
     @staticmethod
     def _log_sf(y: Array, shape: Array, scale: Array) -> Array:
         return log1mexp(-shape * log(y / scale))
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any]:
+        return mirrored_exponential_tails, shape * (log(y) - jet_log(scale))
 
     @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:

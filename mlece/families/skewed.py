@@ -12,6 +12,7 @@ from mlece.families.composed import NormalOf
 from mlece.families.half_line import exponential_from
 from mlece.families.real_line import Gaussian
 from mlece.limits import Limit, full, or_fixed, point_mass
+from mlece.links.tails import Tails, exponential_tails
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -40,6 +41,7 @@ from mlece.moments import (
     sum_log_pairs,
     weighted_sum,
 )
+from mlece.numerics.jets import jet_log
 from mlece.param import Param
 
 # ---------------------------------------------------------------------------- lognormal
@@ -402,6 +404,10 @@ class Pareto(Model):
     @staticmethod
     def _log_sf(y: Array, shape: Array, scale: Array) -> Array:
         return -shape * log(y / scale)
+
+    @staticmethod
+    def _standardised(y: Array, shape: Any, scale: Any) -> tuple[Tails, Any]:
+        return exponential_tails, shape * (log(y) - jet_log(scale))
 
     @staticmethod
     def _quantile(u: Array, shape: Array, scale: Array) -> Array:

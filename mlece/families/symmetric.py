@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import positive
+from mlece.families.gamma_tails import exponential_power_tails
 from mlece.families.standard import Jet, LocationScale, moments, quartile_start, shortest_half
 from mlece.families.unit_interval import Uniform
 from mlece.limits import Limit, Status, full, or_fixed
@@ -385,6 +386,10 @@ class GeneralizedNormal(LocationScale):
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, shape: Array) -> Array:
         return GeneralizedNormal._log_cdf(2 * loc - y, loc, scale, shape)
+
+    @staticmethod
+    def _standardised(y: Array, loc: Any, scale: Any, shape: Any) -> tuple[Tails, Any, Any]:
+        return exponential_power_tails, (y - loc) / scale, shape
 
     @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, shape: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from mlece.domain import nonnegative, positive, real
 from mlece.families.beta_tails import log_odds_tails
-from mlece.families.gamma_tails import of_gamma
+from mlece.families.gamma_tails import log_gamma_tails, of_gamma
+from mlece.families.lifetimes import GeneralizedGamma
 from mlece.families.one_sided import ExponentialFrom
 from mlece.families.real_line import _collapse
 from mlece.families.unit_interval import Beta, _digamma_gap
@@ -154,65 +156,68 @@ class BetaPrime(Model):
 # ---------------------------------------------------------------------------- log-gamma
 
 
-def _log_gamma_level(x: Array, theta: Arrays) -> tuple[Array, Array, Array]:
-    """Return the cross-entropy of members on points (R, p), (R,), its gradient and its Hessian."""
-    columns = tuple(t[..., None] for t in theta)
-    mean = tuple(a.mean(axis=-1) for a in LogGamma._shared(x, *columns))
-    score = -np.stack(LogGamma._score(mean, *theta), axis=-1)
-    curvature = tuple(
-        -np.broadcast_to(c, theta[0].shape) for c in LogGamma._curvature(mean, *theta)
-    )
-    hessian = np.stack([curvature[k] for k in (0, 1, 2, 1, 3, 4, 2, 4, 5)], axis=-1)
-    hessian = hessian.reshape(*theta[0].shape, 3, 3)
-    return -LogGamma._log_density(mean, *theta), score, hessian
+class PrenticeLine(Model, abstract=True):
+    """The log-gamma law by q = k^(−1/2) and by μ = m + s log k and σ = s/√k, nearly mean and sd of y.
 
-
-def _down_the_valley(x: Array, theta: Arrays) -> Arrays:
-    """Improve starting values by Newton steps in log k, m + s log k and log s + log(k)/2.
-
-    For a large shape the likelihood is a long curved valley in (k, m, s); in these coordinates, those of
-    Prentice (1974), it is nearly round.
+    For a large shape the likelihood is a long curved valley in (k, m, s); in these parameters it is about
+    round, and nothing cancels however large k is (Prentice 1974).
     """
-    level, score, hessian = _log_gamma_level(x, theta)
-    reach = full(level, 1.0)
-    for _ in range(12):
-        shape, loc, scale = theta
-        height, zero = log(shape), full(shape, 0.0)
-        # dθ/d(log k, μ, log σ) and the second derivatives of k, m and s, m = μ - s log k.
-        first = [
-            [shape, zero, zero],
-            [scale * (0.5 * height - 1), zero + 1, -scale * height],
-            [-0.5 * scale, zero, scale],
-        ]
-        jacobian = np.stack([np.stack(row, axis=-1) for row in first], axis=-2)
-        across = np.swapaxes(jacobian, -1, -2)
-        by_shape, by_loc, by_scale = np.moveaxis(score, -1, 0)
-        inner = across @ hessian @ jacobian
-        inner[..., 0, 0] += by_shape * shape + scale * (
-            by_loc * (1 - 0.25 * height) + 0.25 * by_scale
-        )
-        mixed = scale * (by_loc * (0.5 * height - 1) - 0.5 * by_scale)
-        inner[..., 0, 2] += mixed
-        inner[..., 2, 0] += mixed
-        inner[..., 2, 2] += scale * (by_scale - by_loc * height)
-        values, vectors = np.linalg.eigh(inner)
-        along = np.swapaxes(vectors, -1, -2) @ (across @ score[..., None])
-        size = maximum(np.abs(values), 1e-12 * np.abs(values).max(axis=-1, keepdims=True))
-        step = -(vectors @ (along / size[..., None]))[..., 0]
-        step = step * (reach / maximum(1.0, np.abs(step[..., 0])))[..., None]
-        grown = height + step[..., 0]
-        narrow = exp(log(scale) + 0.5 * height + step[..., 2] - 0.5 * grown)
-        trial = (exp(grown), loc + scale * height + step[..., 1] - narrow * grown, narrow)
-        met, *slopes = _log_gamma_level(x, trial)
-        better = met < level
-        reach = where(better, 1.0, 0.2 * reach)
-        level = where(better, met, level)
-        score = where(better[..., None], slopes[0], score)
-        hessian = where(better[..., None, None], slopes[1], hessian)
-        theta = tuple(where(better, new, old) for new, old in zip(trial, theta, strict=True))
-        if not np.any(np.abs(step) > 1e-4):
-            break
-    return theta
+
+    support = real
+    q = Param(positive, "q", typical=(0.3, 1.5), limits=(1e-5, 1e3), doc="shape")
+    mu = Param(real, r"\mu", typical=(-2, 2), role="location", doc="location")
+    sigma = Param(positive, r"\sigma", typical=(0.5, 3), role="scale", doc="scale")
+    _side: ClassVar[float] = 1.0  # −1 for the mirror image
+
+    @staticmethod
+    def of(shape: Array, loc: Array, scale: Array) -> Arrays:
+        """Return q, μ and σ of k, m and s."""
+        root = sqrt(shape)
+        return 1 / root, loc + scale * log(shape), scale / root
+
+    @staticmethod
+    def back(q: Array, mu: Array, sigma: Array) -> Arrays:
+        """Return k, m and s."""
+        scale = sigma / q
+        return q**-2.0, mu + 2 * scale * log(q), scale
+
+    @classmethod
+    def _shared(cls, y: Array, q: Array, mu: Array, sigma: Array) -> Arrays:
+        found: Arrays = GeneralizedGamma._shared((y,), mu, sigma, cls._side * q)
+        return found
+
+    @classmethod
+    def _log_density(cls, t: Arrays, q: Array, mu: Array, sigma: Array) -> Array:
+        # That of e^y, and its Jacobian y = μ + σ w.
+        log_q = GeneralizedGamma._log_density(t, mu, sigma, cls._side * q)
+        return np.asarray(log_q + (mu + sigma * t[0]))
+
+    @classmethod
+    def _score(cls, t: Arrays, q: Array, mu: Array, sigma: Array) -> Arrays:
+        by_mu, by_sigma, by_q = GeneralizedGamma._score(t, mu, sigma, cls._side * q)
+        return cls._side * by_q, by_mu, by_sigma
+
+    @classmethod
+    def _curvature(cls, t: Arrays, q: Array, mu: Array, sigma: Array) -> Arrays:
+        side = cls._side
+        mm, ms, mq, ss, sq, qq = GeneralizedGamma._curvature(t, mu, sigma, side * q)
+        return qq, side * mq, side * sq, mm, ms, ss
+
+    @classmethod
+    def _standardised(cls, y: Array, q: Any, mu: Any, sigma: Any) -> tuple[Tails, Any, Any]:
+        return log_gamma_tails, (y - mu) / sigma, cls._side * q
+
+    @classmethod
+    def _start(cls, x: Array) -> Arrays:
+        points = x if cls._side > 0 else -x[..., ::-1]
+        q, mu, sigma = PrenticeLine.of(*LogGamma._start(points))
+        return q, cls._side * mu, sigma
+
+
+class MirroredPrenticeLine(PrenticeLine, abstract=True):
+    """The law of −x where x has that of Prentice's line, with μ that of y = −x."""
+
+    _side = -1.0
 
 
 class LogGamma(Model):
@@ -312,11 +317,16 @@ class LogGamma(Model):
             shape = full(mean, value)
             scale = spread / sqrt(trigamma(shape))
             guess = (shape, mean - scale * digamma(shape), scale)
-            level, _, _ = _log_gamma_level(x, guess)
+            columns = tuple(t[..., None] for t in guess)
+            level = -LogGamma._log_density(LogGamma._shared(x, *columns), *columns).mean(axis=-1)
             better = level < lowest
             lowest = where(better, level, lowest)
             best = tuple(where(better, new, old) for new, old in zip(guess, best, strict=True))
-        return _down_the_valley(x, best)
+        return best
+
+    @staticmethod
+    def _unbent() -> tuple[type[Model], Callable[..., Arrays], Callable[..., Arrays]]:
+        return PrenticeLine, PrenticeLine.of, PrenticeLine.back
 
     @staticmethod
     def _log_cdf(y: Array, shape: Array, loc: Array, scale: Array) -> Array:
@@ -401,6 +411,18 @@ class MirroredLogGamma(Model, abstract=True):
     def _start(x: Array) -> Arrays:
         shape, loc, scale = LogGamma._start(-x[..., ::-1])
         return shape, -loc, scale
+
+    @staticmethod
+    def _unbent() -> tuple[type[Model], Callable[..., Arrays], Callable[..., Arrays]]:
+        def of(shape: Array, loc: Array, scale: Array) -> Arrays:
+            q, mu, sigma = PrenticeLine.of(shape, -loc, scale)
+            return q, -mu, sigma
+
+        def back(q: Array, mu: Array, sigma: Array) -> Arrays:
+            shape, loc, scale = PrenticeLine.back(q, -mu, sigma)
+            return shape, -loc, scale
+
+        return MirroredPrenticeLine, of, back
 
     @staticmethod
     def _log_cdf(y: Array, shape: Array, loc: Array, scale: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece.certificate import rounding
+from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.superfluous import Superfluous
 from mlece.fits.result import Fit
 from mlece.likelihood.objective import CrossEntropy
@@ -162,7 +163,40 @@ def limit_fit(
         return None
     filled_in = {slot: v[0] if single else v[members] for slot, v in kept.items()}
     part = sample if single else sample.take(members)
-    return refit(limit.member(model, filled_in), part), members
+    law = limit.member(model, filled_in)
+    found = _with_end(objective, law, members, part, refit) if is_incomplete(law) else None
+    return found or refit(law, part), members
+
+
+def _with_end(
+    objective: CrossEntropy, law: Model, members: Array, sample: Sample, refit: Refit
+) -> Fit | None:
+    """Fit a law with its free end of the support where incomplete observations begin or end.
+
+    None where it has no such end, or one that lies elsewhere: of all members the likelihood must rise
+    towards that end. Of exact observations such an end has a closed form.
+    """
+    whole = CrossEntropy(law, sample)
+    typical = tuple(np.asarray(p.typical[0]) for p in law.params)
+    bounds = law.bounds(typical)
+    theta = [
+        np.broadcast_to(whole.fixed.get(p.name, p.typical[0]), members.shape) for p in law.params
+    ]
+    sides = []
+    for j, (p, value) in enumerate(zip(law.params, typical, strict=True)):
+        for side, way in ((0, 1.0), (1, -1.0)):
+            if p.name in law.free and not p.regular and bounds[side] == value:
+                theta[j] = objective.ends[side][members]
+                sides.append((j, way))
+    if not sides or not every(np.isfinite(whole.evaluate(tuple(theta), 0).value)):
+        return None
+    single = not sample.batch_shape
+    ends = {law.params[j].name: theta[j][0] if single else theta[j] for j, _ in sides}
+    fit = refit(law.replace(**ends), sample)
+    solved = all(k.solved for k in np.ravel(np.asarray(fit.certificate.status, dtype=object)))
+    slope = whole.evaluate(tuple(np.reshape(t, members.shape) for t in fit.theta), 1).score
+    assert slope is not None
+    return fit if solved and all(every(way * slope[:, j] <= 0) for j, way in sides) else None
 
 
 def _by_family(

@@ -124,6 +124,49 @@ class HyperbolicSecantTails(Symmetric):
         return first, first * gap
 
 
+class ExponentialFromZero(Tails):
+    """1 − F(z) = e^(−z) from 0 on, where the density jumps: an exponential law with an end that moves."""
+
+    def log_cdf(self, z: Array) -> Array:
+        """Return log(1 − e^(−z)), minus infinity up to 0."""
+        return where(z > 0, log1mexp(where(z > 0, z, 1.0)), -inf)
+
+    def log_sf(self, z: Array) -> Array:
+        """Return −z, 0 up to 0."""
+        return where(z > 0, -z, 0.0)
+
+    def cdf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return o = 1/(e^z − 1) and −o (1 + o)."""
+        odds = where(z > 0, exp(-z) / -expm1(-where(z > 0, z, 1.0)), 0.0)
+        return odds, -odds * (1 + odds)
+
+    def sf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return −1 and 0."""
+        return where(z > 0, -1.0, 0.0), np.zeros_like(z)
+
+
+class ExponentialUpToZero(Tails):
+    """F(z) = e^z up to 0: the mirror image."""
+
+    def log_cdf(self, z: Array) -> Array:
+        """Return z, 0 from 0 on."""
+        return exponential_tails.log_sf(-z)
+
+    def log_sf(self, z: Array) -> Array:
+        """Return log(1 − e^z), minus infinity from 0 on."""
+        return exponential_tails.log_cdf(-z)
+
+    def cdf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return 1 and 0."""
+        first, second = exponential_tails.sf_derivatives(-z)
+        return -first, second
+
+    def sf_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return −o and −o (1 + o), o the odds e^z/(1 − e^z)."""
+        first, second = exponential_tails.cdf_derivatives(-z)
+        return -first, second
+
+
 def _arctan_deficit(x: Array) -> Array:
     """Return 1 − arctan(x)/x for 0 <= x <= 1 without cancellation."""
     near = where(x < 0.5, x, 0.0)
@@ -138,6 +181,8 @@ def _arctan_deficit(x: Array) -> Array:
 
 laplace_tails = DoubleExponential()
 secant_tails = HyperbolicSecantTails()
+exponential_tails = ExponentialFromZero()
+mirrored_exponential_tails = ExponentialUpToZero()
 
 
 # ---------------------------------------------------------------------------- laws with shapes

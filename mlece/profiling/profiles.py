@@ -364,11 +364,12 @@ def _close(ends: Lanes, lanes: Array, last: Array, remark: str) -> None:
 def asymptote(refits: Refits, p: Param, members: Array, sides: Array) -> Array:
     """Return the deviance that the profile tends to at the end of a family, (l,).
 
-    Infinite where the family declares no limit in which this parameter alone runs to that end.
+    Infinite where the family declares no limit in which this parameter runs to that end, alone or with
+    others that are free: with them it comes at least as near as along the way that they take.
     """
     fit, out = refits.fit, np.full(len(members), np.inf)
     for limit in fit.family.limit_families:
-        if list(limit.runs) != [p.name]:
+        if p.name not in limit.runs or not set(limit.runs) <= set(fit.family.free):
             continue
         there = sides == (1.0 if limit.runs[p.name] == p.domain.upper else -1.0)
         if there.any():

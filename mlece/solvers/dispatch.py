@@ -14,6 +14,7 @@ from mlece.combinators.incomplete import is_incomplete
 from mlece.combinators.kinks import kinks_among
 from mlece.likelihood.chart import Chart
 from mlece.likelihood.objective import CrossEntropy
+from mlece.likelihood.straight import Straight, straightened
 from mlece.math import Array, Arrays
 from mlece.model import Model
 from mlece.numerics.masks import filled
@@ -217,6 +218,9 @@ def _by_newton(objective: CrossEntropy, members: Array, enough: float | None = N
     enough : float, optional
         Decrement that is small enough, where the solution is but a start.
     """
+    straight = straightened(objective)
+    if straight is not None:
+        return _bent_back(straight, members, _by_newton(straight.objective, members, enough))
     chart = Chart(objective)
     tolerance = DECREMENT if enough is None else enough
     thinned = _thin(objective, 8)
@@ -259,6 +263,16 @@ def _by_newton(objective: CrossEntropy, members: Array, enough: float | None = N
     return _lower(
         objective, found, _newton_from(objective, doubtful, chart, starts, tolerance), doubtful
     )
+
+
+def _bent_back(straight: Straight, members: Array, found: Solution) -> Solution:
+    """Return a solution in a family's own parameters of one in those in which it was found."""
+    theta = straight.back(found.theta)
+    pairs = zip(straight.objective.model.params, straight.bent.model.params, strict=True)
+    names = {other.name: own.name for other, own in pairs}
+    edges = {names[name]: held for name, held in found.edges.items()}
+    sunk = _sunk(straight.bent, members, tuple(t[members] for t in theta))
+    return replace(found, theta=theta, edges=edges, sunk=sunk)
 
 
 def _lower(objective: CrossEntropy, one: Solution, other: Solution, members: Array) -> Solution:
