@@ -105,7 +105,8 @@ class ESequence:
     level : float
         Level of the verdict, as a confidence level.
     remark : str
-        What the certificate of the model's maximum leaves open; empty if it is global.
+        What the certificate of the model's maximum leaves open; empty if it is global. From where on the
+        evidence is lost, if it is.
     """
 
     n: Array
@@ -393,7 +394,25 @@ def universal_sequence(
         learned = logsumexp(np.log(q.weights)[:, None] + np.cumsum(foretold, axis=1), axis=0)
     tops, remark = suprema(family, y[first:], np.array(marks[1:]) - first)
     log_e = np.array([_log_ratio(*pair) for pair in zip(learned, tops, strict=True)])
-    return ESequence(np.array(marks[1:]), log_e, family.title, level, remark)
+    said = " ".join(s for s in (remark, _lost(learned, tops, marks)) if s)
+    return ESequence(np.array(marks[1:]), log_e, family.title, level, said)
+
+
+def _lost(learned: Array, tops: Array, marks: Sequence[int]) -> str:
+    """Say why the evidence of a sequence is lost for good, nothing where it is not."""
+    if learned[-1] == -np.inf:
+        j = int(np.argmax(learned == -np.inf))
+        return (
+            f"Between observation {marks[j] + 1} and {marks[j + 1]} came one that no density learned from "
+            "those before gives any chance: the evidence is lost for good."
+        )
+    if np.isposinf(tops[-1]):
+        j = int(np.argmax(np.isposinf(tops)))
+        return (
+            f"The likelihood of the model has no upper bound on the first {marks[j + 1]} observations: "
+            "nothing speaks against it."
+        )
+    return ""
 
 
 def _own(q: Mixed, model: Model) -> Any:
