@@ -684,7 +684,7 @@ class Model:
         return np.exp(self.log_sf(y))
 
     def quantile(self, u: Any) -> Array:
-        """Return the smallest y with P(Y <= y) >= u.
+        """Return the smallest y with P(Y <= y) >= u, the ends of the support for u = 0 and 1.
 
         Raises
         ------
@@ -700,16 +700,15 @@ class Model:
             )
         theta = self._shaped(1 if self.batch_shape else 0)
         lower, upper = self.bounds(theta)
+        inner = np.where((prob > 0) & (prob < 1), prob, 0.5)
         with np.errstate(all="ignore"):
             if self.has("_quantile"):
-                out = np.asarray(self._quantile(prob, *theta))
+                out = np.asarray(self._quantile(inner, *theta))
             else:
                 from mlece.sources.cumulative import quantile_by_search
 
-                out = quantile_by_search(self, prob)
-        if not self.support.discrete:
-            out = np.where(prob == 0, lower, np.where(prob == 1, upper, out))
-        return np.asarray(out)
+                out = quantile_by_search(self, inner)
+        return np.asarray(np.where(prob == 0, lower, np.where(prob == 1, upper, out)))
 
     def sample(self, size: int | tuple[int, ...] = 1, rng: Any = None) -> Array:
         """Draw observations.
