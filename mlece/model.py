@@ -31,6 +31,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import numeric
 from mlece.domain import Domain, real
+from mlece.links.tails import beyond_floats
 from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
 from mlece.numerics.derivatives import numerical_curvature, numerical_score
@@ -62,6 +63,7 @@ HOOKS = (
     "_log_cdf",
     "_log_sf",
     "_standardised",
+    "_tail_law",
     "_quantile",
     "_sample",
     "_entropy",
@@ -314,7 +316,7 @@ class Model:
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
-    _scipy = _atoms = _standardised = _information = _missing
+    _scipy = _atoms = _standardised = _tail_law = _information = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:
@@ -408,6 +410,7 @@ class Model:
         lower, upper = self.bounds(theta)
         if self.has(hook):
             out = np.asarray(getattr(self, hook)(y, *theta))
+            out = beyond_floats(self, out, y, theta, above)
         elif self.has(other):
             out = np.log(-np.expm1(getattr(self, other)(y, *theta)))
         else:

@@ -19,7 +19,7 @@ from mlece.arrays import column
 from mlece.candidates import resolve_all
 from mlece.combinators.conditional import Conditional
 from mlece.diagnostics.library import Mixed, forecasts, mixed, same_covariates
-from mlece.diagnostics.suprema import best_member, suprema
+from mlece.diagnostics.suprema import best_member, lost, suprema
 from mlece.fits.fitting import fit_sample, resolve
 from mlece.inference.intervals import check_level
 from mlece.math import Array, logsumexp, ndtri
@@ -394,25 +394,8 @@ def universal_sequence(
         learned = logsumexp(np.log(q.weights)[:, None] + np.cumsum(foretold, axis=1), axis=0)
     tops, remark = suprema(family, y[first:], np.array(marks[1:]) - first)
     log_e = np.array([_log_ratio(*pair) for pair in zip(learned, tops, strict=True)])
-    said = " ".join(s for s in (remark, _lost(learned, tops, marks)) if s)
+    said = " ".join(s for s in (remark, lost(learned, tops, marks)) if s)
     return ESequence(np.array(marks[1:]), log_e, family.title, level, said)
-
-
-def _lost(learned: Array, tops: Array, marks: Sequence[int]) -> str:
-    """Say why the evidence of a sequence is lost for good, nothing where it is not."""
-    if learned[-1] == -np.inf:
-        j = int(np.argmax(learned == -np.inf))
-        return (
-            f"Between observation {marks[j] + 1} and {marks[j + 1]} came one that no density learned from "
-            "those before gives any chance: the evidence is lost for good."
-        )
-    if np.isposinf(tops[-1]):
-        j = int(np.argmax(np.isposinf(tops)))
-        return (
-            f"The likelihood of the model has no upper bound on the first {marks[j + 1]} observations: "
-            "nothing speaks against it."
-        )
-    return ""
 
 
 def _own(q: Mixed, model: Model) -> Any:

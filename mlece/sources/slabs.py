@@ -163,9 +163,7 @@ def each_law(
 # (g, w), and which laws have no mass beyond it. Told is which of them need no more.
 Seen = Callable[[Array, Array, Array, Array], Array]
 _FIRST = 32  # integers of a first stretch
-_NOTHING = (
-    1e-22  # a probability in the first few thousand integers from which on they sum to nothing
-)
+_NOTHING = 1e-22  # a probability from which on those of a few thousand integers are nothing
 
 
 def climbed(model: Model, seen: Seen) -> Array:
