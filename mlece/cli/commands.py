@@ -20,7 +20,7 @@ from mlece.cli.covariates import (
     meant_by_formula,
     pictured,
 )
-from mlece.cli.files import columns_of, incomplete_asked, incomplete_of
+from mlece.cli.files import columns_of, incomplete_asked, incomplete_of, table_of
 from mlece.comparisons.comparison import ALL, Comparison, compare
 from mlece.fits.fitting import fit
 from mlece.fits.result import Fit
@@ -30,7 +30,6 @@ from mlece.model import Model
 from mlece.plot.files import check_picture, write_picture
 from mlece.registry import model_by_name, registered
 from mlece.sources.censoring import Censored
-from mlece.sources.text import read_table
 from mlece.units import Units, nats_per_unit, unit_name
 
 if TYPE_CHECKING:
@@ -94,9 +93,7 @@ def _incomplete(options: argparse.Namespace) -> tuple[Censored, Array | None]:
     if options.missing != "raise":
         wanted = "--missing with --formula, --given or a column of exact values"
         raise errors.DataError(errors.message(wanted, f"--{incomplete_asked(options)[0]} alone"))
-    return incomplete_of(
-        options, read_table(options.file, options.format, header=not options.no_header)
-    )
+    return incomplete_of(options, table_of(options))
 
 
 def _fixed(family: type[Model], pairs: Sequence[str]) -> dict[str, Any]:
