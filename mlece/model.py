@@ -32,6 +32,7 @@ import numpy as np
 from mlece import errors
 from mlece.arrays import numeric
 from mlece.domain import Domain, real
+from mlece.links.tails import beyond_floats
 from mlece.math import Array, Arrays
 from mlece.moments import weighted_sum
 from mlece.numerics.derivatives import numerical_curvature, numerical_score
@@ -51,48 +52,14 @@ if TYPE_CHECKING:
 Twin = tuple[str, dict[str, Any]]
 
 HOOKS = (
-    "_log_density",
-    "_score",
-    "_curvature",
-    "_statistics",
-    "_shared",
-    "_expected_statistics",
-    "_information",
-    "_maximise",
-    "_block_sums",
-    "_log_cdf",
-    "_log_sf",
-    "_standardised",
-    "_quantile",
-    "_sample",
-    "_entropy",
-    "_mean",
-    "_variance",
-    "_start",
-    "_more_starts",
-    "_unbent",
-    "_bounds",
-    "_breakpoints",
-    "_frame",
-    "_degenerate",
-    "_collapses",
-    "_rivals",
-    "_caveat",
-    "_irregular",
-    "_profile_statistics",
-    "_profile_equation",
-    "_profile_shared",
-    "_tilt",
-    "_tilt_rate",
-    "_shared_sums",
-    "_pole",
-    "_pole_shared",
-    "_estimate",
-    "_exact_interval",
-    "_kink",
-    "_scipy",
-    "_atoms",
-)
+    "_log_density", "_score", "_curvature", "_statistics", "_shared", "_expected_statistics",
+    "_information", "_maximise", "_block_sums", "_log_cdf", "_log_sf", "_standardised", "_tail_law",
+    "_quantile", "_sample", "_entropy", "_mean", "_variance", "_start", "_more_starts", "_unbent",
+    "_bounds", "_breakpoints", "_frame", "_degenerate", "_collapses", "_rivals", "_caveat",
+    "_irregular", "_profile_statistics", "_profile_equation", "_profile_shared", "_tilt",
+    "_tilt_rate", "_shared_sums", "_pole", "_pole_shared", "_estimate", "_exact_interval", "_kink",
+    "_scipy", "_atoms",
+)  # fmt: skip
 
 
 class Model:
@@ -320,7 +287,8 @@ class Model:
     _collapses = _shared = _score = _curvature = _profile_statistics = _profile_equation = (
         _profile_shared
     ) = _estimate = _exact_interval = _kink = _tilt = _tilt_rate = _shared_sums = _missing
-    _scipy = _atoms = _standardised = _information = _pole = _pole_shared = _unbent = _missing
+    _scipy = _atoms = _standardised = _tail_law = _information = _pole = _missing
+    _pole_shared = _unbent = _missing
 
     @staticmethod
     def _breakpoints(*theta: Any) -> Any:
@@ -414,6 +382,7 @@ class Model:
         lower, upper = self.bounds(theta)
         if self.has(hook):
             out = np.asarray(getattr(self, hook)(y, *theta))
+            out = beyond_floats(self, out, y, theta, above)
         elif self.has(other):
             out = np.log(-np.expm1(getattr(self, other)(y, *theta)))
         else:
@@ -690,7 +659,7 @@ class Model:
         return np.exp(self.log_sf(y))
 
     def quantile(self, u: Any) -> Array:
-        """Return the smallest y with P(Y <= y) >= u.
+        """Return the smallest y with P(Y <= y) >= u, the ends of the support for u = 0 and 1.
 
         Raises
         ------
@@ -706,16 +675,15 @@ class Model:
             )
         theta = self._shaped(1 if self.batch_shape else 0)
         lower, upper = self.bounds(theta)
+        inner = np.where((prob > 0) & (prob < 1), prob, 0.5)
         with np.errstate(all="ignore"):
             if self.has("_quantile"):
-                out = np.asarray(self._quantile(prob, *theta))
+                out = np.asarray(self._quantile(inner, *theta))
             else:
                 from mlece.sources.cumulative import quantile_by_search
 
-                out = quantile_by_search(self, prob)
-        if not self.support.discrete:
-            out = np.where(prob == 0, lower, np.where(prob == 1, upper, out))
-        return np.asarray(out)
+                out = quantile_by_search(self, inner)
+        return np.asarray(np.where(prob == 0, lower, np.where(prob == 1, upper, out)))
 
     def sample(self, size: int | tuple[int, ...] = 1, rng: Any = None) -> Array:
         """Draw observations.

@@ -80,6 +80,7 @@ DELEGATIONS = {
     ("comparisons", "table", "reports"),
     ("comparisons", "plot", "plot"),
     ("diagnostics", "plot", "plot"),
+    ("entropies", "plot", "plot"),
     ("studies", "study_table", "reports"),
     ("studies", "_shares", "reports"),
     ("studies", "_ledger", "reports"),

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,58 @@ def test_entropy_of_a_density_with_an_atom(capsys: Capture, tmp_path: Path) -> N
     out = run(capsys, "entropy", path)
     assert "atoms + Kozachenko-Leonenko" in out
     assert "33.3 % of the data are at 1 atom (0)" in out
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [
+        ((GEYSER, "--column", "waiting"), "masses"),
+        (("{table}", "--column", "kids", "--weights", "times", "--method", "zhang"), "masses"),
+        (("{table}", "--column", "size", "--kind", "continuous"), "densities"),
+    ],
+)
+def test_entropy_is_drawn_beside_other_estimates(
+    capsys: Capture, table: Path, tmp_path: Path, asked: tuple[object, ...], kind: str
+) -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    figure = tmp_path / "floor.png"
+    words = [str(table) if a == "{table}" else a for a in asked]
+    out = run(capsys, "entropy", *words, "--plot", figure, "--units", "bits")
+    assert out.endswith(f"Figure: {figure}\n")
+    assert figure.stat().st_size > 5000
+    plain = run(capsys, "entropy", *words, "--units", "bits")
+    assert out == f"{plain.rstrip()}\nFigure: {figure}\n"
+    quiet = run(capsys, "entropy", *words, "--plot", tmp_path / "json.svg", "--json")
+    assert json.loads(quiet)["units"] == "nats"
+    assert (tmp_path / "json.svg").exists()
+
+
+def test_numbers_of_the_picture_of_an_entropy() -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    seen = list("abracadabra")
+    first, other = (mlece.estimate_entropy(seen, True, method=m) for m in ("nsb", "plug-in"))
+    ax, drawn = first.plot(beside=[other], units="bits")
+    assert drawn.labels == (first.method, other.method)
+    assert drawn.values == pytest.approx([e.in_units("bits").value for e in (first, other)])
+    assert [drawn.lower[1], drawn.upper[1]] == pytest.approx(other.in_units("bits").interval())
+    assert ax.get_xlabel() == "entropy, bits"
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(drawn.labels)
+    several = mlece.estimate_entropy(seen, True)
+    with pytest.raises(mlece.errors.DataError, match="estimates of one sample"):
+        replace(several, value=np.ones(2), se=np.ones(2)).plot()
+
+
+def test_families_for_programs(capsys: Capture) -> None:
+    listed = json.loads(run(capsys, "families", "--json"))["families"]
+    assert {entry["name"] for entry in listed} >= set(mlece.families.__all__)
+    by_name = {entry["name"]: entry for entry in listed}
+    weibull = {p["name"]: p for p in by_name["Weibull"]["parameters"]}
+    assert weibull["scale"]["formula"]
+    assert not weibull["shape"]["formula"]
+    assert weibull["shape"]["domain"] == "a number in (0, inf)"
+    known = {p["name"]: p["estimated"] for p in by_name["Binomial"]["parameters"]}
+    assert known == {"n": False, "p": True}
+    assert by_name["Gaussian"]["solver"] == "closed form"
 
 
 def test_families_lists_every_family(capsys: Capture) -> None:

@@ -708,3 +708,129 @@ def test_a_censored_sample_of_a_pareto_law_ends_in_it() -> None:
             assert cross_entropy == pytest.approx(wanted[n], rel=1e-12)
         else:
             assert cross_entropy < wanted[n]
+
+
+# ---------------------------------------------------------------------------- below the smallest number
+
+
+def _upper_gamma(a: Any, x: Any) -> Any:
+    return mp.gammainc(a, x, mp.inf, regularized=True)
+
+
+def _lower_gamma(a: Any, x: Any) -> Any:
+    return mp.gammainc(a, 0, x, regularized=True)
+
+
+def _lower_beta(p: Any, q: Any, x: Any) -> Any:
+    return mp.betainc(p, q, 0, x, regularized=True)
+
+
+def _student(df: Any, t: Any) -> Any:
+    return _lower_beta(mp.mpf(df) / 2, mp.mpf(1) / 2, df / (df + mp.mpf(t) ** 2)) / 2
+
+
+# A law, a point, which tail, and that tail in many digits.
+UNDERFLOWN: list[tuple[Model, float, bool, Callable[[], Any]]] = [
+    (mlece.Gamma(2.0, 1.0), 1000.0, True, lambda: _upper_gamma(2, 1000)),
+    (mlece.Gamma(0.3, 1.0), 1e5, True, lambda: _upper_gamma(mp.mpf(0.3), 10**5)),
+    (mlece.Gamma(400.0, 1.0), 1e-3, False, lambda: _lower_gamma(400, mp.mpf(1e-3))),
+    (mlece.Chi2(5.0), 3000.0, True, lambda: _upper_gamma(mp.mpf(5) / 2, 1500)),
+    (mlece.Chi2(1000.0), 0.5, False, lambda: _lower_gamma(500, mp.mpf(1) / 4)),
+    (mlece.Nakagami(1.5, 2.0), 60.0, True, lambda: _upper_gamma(1.5, mp.mpf(1.5) * 900)),
+    (mlece.Maxwell(1.0), 50.0, True, lambda: _upper_gamma(mp.mpf(3) / 2, 1250)),
+    (mlece.InverseGamma(3.0, 2.0), 1e-3, False, lambda: _upper_gamma(3, 2 / mp.mpf(1e-3))),
+    (mlece.InverseGamma(200.0, 1.0), 1e6, True, lambda: _lower_gamma(200, mp.mpf(10) ** -6)),
+    (mlece.LogGamma(2.0, 0.0, 1.0), 7.5, True, lambda: _upper_gamma(2, mp.exp(mp.mpf(7.5)))),
+    (mlece.GeneralizedNormal(0.0, 1.0, 1.5), -200.0, False,
+     lambda: _upper_gamma(mp.mpf(2) / 3, mp.mpf(200) ** 1.5) / 2),
+    (mlece.GeneralizedNormal(0.0, 1.0, 1.5), 200.0, True,
+     lambda: _upper_gamma(mp.mpf(2) / 3, mp.mpf(200) ** 1.5) / 2),
+    (mlece.Beta(300.0, 2.0), 1e-3, False, lambda: _lower_beta(300, 2, mp.mpf(1e-3))),
+    (mlece.Beta(2.0, 800.0), 0.9, True, lambda: _lower_beta(800, 2, 1 - mp.mpf(0.9))),
+    (mlece.BetaPrime(300.0, 2.0), 1e-3, False,
+     lambda: _lower_beta(300, 2, mp.mpf(1e-3) / (1 + mp.mpf(1e-3)))),
+    (mlece.GB2(shape=2.0, scale=1.0, p=1.5, q=200.0), 1e3, True,
+     lambda: _lower_beta(200, mp.mpf(1.5), 1 / (1 + mp.mpf(10) ** 6))),
+    (mlece.StudentT(60.0, 0.0, 1.0), 1e8, True, lambda: _student(60, 10**8)),
+    (mlece.StudentT(60.0, 0.0, 1.0), -1e8, False, lambda: _student(60, 10**8)),
+    (mlece.Poisson(3.0), 400.0, True, lambda: _lower_gamma(401, 3)),
+    (mlece.Poisson(2000.0), 100.0, False, lambda: _upper_gamma(101, 2000)),
+    (mlece.NegativeBinomial(2.0, 3.0), 4000.0, True, lambda: _lower_beta(4001, 2, mp.mpf(3) / 5)),
+    (mlece.NegativeBinomial(900.0, 3000.0), 20.0, False,
+     lambda: _lower_beta(900, 21, mp.mpf(3) / 13)),
+    (mlece.Binomial(n=2000, p=0.25), 1900.0, True, lambda: _lower_beta(1901, 100, mp.mpf(0.25))),
+    (mlece.Binomial(n=2000, p=0.5), 3.0, False, lambda: _lower_beta(1997, 4, mp.mpf(0.5))),
+    (mlece.GEV(0.0, 1.0, 0.001), 1300.0, True,
+     lambda: -mp.expm1(-((1 + mp.mpf(0.001) * 1300) ** (-1 / mp.mpf(0.001))))),
+    (mlece.BurrXII(shape1=2.0, shape2=5.0, scale=1.0), 1e-80, False,
+     lambda: -mp.expm1(-2 * mp.log1p(mp.mpf(1e-80) ** 5))),
+    (mlece.Kumaraswamy(a=5.0, b=2.0), 1e-80, False,
+     lambda: -mp.expm1(2 * mp.log1p(-(mp.mpf(1e-80) ** 5)))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNDERFLOWN, ids=lambda c: f"{c[0]!r} at {c[1]:g}")
+def test_logarithms_of_probabilities_below_the_smallest_number(case: Any) -> None:
+    law, y, above, tail = case
+    with mp.workdps(400):
+        exact = float(mp.log(tail()))
+    assert exact < -709
+    hook = law.log_sf if above else law.log_cdf
+    assert hook(y) == pytest.approx(exact, rel=1e-12)
+    # The same among others, and of a batch.
+    middle = float(law.quantile(0.5))
+    several = hook([middle, y, y])
+    assert several[1:] == pytest.approx(exact, rel=1e-12)
+    assert several[0] == hook(middle)
+    batch = type(law)(**{k: np.stack([v, v]) for k, v in law.slots.items()})
+    assert (batch.log_sf if above else batch.log_cdf)(y) == pytest.approx(exact, rel=1e-12)
+
+
+def test_both_tails_where_the_odds_are_no_floats() -> None:
+    # Odds of e^(−4900), and shapes so small that half of the law lies there.
+    law, z = mlece.EGB2(0.0, 1.0, 1e-4, 2e-4), -4900.0
+    with mp.workdps(30):
+        p, q = mp.mpf(1e-4), mp.mpf(2e-4)
+        below = mp.exp(p * z) / (p * mp.beta(p, q))
+        expected = [float(mp.log(below)), float(mp.log1p(-below))]
+    assert [float(law.log_cdf(z)), float(law.log_sf(z))] == pytest.approx(expected, rel=1e-12)
+    twin = mlece.GB2(shape=1e4, scale=1.0, p=1e-4, q=2e-4)
+    y = float(np.exp(-0.49))
+    # The digits of the logarithm of y times 1e4.
+    assert twin.log_cdf(y) == pytest.approx(expected[0], rel=1e-11)
+    assert twin.log_sf(y) == pytest.approx(expected[1], rel=1e-11)
+
+
+def test_ends_of_supports_stay_impossible() -> None:
+    assert mlece.Gamma(2.0, 1.0).log_cdf([0.0, -1.0]).tolist() == [-INF, -INF]
+    assert mlece.Gamma(2.0, 1.0).log_sf(INF) == -INF
+    assert mlece.Beta(2.0, 3.0).log_sf([1.0, 2.0]).tolist() == [-INF, -INF]
+    assert mlece.StudentT(3.0, 0.0, 1.0).log_cdf(-INF) == -INF
+    assert mlece.Binomial(n=5, p=0.0).log_sf([0.0, 3.0]).tolist() == [-INF, -INF]
+    assert mlece.Poisson(0.0).log_sf([0.0, 3.0]).tolist() == [-INF, -INF]
+
+
+@pytest.mark.parametrize(
+    ("law", "y", "exact"),
+    [
+        (mlece.Shifted(mlece.Gamma(), by=3.0).replace(shape=2.0, rate=1.0), 1003.0,
+         lambda: mp.log(_upper_gamma(2, 1000))),
+        (mlece.Truncated(mlece.Gamma(), lower=1.0).replace(shape=2.0, rate=1.0), 1000.0,
+         lambda: mp.log(_upper_gamma(2, 1000)) - mp.log(_upper_gamma(2, 1))),
+        (mlece.Truncated(mlece.Poisson(), lower=1.0).replace(rate=3.0), 400.0,
+         lambda: mp.log(_lower_gamma(401, 3)) - mp.log(_lower_gamma(1, 3))),
+        (mlece.Inflated(mlece.Poisson(), at=0.0).replace(rate=3.0, probability=0.25), 400.0,
+         lambda: mp.log(_lower_gamma(401, 3)) + mp.log(0.75)),
+        (mlece.Transformed(mlece.Gamma(), "sqrt").replace(shape=2.0, rate=1.0), 1e6,
+         lambda: mp.log(_upper_gamma(2, 1000))),
+        (mlece.Mixture(mlece.Gamma(), mlece.Gamma()).member(0.25, 2.0, 1.0, 2.0, 3.0), 1000.0,
+         lambda: mp.log(_upper_gamma(2, 1000)) + mp.log(0.75)),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_models_of_models_keep_what_is_below_the_smallest_number(
+    law: Model, y: float, exact: Callable[[], Any]
+) -> None:
+    with mp.workdps(400):
+        expected = float(exact())
+    assert law.log_sf(y) == pytest.approx(expected, rel=1e-12)

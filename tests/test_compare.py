@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -263,3 +264,32 @@ def test_a_family_around_the_first_ties_with_it() -> None:
     assert wide.tied
     assert not far.tied
     assert far.p_same < 0.05
+
+
+def test_few_bootstrap_samples_without_a_fit_cost_no_rank() -> None:
+    cases = json.loads((Path(__file__).parent / "reference" / "reference_fits.json").read_text())
+    sea = next(c["data"] for c in cases["cases"] if c["id"] == "portpirie-gumbel-evd")
+    found = compare([mlece.Shifted(Gamma()), "gumbel"], sea)
+    row = next(r for r in found.rows if r.name == "Shifted(Gamma())")
+    assert row.rank is not None
+    assert row.gap is not None
+    lost = int(np.isinf(row.gap.null).sum())
+    assert 1 <= row.gap.lost == lost <= 9
+    # They count as samples with a T as large: never in favour of a rejection.
+    finite = row.gap.null[:-lost]
+    assert np.isfinite(finite).all()
+    assert row.gap.p_value == (1 + lost + np.count_nonzero(finite >= row.gap.statistic)) / 200
+    assert row.gap.value == pytest.approx(row.gap.statistic - finite.mean(), rel=1e-12)
+    assert f"{lost} of 199 of Shifted(Gamma())" in str(found).replace("\n  ", " ")
+    assert f"{lost} of 199 bootstrap samples could not be fitted" in str(row.gap)
+    assert comparison_json(found)["rows"][row.rank - 1]["gap"]["replicates_without_a_fit"] == lost
+    # 189 of 199 are at least 95 %.
+    assert row.gap.detectable == pytest.approx(row.gap.null[189] - finite.mean(), rel=1e-12)
+
+
+def test_many_bootstrap_samples_without_a_fit_cost_the_rank() -> None:
+    # In many samples of 30 the best shape is below 1, where the density is unbounded at the first point.
+    few = Gamma(3.0, 1.0).quantile((np.arange(30) + 0.5) / 30)
+    (row,) = compare([mlece.Shifted(Gamma())], few).rows
+    assert row.rank is None
+    assert "without a finite cross-entropy" in row.verdict

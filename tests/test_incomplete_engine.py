@@ -446,3 +446,62 @@ def test_draws_of_laws_without_a_quantile_of_their_own() -> None:
     assert y.shape == (2, 3, 4)
     flat = law.sample(12, rng=1)
     np.testing.assert_array_equal(y.reshape(2, 12), flat)
+
+
+# ---------------------------------------------------------------------------- what a law says of them
+
+
+def _of_all_kinds(law: Model) -> np.ndarray:
+    """Return triples: exact, in an interval, open on either side, entered late."""
+    low, middle, high = law.quantile([0.2, 0.5, 0.8])
+    ends = [(middle, middle), (low, high), (middle, INF), (-INF, high), (high, high), (middle, INF)]
+    entries = [-INF, -INF, -INF, -INF, low, low]
+    return np.array([(a, b, e) for (a, b), e in zip(ends, entries, strict=True)])
+
+
+MIXED = mlece.Mixture(mlece.Gaussian(), mlece.Laplace()).member(0.3, -1.0, 0.5, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("law", [*LAWS, MIXED], ids=lambda m: type(m).__name__)
+def test_densities_and_scores_of_members(law: Model) -> None:
+    y, hidden = _of_all_kinds(law), incomplete(type(law))
+    one = hidden(**law.slots, **law.settings)
+    value = one.log_density(y)
+    # The law of complete observations is the oracle, each formula in its own units.
+    entered, first = law.log_sf(y[:, 2]), y[:, 0] - law.support.discrete
+    expected = [
+        law.log_density(y[0, 0]),
+        np.log(law.cdf(y[1, 1]) - law.cdf(first[1])),
+        law.log_sf(first[2]),
+        law.log_cdf(y[3, 1]),
+        law.log_density(y[4, 0]) - entered[4],
+        law.log_sf(first[5]) - entered[5],
+    ]
+    # Laws without a cdf: quadrature by two different rules, 1e-12 of probabilities above 0.1.
+    assert value == pytest.approx(np.array(expected), rel=1e-10, abs=1e-10)
+    score = one.score(y)
+    assert score.shape == (len(y), len(law.params))
+    batch = hidden(**{k: np.broadcast_to(v, (2, 3)) for k, v in law.slots.items()}, **law.settings)
+    assert batch.log_density(y).shape == (2, 3, len(y))
+    assert batch.log_density(y) == pytest.approx(np.broadcast_to(value, (2, 3, len(y))), rel=1e-12)
+    own = np.broadcast_to(y, (2, 3, *y.shape))
+    assert batch.score(own) == pytest.approx(np.broadcast_to(score, (2, 3, *score.shape)), rel=1e-9)
+    assert batch.score(y) == pytest.approx(batch.score(own), rel=1e-12)
+
+
+def test_score_of_a_member_is_its_slope() -> None:
+    law = mlece.Gamma(shape=2.3, rate=0.7)
+    y, hidden = _of_all_kinds(law), incomplete(mlece.Gamma)
+    score = hidden(**law.slots).score(y)
+    for j, (name, value) in enumerate(law.slots.items()):
+        up, down = (hidden(**{**law.slots, name: value + h}).log_density(y) for h in (1e-6, -1e-6))
+        # Central differences: 1e-12 of truncation, 1e-10 of rounding.
+        assert score[:, j] == pytest.approx((up - down) / 2e-6, abs=1e-8)
+
+
+def test_members_of_incomplete_observations_want_triples() -> None:
+    law = incomplete(mlece.Gamma)(2.0, 1.0)
+    with pytest.raises(mlece.errors.DataError, match=r"triples \(lower, upper, entry\)"):
+        law.score([1.0, 2.0])
+    with pytest.raises(mlece.errors.DataError, match="numbers"):
+        law.log_density([[1.0, np.nan, -INF]])

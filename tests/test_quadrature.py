@@ -256,3 +256,45 @@ def test_arrays_of_laws_on_counts_are_summed_like_each_of_them(laws: mlece.Model
         np.testing.assert_allclose(every[i], one.cdf(points), rtol=1e-12)
         assert means[i] == pytest.approx(one.mean, rel=1e-12)
         assert variances[i] == pytest.approx(one.variance, rel=1e-11)
+
+
+BATCHES = [
+    mlece.Sichel([0.5, 3.0, 10.0], [0.3, 1.0, 2.0], [-2.0, -0.5, 1.0]),
+    mlece.DoublePoisson([0.5, 40.0, 5000.0], [0.4, 1.0, 2.5]),
+    mlece.BetaBinomial(n=[3.0, 12.0, 40.0], p=[0.1, 0.5, 0.9], rho=[0.5, 0.1, 0.01]),
+    mlece.Delaporte([1.0, 10.0, 300.0], [0.5, 1.0, 0.1], [0.2, 0.5, 0.8]),
+    mlece.GeneralizedPoisson([1.0, 5.0, 20.0], [0.3, 1.0, 1.5]),
+    mlece.YuleSimon([0.4, 1.0, 3.0]),
+    mlece.Skellam([1.0, 3.0, 10.0], [2.0, 0.5, 9.0]),
+    mlece.NegativeBinomial([0.3, 2.0, 9.0], [1.0, 100.0, 3.0]),
+]
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=name)
+def test_discrete_laws_of_a_batch_answer_like_each_alone(batch):
+    # Nearer to 1 the last digits of a running sum decide.
+    u = np.array([0.0, 1e-12, 1e-3, 0.2, 0.5, 0.9, 0.9999, 1 - 1e-9, 1.0])
+    laws = [type(batch)(*[np.ravel(t)[j] for t in batch.theta]) for j in range(3)]
+    found = batch.quantile(u)
+    assert found.tolist() == [law.quantile(u).tolist() for law in laws]
+    assert found[:, 0].tolist() == [float(batch.support.lower)] * 3
+    assert found[:, -1].tolist() == [float(law.bounds(law.theta)[1]) for law in laws]
+    y = np.array([-3.0, 0.0, 1.0, 7.0, 200.0, 6000.0])
+    each = np.array([law.cdf(y) for law in laws])
+    # Sums of up to some thousand probabilities.
+    assert batch.cdf(y) == pytest.approx(each, rel=1e-12, abs=1e-14)
+
+
+def test_a_law_that_does_not_sum_to_one_is_found_out_in_a_batch():
+    class Half(Model):
+        support = mlece.Geometric.support
+        p = Param(mlece.Geometric.params[0].domain, "p", typical=(0.2, 0.8), doc="success")
+
+        def _log_density(y, p):
+            return np.log(0.5 * p) + y * np.log1p(-p)
+
+        def _mean(p):
+            return (1 - p) / p
+
+    with pytest.raises(errors.NoDensityError):
+        Half([0.3, 0.5]).quantile(0.4)

@@ -684,3 +684,23 @@ def test_the_picture_shows_the_rows() -> None:
     bare = mlece.study("studentt(2, 0, 1)", "gaussian", [10, 20], 30, intervals=())
     assert bare.plot()[0].shape == (2, 1)  # infinite: said, not drawn
     plt.close("all")
+
+
+def test_the_legend_of_many_intervals_lies_on_no_curve() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    kinds = ["wald sandwich", "wald hessian", "profile"]
+    axes, _ = mlece.study(GAMMA, ["gamma", "weibull"], [20, 40], 60, intervals=kinds).plot()
+    figure = axes[0, 0].figure
+    figure.canvas.draw()
+    for ax in axes[2]:
+        legend = ax.get_legend()
+        assert len(legend.get_texts()) == 6
+        box = legend.get_window_extent()
+        for other in axes.flat:
+            assert not box.overlaps(other.get_window_extent())
+        assert figure.bbox.containsx(box.x0)
+        assert figure.bbox.containsy(box.y0)
+    plt.close(figure)

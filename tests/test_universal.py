@@ -287,3 +287,35 @@ def test_incomplete_observations_are_told_of_other_tests() -> None:
     for ask in (mlece.universal_test, mlece.gap_bound, mlece.universal_sequence):
         with pytest.raises(mlece.MleceError, match="goodness_of_fit"):
             ask("weibull", times)
+
+
+def test_zeros_that_come_first_do_not_settle_what_can_come() -> None:
+    # Counts in order: the first stretches teach rate 0, and a first 1 is a surprise, not impossible.
+    y = np.sort(mlece.Poisson(0.7).sample(200, rng=1))
+    found = mlece.universal_sequence("poisson", y)
+    assert np.isfinite(found.log_e).all()
+    assert found.stopped is None
+    # It costs, and the evidence grows again where the model is wrong from then on.
+    mixed = np.concatenate([np.zeros(40), mlece.NegativeBinomial(0.5, 9.0).sample(160, rng=1)])
+    assert mlece.universal_sequence("poisson", mixed).stopped is not None
+
+
+def test_lost_evidence_is_explained() -> None:
+    y = np.concatenate([np.ones(20), mlece.Gaussian(0, 1).sample(40, rng=1)])
+    found = mlece.universal_sequence("gaussian", y, looks=8)
+    assert found.log_e[-1] == -np.inf
+    assert "Between observation 21 and 27 came one that no density learned from" in str(found)
+
+
+def test_unseen_counts_share_half_an_observation() -> None:
+    seen = np.array([0.0, 0.0, 1.0])
+    for model, points in (
+        (mlece.Poisson(), np.arange(4000.0)),
+        (mlece.Skellam(), np.arange(-4000.0, 4000.0)),
+        (mlece.Binomial(n=5), np.arange(6.0)),
+    ):
+        masses = np.exp(bare(model, seen)(points))
+        assert masses[points == 0][0] == pytest.approx(2.5 / 4.5)
+        assert (masses > 0).all()
+        # What the law of unseen counts gives to those seen is lost: at most 1/9 here.
+        assert 1 - 1 / 9 <= masses.sum() <= 1

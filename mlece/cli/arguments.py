@@ -60,9 +60,9 @@ def parser() -> argparse.ArgumentParser:
             "coverage.toml --out rows.csv --workers 4",
         )
     )
-    command(
-        "families", "list the families, and which slot a formula means", "| grep mean"
-    ).set_defaults(run=commands.families)
+    _families(
+        command("families", "list the families, and which slot a formula means", "| grep mean")
+    )
     command("demo", "three short examples", "").set_defaults(run=commands.demo)
     return whole
 
@@ -105,7 +105,7 @@ def _fit(one: argparse.ArgumentParser) -> None:
         help="of newey-west: so many rows before it may an observation depend on",
     )
     one.add_argument("--solver", default="auto", choices=SOLVERS, help="auto: by the family")
-    _add_output(one, picture=True)
+    _add_output(one)
     one.set_defaults(run=commands.fit_command)
 
 
@@ -140,7 +140,7 @@ def _compare(several: argparse.ArgumentParser) -> None:
         help="that ranks: held-out cross-entropy, or Takeuchi's criterion",
     )
     several.add_argument("--seed", type=_seed, default=0, help="of the bootstrap (0)")
-    _add_output(several, picture=True)
+    _add_output(several)
     several.set_defaults(run=commands.compare_command)
 
 
@@ -165,6 +165,11 @@ def _study(many: argparse.ArgumentParser) -> None:
     many.add_argument("--json", action="store_true", help="for programs")
     many.add_argument("--plot", metavar="FILE", help="write a figure: png, pdf, svg")
     many.set_defaults(run=commands.study_command)
+
+
+def _families(listed: argparse.ArgumentParser) -> None:
+    listed.add_argument("--json", action="store_true", help="for programs")
+    listed.set_defaults(run=commands.families)
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
@@ -237,11 +242,10 @@ def _add_kind(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_output(parser: argparse.ArgumentParser, picture: bool = False) -> None:
+def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--units", default="nats", help="nats, bits, hartleys or a logarithm base")
     parser.add_argument("--json", action="store_true", help="for programs")
-    if picture:
-        parser.add_argument("--plot", metavar="FILE", help="write a figure: png, pdf, svg")
+    parser.add_argument("--plot", metavar="FILE", help="write a figure: png, pdf, svg")
 
 
 def _seed(text: str) -> int:

@@ -20,7 +20,7 @@ from mlece.cli.covariates import (
     meant_by_formula,
     pictured,
 )
-from mlece.cli.files import columns_of, incomplete_asked, incomplete_of
+from mlece.cli.files import columns_of, incomplete_asked, incomplete_of, table_of
 from mlece.comparisons.comparison import ALL, Comparison, compare
 from mlece.fits.fitting import fit
 from mlece.fits.result import Fit
@@ -30,8 +30,10 @@ from mlece.model import Model
 from mlece.plot.files import check_picture, write_picture
 from mlece.registry import model_by_name, registered
 from mlece.sources.censoring import Censored
-from mlece.sources.text import read_table
 from mlece.units import Units, nats_per_unit, unit_name
+
+# Estimators of masses that stand beside the one asked for in its figure.
+_USUAL_MASSES = ("chao-wang-jost", "plug-in", "miller-madow", "grassberger-2003", "zhang", "nsb")
 
 if TYPE_CHECKING:
     from mlece.entropies.estimate import EntropyEstimate
@@ -94,9 +96,7 @@ def _incomplete(options: argparse.Namespace) -> tuple[Censored, Array | None]:
     if options.missing != "raise":
         wanted = "--missing with --formula, --given or a column of exact values"
         raise errors.DataError(errors.message(wanted, f"--{incomplete_asked(options)[0]} alone"))
-    return incomplete_of(
-        options, read_table(options.file, options.format, header=not options.no_header)
-    )
+    return incomplete_of(options, table_of(options))
 
 
 def _fixed(family: type[Model], pairs: Sequence[str]) -> dict[str, Any]:
@@ -166,40 +166,62 @@ def _compare_alone(
 
 def entropy_command(options: argparse.Namespace) -> str:
     """Estimate an entropy."""
-    from mlece.reports.export import plain
-    from mlece.reports.report import facts, number
+    from mlece.entropies.entropy_estimators import estimate_entropy
 
     units = _units(options.units)
-    per = nats_per_unit(units)
+    check_picture(options.plot)
     name, columns = columns_of(options, options.kind == "labels")
     values = columns[name]
     kind, said = read_kind(values, options.kind)
     weights = columns[options.weights] if options.weights else np.ones(len(values), dtype=int)
-    found, step = _floor(values, weights, kind, options.method)
-    value, se = float(found.value) / per, float(found.se) / per
+    sample, step = _floor_sample(values, weights, kind)
+    found = estimate_entropy(*sample, options.method)
     if options.json:
-        entries = {"data": name, "n": float(weights.sum()), "kind": kind, "value": value, "se": se}
-        rest = {"units": unit_name(units), "method": found.method, "resolution": step}
-        if found.note:
-            rest["note"] = found.note
-        return _json(plain({**entries, **rest}))
-    pairs = [("entropy", f"{number(value)} ± {number(se, None, 2)} {unit_name(units)}")]
+        entries = {"data": name, "n": float(weights.sum()), "kind": kind}
+        text = _json({**entries, **_entropy_entries(found, units, step)})
+    else:
+        title = f"{name}, n = {weights.sum():,.6g}"
+        text = f"{title}\n\n{_entropy_table(found, units, step, said)}"
+    beside = () if options.plot is None else _other_estimates(sample, found)
+    return _with_pictures(options, found, text, beside=beside, units=units)
+
+
+def _entropy_entries(found: EntropyEstimate, units: Units, step: float | None) -> dict[str, Any]:
+    """Return an estimate for programs."""
+    from mlece.reports.export import plain
+
+    shown = found.in_units(units)
+    entries = {"value": float(shown.value), "se": float(shown.se), "units": unit_name(units)}
+    rest: dict[str, Any] = {"method": found.method, "resolution": step}
+    if found.note:
+        rest["note"] = found.note
+    out: dict[str, Any] = plain({**entries, **rest})
+    return out
+
+
+def _entropy_table(found: EntropyEstimate, units: Units, step: float | None, said: str) -> str:
+    from mlece.reports.report import facts, number
+
+    shown, name = found.in_units(units), unit_name(units)
+    value, se = float(shown.value), float(shown.se)
+    pairs = [("entropy", f"{number(value)} ± {number(se, None, 2)} {name}")]
     pairs += [("method", found.method)] + ([("data", said)] if said else [])
     if step is not None:
         pairs.append(("rounding", f"to multiples of {step:g}; the entropy of the rounded data"))
         if step != 1:
-            density = value + float(np.log(step)) / per
-            pairs.append(("density", f"about {number(density)} {unit_name(units)} before rounding"))
+            density = value + float(np.log(step)) / nats_per_unit(units)
+            pairs.append(("density", f"about {number(density)} {name} before rounding"))
     if found.note:
         pairs.append(("note", found.note))
-    return f"{name}, n = {weights.sum():,.6g}\n\n{facts(pairs)}"
+    return facts(pairs)
 
 
-def _floor(
-    values: Array, weights: Array, kind: str, method: str | None
-) -> tuple[EntropyEstimate, float | None]:
-    """Estimate an entropy in nats, on the grid of rounded data where there is one."""
-    from mlece.entropies.entropy_estimators import estimate_entropy
+# What `estimate_entropy` reads: observations, whether they are masses, and how often each was seen.
+_Read = tuple[Any, bool, Array | None]
+
+
+def _floor_sample(values: Array, weights: Array, kind: str) -> tuple[_Read, float | None]:
+    """Return what an entropy is estimated of, on the grid of rounded data where there is one."""
     from mlece.entropies.ties import ties
     from mlece.sample import weights_like
 
@@ -208,12 +230,27 @@ def _floor(
     if np.any(whole != counts):
         raise errors.DataError(errors.message("whole numbers as weights", "fractions"))
     if kind != "continuous":
-        return estimate_entropy(values, True, whole, method), None
+        return (values, True, whole), None
     full = np.repeat(np.asarray(values, dtype=float), whole)
     found = ties(full)
     if found.fraction == 0 or found.grid is None:
-        return estimate_entropy(full, False, method=method), None
-    return estimate_entropy(found.record(full), True, method=method), float(found.grid)
+        return (full, False, None), None
+    return (found.record(full), True, None), float(found.grid)
+
+
+def _other_estimates(sample: _Read, found: EntropyEstimate) -> list[EntropyEstimate]:
+    """Return what other estimators of the same kind make of a sample, those that can."""
+    from mlece.entropies.entropy_estimators import DENSITIES, estimate_entropy
+
+    out = []
+    for method in _USUAL_MASSES if sample[1] else DENSITIES:
+        try:
+            other = estimate_entropy(*sample, method)
+        except errors.MleceError:
+            continue
+        if other.method != found.method and np.isfinite([other.value, other.se]).all():
+            out.append(other)
+    return out
 
 
 def study_command(options: argparse.Namespace) -> str:
@@ -233,24 +270,44 @@ def families(options: argparse.Namespace) -> str:
     """List the families."""
     from mlece.reports.report import render
 
-    del options
+    listed = [_family_entry(family) for family in registered(vectors=True).values()]
+    if options.json:
+        return _json({"families": listed})
     rows = []
-    for family in registered(vectors=True).values():
-        meant = meant_by_formula(family)
+    for entry in listed:
         parameters = ", ".join(
-            f"{p.name}{'*' * (p.name == meant)}{'' if p.estimable else ' (given)'}"
-            for p in family.params
+            f"{p['name']}{'*' * p['formula']}{'' if p['estimated'] else ' (given)'}"
+            for p in entry["parameters"]
         )
-        solver = "Newton"
-        if family.profile_over:
-            solver = "profile root"
-        elif family.has("_maximise") or family.has("_estimate"):
-            solver = "closed form"
-        values = family._observations if family._width else str(family.support)
-        support = values.replace("a number in ", "").replace("inf", "∞").split(" in radians")[0]
-        rows.append([family.__name__, support, parameters, solver])
+        support = entry["support"].replace("a number in ", "").replace("inf", "∞")
+        rows.append([entry["name"], support.split(" in radians")[0], parameters, entry["solver"]])
     table = render(rows, ["family", "support", "parameters", "solved by"], left=(0, 1, 2, 3))
     return f"{table}\n\n* covariates of a formula go here; --slot NAME=TERMS names another"
+
+
+def _family_entry(family: type[Model]) -> dict[str, Any]:
+    """Return what is told of a family, for programs."""
+    meant = meant_by_formula(family)
+    solver = "Newton"
+    if family.profile_over:
+        solver = "profile root"
+    elif family.has("_maximise") or family.has("_estimate"):
+        solver = "closed form"
+    return {
+        "name": family.__name__,
+        "support": family._observations if family._width else str(family.support),
+        "parameters": [
+            {
+                "name": p.name,
+                "domain": str(p.domain),
+                "meaning": p.doc,
+                "estimated": p.estimable,
+                "formula": p.name == meant,
+            }
+            for p in family.params
+        ],
+        "solver": solver,
+    }
 
 
 def demo(options: argparse.Namespace) -> str:
@@ -288,11 +345,11 @@ def _json(found: dict[str, Any]) -> str:
 
 
 def _with_pictures(
-    options: argparse.Namespace, result: Any, text: str, truths: Sequence[str] = ()
+    options: argparse.Namespace, result: Any, text: str, truths: Sequence[str] = (), **drawn: Any
 ) -> str:
     """Write the figure, one for each of several truths, and say so below a table.
 
-    What has none is said after the table.
+    What has none is said after the table. ``drawn`` are further options of the picture.
     """
     if options.plot is None:
         return text
@@ -304,7 +361,7 @@ def _with_pictures(
     shown = text
     for path, chosen, note in numbered if len(truths) > 1 else [(options.plot, {}, "")]:
         try:
-            write_picture(path, pictured(result), **chosen)
+            write_picture(path, pictured(result), **chosen, **drawn)
         except (errors.MleceError, OSError):
             # The fit was made, and what it came to is worth as much as its figure.
             print(shown)

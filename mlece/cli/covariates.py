@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlece import errors
-from mlece.cli.files import incomplete_asked, incomplete_of
+from mlece.cli.files import incomplete_asked, incomplete_of, table_of
 from mlece.comparisons.comparison import Comparison, compare
 from mlece.families.finite import Bernoulli
 from mlece.fits.fitting import fit
@@ -22,7 +22,7 @@ from mlece.regression.penalty import ridge
 from mlece.regression.result import ConditionalFit
 from mlece.sources.censoring import Censored
 from mlece.sources.covariates import response
-from mlece.sources.text import Table, covariate_of, read_table
+from mlece.sources.text import Table, covariate_of
 
 _ASKED = ("formula", "given", "slot", "cluster")
 _PENALTY = "--penalty firth, ridge:0.1, or ridge:slot=0.1,slot=0.2"
@@ -78,7 +78,7 @@ def _incomplete_given(
 
     ``terms`` name columns of covariates besides.
     """
-    cells = read_table(options.file, options.format, header=not options.no_header)
+    cells = table_of(options)
     named = argparse.Namespace(**vars(options))
     sides = [_sides(formula) for formula in formulas]
     if sides:
@@ -251,8 +251,7 @@ def _slots(family: type[Model], pairs: list[str], fixed: dict[str, Any]) -> dict
 
 def _frame(options: argparse.Namespace, terms: list[Any]) -> dict[str, Any]:
     """Return the columns of the file: those that are named as numbers or text, the others as cells."""
-    table = read_table(options.file, options.format, header=not options.no_header)
-    return _read(table, _texts(options, terms))
+    return _read(table_of(options), _texts(options, terms))
 
 
 def _texts(options: argparse.Namespace, terms: list[Any]) -> list[str]:

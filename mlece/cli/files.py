@@ -14,11 +14,16 @@ from mlece.sources.censoring import Censored, censored, right_censored
 from mlece.sources.text import Table, as_numbers, column_of, covariate_of, read_table
 
 
+def table_of(options: argparse.Namespace) -> Table:
+    """Return the table that the options name, as they say that it is to be read."""
+    return read_table(options.file, options.format, header=not options.no_header)
+
+
 def columns_of(
     options: argparse.Namespace, labels: bool, missing: str = "raise"
 ) -> tuple[str, dict[str, Any]]:
     """Return the name of the column asked for, and the columns needed, missing cells kept to be dropped."""
-    table = read_table(options.file, options.format, header=not options.no_header)
+    table = table_of(options)
     name = options.column
     if name is None:
         name = _only_column(table, options.weights)

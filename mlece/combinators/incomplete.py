@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from mlece import errors
 from mlece.combinators.compose import engine, widened, within
 from mlece.combinators.point_limits import at_point
 from mlece.combinators.truncated import TruncatedModel
@@ -143,6 +144,57 @@ class Incomplete(Model, abstract=True):
             for limit in self._inner._degenerate(at_point(self._inner, s), *theta)
             if limit.status is Status.UNBOUNDED
         ]
+
+    def _laid_out(self, y: Any) -> tuple[Array, Arrays, tuple[int, ...]]:
+        """Return triples (r or 1, m, 3), parameters (r, 1), and the shape of what is said of them."""
+        values, batch = self.encode(y), self.batch_shape
+        if np.isnan(values).any():
+            raise errors.DataError(
+                errors.message("numbers", errors.offenders(np.isnan(values), values))
+            )
+        if values.shape[-1:] != (3,):
+            raise errors.DataError(
+                errors.message("triples (lower, upper, entry)", f"shape {values.shape}")
+            )
+        shape = values.shape[:-1]
+        if batch:
+            shape = np.broadcast_shapes((*batch, 1), shape)
+        m = shape[-1] if shape and batch else values.size // 3
+        if values.size != 3 * m:
+            values = np.broadcast_to(values, (*shape, 3))
+        theta = []
+        for p, value in zip(self.params, self.theta, strict=True):
+            tail = value.shape[-1:] if p.vector else ()
+            theta.append(np.broadcast_to(value, batch + tail).reshape(-1, 1, *tail))
+        return values.reshape(-1, m, 3), tuple(theta), shape
+
+    def log_density(self, y: Any) -> Array:
+        """Return log q of exact observations, the log probability of the others.
+
+        Parameters
+        ----------
+        y : array_like (..., 3)
+            Lower end, upper end and entry of each; for a model with batch shape B an array B + (n, 3),
+            or (n, 3) for all its members.
+
+        Returns
+        -------
+        array
+            In the shape of ``y`` without the triples, for a batch B + (n,).
+        """
+        t, theta, shape = self._laid_out(y)
+        with np.errstate(all="ignore"):
+            out = where(self.inside(t, theta), self.log_density_hook(t, theta), -inf)
+        return np.asarray(out).reshape(shape)
+
+    def score(self, y: Any) -> Array:
+        """Return the score d log q / d theta, (..., k) behind the shape of :meth:`log_density`."""
+        t, theta, shape = self._laid_out(y)
+        with np.errstate(all="ignore"):
+            raw = self.score_hook(t, theta)
+            rows = (max(len(t), len(theta[0])), t.shape[1])
+            out = np.stack([np.broadcast_to(part, rows) for part in raw], axis=-1)
+        return out.reshape(*shape, len(raw))
 
     def shared(self, t: Any, theta: Arrays) -> Any:
         """Return what density, score and curvature have in common: the block at theta."""

@@ -98,7 +98,7 @@ class AtomModel(Composite, abstract=True):
         model = engine(cls.rest)
         low, high = model.bounds(inner)
         inside = np.minimum(np.maximum(y, low), high)
-        value = getattr(cls.rest, hook)(inside, *inner)
+        value = model.log_probability_hook(inside, inner, above=hook == "_log_sf")
         below, above = (-inf, 0.0) if hook == "_log_cdf" else (0.0, -inf)
         massive = cls.support.discrete or cls.rest.has("_atoms")
         under = y < low if massive else y <= low

@@ -241,8 +241,8 @@ def _tails(model: Model, y: Array, theta: Arrays) -> tuple[Array, Array]:
     y = np.floor(y) if model.support.discrete else y
     inner = np.minimum(np.maximum(y, low), high)
     x = where(np.isfinite(inner), inner, 0.0)
-    cdf = model._log_cdf(x, *theta) if model.has("_log_cdf") else None
-    sf = model._log_sf(x, *theta) if model.has("_log_sf") else None
+    cdf = model.log_probability_hook(x, theta, above=False) if model.has("_log_cdf") else None
+    sf = model.log_probability_hook(x, theta, above=True) if model.has("_log_sf") else None
     cdf = log1mexp(-np.asarray(sf)) if cdf is None else cdf
     sf = log1mexp(-np.asarray(cdf)) if sf is None else sf
     under = y < low if model.support.discrete else y <= low

@@ -93,11 +93,11 @@ class MovedModel(Composite, abstract=True):
 
     @classmethod
     def _log_cdf(cls, y: Array, *theta: Array) -> Array:
-        return np.asarray(cls.inner._log_cdf(cls._x(y, theta), *theta[:-1]))
+        return engine(cls.inner).log_probability_hook(cls._x(y, theta), theta[:-1], above=False)
 
     @classmethod
     def _log_sf(cls, y: Array, *theta: Array) -> Array:
-        return np.asarray(cls.inner._log_sf(cls._x(y, theta), *theta[:-1]))
+        return engine(cls.inner).log_probability_hook(cls._x(y, theta), theta[:-1], above=True)
 
     @classmethod
     def _quantile(cls, u: Array, *theta: Array) -> Array:

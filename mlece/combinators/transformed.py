@@ -131,13 +131,11 @@ class TransformedModel(Composite, abstract=True):
 
     @classmethod
     def _log_cdf(cls, y: Array, *theta: Array) -> Array:
-        hook = cls.inner._log_cdf if cls.rising else cls.inner._log_sf
-        return np.asarray(hook(cls._x(y), *theta))
+        return engine(cls.inner).log_probability_hook(cls._x(y), theta, above=not cls.rising)
 
     @classmethod
     def _log_sf(cls, y: Array, *theta: Array) -> Array:
-        hook = cls.inner._log_sf if cls.rising else cls.inner._log_cdf
-        return np.asarray(hook(cls._x(y), *theta))
+        return engine(cls.inner).log_probability_hook(cls._x(y), theta, above=cls.rising)
 
     @classmethod
     def _standardised(cls, y: Array, *theta: Any) -> Any:

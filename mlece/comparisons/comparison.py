@@ -311,7 +311,8 @@ def compare(
     ranked, floor, scheme = _ranked([r for r in rows if r.gap is not None], criterion, seed)
     rest = [r for r in rows if r.gap is None]
     gone = f"{dropped} of {dropped + len(values)} observations are missing and left out."
-    sentences = [gone if dropped else "", said, _grid_sentence(ranked), *_verdict_sentences(ranked)]
+    about = [_grid_sentence(ranked), _lost_sentence(ranked), *_verdict_sentences(ranked)]
+    sentences = [gone if dropped else "", said, *about]
     return Comparison(
         rows=(*ranked, *rest),
         name=name,
@@ -408,6 +409,13 @@ def _grid_sentence(ranked: Sequence[Row]) -> str:
         if row.gap.resolution is not None:
             return str(row.gap.remark)
     return ""
+
+
+def _lost_sentence(ranked: Sequence[Row]) -> str:
+    """Say of which models some bootstrap samples could not be fitted, and how many."""
+    few = [(r.gap.lost, r.gap.null.size, r.name) for r in ranked if r.gap and r.gap.lost]
+    named = ", ".join(f"{lost} of {all_} of {name}" for lost, all_, name in few)
+    return f"Bootstrap samples without a fit, counted against rejection: {named}." if few else ""
 
 
 def _verdict_sentences(ranked: Sequence[Row]) -> list[str]:

@@ -27,6 +27,10 @@ from mlece.randomness import stream
 from mlece.refits.bootstrap import check_replicates, observations, parametric
 from mlece.units import Units, nats_per_unit, unit_name
 
+_ATTAINABLE = (
+    0.05  # what a p-value can reach where the samples without a fit count against rejection
+)
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -50,7 +54,8 @@ class Gap:
     entropy : EntropyEstimate
         The floor, estimated; its bias under the fitted model is removed from ``value`` only.
     null : array (replicates,)
-        T of the bootstrap samples, sorted.
+        T of the bootstrap samples, sorted; infinite for those to which the family has no fit of finite
+        cross-entropy.
     resolution : float or None
         Grid to which the data are rounded; both terms are then taken on the grid.
     remark : str
@@ -79,9 +84,16 @@ class Gap:
         return self.p_value <= 1.0 - self.level + 1e-12
 
     @property
+    def lost(self) -> int:
+        """Number of bootstrap samples without a fit: they count against rejection, and for nothing else."""
+        return int(np.isinf(self.null).sum())
+
+    @property
     def detectable(self) -> float:
         """The smallest T above its null mean that the test would have called misspecified, nats."""
-        return float(np.quantile(self.null, self.level) - self.null.mean())
+        # The next larger one: between a number and an infinite one there is none.
+        top = np.quantile(self.null, self.level, method="higher")
+        return float(top - self.null[np.isfinite(self.null)].mean())
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return value ± z se, cut at zero because a divergence is not negative."""
@@ -115,6 +127,11 @@ class Gap:
             tail = (
                 "no evidence of misspecification; a gap below about "
                 f"{seen} {name} would not have been seen."
+            )
+        if self.lost:
+            tail += (
+                f" {self.lost} of {self.null.size} bootstrap samples could not be fitted and "
+                "count against rejection."
             )
         return head + tail + (f" {self.remark}" if self.remark else "")
 
@@ -154,7 +171,8 @@ def gap(
     ------
     DataError
         If the data tie and no rounding grid explains it, if there are too few observations or more
-        columns of covariates than log₂ n − 3, or if the weights are not counts.
+        columns of covariates than log₂ n − 3, if the weights are not counts, or if so many bootstrap
+        samples cannot be fitted that the test could not reject at 5 %.
     ComparisonError
         For a fit to a known distribution: :func:`mlece.ledger` answers there without error.
 
@@ -182,11 +200,12 @@ def gap(
         float(v[0]) for v in scale.statistic(scale.observed[None, :], fit)
     )
     null, spread_null = _calibrate(fit, scale, replicates, stream(rng))
-    centre = float(null.mean())
+    fitted = null[np.isfinite(null)]
+    centre = float(fitted.mean())
     extra = max(0.0, spread - spread_null) / len(y)
     return Gap(
         value=observed - centre,
-        se=float(np.sqrt(null.var(ddof=1) + extra)),
+        se=float(np.sqrt(fitted.var(ddof=1) + extra)),
         p_value=float((1 + np.count_nonzero(null >= observed)) / (1 + replicates)),
         statistic=observed,
         cross_entropy=cross_entropy,
@@ -243,9 +262,10 @@ def _calibrate(
         t, spread, _ = scale.statistic(drawn, refit)
         values.append(t)
         spreads.append(spread)
-    null = np.sort(np.concatenate(values))
-    lost = int((~np.isfinite(null)).sum())
-    if lost:
+    null, spread = np.concatenate(values), np.concatenate(spreads)
+    fitted = np.isfinite(null)
+    lost = int((~fitted).sum())
+    if lost and (1 + lost) / (1 + replicates) > _ATTAINABLE:
         raise errors.DataError(
             errors.message(
                 "bootstrap samples that the family can fit",
@@ -253,4 +273,4 @@ def _calibrate(
                 "The sample is too small for this family",
             )
         )
-    return null, float(np.mean(np.concatenate(spreads)))
+    return np.sort(np.where(fitted, null, np.inf)), float(np.mean(spread[fitted]))

@@ -18,6 +18,7 @@ from mlece.candidates import candidates
 from mlece.combinators.conditional import Conditional
 from mlece.combinators.terms import Term
 from mlece.fits.fitting import fit_sample
+from mlece.limits import Status
 from mlece.math import LOG_2PI, Array, logsumexp
 from mlece.model import Model
 from mlece.registry import registered
@@ -187,8 +188,9 @@ def _family(family: Model, y: Array, fold: Array) -> tuple[float, LogDensity] | 
     folds = int(fold.max()) + 1
     weights = np.ones((folds + 1, len(y)))
     weights[:-1] = fold[None, :] != np.arange(folds)[:, None]
-    found = _fitted(family, y, weights)
-    if found is None or not found[folds]:
+    fitted = _fitted(family, y, weights)
+    found = [] if fitted is None else fitted[0]
+    if not found or not found[folds]:
         return None
     held = np.full(len(y), -np.inf)
     for f in range(folds):
@@ -197,8 +199,12 @@ def _family(family: Model, y: Array, fold: Array) -> tuple[float, LogDensity] | 
     return float(held.sum()), found[folds]
 
 
-def _fitted(family: Model, y: Array, weights: Array) -> list[Any] | None:
-    """Return the log densities of a family fitted under weights (R, n), None where it has no member."""
+def _fitted(family: Model, y: Array, weights: Array) -> tuple[list[Any], Array] | None:
+    """Return log densities of a family fitted under weights (R, n), None where it has no member.
+
+    Also tells which of these members lie on the boundary of the parameters, (R,): they may exclude what
+    was not seen. None if the family cannot be fitted at all.
+    """
     try:
         with np.errstate(all="ignore"):
             fit = fit_sample(family, Sample(y[None], weights, (len(weights),)))
@@ -209,7 +215,8 @@ def _fitted(family: Model, y: Array, weights: Array) -> list[Any] | None:
         for at, r in enumerate(members.tolist()):
             own = [t if np.ndim(t) == 0 else t[at] for t in model.theta]
             out[r] = _certain(model.member(*own).log_density)
-    return out
+    statuses = np.ravel(np.asarray(fit.certificate.status, dtype=object))
+    return out, np.array([status is Status.BOUNDARY for status in statuses])
 
 
 def _certain(log_density: LogDensity) -> LogDensity:
@@ -236,10 +243,20 @@ def forecasts(model: Model, family: Model | None, y: Array, marks: Sequence[int]
         Observations in their order.
     marks : sequence of int (m + 1,)
         Stretch j goes from marks[j] to marks[j + 1].
+
+    Notes
+    -----
+    Where what came before has no maximum, or puts the family on the boundary of its parameters, the
+    estimate without a model stands in: equal observations would otherwise settle what can never come
+    (Poisson at rate 0 after zeros).
     """
     stretches = list(pairwise(marks))
+
+    def without_model(a: int, b: int) -> float:
+        return float(bare(model, y[:a])(y[a:b]).sum())
+
     if family is None:
-        return np.array([bare(model, y[:a])(y[a:b]).sum() for a, b in stretches])
+        return np.array([without_model(a, b) for a, b in stretches])
     # A family is given up from the first observation on that it cannot produce.
     outside = ~family.support.contains(family.points(y))
     end = int(np.argmax(outside)) if outside.any() else len(y)
@@ -247,8 +264,10 @@ def forecasts(model: Model, family: Model | None, y: Array, marks: Sequence[int]
     out = np.full(len(stretches), -np.inf)
     weights = 1.0 * (np.arange(end) < np.array(starts)[:, None])
     found = _fitted(family, y[:end], weights) if starts else None
-    for j, log_density in enumerate(found or ()):
-        if log_density:
+    for j, (log_density, boundary) in enumerate(zip(*found, strict=True) if found else ()):
+        if not model._width and (boundary or not log_density):
+            out[j] = without_model(*stretches[j])
+        elif log_density:
             out[j] = log_density(y[slice(*stretches[j])]).sum()
     return out
 
@@ -259,7 +278,7 @@ def forecasts(model: Model, family: Model | None, y: Array, marks: Sequence[int]
 def bare(model: Model, y: Array) -> LogDensity:
     """Return an estimate without a model: of atoms and counts the frequencies, elsewhere kernels."""
     if model.support.discrete:
-        return _frequencies(y)
+        return _frequencies(y, unseen=_of_unseen(model))
     if not model.has("_atoms"):
         return _kernel(model, y)
     points = np.unique(model._atoms(*model.slots.values())[0])
@@ -330,18 +349,46 @@ def _spread(points: Array, periodic: bool) -> float:
     return float(min(points.std(), (high - low) / 1.349) or points.std())
 
 
-def _frequencies(y: Array, total: int | None = None) -> LogDensity:
-    """Return the relative frequencies among all, half an observation of them for what was not seen."""
+def _of_unseen(model: Model) -> LogDensity:
+    """Return a law of all integers of a support: even on finitely many, else 1/(k (k + 1)) of the kth.
+
+    The kth smallest or largest of a half line, the kth nearest to 0 of the whole line.
+    """
+    lower, upper = model.support.lower, model.support.upper
+    if np.isfinite(lower) and np.isfinite(upper):
+        return lambda x: np.full(x.shape, -np.log(upper - lower + 1.0))
+
+    def log_mass(x: Array) -> Array:
+        if np.isfinite(lower):
+            k = x - lower + 1.0
+        elif np.isfinite(upper):
+            k = upper - x + 1.0
+        else:
+            k = 2.0 * np.abs(x) + (x >= 0)
+        return -np.log(k) - np.log1p(k)
+
+    return log_mass
+
+
+def _frequencies(
+    y: Array, total: int | None = None, unseen: LogDensity | None = None
+) -> LogDensity:
+    """Return the relative frequencies among all, half an observation of them for what was not seen.
+
+    ``unseen`` is the law by which that half is shared out; without one it goes to nothing.
+    """
     values, counts = np.unique(y, return_counts=True)
     if not values.size:
         return lambda x: np.full(x.shape, -np.inf)
-    # 1/2 for each value seen (Krichevsky and Trofimov 1981), and 1/2 for all others, which get
-    # nothing one by one: a mass of less than 1 bounds as well.
+    # 1/2 for each value seen (Krichevsky and Trofimov 1981), and 1/2 for all others: with what their
+    # law gives to values seen lost the mass is below 1, which bounds as well.
     n = y.size if total is None else total
-    log_share = np.log(counts + 0.5) - np.log(n + 0.5 * (values.size + 1))
+    log_whole = np.log(n + 0.5 * (values.size + 1))
+    log_share = np.log(counts + 0.5) - log_whole
 
     def log_density(x: Array) -> Array:
         at = np.minimum(np.searchsorted(values, x), values.size - 1)
-        return np.where(values[at] == x, log_share[at], -np.inf)
+        rest = -np.inf if unseen is None else unseen(x) + np.log(0.5) - log_whole
+        return np.where(values[at] == x, log_share[at], rest)
 
     return log_density

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,3 +71,20 @@ def suprema(model: Model, y: Array, ends: Array) -> tuple[Array, str]:
     fit = fit_sample(model, Sample(y[None], weights, (ends.size,)))
     found = zip(fit.values, np.ravel(fit.certificate.excess), ends, strict=True)
     return np.array([_supremum(float(v), float(x), n) for v, x, n in found]), remark_on(fit)
+
+
+def lost(learned: Array, tops: Array, marks: Sequence[int]) -> str:
+    """Say why the evidence of a sequence is lost for good, nothing where it is not."""
+    if learned[-1] == -np.inf:
+        j = int(np.argmax(learned == -np.inf))
+        return (
+            f"Between observation {marks[j] + 1} and {marks[j + 1]} came one that no density learned from "
+            "those before gives any chance: the evidence is lost for good."
+        )
+    if np.isposinf(tops[-1]):
+        j = int(np.argmax(np.isposinf(tops)))
+        return (
+            f"The likelihood of the model has no upper bound on the first {marks[j + 1]} observations: "
+            "nothing speaks against it."
+        )
+    return ""

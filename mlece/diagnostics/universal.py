@@ -19,7 +19,7 @@ from mlece.arrays import column
 from mlece.candidates import resolve_all
 from mlece.combinators.conditional import Conditional
 from mlece.diagnostics.library import Mixed, forecasts, mixed, same_covariates
-from mlece.diagnostics.suprema import best_member, suprema
+from mlece.diagnostics.suprema import best_member, lost, suprema
 from mlece.fits.fitting import fit_sample, resolve
 from mlece.inference.intervals import check_level
 from mlece.math import Array, logsumexp, ndtri
@@ -105,7 +105,8 @@ class ESequence:
     level : float
         Level of the verdict, as a confidence level.
     remark : str
-        What the certificate of the model's maximum leaves open; empty if it is global.
+        What the certificate of the model's maximum leaves open; empty if it is global. From where on the
+        evidence is lost, if it is.
     """
 
     n: Array
@@ -393,7 +394,8 @@ def universal_sequence(
         learned = logsumexp(np.log(q.weights)[:, None] + np.cumsum(foretold, axis=1), axis=0)
     tops, remark = suprema(family, y[first:], np.array(marks[1:]) - first)
     log_e = np.array([_log_ratio(*pair) for pair in zip(learned, tops, strict=True)])
-    return ESequence(np.array(marks[1:]), log_e, family.title, level, remark)
+    said = " ".join(s for s in (remark, lost(learned, tops, marks)) if s)
+    return ESequence(np.array(marks[1:]), log_e, family.title, level, said)
 
 
 def _own(q: Mixed, model: Model) -> Any:

@@ -76,6 +76,12 @@ class EntropyEstimate:
         z = float(ndtri(0.5 + level / 2))
         return self.value - z * self.se, self.value + z * self.se
 
+    def plot(self, **options: Any) -> Any:
+        """Draw the estimate beside those of other estimators; see :func:`mlece.plot.entropy_dots`."""
+        from mlece.plot import entropy_dots
+
+        return entropy_dots(self, **options)
+
     def in_units(self, units: Units) -> EntropyEstimate:
         """Return the estimate in other units."""
         factor = nats_per_unit(self.units) / nats_per_unit(units)

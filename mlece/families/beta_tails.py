@@ -37,6 +37,7 @@ from mlece.math import (
     LOG_PI,
     Array,
     Arrays,
+    betainc,
     chosen,
     digamma,
     exp,
@@ -49,6 +50,7 @@ from mlece.math import (
     log1p,
     log1pmx,
     log_minus_digamma,
+    log_probability,
     softplus,
     sqrt,
     stirling_remainder,
@@ -256,6 +258,16 @@ class LogOddsTails(ShapedTails):
 
 
 log_odds_tails = LogOddsTails()
+
+
+def log_cdf_of_odds(z: Array, p: Array, q: Array) -> Array:
+    """Return log F of log odds by incomplete beta functions, by the tails where the odds are no floats."""
+
+    def plain(z: Array, p: Array, q: Array) -> Array:
+        return log_probability(betainc(p, q, expit(z)), betainc(q, p, expit(-z)))
+
+    # At an infinite z there are no tails to follow.
+    return chosen((abs(z) < 700) | np.isinf(z), plain, log_odds_tails.log_cdf, z, p, q)
 
 
 def _log_share(p: Array, q: Array, z: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import nonnegative, positive
-from mlece.families.beta_tails import log_odds_tails
+from mlece.families.beta_tails import log_cdf_of_odds, log_odds_tails
 from mlece.families.skew_tails import AsymmetricLaplace
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed, point_mass
 from mlece.links.tails import Tails
@@ -22,7 +22,6 @@ from mlece.math import (
     Array,
     Arrays,
     abs,
-    betainc,
     betaincinv,
     betaln,
     digamma,
@@ -33,7 +32,6 @@ from mlece.math import (
     log,
     log1mexp,
     log1p,
-    log_probability,
     pi,
     softplus,
     sqrt,
@@ -269,13 +267,11 @@ class GB2(Model):
 
     @staticmethod
     def _log_cdf(y: Array, shape: Array, scale: Array, p: Array, q: Array) -> Array:
-        z = shape * (log(y) - log(scale))
-        return log_probability(betainc(p, q, expit(z)), betainc(q, p, expit(-z)))
+        return log_cdf_of_odds(shape * (log(y) - log(scale)), p, q)
 
     @staticmethod
     def _log_sf(y: Array, shape: Array, scale: Array, p: Array, q: Array) -> Array:
-        z = shape * (log(y) - log(scale))
-        return log_probability(betainc(q, p, expit(-z)), betainc(p, q, expit(z)))
+        return log_cdf_of_odds(-shape * (log(y) - log(scale)), q, p)
 
     @staticmethod
     def _standardised(
@@ -636,6 +632,12 @@ class BurrXII(Model):
     @staticmethod
     def _log_sf(y: Array, shape1: Array, shape2: Array, scale: Array) -> Array:
         return np.asarray(-shape1 * softplus(shape2 * (log(y) - log(scale))))
+
+    @staticmethod
+    def _tail_law(y: Array, shape1: Array, shape2: Array, scale: Array) -> tuple[Tails, Array]:
+        z = shape2 * (log(y) - log(scale))
+        # From here down log(1 + e^z) is e^z.
+        return cloglog_link, log(shape1) + where(z < -40, z, log(softplus(z)))
 
     @staticmethod
     def _quantile(u: Array, shape1: Array, shape2: Array, scale: Array) -> Array:

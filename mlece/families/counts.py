@@ -14,8 +14,11 @@ from mlece.domain import (
     positive_probability,
     probability,
 )
+from mlece.families.beta_tails import log_odds_tails
+from mlece.families.gamma_tails import of_gamma
 from mlece.limits import Limit, LimitFamily, Status, full, or_fixed
 from mlece.links.bijection import log_link
+from mlece.links.tails import Tails
 from mlece.math import (
     LOG_2PI,
     Array,
@@ -158,6 +161,11 @@ class Poisson(Model):
     @staticmethod
     def _log_sf(y: Array, rate: Array) -> Array:
         return log_probability(gammainc(y + 1, rate), gammaincc(y + 1, rate))
+
+    @staticmethod
+    def _tail_law(y: Array, rate: Array) -> tuple[Tails, Any, Any]:
+        # The time to the event of number y + 1 is beyond 1.
+        return of_gamma(log(rate) - log(y + 1), y + 1, -1.0)
 
     @staticmethod
     def _quantile(u: Array, rate: Array) -> Array:
@@ -380,6 +388,10 @@ class Binomial(Model):
         return log_probability(betainc(y + 1, n - y, p), betainc(n - y, y + 1, 1 - p))
 
     @staticmethod
+    def _tail_law(y: Array, n: Array, p: Array) -> tuple[Tails, Any, Any, Any]:
+        return log_odds_tails, log1p(-p) - log(p), n - np.minimum(y, n - 1), y + 1
+
+    @staticmethod
     def _quantile(u: Array, n: Array, p: Array) -> Array:
         return smallest_count(Binomial._log_cdf, u, n, n, p)
 
@@ -534,6 +546,10 @@ class NegativeBinomial(Model):
         return log_probability(
             betainc(y + 1, size, mean / total), betainc(size, y + 1, size / total)
         )
+
+    @staticmethod
+    def _tail_law(y: Array, size: Array, mean: Array) -> tuple[Tails, Any, Any, Any]:
+        return log_odds_tails, log(size) - log(mean), size, y + 1
 
     @staticmethod
     def _quantile(u: Array, size: Array, mean: Array) -> Array:

@@ -242,6 +242,10 @@ class GEV(Model):
         return log1mexp(exp(-_reduced((y - loc) / scale, shape)[0]))
 
     @staticmethod
+    def _tail_law(y: Array, loc: Array, scale: Array, shape: Array) -> tuple[Tails, Array]:
+        return loglog_link, _reduced((y - loc) / scale, shape)[0]
+
+    @staticmethod
     def _quantile(u: Array, loc: Array, scale: Array, shape: Array) -> Array:
         return np.asarray(loc + scale * _unit_quantile(-log(-log(u)), shape))
 

@@ -10,6 +10,8 @@ from mlece.domain import positive, positive_probability, probability, real, unit
 from mlece.families.composed import NormalOf
 from mlece.families.unit_interval import log_beta, shape_limits
 from mlece.limits import Limit, Status, full, or_fixed, point_mass
+from mlece.links.tails import Tails
+from mlece.links.unit_links import cloglog_link
 from mlece.math import (
     EULER,
     LOG_2PI,
@@ -132,6 +134,12 @@ class Kumaraswamy(Model):
     @staticmethod
     def _log_sf(y: Array, a: Array, b: Array) -> Array:
         return np.asarray(b * log1mexp(-a * log(y)))
+
+    @staticmethod
+    def _tail_law(y: Array, a: Array, b: Array) -> tuple[Tails, Array]:
+        power = a * log(y)
+        # From here down −log(1 − y^a) is y^a.
+        return cloglog_link, log(b) + where(power < -40, power, log(-log1mexp(-power)))
 
     @staticmethod
     def _quantile(u: Array, a: Array, b: Array) -> Array:

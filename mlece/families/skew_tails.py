@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlece.domain import positive, real
-from mlece.families.beta_tails import log_odds_tails, student_tails
+from mlece.families.beta_tails import log_cdf_of_odds, log_odds_tails, student_tails
 from mlece.families.one_sided import (
     ExponentialFrom,
     HalfNormalFrom,
@@ -31,7 +31,6 @@ from mlece.math import (
     Array,
     Arrays,
     abs,
-    betainc,
     betaincinv,
     betaln,
     digamma,
@@ -41,7 +40,6 @@ from mlece.math import (
     log,
     log1p,
     log_ndtr,
-    log_probability,
     logit,
     ndtr,
     ndtri,
@@ -630,8 +628,7 @@ class EGB2(LocationScale):
 
     @staticmethod
     def _log_cdf(y: Array, loc: Array, scale: Array, p: Array, q: Array) -> Array:
-        z = (y - loc) / scale
-        return log_probability(betainc(p, q, expit(z)), betainc(q, p, expit(-z)))
+        return log_cdf_of_odds((y - loc) / scale, p, q)
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, p: Array, q: Array) -> Array:

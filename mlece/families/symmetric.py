@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlece.domain import positive
-from mlece.families.gamma_tails import exponential_power_tails
+from mlece.families.gamma_tails import exponential_power_tails, of_gamma
 from mlece.families.standard import Jet, LocationScale, moments, quartile_start, shortest_half
 from mlece.families.unit_interval import Uniform
 from mlece.limits import Limit, Status, full, or_fixed
@@ -18,6 +18,7 @@ from mlece.math import (
     Array,
     Arrays,
     abs,
+    chosen,
     digamma,
     exp,
     gammaincc,
@@ -290,6 +291,15 @@ def _uniform(loc: Array, scale: Array, shape: Array) -> Uniform:
 _AT, _ROUND = 1e-150, 1e-12
 
 
+_TINY = 1e-280  # a probability below which the last digits may be lost
+
+
+def _far_tail(_: Array, z: Array, shape: Array) -> Array:
+    """Return log P(Z > z) of the generalised normal law however far out."""
+    law, *at = of_gamma(shape * log(z) + log(shape), 1 / shape)
+    return np.asarray(law.log_sf(*at) - log(2.0))
+
+
 class GeneralizedNormal(LocationScale):
     r"""Generalised normal (exponential power, Subbotin), from peaked to flat by one shape.
 
@@ -381,7 +391,9 @@ class GeneralizedNormal(LocationScale):
     def _log_cdf(y: Array, loc: Array, scale: Array, shape: Array) -> Array:
         z = (y - loc) / scale
         tail = 0.5 * gammaincc(1 / shape, abs(z) ** shape)
-        return np.asarray(where(z < 0, log(tail), log1p(-tail)))
+        known = (tail > _TINY) | (z >= 0)
+        low = chosen(known, lambda tail, *_: log(tail), _far_tail, tail, abs(z), shape)
+        return np.asarray(where(z < 0, low, log1p(-tail)))
 
     @staticmethod
     def _log_sf(y: Array, loc: Array, scale: Array, shape: Array) -> Array:

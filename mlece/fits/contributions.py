@@ -172,11 +172,7 @@ def member_log_density(family: Model, model: Model, y: Array) -> Array:
         In the user's units; minus infinity outside the support. Incomplete observations have the log
         of their probability.
     """
-    if not is_incomplete(family):
-        return model.log_density(family.decode(y))
-    alike = family.alike(model)
-    with np.errstate(all="ignore"):
-        return np.asarray(alike.log_density_hook(y, alike._shaped(1)))
+    return family.alike(model).log_density(family.decode(y))
 
 
 def member_score(family: Model, model: Model, y: Array) -> Array:
@@ -187,11 +183,7 @@ def member_score(family: Model, model: Model, y: Array) -> Array:
     family, model, y
         As for :func:`member_log_density`; members of the family, none at a limit.
     """
-    if not is_incomplete(family):
-        return model.score(family.decode(y))
-    alike = family.alike(model)
-    with np.errstate(all="ignore"):
-        return stacked_scores(alike.score_hook(y, alike._shaped(1)), y.shape[1])
+    return family.alike(model).score(family.decode(y))
 
 
 def mean_score(fit: Fit, log_density: Callable[[Any, Array], Array], weights: Array) -> Any:

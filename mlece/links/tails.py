@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -315,6 +316,35 @@ class ShapedTails(Tails):
     def sf_derivatives(self, z: Array, *shapes: Array) -> tuple[Array, ...]:  # type: ignore[override]
         """Return the derivatives of log (1 − F)."""
         return self.jets(z, *shapes)[1].parts()[1:]
+
+
+# ---------------------------------------------------------------------------- beyond the floats
+
+_FAR = -650.0  # the logarithm of a probability below which its last digits may be lost
+
+
+def beyond_floats(model: Any, out: Array, y: Array, theta: tuple[Array, ...], above: bool) -> Array:
+    """Return logarithms of tails, those of probabilities next to 0 and below from a standard law.
+
+    Parameters
+    ----------
+    model : Model
+        Whose ``_tail_law`` or ``_standardised`` tell the law and where to take it.
+    out : array
+        Logarithms of probabilities that were computed themselves.
+    y, theta, above
+        The points, the parameters, and whether the tail is the upper one.
+    """
+    told = next((hook for hook in ("_tail_law", "_standardised") if model.has(hook)), None)
+    if told is None or not (far := out < _FAR).any():
+        return out
+    law, *at = getattr(model, told)(y, *theta)
+    at = [np.broadcast_to(a, out.shape) for a in at]
+    far &= np.isfinite(at).all(axis=0)
+    if far.any():
+        out = out.copy()
+        out[far] = (law.log_sf if above else law.log_cdf)(*[a[far] for a in at])
+    return out
 
 
 # ---------------------------------------------------------------------------- between two points

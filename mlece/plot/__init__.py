@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlece.plot.bars import BarNumbers, comparison_bars, ledger_bars
 from mlece.plot.calibration import calibration_plot
 from mlece.plot.curves import CurveNumbers, confidence_curve
+from mlece.plot.entropies import EntropyNumbers, entropy_dots
 from mlece.plot.panels import PanelNumbers, fit_panels
 from mlece.plot.projections import ProjectionNumbers, projections
 from mlece.plot.regressions import (
@@ -20,6 +21,7 @@ from mlece.plot.worms import worm_plot
 __all__ = [
     "BarNumbers",
     "CurveNumbers",
+    "EntropyNumbers",
     "PanelNumbers",
     "ProjectionNumbers",
     "RegressionNumbers",
@@ -29,6 +31,7 @@ __all__ = [
     "calibration_plot",
     "comparison_bars",
     "confidence_curve",
+    "entropy_dots",
     "fit_panels",
     "ledger_bars",
     "projections",

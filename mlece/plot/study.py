@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlece.studies.study import Study
 
 _STYLES = ("-", "--", ":", "-.")
+_LINE = 0.16  # inches that a line of a legend takes
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,11 @@ def study_panels(
         raise errors.unknown_name("truth of the study", str(truth), names)
     models = tuple(study.plan.models)
     rows = 3 if study.plan.intervals else 2
+    numbers = _numbers(study, truth, models)
     axes = ax
     if axes is None:
-        axes = new_axes(rows, len(models), (1.2 + 3.3 * len(models), 2.7 * rows))
+        legend = _LINE * max(len(_coverage_of(numbers, model)) for model in models)
+        axes = new_axes(rows, len(models), (1.2 + 3.3 * len(models), 2.7 * rows + legend))
         figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
         figure.suptitle(f"{truth}, {study.plan.replicates:,} replicates", color=INK)
     grid: Any = np.asarray(axes, dtype=object).reshape(-1)
@@ -109,20 +112,19 @@ def study_panels(
             errors.message(f"axes of shape {(rows, len(models))}", f"{grid.size} axes")
         )
     grid = grid.reshape(rows, len(models))
-    numbers = _numbers(study, truth, models)
     for j, model in enumerate(models):
         of_model = {n: study.row(truth=truth, model=model, n=n) for n in numbers.sizes.tolist()}
         _learning(grid[0, j], numbers, model, list(of_model.values()))
         _bias(grid[1, j], numbers, model)
         if rows == 3:
-            _coverage(grid[2, j], numbers, model, study.plan.level)
-        for ax in grid[:, j]:
-            _sizes(ax, numbers.sizes)
+            _coverage(grid[2, j], numbers, model, study.plan.level, ax is None)
+        for panel in grid[:, j]:
+            _sizes(panel, numbers.sizes)
     for row in grid:
         # One scale for all models: they are there to be compared.
-        low, high = (f(ax.get_ylim()[i] for ax in row) for i, f in enumerate((min, max)))
-        for ax in row:
-            ax.set_ylim(low, high)
+        low, high = (f(a.get_ylim()[i] for a in row) for i, f in enumerate((min, max)))
+        for panel in row:
+            panel.set_ylim(low, high)
     return grid, numbers
 
 
@@ -185,9 +187,10 @@ def _bias(ax: Any, numbers: StudyNumbers, model: str) -> None:
     tidy(ax, "Bias about the best member", "n", "bias / sd of the estimate")
 
 
-def _coverage(ax: Any, numbers: StudyNumbers, model: str, level: float) -> None:
+def _coverage(ax: Any, numbers: StudyNumbers, model: str, level: float, below: bool) -> None:
+    """Draw the shares; the legend, a line for each of many curves, stands below axes of our own."""
     ax.axhline(level, color=INK, linewidth=1.0)
-    own = {key[1:]: y for key, y in numbers.coverage.items() if key[0] == model}
+    own = _coverage_of(numbers, model)
     kinds = list(dict.fromkeys(kind for kind, _ in own))
     parameters = list(dict.fromkeys(name for _, name in own))
     colours = dict(zip(parameters, _colours(len(parameters)), strict=True))
@@ -199,8 +202,16 @@ def _coverage(ax: Any, numbers: StudyNumbers, model: str, level: float) -> None:
                 linewidth=1.4, label=f"{name}, {kind}",
             )  # fmt: skip
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(frameon=False, fontsize="x-small", handlelength=3.5)
+        place: dict[str, Any] = (
+            {"loc": "upper left", "bbox_to_anchor": (0.0, -0.24)} if below else {}
+        )
+        ax.legend(frameon=False, fontsize="x-small", handlelength=3.5, **place)
     tidy(ax, f"Coverage of {100 * level:.3g} % intervals", "n", "share that holds θ*")
+
+
+def _coverage_of(numbers: StudyNumbers, model: str) -> dict[tuple[str, str], Array]:
+    """Return the shares of one model by kind of interval and parameter."""
+    return {key[1:]: y for key, y in numbers.coverage.items() if key[0] == model}
 
 
 def _colours(count: int) -> list[str]:

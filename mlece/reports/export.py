@@ -141,6 +141,7 @@ def gap_json(gap: Gap, units: Units = "nats") -> dict[str, Any]:
             "interval": [v / scale for v in gap.interval(0.95)],
             "p_value": gap.p_value,
             "misspecified": bool(gap.misspecified),
+            "replicates_without_a_fit": gap.lost,
             "cross_entropy": float(gap.cross_entropy) / scale,
             "corrected": float(gap.corrected) / scale,
             "resolution": gap.resolution,

@@ -11,9 +11,10 @@ import numpy as np
 from mlece import errors
 from mlece.math import Array, expit, log, log1p
 from mlece.model import Model
+from mlece.sources.discrete import laws_at
 from mlece.sources.nodes import check_mass
 from mlece.sources.pieces import Piece, cut
-from mlece.sources.slabs import Slab, each_law
+from mlece.sources.slabs import Slab, climbed, each_law, flattened
 from mlece.sources.steps import Steps
 
 _GAUSS = np.polynomial.legendre.leggauss(24)
@@ -165,16 +166,62 @@ def _tabulate(model: Model, pieces: list[Piece]) -> Table:
 # ---------------------------------------------------------------------------- cdf and quantiles
 
 
-def _by_member(model: Model, points: Array, single: Callable[..., Array], tabled: Any) -> Array:
+def _by_member(
+    model: Model, points: Array, single: Callable[..., Array], tabled: Any, ask: type[_Asked]
+) -> Array:
     """Evaluate a function of laws of batch shape B at points B + (n,)."""
     shape = np.broadcast_shapes((*model.batch_shape, 1), points.shape)
     rows = np.broadcast_to(points, shape).reshape(-1, shape[-1])
-    out = each_law(
-        model,
-        lambda law, row: single(law, rows[row]),
-        lambda slab, numbers: tabled(slab, rows[numbers]),
-    )
-    return out.reshape(shape)
+    asked = ask(rows)
+    flat = flattened(model)
+    left = climbed(flat, asked)
+    if left.size:
+        asked.out[left] = each_law(
+            laws_at(flat, left),
+            lambda law, row: single(law, rows[left[row]]),
+            lambda slab, numbers: tabled(slab, rows[left[numbers]]),
+        )
+    return asked.out.reshape(shape)
+
+
+class _Asked:
+    """What is asked of each law (m, n), filled in as its probabilities are added up."""
+
+    def __init__(self, rows: Array) -> None:
+        self.rows = rows
+        self.out = np.full(rows.shape, np.nan)
+
+    def __call__(self, rows: Array, first: Array, running: Array, whole: Array) -> Array:
+        """Fill in what a stretch shows; return which laws have shown all."""
+        wanted, out = self.rows[rows], self.out[rows]
+        value, here = self._of(wanted, first, running, whole[:, None])
+        here = here & np.isnan(out)
+        self.out[rows] = out = np.where(here, value, out)
+        return np.asarray(~np.isnan(out).any(axis=1))
+
+    @staticmethod
+    def _of(wanted: Array, first: Array, running: Array, whole: Array) -> tuple[Array, Array]:
+        raise NotImplementedError
+
+
+class _Quantiles(_Asked):
+    @staticmethod
+    def _of(wanted: Array, first: Array, running: Array, whole: Array) -> tuple[Array, Array]:
+        # What rounding leaves below 1 in all lies on the last integer with any mass to speak of.
+        reached = running[:, -1:]
+        target = np.minimum(wanted, reached)
+        found = [np.searchsorted(r, p) for r, p in zip(running, target, strict=True)]
+        return first + np.asarray(found, dtype=float), whole | (wanted <= reached)
+
+
+class _LogCdf(_Asked):
+    @staticmethod
+    def _of(wanted: Array, first: Array, running: Array, whole: Array) -> tuple[Array, Array]:
+        at = np.clip(wanted - first, 0.0, running.shape[1] - 1.0)
+        sums = np.take_along_axis(running, at.astype(np.intp), axis=1)
+        with np.errstate(divide="ignore"):
+            logs = log(np.where(wanted < first, 0.0, sums))
+        return logs, whole | (wanted < first + running.shape[1])
 
 
 def log_cdf_by_quadrature(model: Model, y: Array) -> Array:
@@ -214,7 +261,9 @@ def log_cdf_by_quadrature(model: Model, y: Array) -> Array:
     y = np.asarray(y, dtype=float)
     if model.batch_shape:
         with np.errstate(divide="ignore"):
-            return _by_member(model, y, log_cdf_by_quadrature, lambda t, at: log(t.cdf(at)))
+            return _by_member(
+                model, y, log_cdf_by_quadrature, lambda t, at: log(t.cdf(at)), _LogCdf
+            )
     with np.errstate(divide="ignore"):
         if model.support.discrete:
             return np.asarray(log(Steps.of(model).cdf(np.atleast_1d(y)).reshape(y.shape)))
@@ -236,12 +285,12 @@ def quantile_by_search(model: Model, u: Array) -> Array:
     model : Model
         A distribution without a closed form; with a batch shape B the result has shape B + (n,).
     u : array
-        Probabilities in [0, 1], any shape.
+        Probabilities in (0, 1), any shape.
 
     Returns
     -------
     array
-        Quantiles; the ends of the support for 0 and 1.
+        Quantiles, in the shape of ``u`` behind that of the batch.
 
     Raises
     ------
@@ -263,7 +312,7 @@ def quantile_by_search(model: Model, u: Array) -> Array:
     """
     u = np.asarray(u, dtype=float)
     if model.batch_shape:
-        return _by_member(model, u, quantile_by_search, Slab.quantile)
+        return _by_member(model, u, quantile_by_search, Slab.quantile, _Quantiles)
     flat = np.atleast_1d(u).ravel()
     lower, upper = (float(end) for end in model.bounds(model.theta))
     if model.support.discrete:
@@ -272,8 +321,6 @@ def quantile_by_search(model: Model, u: Array) -> Array:
         found = _bisect(model, flat, lower, upper)
     else:
         found = _normalised(model).quantile(flat)
-    if not model.support.discrete:
-        found = np.where(flat == 0, lower, np.where(flat == 1, upper, found))
     return np.asarray(found.reshape(u.shape))
 
 

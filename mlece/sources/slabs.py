@@ -94,8 +94,7 @@ def slabs(model: Model, widest: int = WIDEST) -> Iterator[tuple[Array, Slab | No
     """
     first = last = np.zeros(model.batch_shape)
     alone = np.ones(model.batch_shape, dtype=bool)
-    plain = model.support.discrete and model.support.kind != "categories"
-    if plain and not (isinstance(model, Composite) or model._components):
+    if _plain(model):
         first, last, alone = _ends(model, widest)
     for row in np.flatnonzero(alone):
         yield np.array([row]), None
@@ -148,7 +147,7 @@ def each_law(
     -------
     array (batch_shape + ...)
     """
-    flat = _flattened(model)
+    flat = flattened(model)
     out: list[Any] = [None] * flat.batch_shape[0]
     for rows, slab in slabs(flat):
         if slab is None:
@@ -160,7 +159,63 @@ def each_law(
     return found.reshape((*model.batch_shape, *found.shape[1:]))
 
 
-def _flattened(model: Model) -> Model:
+# What is seen of some laws: their numbers, the first integer (g, 1) of a stretch, P(Y <= y) along it
+# (g, w), and which laws have no mass beyond it. Told is which of them need no more.
+Seen = Callable[[Array, Array, Array, Array], Array]
+_FIRST = 32  # integers of a first stretch
+_NOTHING = 1e-22  # a probability from which on those of a few thousand integers are nothing
+
+
+def climbed(model: Model, seen: Seen) -> Array:
+    """Add up probabilities from the lower end on, until what is asked of each law has been seen.
+
+    Of laws that are known to sum to 1, not far from their lower ends: a family's own. The stretches
+    double, so that a quantile costs about as many probabilities as there are below it.
+
+    Parameters
+    ----------
+    model : Model
+        Discrete laws, batch shape (m,).
+    seen : callable
+
+    Returns
+    -------
+    rows : array of int
+        The laws that need another way.
+    """
+    shape = model.batch_shape
+    lower, upper = (np.broadcast_to(end, shape) for end in model.bounds(model.theta))
+    near = np.isfinite(lower)
+    if not (_plain(model) and type(model).__module__.startswith("mlece.families")):
+        near = np.zeros(shape, dtype=bool)
+    elif model.has("_mean"):
+        near = near & ~(model.mean - lower > WIDEST / 2)
+    left, away = np.flatnonzero(near), np.flatnonzero(~near)
+    start, width = 0, _FIRST
+    below = np.zeros(shape)
+    while left.size and start < WIDEST:
+        more = []
+        for cut in range(0, left.size, max(1, _CELLS // width)):
+            rows = left[cut : cut + max(1, _CELLS // width)]
+            first = lower[rows, None] + start
+            masses = laws_at(model, rows).density(first + np.arange(width))
+            running = np.minimum(below[rows, None] + np.cumsum(masses, axis=1), 1.0)
+            below[rows] = running[:, -1]
+            nothing = (masses[:, -1] < _NOTHING) & (below[rows] > 0.5)
+            whole = nothing | (lower[rows] + start + width > upper[rows])
+            more.append(rows[~(seen(rows, first, running, whole) | whole)])
+        left = np.concatenate(more)
+        start, width = start + width, start + width
+    return np.concatenate([left, away])
+
+
+def _plain(model: Model) -> bool:
+    """Tell whether a law is one of whole numbers without parts."""
+    whole = model.support.discrete and model.support.kind != "categories"
+    return whole and not (isinstance(model, Composite) or bool(model._components))
+
+
+def flattened(model: Model) -> Model:
     """Return the laws of an array of them as a batch (m,)."""
     shape = model.batch_shape
     theta = []
