@@ -75,10 +75,31 @@ def unseen(family: Model, t: Array, theta: Arrays) -> Unseen:
     return (_Counted if family.support.discrete else _Apart)(family, t, theta)
 
 
+class _AtOnce(Unseen):
+    """Probabilities that come with all their derivatives, ``_parts`` (q, r, m)."""
+
+    _parts: Any
+
+    @property
+    def value(self) -> Array:
+        """Log probabilities."""
+        return np.asarray(self._parts[0])
+
+    @property
+    def score(self) -> Arrays:
+        """First derivatives."""
+        return tuple(self._parts[1 : 1 + len(self.theta)])
+
+    @property
+    def curvature(self) -> Arrays:
+        """Second derivatives, the upper triangle row by row."""
+        return tuple(self._parts[1 + len(self.theta) :])
+
+
 # ---------------------------------------------------------------------------- in closed form
 
 
-class _Closed(Unseen):
+class _Closed(_AtOnce):
     """F(y) = F₀(z(y; θ)): both tails of F₀ and their derivatives, by the chain rule."""
 
     def __init__(self, family: Model, t: Array, theta: Arrays) -> None:
@@ -111,21 +132,6 @@ class _Closed(Unseen):
             for v in self.theta
         )
         return place, flat, tuple(theta)
-
-    @property
-    def value(self) -> Array:
-        """Log probabilities."""
-        return np.asarray(self._parts[0])
-
-    @property
-    def score(self) -> Arrays:
-        """First derivatives."""
-        return tuple(self._parts[1 : 1 + len(self.theta)])
-
-    @property
-    def curvature(self) -> Arrays:
-        """Second derivatives, the upper triangle row by row."""
-        return tuple(self._parts[1 + len(self.theta) :])
 
     @functools.cached_property
     def _parts(self) -> Array:
@@ -345,7 +351,7 @@ class _Apart(Unseen):
         return tuple(self._together([own[j] for own in found]) for j in range(count))
 
 
-class _Counted(Unseen):
+class _Counted(_AtOnce):
     """Counts with parameters of their own, (r, m): summed, one by one where they are too many."""
 
     @functools.cached_property
@@ -375,18 +381,3 @@ class _Counted(Unseen):
         own = tuple(np.broadcast_to(v, self.shape)[place][None] for v in self.theta)
         apart = _Apart(self.family, t, own)
         return np.stack([apart.value, *apart.score, *apart.curvature])[:, 0]
-
-    @property
-    def value(self) -> Array:
-        """Log probabilities."""
-        return np.asarray(self._parts[0])
-
-    @property
-    def score(self) -> Arrays:
-        """First derivatives."""
-        return tuple(self._parts[1 : 1 + len(self.theta)])
-
-    @property
-    def curvature(self) -> Arrays:
-        """Second derivatives, the upper triangle row by row."""
-        return tuple(self._parts[1 + len(self.theta) :])
