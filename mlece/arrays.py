@@ -160,8 +160,11 @@ def column(frame: Any, name: str) -> Any:
     return native[name].to_native()
 
 
-def numeric(array: Array, what: str) -> Array:
-    """Return an array of real numbers, or raise the error that says what came instead."""
+def numeric(array: Array, what: str, *, labels: bool = True) -> Array:
+    """Return an array of real numbers, or raise the error that says what came instead.
+
+    ``labels`` tells whether text in their place could be fitted as such.
+    """
     if array.dtype.kind in "fiu":
         if array.dtype.kind == "f" and array.dtype.itemsize != 8:
             # What lies beyond the doubles becomes infinite, and is reported as such.
@@ -184,7 +187,7 @@ def numeric(array: Array, what: str) -> Array:
         mask = np.array([not _is_number(v) for v in array.ravel()]).reshape(array.shape)
     label = array[mask][:1].tolist()[0]
     hint = "Convert them to numbers first"
-    if isinstance(label, str | bytes):
+    if labels and isinstance(label, str | bytes):
         hint = (
             f"Labels can be fitted with Categorical(), and with Bernoulli() as y == {label!r:.40}; "
             "convert text to numbers first otherwise"

@@ -114,7 +114,7 @@ def weights_like(weights: Any, n: int) -> Array | None:
     """Validate weights: finite, non-negative, not all zero, one for each observation."""
     if weights is None:
         return None
-    w = numeric(as_array(weights, "weights"), "weights")
+    w = numeric(as_array(weights, "weights"), "weights", labels=False)
     if w.shape[-1] != n:
         raise errors.DataError(
             errors.message(f"one weight for each of {n} observations", f"{w.shape[-1]} weights")
@@ -130,7 +130,8 @@ def weights_like(weights: Any, n: int) -> Array | None:
     if not np.all(np.isfinite(total)):
         raise errors.DataError(errors.message("weights with a finite sum", "an infinite sum"))
     if not np.all(total > 0):
-        raise errors.DataError(errors.message("weights with a positive sum", "a sum of zero"))
+        got = "a sum of zero" if w.ndim == 1 else errors.offenders(total <= 0, total)
+        raise errors.DataError(errors.message("weights with a positive sum", got))
     return w
 
 

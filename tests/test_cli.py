@@ -716,6 +716,8 @@ def test_bad_arguments(capsys: Capture, table: Path, arguments: list[str], words
         ("x,x\n1,2\n", "different name"),
         ("x,y\n1,2\ninf,3\n", "finite"),
         ('{"x": 1}\n{"x": \n', "one JSON object on each line"),
+        ('[{"x": 1}, {"x": ', "an array of them"),
+        ('[{"x": 1}, 2]', "2 in entry 1"),
         ('{"x": 1}\n{"y": 2}\n', "1 empty or missing of 2"),
         ('{"x": 1}\n{"x": [2]}\n', "'[2]'"),
         ('x,y\n"1,2\n', "cells in every row"),
@@ -725,6 +727,19 @@ def test_bad_files(capsys: Capture, tmp_path: Path, text: str, words: str) -> No
     path = tmp_path / "bad.csv"
     path.write_text(text, encoding="utf-8")
     assert words in refused(capsys, "fit", path, "--column", "x", "--model", "gaussian")
+
+
+def test_an_array_of_objects_is_a_table(capsys: Capture, tmp_path: Path) -> None:
+    lines = '{"x": 1.5, "k": "a"}\n{"k": "b", "x": 2}\n'
+    array = '[\n {"x": 1.5, "k": "a"},\n {"k": "b", "x": 2}\n]\n'
+    printed = []
+    for name, text in (("t.jsonl", lines), ("t.json", array), ("t.txt", array)):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        printed.append(run(capsys, "fit", path, "--column", "x", "--model", "gaussian"))
+    assert printed[0] == printed[1] == printed[2]
+    (tmp_path / "none.json").write_text("[]", encoding="utf-8")
+    assert "none in" in refused(capsys, "fit", tmp_path / "none.json", "--model", "gaussian")
 
 
 def test_other_bytes(capsys: Capture, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def _families(listed: argparse.ArgumentParser) -> None:
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="CSV, TSV or JSON lines; - for standard input")
+    parser.add_argument("file", metavar="FILE", help="CSV, TSV or JSON; - for standard input")
     parser.add_argument("--column", metavar="C", help="needed if several columns are numbers")
     parser.add_argument("--weights", metavar="COL", help="column of weights or counts")
     parser.add_argument("--format", choices=FORMATS, help="found out if not given")

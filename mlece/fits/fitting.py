@@ -66,7 +66,8 @@ def fit(
         ``given``: its coefficients are estimated.
     data : array_like (..., n), Censored, Model or str
         Observations (lists, arrays, pandas, polars or pyarrow Series, labels for Categorical); leading
-        axes are a batch of fits. Censored, truncated and grouped observations come from
+        axes are a batch of fits. An array is read where it lies, not copied, and again for what is asked
+        of the fit later. Censored, truncated and grouped observations come from
         :func:`mlece.censored` and its companions. A Model with every slot filled is a known
         distribution, and so is what :func:`mlece.truth` returns; what :func:`mlece.conditional_truth`
         returns is one for models with a predictor. A string names a column of ``given``, or is a formula

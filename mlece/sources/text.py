@@ -1,4 +1,4 @@
-"""Tables in text: comma- or tab-separated values and JSON lines."""
+"""Tables in text: comma- or tab-separated values, JSON lines and arrays of JSON objects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "."})
 Table = dict[str, list[Any]]
 
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?")
+_OBJECTS = "one JSON object on each line, or an array of them"
+_JSON = re.compile(r"\s*(\[\s*)?\{")
 # Numbers as they are written in some country: 1,5  1.234,5  1'234  1 234,5  1,234.5
 _LOCAL = re.compile(
     r"[+-]?(\d*,\d+|\d{1,3}([.'’\u00a0\u202f ]\d{3})+(,\d+)?|\d{1,3}(,\d{3})+(\.\d+)?)"
@@ -37,7 +39,8 @@ def read_table(path: str, kind: str | None = None, *, header: bool = True) -> Ta
     path : str
         Name of the file, "-" for standard input.
     kind : {"csv", "tsv", "jsonl"}, optional
-        The format; told from the name and the first line if not given.
+        The format; told from the name and the first line if not given. JSON is read line by line, or
+        as one array of objects.
     header : bool
         Whether the first line names the columns; without names they are "1", "2", ...
 
@@ -67,14 +70,16 @@ def read_table(path: str, kind: str | None = None, *, header: bool = True) -> Ta
         raise errors.DataError(errors.message("a header and rows", f"nothing in {where}"))
     kind = kind or _sniff(path, text)
     table = _json_lines(text, where) if kind == "jsonl" else _delimited(text, where, kind, header)
-    if not next(iter(table.values())):
-        raise errors.DataError(errors.message("rows of data", f"a header alone in {where}"))
+    if not any(table.values()):
+        got = f"a header alone in {where}" if table else f"none in {where}"
+        raise errors.DataError(errors.message("rows of data", got))
     return table
 
 
 def _sniff(path: str, text: str) -> str:
     """Tell the format from the first character and the first line."""
-    if text.lstrip().startswith("{") or Path(path).suffix.lower() in (".jsonl", ".ndjson"):
+    named = Path(path).suffix.lower() in (".json", ".jsonl", ".ndjson")
+    if named or _JSON.match(text):
         return "jsonl"
     first = text.lstrip("\n").split("\n", 1)[0]
     return "tsv" if "\t" in first else "csv"
@@ -82,26 +87,39 @@ def _sniff(path: str, text: str) -> str:
 
 def _json_lines(text: str, where: str) -> Table:
     table: Table = {}
-    rows = 0
-    for at, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise errors.DataError(
-                errors.message(
-                    "one JSON object on each line", f"{line!r:.40} in line {at} of {where}"
-                )
-            )
+    for rows, record in enumerate(_records(text, where)):
         for name, value in record.items():
             table.setdefault(name, [None] * rows).append(value)
-        rows += 1
         for cells in table.values():
-            cells.extend([None] * (rows - len(cells)))
+            cells.extend([None] * (rows + 1 - len(cells)))
     return table
+
+
+def _records(text: str, where: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of an array, or those that stand on lines of their own."""
+    if text.lstrip().startswith("["):
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise errors.DataError(errors.message(_OBJECTS, f"{error} in {where}")) from None
+        parts = [(record, f"entry {at}") for at, record in enumerate(found)]
+    else:
+        lines = enumerate(text.splitlines(), 1)
+        parts = [(_parsed(line), f"line {at}") for at, line in lines if line.strip()]
+    for record, place in parts:
+        if not isinstance(record, dict):
+            raise errors.DataError(
+                errors.message(_OBJECTS, f"{record!r:.40} in {place} of {where}")
+            )
+        yield record
+
+
+def _parsed(line: str) -> Any:
+    """Return what a line holds, itself where that is no JSON."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return line
 
 
 def _delimited(text: str, where: str, kind: str, header: bool) -> Table:
