@@ -233,7 +233,8 @@ def tabulate(sample: Sample) -> Sample:
         flat_w = None if w is None else w[0]
         # Without its sign a negative number is greater than any other: the extremes in one pass.
         high = int(y.view(y.dtype.str.replace("i", "u")).max())
-        if high <= min(max(_TABLE, y.size // 4), np.iinfo(y.dtype).max):
+        top = (1 << 8 * y.dtype.itemsize - (y.dtype.kind == "i")) - 1
+        if high <= min(max(_TABLE, y.size // 4), top):
             if flat_w is not None:
                 counts = np.bincount(y[0], weights=flat_w)
             elif high == 1:
@@ -242,7 +243,7 @@ def tabulate(sample: Sample) -> Sample:
                 counts = np.array([y.shape[1] - ones, ones])
             else:
                 counts = tally(y[0], high + 1).astype(float)
-            seen = np.flatnonzero(counts)
+            (seen,) = counts.nonzero()
             return replace(sample, values=seen[None, :].astype(float), weights=counts[None, seen])
         values, inverse = np.unique(y[0], return_inverse=True)
         counts = np.bincount(inverse, weights=flat_w).astype(float)

@@ -62,7 +62,7 @@ _SMALL = 256  # below, log y! is a number without a large part to be told from t
 def _log_factorial_parts(y: Array) -> Arrays:
     """Return log y! as a part that stays small and y log y − y, 0 for small counts."""
     if y.max(initial=0.0) < _SMALL:
-        return log_factorial(y), np.broadcast_to(0.0, y.shape)
+        return log_factorial(y), np.zeros(y.shape)
     large = y >= _SMALL
     x = where(large, y, 1.0)
     rest = 0.5 * (LOG_2PI + log(x)) + stirling_remainder(x)

@@ -136,8 +136,9 @@ class CrossEntropy(FramedSample):
         ends = self._needed_ends()
         parts = [self._partial_sums(rows, ends) for rows in _chunks(self._data_rows(), sample.rows)]
         total = parts[0] if len(parts) == 1 else stacked(parts)
-        if model._width:
-            # Observations of several components were checked where they were read.
+        if model._width or model.support.discrete:
+            # Observations of several components were checked where they were read, counts before they
+            # were counted.
             pass
         elif ends == BOTH:
             check_support(model, sample, total.minimum, total.maximum)

@@ -7,7 +7,8 @@ import numpy as np
 from mlece.math import Array
 
 # Codes of a block; a table of 2^14 cells, the largest, fits the caches beside them.
-_CODES = 1 << 16
+_CODES = 1 << 17
+_LONG = 1 << 16  # from here on the grouping pays
 _BITS = 14
 
 
@@ -19,7 +20,7 @@ def tally(y: Array, cells: int) -> Array:
     """
     bits = max(1, (cells - 1).bit_length())
     group = min(4, _BITS // bits)
-    if group < 3 or y.size < _CODES:
+    if group < 3 or y.size < _LONG:
         return np.bincount(y, minlength=cells)
     table = np.zeros(1 << group * bits, dtype=np.int64)
     # Codes of at most 14 bits: four of them are handled in the time of one integer of 64 bits.
