@@ -12,8 +12,8 @@ import numpy as np
 from mlece.math import Array, Arrays, gammaln
 from mlece.numerics.masks import filled, some
 
-# Scratch arrays of 256 kB lie in the second cache.
-ROOM = 1 << 15
+# Scratch arrays of 512 kB lie in the second cache, and blocks as long are few calls.
+ROOM = 1 << 16
 FRAME = 7
 # A block of rows of a design is larger, and its products with weights are kept in this one.
 ROWS, ROWS_ROOM = 8, 1 << 18
