@@ -93,12 +93,17 @@ def choose_frame(model: Model, sample: Sample) -> Frame:
             return UNIT
         return Frame(np.zeros_like(middle), np.where(usable, middle, 1.0))
     quartiles = points[:, (3 * size) // 4] - points[:, size // 4]
-    if model.affine and every((quartiles > 1e-6) & (quartiles < 1e6) & near(middle, quartiles)):
+    if model.affine and every(_ordinary(quartiles) & near(middle, quartiles)):
         return UNIT
     spread = spread_of(quartiles, points[:, -1] - points[:, 0], middle)
     if model.unit_free_sums and every((np.abs(middle) < 1e200) & (spread > 1e-200)):
         return UNIT
-    whole = model.affine and every((spread > 1e-6) & (spread < 1e6))
+    whole = model.affine and every(_ordinary(spread))
     scale = filled(spread.shape, 1.0) if whole else unit_of(spread)
     shift = shift_of(middle, quartiles)
     return UNIT if every((scale == 1.0) & (shift == 0.0)) else Frame(shift, scale)
+
+
+def _ordinary(spread: Array) -> Array:
+    """Tell which spreads affine statistics bear without another unit."""
+    return np.asarray((spread > 1e-6) & (spread < 1e6))

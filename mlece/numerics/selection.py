@@ -158,10 +158,10 @@ def unit_of(spread: Array) -> Array:
 
 def near(middle: Array, quartiles: Array) -> Array:
     """Tell which medians are so near to 0 beside the spread that a shift by them saves nothing."""
-    return np.asarray(np.abs(middle) <= 2.0 * quartiles)
+    return np.asarray(~(np.abs(middle) > 2.0 * quartiles))
 
 
 def shift_of(middle: Array, quartiles: Array) -> Array:
     """Return the medians by which it is worth to shift; 0 where they are near beside the spread."""
-    still = ~(np.abs(middle) > 2.0 * quartiles) | np.isinf(middle)
+    still = near(middle, quartiles) | np.isinf(middle)
     return np.zeros(middle.shape) if every(still) else np.where(still, 0.0, middle)
